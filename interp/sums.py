@@ -1,0 +1,66 @@
+"""What a pass over a corpus leaves behind: sums per block of documents, and nothing else.
+
+Intervals, p-values, disjoint halves, merging and resuming all follow from these arrays; their size does not
+depend on the corpus.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+@dataclass(frozen=True)
+class RoleLabel:
+    """The part of a role that statistics need: no tensors, no targets."""
+
+    name: str
+    family: str
+    unit: Literal["token", "word"]
+    statistic: Literal["hit", "mass"]
+    definition: str
+    guesses: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class RoleSums:
+    """Block sums of every role and head over one corpus.
+
+    `n[r, b]` counts the scored queries of role r in block b. `hit`, `mass` and `word_mass` are sums over them
+    (word_mass: attention on all candidates; NaN for token roles). `guess[r, g, b]` sums the credit of guess
+    `guesses[g]` on the same queries; a guess that a role does not use is NaN there.
+    """
+
+    roles: tuple[RoleLabel, ...]
+    heads: tuple[tuple[str, int, int], ...]
+    guesses: tuple[str, ...]
+    n: Int[np.ndarray, "role block"]
+    hit: Float[np.ndarray, "role head block"]
+    mass: Float[np.ndarray, "role head block"]
+    word_mass: Float[np.ndarray, "role head block"]
+    guess: Float[np.ndarray, "role guess block"]
+
+    def merge(self, other: "RoleSums") -> "RoleSums":
+        """The sums of two disjoint parts of a corpus, together."""
+        mine, theirs = (self.roles, self.heads, self.guesses), (other.roles, other.heads, other.guesses)
+        if mine != theirs:
+            raise ValueError("only sums of the same roles, heads and guesses can be merged")
+        parts = {name: getattr(self, name) + getattr(other, name) for name in ("n", "hit", "mass", "word_mass", "guess")}
+        return RoleSums(*mine, **parts)
+
+
+@dataclass(frozen=True, eq=False)
+class EffectSums:
+    """Block sums of one ablation and metric: per document, and weighted by each document's scored tokens."""
+
+    ablation: str
+    metric: str
+    signed: bool
+    heads: tuple[tuple[str, int, int], ...]
+    n: Int[np.ndarray, " block"]
+    tokens: Int[np.ndarray, " block"]
+    intact: Float[np.ndarray, " block"]
+    ablated: Float[np.ndarray, "head block"]
+    effect: Float[np.ndarray, "head block"]
+    effect_by_token: Float[np.ndarray, "head block"]

@@ -1,0 +1,183 @@
+"""The nouns of the project; every other module speaks in these.
+
+A role says where a head would look; a tally measures how much it does, in sums; an ablation shows whether it matters.
+A model offers two taps per attention layer: `pattern` (where each head looks) and `z` (what each head writes).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+BLOCKS = 64
+"""Every source document falls into one of this many blocks; all statistics resample blocks."""
+
+Site = Literal["self", "encoder", "decoder", "cross"]
+"""Which attention of a model: `self` in encoder-only and decoder-only models, the others in encoder-decoders."""
+
+Pattern = Float[Tensor, "batch head query key"]
+"""Attention weights of one layer; rows over `key` sum to one."""
+
+HeadOutput = Float[Tensor, "batch query head d_head"]
+"""What each head of one layer writes, before the output projection mixes heads (`z`)."""
+
+Tap = Callable[[Site, int, Tensor], Tensor | None]
+"""Sees (site, layer, activation) during a forward pass: `None` watches, a tensor rewrites."""
+
+
+class Head(NamedTuple):
+    """One attention head, counted from 0."""
+
+    site: Site
+    layer: int
+    head: int
+
+
+class Mention(NamedTuple):
+    """A span of words, `start` to `end` (exclusive), that refers to an entity."""
+
+    start: int
+    end: int
+    entity: int
+    kind: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    """Words of a raw text with their character offsets, and gold annotation, any of which may be absent (`None`).
+
+    `spans[w]` is the (start, end) of word w in `text`, (-1, -1) for a word without a place of its own there.
+    `governors[w]` is the position of w's governor, -1 at the root; `relations` keep their subtypes (`nsubj:pass`).
+    `source` is the id of the source document this one was cut from; it alone decides the block.
+    """
+
+    source: str
+    text: str
+    words: tuple[str, ...]
+    spans: Int[np.ndarray, "word 2"]
+    tags: tuple[str, ...] | None = None
+    governors: tuple[int, ...] | None = None
+    relations: tuple[str, ...] | None = None
+    mentions: tuple[Mention, ...] | None = None
+
+    @property
+    def block(self) -> int:
+        """The block of the source document, 0 to 63: the same for everything cut from one source."""
+        return int.from_bytes(blake2b(self.source.encode(), digest_size=8).digest(), "big") % BLOCKS
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Documents under one name; `digest` is the sha256 of what they were read or generated from.
+
+    `generated` marks documents that a program wrote: their intervals describe the generator, not a language.
+    `notes` say what the reader had to do, with counts (for the manifest).
+    """
+
+    name: str
+    documents: Sequence[Document]
+    digest: str
+    generated: bool = False
+    subtypes: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Document]:
+        return iter(self.documents)
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """One tokenised text: ids, (start, end) characters of each token, and which tokens are the tokenizer's own."""
+
+    tokens: Int[np.ndarray, " pos"]
+    offsets: Int[np.ndarray, "pos 2"]
+    special: Bool[np.ndarray, " pos"]
+    truncated: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Padded documents on the model's device. Gold is integer, -1 where there is none.
+
+    `word[b, t]` is the word that token t belongs to. `governor` and `relation` (an index into `relations`) are per word.
+    `antecedent` lists (row, query word, target word): the head word of a mention and that of one of its antecedents;
+    `nearest_mention[b, w]` is the nearest head word of a mention to the left of w.
+    `document` is each row's number in the corpus, `block` its block.
+    """
+
+    tokens: Int[Tensor, "batch pos"]
+    mask: Bool[Tensor, "batch pos"]
+    special: Bool[Tensor, "batch pos"]
+    word: Int[Tensor, "batch pos"]
+    document: Int[Tensor, " batch"]
+    block: Int[Tensor, " batch"]
+    governor: Int[Tensor, "batch word"]
+    relation: Int[Tensor, "batch word"]
+    nearest_mention: Int[Tensor, "batch word"]
+    antecedent: Int[Tensor, "pair 3"]
+    relations: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What a model made of a batch: final hidden states and, from a trained language head only, logits."""
+
+    hidden: Float[Tensor, "batch pos d_model"]
+    logits: Float[Tensor, "batch pos vocab"] | None
+
+
+@runtime_checkable
+class HeadModel(Protocol):
+    """A model whose heads can be watched and rewritten: the whole seam between a backend and everything else."""
+
+    name: str
+    heads: Sequence[Head]
+    positions: int
+    """The longest input, in tokens, special ones included."""
+    has_language_head: bool
+    """Whether `run` gives logits that were trained: without it no language metric is ever computed."""
+
+    def encode(self, texts: Sequence[str]) -> list[Encoding]:
+        """Raw texts as the tokenizer cuts them, special tokens included, truncated to `positions`."""
+        ...
+
+    def visible(self, batch: Batch) -> Bool[Tensor, "batch query key"]:
+        """The keys each query may attend to by the model's construction: never padding, never the future if causal."""
+        ...
+
+    def run(self, batch: Batch, *, pattern: Tap | None = None, z: Tap | None = None, logits: bool = True) -> Output:
+        """One forward pass with the taps in place; afterwards nothing stays hooked, after an exception neither."""
+        ...
+
+    def contribution(self, layer: int, z: HeadOutput, site: Site = "self") -> Float[Tensor, "batch query head d_model"]:
+        """Each head's share of the layer's output: summed over heads, plus the bias, it is that output."""
+        ...
+
+
+@runtime_checkable
+class Role(Protocol):
+    """Where a head with this role would look. Small and frozen; scoring belongs to the tally, not to the role."""
+
+    name: str
+    family: str
+    unit: Literal["token", "word"]
+    statistic: Literal["hit", "mass"]
+    definition: str
+    guesses: tuple[str, ...]
+    reflexive: bool
+    """Whether the query itself counts as a target (only in the role `self`)."""
+
+    def targets(self, batch: Batch) -> Bool[Tensor, "batch query key"]:
+        """True on the keys that answer each query, over words or tokens as `unit` says."""
+        ...
+
+
+Metric = Callable[[Output, Batch, Output], Float[Tensor, " batch"]]
+"""(output, batch, intact output) to a number per document, larger is better, NaN where it has none."""
