@@ -46,7 +46,9 @@ class RoleSums:
         mine, theirs = (self.roles, self.heads, self.guesses), (other.roles, other.heads, other.guesses)
         if mine != theirs:
             raise ValueError("only sums of the same roles, heads and guesses can be merged")
-        parts = {name: getattr(self, name) + getattr(other, name) for name in ("n", "hit", "mass", "word_mass", "guess")}
+        parts = {
+            name: getattr(self, name) + getattr(other, name) for name in ("n", "hit", "mass", "word_mass", "guess")
+        }
         return RoleSums(*mine, **parts)
 
 

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -106,7 +107,7 @@ class Encoding:
 class Batch:
     """Padded documents on the model's device. Gold is integer, -1 where there is none.
 
-    `word[b, t]` is the word that token t belongs to. `governor` and `relation` (an index into `relations`) are per word.
+    `word[b, t]` is the word that token t belongs to. Per word: `governor` and `relation`, an index into `relations`.
     `antecedent` lists (row, query word, target word): the head word of a mention and that of one of its antecedents;
     `nearest_mention[b, w]` is the nearest head word of a mention to the left of w.
     `document` is each row's number in the corpus, `block` its block.
@@ -143,6 +144,11 @@ class HeadModel(Protocol):
     """The longest input, in tokens, special ones included."""
     has_language_head: bool
     """Whether `run` gives logits that were trained: without it no language metric is ever computed."""
+    causal: bool
+    pad_token: int
+    device: torch.device
+    provenance: dict[str, str]
+    """Where the weights came from and their hashes, for the manifest."""
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Raw texts as the tokenizer cuts them, special tokens included, truncated to `positions`."""
@@ -179,5 +185,16 @@ class Role(Protocol):
         ...
 
 
-Metric = Callable[[Output, Batch, Output], Float[Tensor, " batch"]]
-"""(output, batch, intact output) to a number per document, larger is better, NaN where it has none."""
+@dataclass(frozen=True, eq=False)
+class Metric:
+    """A number per document, larger is better, NaN for a document too short to have one.
+
+    `measure(output, batch, intact)` sees the intact model's output too. A metric that is not `signed` measures the
+    size of a change and cannot be negative by construction: it has no p-value. `language` metrics need logits.
+    """
+
+    name: str
+    signed: bool
+    language: bool
+    measure: Callable[[Output, Batch, Output], Float[Tensor, " batch"]]
+    scored_tokens: Callable[[Batch], Int[Tensor, " batch"]]

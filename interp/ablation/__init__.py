@@ -1,0 +1,1 @@
+"""Silence heads and measure what the model loses."""

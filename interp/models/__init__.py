@@ -1,0 +1,1 @@
+"""Ways into models: each gives a `HeadModel`."""

@@ -1,0 +1,118 @@
+"""Plain text, without gold: cut into words, and read from files line by line."""
+
+import codecs
+import gzip
+import hashlib
+import re
+import zlib
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from interp.errors import CorpusError, InterpError
+from interp.types import Corpus, Document
+
+WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
+"""A word: letters, digits and underscores, with apostrophes inside; or one other character that is no space."""
+
+
+def cut_words(text: str) -> list[tuple[str, int, int]]:
+    """The words of a text without gold, each with its (start, end) characters."""
+    return [(match.group(), match.start(), match.end()) for match in WORD.finditer(text)]
+
+
+def text_document(text: str, source: str | None = None) -> Document:
+    """A raw text as a document without gold; its source is the text itself where none is given.
+
+    Raises InterpError where the text is empty or all spaces.
+    """
+    cuts = cut_words(text)
+    if not cuts:
+        raise InterpError(f"The sentence {text!r} is empty. Allowed: a text with at least one word. Give some text.")
+    spans = np.array([(start, end) for _, start, end in cuts], dtype=np.int32)
+    return Document(text if source is None else source, text, tuple(word for word, _, _ in cuts), spans)
+
+
+def read_text(path: str | Path, *, limit: int | None = None) -> Corpus:
+    """A plain text file, `.gz` too: every line that is not blank is one document. Stops after `limit` documents.
+
+    Raises CorpusError where the file is missing, not UTF-8 or without text; InterpError where `limit` is below 1.
+    """
+    path = existing_file(path)
+    check_limit(limit)
+    documents: list[Document] = []
+    blank = 0
+    for _, line in numbered_lines(path):
+        if not line.strip():
+            blank += 1
+            continue
+        documents.append(text_document(line))
+        if len(documents) == limit:
+            break
+    if not documents:
+        raise CorpusError(path, None, "it holds no text; allowed is one document a line. Give a file with text.")
+    notes = limit_notes(path, limit, len(documents))
+    if blank:
+        notes = (*notes, f"{blank} blank {'line' if blank == 1 else 'lines'} skipped")
+    return Corpus(stem(path), tuple(documents), digest(path), notes=notes)
+
+
+def existing_file(path: str | Path) -> Path:
+    """`path`, once it is known to be a file.
+
+    Raises CorpusError where it is none, with the closest name among the files of that folder.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    folder = path if path.is_dir() else path.parent
+    names = [entry.name for entry in folder.iterdir() if entry.is_file()] if folder.is_dir() else []
+    matches = get_close_matches(path.name, names, n=1, cutoff=0.5)
+    hint = f"Did you mean {str(folder / matches[0])!r}? " if matches else ""
+    found = "it is a directory" if path.is_dir() else "there is no such file"
+    raise CorpusError(path, None, f"{found}; allowed is one file. {hint}Give the path of a file.")
+
+
+def check_limit(limit: int | None) -> None:
+    """Raises InterpError where `limit` is below 1."""
+    if limit is not None and limit < 1:
+        raise InterpError(f"limit={limit} keeps no document. Allowed: 1 or more, or nothing for all. Raise the limit.")
+
+
+def limit_notes(path: Path, limit: int | None, count: int) -> tuple[str, ...]:
+    """The note that reading stopped at `limit`, where it did."""
+    if count != limit:
+        return ()
+    return (f"the first {count} documents of {path}",)
+
+
+def stem(path: Path) -> str:
+    """The file's name without its suffix, and without `.gz`."""
+    return Path(path.name.removesuffix(".gz")).stem
+
+
+def digest(path: Path) -> str:
+    """The sha256 of the file's bytes, as they are on disk."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a UTF-8 file, `.gz` too, counted from 1, without line ends and byte order mark.
+
+    Raises CorpusError where the file cannot be read or a line is not UTF-8.
+    """
+    number = 0
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
+                yield number, line.decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        problem = f"the byte 0x{error.object[error.start]:02x} is not UTF-8; allowed is UTF-8. Save the file as UTF-8."
+        raise CorpusError(path, number, problem) from None
+    except (OSError, EOFError, zlib.error) as error:
+        problem = f"it cannot be read on after line {number} ({error}); allowed is a whole file. Fetch it again."
+        raise CorpusError(path, None, problem) from error

@@ -1,0 +1,60 @@
+"""What a model is good for, as a number per document; larger is better."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from interp.errors import InterpError
+from interp.types import Batch, HeadModel, Metric, Output
+
+
+def automatic(model: HeadModel) -> tuple[Metric, ...]:
+    """Log-probability for a causal model with a trained head, the embedding's cosine for any other."""
+    return language(model) if model.causal and model.has_language_head else embedding(model)
+
+
+def embedding(model: HeadModel) -> tuple[Metric, ...]:  # noqa: ARG001 - every group of metrics is asked alike
+    """Of sentence encoders."""
+    return (EMBEDDING_COSINE,)
+
+
+def language(model: HeadModel) -> tuple[Metric, ...]:
+    """Of causal language models. Raises `InterpError` for a model without a trained language head."""
+    if not (model.causal and model.has_language_head):
+        raise InterpError(
+            f"metrics=language asks for next-token probabilities, but {model.name!r} has no trained causal language "
+            "head. Allowed for it: metrics=embedding."
+        )
+    return (LOG_PROB,)
+
+
+def embedding_cosine(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " batch"]:
+    """Cosine between the intact and the given mean-pooled embedding, each the mean over non-padding tokens."""
+    return torch.cosine_similarity(_pooled(output, batch), _pooled(intact, batch), dim=-1)
+
+
+def log_prob(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " batch"]:  # noqa: ARG001
+    """Mean next-token log-probability in nats per token; NaN for a document of one token."""
+    if output.logits is None:
+        raise InterpError("log_prob needs the logits of a trained language head, and this model has none.")
+    predicted = output.logits[:, :-1].float()
+    chosen = predicted.gather(-1, batch.tokens[:, 1:, None])[..., 0] - predicted.logsumexp(-1)
+    there = batch.mask[:, 1:]
+    return torch.where(there, chosen.double(), 0.0).sum(-1) / there.sum(-1)
+
+
+def _pooled(output: Output, batch: Batch) -> Float[Tensor, "batch d_model"]:
+    there = batch.mask[..., None].double()
+    return (output.hidden.double() * there).sum(1) / there.sum(1)
+
+
+def _all_tokens(batch: Batch) -> Int[Tensor, " batch"]:
+    return batch.mask.sum(-1)
+
+
+def _predicted_tokens(batch: Batch) -> Int[Tensor, " batch"]:
+    return batch.mask.sum(-1) - 1
+
+
+EMBEDDING_COSINE = Metric("embedding_cosine", False, False, embedding_cosine, _all_tokens)
+LOG_PROB = Metric("log_prob", True, True, log_prob, _predicted_tokens)

@@ -1,0 +1,158 @@
+"""The way into a transformer through TransformerLens's bridge: one vocabulary of hooks over many architectures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from transformer_lens.model_bridge import TransformerBridge
+
+from interp.errors import ModelError
+from interp.types import Batch, Encoding, Head, HeadOutput, Output, Site, Tap
+
+Hooks = list[tuple[str, Callable[..., Tensor | None]]]
+
+
+class BridgeModel:
+    """A `HeadModel` over a booted bridge: encoder-only or decoder-only, grouped queries included.
+
+    The bridge's own hooks carry both taps, except that in BERT's family its pattern hook fires after the output
+    projection, where a rewritten pattern would be dropped: there the pattern is taken (and rewritten) inside.
+    """
+
+    def __init__(
+        self,
+        bridge: TransformerBridge,
+        tokenizer: Any,
+        *,
+        name: str,
+        has_language_head: bool,
+        provenance: Mapping[str, str] | None = None,
+    ) -> None:
+        if not getattr(tokenizer, "is_fast", False):
+            raise ModelError(
+                f"The tokenizer of {name!r} ({type(tokenizer).__name__}) reports no character offsets, and words are "
+                "found by their offsets. Allowed: a fast tokenizer (a tokenizer.json). "
+                "Convert it with transformers' AutoTokenizer(…, use_fast=True).save_pretrained."
+            )
+        self.bridge, self.tokenizer, self.name = bridge.eval(), tokenizer, name
+        self.has_language_head = has_language_head
+        self.provenance = dict(provenance or {})
+        self.network: nn.Module = bridge.original_model
+        self.causal = bridge.cfg.attention_dir == "causal"
+        self.layers, self.heads_per_layer = bridge.cfg.n_layers, bridge.cfg.n_heads
+        self.heads: Sequence[Head] = [
+            Head("self", i, h) for i in range(self.layers) for h in range(self.heads_per_layer)
+        ]
+        self.positions = _positions(self.network.config, tokenizer)
+        self.device = next(self.network.parameters()).device
+        self.window = _sliding_window(self.network.config, name)
+        self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+        self.base: nn.Module = getattr(self.network, self.network.base_model_prefix)
+
+    def encode(self, texts: Sequence[str]) -> list[Encoding]:
+        """Raw texts to token ids with character offsets, special tokens included, truncated to `positions`."""
+        out = self.tokenizer(
+            list(texts),
+            truncation=True,
+            max_length=self.positions,
+            padding=False,
+            return_offsets_mapping=True,
+            return_special_tokens_mask=True,
+        )
+        return [
+            Encoding(
+                np.array(out["input_ids"][i], dtype=np.int32),
+                np.array(out["offset_mapping"][i], dtype=np.int32).reshape(-1, 2),
+                np.array(out["special_tokens_mask"][i], dtype=bool),
+                truncated=bool(out.encodings[i].overflowing),
+            )
+            for i in range(len(texts))
+        ]
+
+    def visible(self, batch: Batch) -> Bool[Tensor, "batch query key"]:
+        """Real keys, for real queries; in a causal model only up to the query, in a window only as far as it goes."""
+        seen = batch.mask[:, :, None] & batch.mask[:, None, :]
+        if self.causal:
+            seen = seen.tril()
+        if self.window is not None:
+            seen = seen.triu(1 - self.window)
+        return seen
+
+    @torch.inference_mode()
+    def run(self, batch: Batch, *, pattern: Tap | None = None, z: Tap | None = None, logits: bool = True) -> Output:
+        """One forward pass; `logits` asks for the language head's output, which only a trained head gives."""
+        want_logits = logits and self.has_language_head
+        inputs: dict[str, Any] = {"input_ids": batch.tokens, "attention_mask": batch.mask.long()}
+        if self.causal:
+            inputs["use_cache"] = False
+        hidden: list[Tensor] = []
+        with ExitStack() as stack:
+            keep = self.base.register_forward_hook(lambda _module, _args, out: hidden.append(out[0]))
+            stack.callback(keep.remove)
+            hooks: Hooks = []
+            for layer in range(self.layers if pattern or z else 0):
+                if pattern:
+                    hooks += self._pattern_hooks(layer, pattern, stack)
+                if z:
+                    hooks.append((f"blocks.{layer}.attn.hook_z", self._z_hook(layer, z)))
+            stack.enter_context(self.bridge.hooks(fwd_hooks=hooks))
+            out = (self.network if want_logits else self.base)(**inputs)
+        return Output(hidden[0], out.logits if want_logits else None)
+
+    def contribution(self, layer: int, z: HeadOutput, site: Site = "self") -> Float[Tensor, "batch query head d_model"]:
+        """Each head's z through its slice of the output projection; their sum plus the bias is the layer's output."""
+        if site != "self":
+            raise ModelError(f"{self.name!r} has no {site!r} attention. Allowed: 'self'.")
+        return torch.einsum("bqhd,hdm->bqhm", z, self.bridge.blocks[layer].attn.W_O)
+
+    def _pattern_hooks(self, layer: int, tap: Tap, stack: ExitStack) -> Hooks:
+        inner = getattr(self.bridge.blocks[layer].attn.original_component, "self", None)
+        if not isinstance(inner, nn.Module):
+            return [(f"blocks.{layer}.attn.hook_pattern", lambda tensor, **_: tap("self", layer, tensor))]
+        values: list[Tensor] = []
+
+        def rewrite(_module: nn.Module, _args: Any, output: Any) -> Any:
+            replacement = tap("self", layer, output[1])
+            if replacement is None:
+                return None
+            z = torch.einsum("bhqk,bkhd->bqhd", replacement, values[0])
+            return (z.flatten(-2), replacement, *output[2:])
+
+        stack.callback(inner.register_forward_hook(rewrite).remove)
+        return [(f"blocks.{layer}.attn.hook_v", lambda tensor, **_: values.append(tensor))]
+
+    def _z_hook(self, layer: int, tap: Tap) -> Callable[..., Tensor | None]:
+        def hook(tensor: Tensor, **_: Any) -> Tensor | None:
+            if tensor.dim() == 4:
+                return tap("self", layer, tensor)
+            replacement = tap("self", layer, tensor.unflatten(-1, (self.heads_per_layer, -1)))
+            return None if replacement is None else replacement.flatten(-2)
+
+        return hook
+
+
+def _positions(config: Any, tokenizer: Any) -> int:
+    """How many tokens the position embeddings (or, without any, the tokenizer) allow."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is None:
+        return int(min(tokenizer.model_max_length, 1_000_000))
+    # RoBERTa and its descendants number positions from the padding token's id + 1
+    reserved = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
+    return int(positions - reserved)
+
+
+def _sliding_window(config: Any, name: str) -> int | None:
+    window = getattr(config, "sliding_window", None)
+    kinds = set(getattr(config, "layer_types", None) or ["sliding_attention"])
+    if window is None or kinds == {"full_attention"}:
+        return None
+    if len(kinds) > 1:
+        raise ModelError(
+            f"{name!r} mixes full and sliding-window attention ({', '.join(sorted(kinds))}), so what a head could see "
+            "differs between layers. Allowed here: one kind of attention in all layers."
+        )
+    return int(window)

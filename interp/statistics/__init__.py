@@ -1,0 +1,8 @@
+"""From block sums to tables: effect sizes, intervals, p-values and false-discovery rates. No torch, no plots."""
+
+from interp.statistics.bootstrap import bootstrap_interval as bootstrap_interval
+from interp.statistics.effects import effect_table as effect_table
+from interp.statistics.false_discovery import benjamini_hochberg as benjamini_hochberg
+from interp.statistics.scores import score_table as score_table
+from interp.statistics.sign_flip import sign_flip_p as sign_flip_p
+from interp.statistics.sign_flip import sign_vectors as sign_vectors

@@ -1,0 +1,148 @@
+"""The `scores` table: what every head does for every role, beside the best that a guess without a model does.
+
+Every function takes the blocks it is about, so that the fixed halves and random re-splits go the same way.
+"""
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from interp.statistics.bootstrap import bootstrap_interval
+from interp.statistics.false_discovery import benjamini_hochberg
+from interp.statistics.sign_flip import sign_flip_p, sign_vectors
+from interp.sums import RoleSums
+
+TIE = 1e-12  # relative: credits are sums of simple fractions, added in any order
+
+
+def split_blocks(blocks: int = 64) -> dict[str, Int[np.ndarray, " block"]]:
+    """The blocks of each split: even ones select, odd ones confirm."""
+    every = np.arange(blocks)
+    return {"select": every[::2], "confirm": every[1::2], "all": every}
+
+
+def best_guesses(sums: RoleSums, blocks: Int[np.ndarray, " some"]) -> Int[np.ndarray, " role"]:
+    """Each role's best guess on these blocks, as a place in `sums.guesses`; the earlier one in a tie.
+
+    A role judged by mass has one guess, `uniform`. Without a scored query all guesses tie, and the first one is taken.
+    """
+    credit = sums.guess[:, :, blocks].sum(axis=-1)
+    best = np.zeros(len(sums.roles), dtype=np.int64)
+    for index, role in enumerate(sums.roles):
+        names = ("uniform",) if role.statistic == "mass" else role.guesses
+        places = np.array([sums.guesses.index(name) for name in names])
+        own = credit[index, places]
+        best[index] = places[np.argmax(own >= own.max() * (1 - TIE))]
+    return best
+
+
+def excess(
+    sums: RoleSums, guess: Int[np.ndarray, " role"], blocks: Int[np.ndarray, " some"]
+) -> Float[np.ndarray, "role head some"]:
+    """D_b: the sum over a block's queries of the role's statistic minus the credit of `guess` on the same query."""
+    by_hit = np.array([role.statistic == "hit" for role in sums.roles], dtype=bool)
+    statistic = np.where(by_hit[:, None, None], sums.hit[:, :, blocks], sums.mass[:, :, blocks])
+    return statistic - _credit(sums, guess, blocks)[:, None, :]
+
+
+def mean_over_queries(
+    total: Float[np.ndarray, "role head"], sums: RoleSums, blocks: Int[np.ndarray, " some"]
+) -> Float[np.ndarray, "role head"]:
+    """A sum over these blocks, divided by their scored queries; NaN where there are none."""
+    queries = sums.n[:, blocks].sum(axis=1)
+    return total / np.where(queries > 0, queries, np.nan)[:, None]
+
+
+def lift(
+    sums: RoleSums, guess: Int[np.ndarray, " role"], blocks: Int[np.ndarray, " some"]
+) -> Float[np.ndarray, "role head"]:
+    """Σ D_b / Σ n_b: how much a head does better than the guess, per scored query."""
+    return mean_over_queries(excess(sums, guess, blocks).sum(axis=-1), sums, blocks)
+
+
+def is_testable(
+    sums: RoleSums,
+    select: Int[np.ndarray, " half"],
+    confirm: Int[np.ndarray, " half"],
+    *,
+    min_queries: int,
+    min_blocks: int,
+) -> Bool[np.ndarray, " role"]:
+    """Whether each half holds `min_queries` scored queries of a role, in `min_blocks` non-empty blocks."""
+    halves = [sums.n[:, select], sums.n[:, confirm]]
+    enough = [(n.sum(axis=1) >= min_queries) & ((n > 0).sum(axis=1) >= min_blocks) for n in halves]
+    return enough[0] & enough[1]
+
+
+def score_table(sums: RoleSums, *, seed: int, min_queries: int = 50, min_blocks: int = 12) -> pd.DataFrame:
+    """One row per role, head and split (select, confirm, all) that has a scored query.
+
+    The baseline is the guess that is best on select, in every split. p: one-sided sign flip of the D_b, for roles that
+    are testable. q: Benjamini-Hochberg over confirm's p of all heads and roles, on confirm only.
+    """
+    splits = split_blocks(sums.n.shape[1])
+    guess = best_guesses(sums, splits["select"])
+    testable = is_testable(sums, splits["select"], splits["confirm"], min_queries=min_queries, min_blocks=min_blocks)
+    frames = [_split_frame(sums, split, blocks, guess, testable, seed, min_blocks) for split, blocks in splits.items()]
+    # a stable sort on (role, head) puts the three splits of each pair next to each other
+    table = pd.concat(frames).sort_index(kind="stable")
+    return table[table["n"] > 0].reset_index(drop=True)
+
+
+def _split_frame(
+    sums: RoleSums,
+    split: str,
+    blocks: Int[np.ndarray, " some"],
+    guess: Int[np.ndarray, " role"],
+    testable: Bool[np.ndarray, " role"],
+    seed: int,
+    min_blocks: int,
+) -> pd.DataFrame:
+    D, n = excess(sums, guess, blocks), sums.n[:, blocks]
+    interval = np.full((2, *D.shape[:2]), np.nan)
+    for role in range(len(n)):
+        interval[:, role] = bootstrap_interval(D[role], n[role], seed=seed, min_blocks=min_blocks)
+
+    p = np.full(D.shape[:2], np.nan)
+    signs = sign_vectors(seed, sums.n.shape[1])[blocks]
+    p[testable] = sign_flip_p(D[testable].reshape(-1, len(blocks)), signs, exact=split != "all").reshape(-1, D.shape[1])
+    q = benjamini_hochberg(p) if split == "confirm" else np.full_like(p, np.nan)
+
+    def per_role(values: list | np.ndarray) -> np.ndarray:
+        return np.repeat(np.asarray(values), D.shape[1])
+
+    def per_head(values: list) -> np.ndarray:
+        return np.tile(np.asarray(values), D.shape[0])
+
+    def mean(total: np.ndarray) -> np.ndarray:
+        return mean_over_queries(total, sums, blocks).ravel()
+
+    baseline = np.broadcast_to(_credit(sums, guess, blocks).sum(axis=1)[:, None], p.shape)
+    return pd.DataFrame(
+        {
+            "definition": per_role([role.definition for role in sums.roles]),
+            "role": per_role([role.name for role in sums.roles]),
+            "family": per_role([role.family for role in sums.roles]),
+            "site": per_head([head[0] for head in sums.heads]),
+            "layer": per_head([head[1] for head in sums.heads]),
+            "head": per_head([head[2] for head in sums.heads]),
+            "split": split,
+            "n": per_role(n.sum(axis=1)),
+            "hit": mean(sums.hit[:, :, blocks].sum(axis=-1)),
+            "mass": mean(sums.mass[:, :, blocks].sum(axis=-1)),
+            "word_mass": mean(sums.word_mass[:, :, blocks].sum(axis=-1)),
+            "baseline": mean(baseline),
+            "baseline_name": per_role([sums.guesses[index] for index in guess]),
+            "lift": mean(D.sum(axis=-1)),
+            "ci_low": interval[0].ravel(),
+            "ci_high": interval[1].ravel(),
+            "p": p.ravel(),
+            "q": q.ravel(),
+        }
+    )
+
+
+def _credit(
+    sums: RoleSums, guess: Int[np.ndarray, " role"], blocks: Int[np.ndarray, " some"]
+) -> Float[np.ndarray, "role some"]:
+    return sums.guess[np.arange(len(sums.roles)), guess][:, blocks]
