@@ -1,1 +1,48 @@
-"""What every attention head of a pretrained transformer looks at, and whether it matters."""
+"""What every attention head of a pretrained transformer looks at, and whether it matters.
+
+model = interp.load_model("minilm")            # or a directory, or a name on the hub
+corpus = interp.read_conllu("en_ewt-ud-dev.conllu")
+scores = interp.score(model, corpus, roles=interp.roles.syntax())
+effects = interp.ablate(model, corpus, replacement="mean")
+runs = interp.load_runs("outputs/**")          # tables of many runs, stacked
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from interp import roles as roles
+    from interp.analysis import ablate as ablate
+    from interp.analysis import score as score
+    from interp.corpora.conllu import read_conllu as read_conllu
+    from interp.corpora.grammar import grammar as grammar
+    from interp.corpora.text import read_text as read_text
+    from interp.errors import InterpError as InterpError
+    from interp.models.loading import from_bridge as from_bridge
+    from interp.models.loading import from_transformers as from_transformers
+    from interp.models.loading import load_model as load_model
+    from interp.results import load_runs as load_runs
+
+_HOME = {
+    "ablate": "interp.analysis",
+    "score": "interp.analysis",
+    "read_conllu": "interp.corpora.conllu",
+    "grammar": "interp.corpora.grammar",
+    "read_text": "interp.corpora.text",
+    "InterpError": "interp.errors",
+    "from_bridge": "interp.models.loading",
+    "from_transformers": "interp.models.loading",
+    "load_model": "interp.models.loading",
+    "load_runs": "interp.results",
+}
+
+__all__ = [*_HOME, "roles"]  # pyright: ignore[reportUnsupportedDunderAll] - the names are found by __getattr__
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: torch and TransformerLens take seconds, and a notebook that only draws needs neither."""
+    if name == "roles":
+        return import_module("interp.roles")
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'interp' has no attribute {name!r}")

@@ -5,7 +5,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from interp.statistics.false_discovery import benjamini_hochberg
-from interp.statistics.scores import best_guesses, excess, lift, mean_over_queries, split_blocks, is_testable
+from interp.statistics.scores import best_guesses, excess, is_testable, lift, mean_over_queries, split_blocks
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import RoleSums
 

@@ -5,7 +5,7 @@ A model offers two taps per attention layer: `pattern` (where each head looks) a
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -167,9 +167,13 @@ class HeadModel(Protocol):
         ...
 
 
-@runtime_checkable
-class Role(Protocol):
-    """Where a head with this role would look. Small and frozen; scoring belongs to the tally, not to the role."""
+@dataclass(frozen=True)
+class Role:
+    """Where a head with this role would look. How it is scored belongs to the tally, not to the role.
+
+    `targets(batch)` marks the keys that answer each query, over words or tokens as `unit` says. `guesses` are the
+    baselines it is held against, `definition` its id with version. `reflexive`: the query itself may be a target.
+    """
 
     name: str
     family: str
@@ -177,12 +181,8 @@ class Role(Protocol):
     statistic: Literal["hit", "mass"]
     definition: str
     guesses: tuple[str, ...]
-    reflexive: bool
-    """Whether the query itself counts as a target (only in the role `self`)."""
-
-    def targets(self, batch: Batch) -> Bool[Tensor, "batch query key"]:
-        """True on the keys that answer each query, over words or tokens as `unit` says."""
-        ...
+    targets: Callable[[Batch], Bool[Tensor, "batch query key"]] = field(repr=False)
+    reflexive: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.ablation.replacements import Replacement
+from interp.ablation.replacements import Silencer
 from interp.sums import EffectSums
 from interp.types import BLOCKS, Batch, Head, HeadModel, Metric, Output
 
@@ -15,7 +15,7 @@ from interp.types import BLOCKS, Batch, Head, HeadModel, Metric, Output
 def sweep(
     model: HeadModel,
     batches: Iterable[Batch],
-    replacement: Replacement,
+    silence: Silencer,
     metrics: Sequence[Metric],
     *,
     ablation: str,
@@ -31,7 +31,7 @@ def sweep(
     for batch in batches:
         intact = model.run(batch, logits=wants_logits)
         before = [metric.measure(intact, batch, intact) for metric in metrics]
-        after = _measure_each(model, batch, intact, chosen, replacement, metrics, wants_logits)
+        after = _measure_each(model, batch, intact, chosen, silence, metrics, wants_logits)
         for number, metric in enumerate(metrics):
             totals[number].add(before[number], after[number], metric.scored_tokens(batch), batch.block)
     places = tuple((head.site, head.layer, head.head) for head in chosen)
@@ -43,14 +43,14 @@ def _measure_each(
     batch: Batch,
     intact: Output,
     heads: Sequence[Head],
-    replacement: Replacement,
+    silence: Silencer,
     metrics: Sequence[Metric],
     wants_logits: bool,
 ) -> Float[Tensor, "metric head batch"]:
     values = [
         torch.stack([metric.measure(output, batch, intact) for metric in metrics])
         for head in heads
-        for output in [model.run(batch, z=replacement(head), logits=wants_logits)]
+        for output in [model.run(batch, z=silence(head), logits=wants_logits)]
     ]
     return torch.stack(values, dim=1)
 

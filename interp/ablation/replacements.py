@@ -11,17 +11,21 @@ from interp.types import Batch, Head, HeadModel, HeadOutput, Site, Tap
 
 Means = Mapping[tuple[Site, int], Float[Tensor, "head d_head"]]
 
-Replacement = Callable[[Head], Tap]
-"""From a head to the tap that silences it."""
+Silencer = Callable[[Head], Tap]
+"""From a head to the tap that replaces its z."""
+
+Replacement = Callable[[HeadModel, Iterable[Batch]], Silencer]
+"""Prepares a silencer for a model; a replacement that is measured on a corpus reads it here, in one pass."""
 
 
-def zero() -> Replacement:
+def zero(model: HeadModel, batches: Iterable[Batch]) -> Silencer:  # noqa: ARG001 - nothing has to be measured
     """z becomes 0 (Michel et al. 2019, section 2.3)."""
-    return lambda head: _replace(head, lambda z: torch.zeros_like(z))
+    return lambda head: _replace(head, torch.zeros_like)
 
 
-def mean(means: Means) -> Replacement:
-    """z becomes its mean over all non-padding positions of the corpus; see `mean_outputs`."""
+def mean(model: HeadModel, batches: Iterable[Batch]) -> Silencer:
+    """z becomes its mean over all non-padding positions of the corpus."""
+    means = mean_outputs(model, batches)
     return lambda head: _replace(head, lambda z: means[head.site, head.layer][head.head].to(z).expand_as(z))
 
 

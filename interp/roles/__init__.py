@@ -1,30 +1,44 @@
 """Roles by family, each a tuple of small frozen objects; `everything` is what a corpus can be asked."""
 
+from collections.abc import Callable
+from typing import overload
+
 from interp.corpora.batching import has_mentions, relations_of
 from interp.roles import coreference as _coreference
 from interp.roles import positional as _positional
 from interp.roles import syntax as _syntax
-from interp.roles.role import HeadRole
-from interp.types import Corpus
+from interp.types import Corpus, Role
 
-__all__ = ["HeadRole", "coreference", "everything", "positional", "syntax"]
+__all__ = ["coreference", "everything", "positional", "syntax"]
+
+Roles = tuple[Role, ...]
 
 
-def positional(corpus: Corpus | None = None) -> tuple[HeadRole, ...]:  # noqa: ARG001 - every family is asked alike
-    """Offsets −3 … +3, first token, separators, self."""
+def positional(corpus: Corpus | None = None) -> Roles:  # noqa: ARG001 - every family is asked alike
+    """Offsets −3 … +3, first token, separators, self: the same for every corpus."""
     return _positional.positional()
 
 
-def syntax(corpus: Corpus) -> tuple[HeadRole, ...]:
-    """Every relation that occurs in the corpus, in both directions."""
-    return _syntax.syntax(relations_of(corpus))
+@overload
+def syntax(corpus: Corpus) -> Roles: ...
+@overload
+def syntax(corpus: None = None) -> Callable[[Corpus], Roles]: ...
+def syntax(corpus: Corpus | None = None) -> Roles | Callable[[Corpus], Roles]:
+    """Every relation that occurs in the corpus, in both directions; without a corpus, the question to ask one."""
+    return syntax if corpus is None else _syntax.syntax(relations_of(corpus))
 
 
-def coreference(corpus: Corpus) -> tuple[HeadRole, ...]:
-    """The antecedent role, where the corpus is annotated with mentions."""
+@overload
+def coreference(corpus: Corpus) -> Roles: ...
+@overload
+def coreference(corpus: None = None) -> Callable[[Corpus], Roles]: ...
+def coreference(corpus: Corpus | None = None) -> Roles | Callable[[Corpus], Roles]:
+    """The antecedent role, where the corpus is annotated with mentions; without a corpus, the question to ask one."""
+    if corpus is None:
+        return coreference
     return (_coreference.antecedent(),) if has_mentions(corpus) else ()
 
 
-def everything(corpus: Corpus) -> tuple[HeadRole, ...]:
+def everything(corpus: Corpus) -> Roles:
     """Every role that the corpus's annotation can ask for."""
     return (*positional(corpus), *syntax(corpus), *coreference(corpus))

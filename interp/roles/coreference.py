@@ -5,14 +5,13 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from interp.roles.guesses import WORD_GUESSES
-from interp.roles.role import HeadRole
-from interp.types import Batch
+from interp.types import Batch, Role
 
 
-def antecedent() -> HeadRole:
+def antecedent() -> Role:
     """From the head word of a mention to that of any of its antecedents (Clark et al. 2019, section 4.4)."""
     guesses = (*WORD_GUESSES, "nearest_mention")
-    return HeadRole(
+    return Role(
         "coref.antecedent", "coreference", "word", "hit", "coreference/antecedent@1", guesses, _antecedent_targets
     )
 

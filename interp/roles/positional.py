@@ -1,44 +1,44 @@
 """Heads that look by position alone (Voita et al. 2019, section 5.1; Clark et al. 2019, section 3.1), over tokens."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from interp.roles.role import HeadRole
-from interp.types import Batch
+from interp.types import Batch, Role
 
 OFFSETS = (-3, -2, -1, 1, 2, 3)
 
 
-def positional() -> tuple[HeadRole, ...]:
+def positional() -> tuple[Role, ...]:
     """Neighbours up to three tokens away, the first token, later special tokens, and the token itself."""
     return (*(offset(by) for by in OFFSETS), self_token(), first(), separator())
 
 
-def offset(by: int) -> HeadRole:
+def offset(by: int) -> Role:
     """The token `by` places away; `offset-1` is the previous-token head."""
     return _role(f"offset{by:+d}", "positional/offset@1", partial(_offset_targets, by=by))
 
 
-def self_token() -> HeadRole:
+def self_token() -> Role:
     """The token itself: the only role whose query is its own target."""
     return _role("self", "positional/self@1", partial(_offset_targets, by=0), reflexive=True)
 
 
-def first() -> HeadRole:
+def first() -> Role:
     """The first token of the input, special or not: where idle heads of causal models rest."""
     return _role("first", "positional/first@1", _first_targets)
 
 
-def separator() -> HeadRole:
+def separator() -> Role:
     """Special tokens after the first: where idle heads of BERT rest (Clark et al. 2019, section 3.2)."""
     return _role("separator", "positional/separator@1", _separator_targets)
 
 
-def _role(name: str, definition: str, where: object, *, reflexive: bool = False) -> HeadRole:
-    return HeadRole(name, "positional", "token", "mass", definition, ("uniform",), where, reflexive)  # pyright: ignore[reportArgumentType]
+def _role(name: str, definition: str, targets: Callable[[Batch], Tensor], *, reflexive: bool = False) -> Role:
+    return Role(name, "positional", "token", "mass", definition, ("uniform",), targets, reflexive)
 
 
 def _offset_targets(batch: Batch, by: int) -> Bool[Tensor, "batch query key"]:

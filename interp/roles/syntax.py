@@ -8,25 +8,24 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from interp.roles.guesses import WORD_GUESSES
-from interp.roles.role import HeadRole
-from interp.types import Batch
+from interp.types import Batch, Role
 
 
-def syntax(relations: Iterable[str]) -> tuple[HeadRole, ...]:
+def syntax(relations: Iterable[str]) -> tuple[Role, ...]:
     """Both directions of every relation given."""
     return tuple(role for relation in relations for role in (to_governor(relation), to_dependent(relation)))
 
 
-def to_governor(relation: str) -> HeadRole:
+def to_governor(relation: str) -> Role:
     """From a dependent to its governor (Clark et al. 2019, section 4.2: dep→head)."""
-    where = partial(_governor_targets, relation=relation)
-    return HeadRole(f"{relation}.to_governor", "syntax", "word", "hit", "syntax/to-governor@1", WORD_GUESSES, where)
+    targets = partial(_governor_targets, relation=relation)
+    return Role(f"{relation}.to_governor", "syntax", "word", "hit", "syntax/to-governor@1", WORD_GUESSES, targets)
 
 
-def to_dependent(relation: str) -> HeadRole:
+def to_dependent(relation: str) -> Role:
     """From a governor to its dependents in the relation, any of them (Voita et al. 2019, section 5.2)."""
-    where = partial(_dependent_targets, relation=relation)
-    return HeadRole(f"{relation}.to_dependent", "syntax", "word", "hit", "syntax/to-dependent@1", WORD_GUESSES, where)
+    targets = partial(_dependent_targets, relation=relation)
+    return Role(f"{relation}.to_dependent", "syntax", "word", "hit", "syntax/to-dependent@1", WORD_GUESSES, targets)
 
 
 def _governor_targets(batch: Batch, relation: str) -> Bool[Tensor, "batch query key"]:

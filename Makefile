@@ -1,0 +1,34 @@
+# make run: the atlas of a real model · make test: the tests · make check: style, types and structure
+PYTHON ?= python3
+BIN := .venv/bin
+# packages newer than what a mirror may hold are never needed: constraints.txt pins what the tests ran with
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: run test check clean
+
+run: .venv/demo
+	$(BIN)/python -m experiments
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+check: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+# installed again only when what is asked for changes
+.venv/demo: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) --editable '.[demo]'
+	touch $@
+
+.venv/dev: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) --editable '.[dev]'
+	touch $@ .venv/demo
+
+clean:
+	rm -rf .venv outputs dist

@@ -1,0 +1,100 @@
+"""What does every head look at, and does it matter? Roles and ablation on the same model and corpus, joined."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments import head_ablation, head_roles
+from interp import plots
+from interp.ablation.replacements import Replacement
+from interp.analysis import MetricsOf, Progress, RolesOf, label, silent, tally_effects, tally_roles
+from interp.corpora.batching import encode
+from interp.results import Findings
+from interp.statistics import effect_table
+from interp.tallies import ShapeTally
+from interp.types import Corpus, HeadModel
+
+HEAD = ["site", "layer", "head"]
+
+
+def run(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    roles: RolesOf,
+    replacement: str | Replacement,
+    metrics: MetricsOf,
+    classification: Mapping[str, Any],
+    limit: int | None = 500,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Findings:
+    """Two passes over the corpus and a sweep over every head; one row per head in the end."""
+    encoded = encode(model, corpus)
+    shape = ShapeTally(model.heads)
+    sums = tally_roles(model, encoded, roles, shape, progress=progress)
+    tables = head_roles.role_tables(sums, classification, seed)
+    effects = tally_effects(model, encoded, replacement, metrics, limit=limit, progress=progress)
+    tables["effects"] = effect_table(effects, seed=seed, min_blocks=classification["min_blocks"])
+    tables["atlas"] = join(tables["scores"], tables["roles"], tables["effects"], shape)
+    labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
+    return Findings(labelled, encoded.skipped, head_roles.missing_evidence(sums, classification))
+
+
+def join(scores: pd.DataFrame, roles: pd.DataFrame, effects: pd.DataFrame, shape: ShapeTally) -> pd.DataFrame:
+    """One row per head, with the effects of the first metric.
+
+    `best_role` is the assigned role with the largest confirm lift (`unclassified` where there is none), `best_lift`
+    the largest confirm lift, of any tested role where none was assigned. A head *matters* when its effect's interval
+    lies above the median effect of all heads and above zero; `agreement` says whether that and having a role go
+    together.
+    """
+    entropy, distance = shape.means()
+    heads = pd.DataFrame([tuple(head) for head in shape.heads], columns=HEAD)
+    heads = heads.assign(entropy=entropy, mean_distance=distance)
+    effect = effects[effects.metric == effects.metric.iloc[0]]
+    table = heads.merge(_roles_of_heads(scores, roles), on=HEAD, how="left").merge(
+        effect[[*HEAD, "metric", "ablation", "effect", "ci_low", "ci_high"]], on=HEAD, how="left"
+    )
+    matters = table.ci_low > max(float(table.effect.median()), 0.0)
+    has_role = table.n_roles > 0
+    table["agreement"] = np.select(
+        [has_role & matters, has_role, matters], ["role and effect", "role only", "effect only"], "neither"
+    )
+    table.loc[table.ci_low.isna(), "agreement"] = "untested"
+    first = [*HEAD, "roles", "n_roles", "best_role", "best_family", "best_lift", "metric", "ablation", "effect"]
+    return table[[*first, "ci_low", "ci_high", "entropy", "mean_distance", "agreement"]]
+
+
+def _roles_of_heads(scores: pd.DataFrame, roles: pd.DataFrame) -> pd.DataFrame:
+    assigned = roles[roles.role != "unclassified"]
+    names = assigned.groupby(HEAD)["role"].agg(["; ".join, "size"]).set_axis(["roles", "n_roles"], axis=1)
+    best = assigned.sort_values("lift", ascending=False, kind="stable").drop_duplicates(HEAD).set_index(HEAD)
+    tested = scores[(scores.split == "confirm") & scores.p.notna()]
+    highest = tested.groupby(HEAD)["lift"].max().rename("highest_lift")
+    every = roles[HEAD].drop_duplicates().set_index(HEAD)
+    table = every.join(names).join(best[["role", "family", "lift"]]).join(highest)
+    table = table.rename(columns={"role": "best_role", "family": "best_family", "lift": "best_lift"})
+    table["best_lift"] = table.best_lift.fillna(table.highest_lift)
+    table["n_roles"] = table.n_roles.fillna(0).astype(int)
+    unnamed = dict.fromkeys(("best_role", "best_family"), "unclassified") | {"roles": ""}
+    return table.drop(columns="highest_lift").fillna(unnamed).reset_index()
+
+
+def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """The figures of both experiments, and role against effect."""
+    return (
+        head_roles.draw(tables)
+        | head_ablation.draw(tables)
+        | {"role_against_effect": plots.role_against_effect(tables["atlas"])}
+    )
+
+
+def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Both summaries, and how often role and effect go together."""
+    counts = tables["atlas"].agreement.value_counts()
+    together = ", ".join(f"{name}: {count}" for name, count in counts.items())
+    return [*head_roles.summarise(tables), *head_ablation.summarise(tables), f"Heads by role and effect: {together}."]

@@ -1,0 +1,103 @@
+"""Which heads look where? Score every head on every role, test it, and name the roles that stand."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.wording import interval
+from interp import plots
+from interp.analysis import Progress, RolesOf, label, silent, tally_roles
+from interp.classify import classify, shortfall
+from interp.corpora.batching import encode
+from interp.results import Findings
+from interp.statistics import score_table
+from interp.sums import RoleSums
+from interp.types import Corpus, HeadModel
+
+
+def run(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    roles: RolesOf,
+    classification: Mapping[str, Any],
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Findings:
+    """One pass over the corpus; then everything follows from sums per block of documents."""
+    encoded = encode(model, corpus)
+    sums = tally_roles(model, encoded, roles, progress=progress)
+    tables = role_tables(sums, classification, seed)
+    labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
+    return Findings(labelled, encoded.skipped, missing_evidence(sums, classification))
+
+
+def role_tables(sums: RoleSums, classification: Mapping[str, Any], seed: int) -> dict[str, pd.DataFrame]:
+    """The tables `scores` and `roles` of one pass."""
+    scores = score_table(sums, seed=seed, **_needs(classification))
+    return {"scores": scores, "roles": classify(sums, scores, seed=seed, **classification)}
+
+
+def missing_evidence(sums: RoleSums, classification: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the corpus was too small to test (untestable is not absent), and how much more would do."""
+    lacking = shortfall(sums, **_needs(classification))
+    if not len(lacking):
+        return ()
+    names = list(dict.fromkeys(lacking.role))
+    lines = [f"{len(names)} of {len(sums.roles)} roles could not be tested here: {', '.join(names)}."]
+    nearest = lacking.groupby("role", sort=False)[["more_queries", "more_blocks"]].max()
+    nearest = nearest[nearest.more_blocks == nearest.more_blocks.min()].nsmallest(1, "more_queries")
+    for role, more in nearest.iterrows():
+        lines.append(
+            f"The nearest to it, {role}, lacks {more.more_queries} scored queries and {more.more_blocks} "
+            "non-empty blocks of source documents in a half."
+        )
+    return tuple(lines)
+
+
+def _needs(classification: Mapping[str, Any]) -> dict[str, int]:
+    return {name: int(classification[name]) for name in ("min_queries", "min_blocks")}
+
+
+def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """A map of heads per role family, and the best head of every relation against its baseline."""
+    return {
+        "roles": plots.role_maps(tables["scores"], tables["roles"]),
+        "best_heads": plots.best_heads(tables["scores"]),
+    }
+
+
+def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """The best head per relation, chosen on select and reported on confirm."""
+    scores, roles = tables["scores"], tables["roles"]
+    assigned = roles[roles.role != "unclassified"]
+    heads = roles[["site", "layer", "head"]].drop_duplicates()
+    with_role = assigned[["site", "layer", "head"]].drop_duplicates()
+    lines = [f"{len(assigned)} roles on {len(with_role)} of {len(heads)} heads."]
+    best = best_head_of_each_role(scores)
+    if len(best):
+        lines.append("Best head of each role (chosen on one half of the documents, measured on the other):")
+    stars = set(zip(assigned.role, assigned.layer, assigned["head"], strict=True))
+    for row in best.head(14).itertuples():
+        mark = "*" if (row.role, row.layer, row.head) in stars else " "
+        measured = row.hit if row.baseline_name != "uniform" else row.mass
+        lines.append(
+            f"  {mark} {row.role:<24} head {row.layer}.{row.head:<3} {measured:.2f} against {row.baseline:.2f} "
+            f"({row.baseline_name}), lift {row.lift:+.2f}{interval(row.ci_low, row.ci_high)}, n {row.n}"
+        )
+    if len(best) > 14:
+        lines.append(f"    … and {len(best) - 14} more in scores.csv")
+    if len(assigned):
+        lines.append("  * the head has the role: see roles.csv")
+    return lines
+
+
+def best_head_of_each_role(scores: pd.DataFrame) -> pd.DataFrame:
+    """For each role the head with the largest lift on select, with its confirm row, largest lift first."""
+    keys = ["role", "site", "layer", "head"]
+    select = scores[scores.split == "select"]
+    chosen = select.loc[select.groupby("role")["lift"].idxmax(), keys] if len(select) else select[keys]
+    confirm = chosen.merge(scores[scores.split == "confirm"], on=keys)
+    return confirm.sort_values("lift", ascending=False, kind="stable")

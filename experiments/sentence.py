@@ -1,0 +1,174 @@
+"""One sentence: where does each word look, and which heads resolve a word to which candidate?"""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from interp import plots
+from interp.analysis import Progress, label, silent
+from interp.corpora.batching import collate, encode
+from interp.errors import InterpError
+from interp.results import Findings
+from interp.tallies import word_view
+from interp.types import Batch, Corpus, Head, HeadModel, Site
+
+Word = str | int
+"""A word of the sentence, as it stands there or by its number from 0."""
+
+HEAD = ["site", "layer", "head"]
+
+
+def run(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    query: Word | None = None,
+    candidates: Sequence[Word] | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Findings:
+    """Word-level attention of every head; with a query, also its attention on each candidate (default: every word)."""
+    words = corpus.documents[0].words
+    if query is None and candidates:
+        raise InterpError("candidates=… is given without query=…. Say whose candidates they are, for example query=it.")
+    asked = None if query is None else find_word(words, query, "query")
+    chosen = [find_word(words, word, "candidates") for word in candidates or ()]
+    encoded = encode(model, corpus)
+    if encoded.skipped["truncated_documents"]:
+        raise InterpError(
+            f"The sentence is longer than the {model.positions} tokens that {model.name!r} can read. Give a shorter one."
+        )
+    batch = collate(encoded, [0], model)
+    attention, visible = attention_table(model, batch, words, progress)
+    tables = {"attention": label(attention, model, corpus, seed).drop(columns="corpus")}
+    if asked is not None:
+        _refuse_unseen(words, asked, chosen, visible, model.name)
+        keys = chosen or [word for word in range(len(words)) if visible[asked, word]]
+        found = attention[(attention["query"] == asked) & attention.key.isin(keys)]
+        found = found[[*HEAD, "query", "key", "mass"]].rename(columns={"key": "candidate"}).reset_index(drop=True)
+        tables["candidates"] = label(found, model, corpus, seed).drop(columns="corpus")
+    return Findings(tables, encoded.skipped)
+
+
+def find_word(words: Sequence[str], given: Word, what: str) -> int:
+    """The number of the word: exactly as written, else whatever its case. Raises `InterpError` if it is not one."""
+    if isinstance(given, int) and not isinstance(given, bool):
+        if not 0 <= given < len(words):
+            raise InterpError(
+                f"{what}={given}: the sentence has words 0 to {len(words) - 1}. Allowed: one of these numbers."
+            )
+        return given
+    text = str(given)
+    places = [i for i, word in enumerate(words) if word == text]
+    places = places or [i for i, word in enumerate(words) if word.lower() == text.lower()]
+    if not places:
+        near = get_close_matches(text, words, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        listed = " ".join(f"{i}:{word}" for i, word in enumerate(words))
+        raise InterpError(f"{what}={text} is not in the sentence.{hint} Its words: {listed}")
+    if len(places) > 1:
+        raise InterpError(
+            f"{what}={text} stands {len(places)} times in the sentence, as words {', '.join(map(str, places))}. "
+            f"Pick one by its number, for example {what}={places[0]}."
+        )
+    return places[0]
+
+
+def attention_table(
+    model: HeadModel, batch: Batch, words: Sequence[str], progress: Progress = silent
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """One row per head, query word and key word that it can see; and which words each word can see."""
+    view = word_view(batch, model.visible(batch))
+    by_layer: dict[tuple[Site, int], Float[Tensor, "head query key"]] = {}
+
+    def watch(site: Site, layer: int, pattern: Tensor) -> None:
+        by_layer[site, layer] = view.attention(pattern)[0].cpu()
+
+    for one in progress([batch], "sentence"):
+        model.run(one, pattern=watch, logits=False)
+    visible = view.candidates[0].cpu().numpy()
+    query, key = np.nonzero(visible)
+    heads = [Head(site, layer, head) for (site, layer), a in by_layer.items() for head in range(len(a))]
+    masses = torch.cat(list(by_layer.values()))[:, query, key].numpy()
+    pairs = [(q, words[q], k, words[k]) for q, k in zip(query.tolist(), key.tolist(), strict=True)]
+    rows = [(*head, *pair) for head, pair in product(heads, pairs)]
+    table = pd.DataFrame(rows, columns=[*HEAD, "query", "query_word", "key", "key_word"])
+    return table.assign(mass=masses.reshape(-1).astype(np.float64)), visible
+
+
+def _refuse_unseen(words: Sequence[str], asked: int, chosen: Sequence[int], visible: np.ndarray, name: str) -> None:
+    for word in chosen:
+        if not visible[asked, word]:
+            why = "is the query itself" if word == asked else f"cannot be seen from it by {name!r}"
+            raise InterpError(
+                f"The candidate {words[word]!r} (word {word}) of the query {words[asked]!r} (word {asked}) {why}. "
+                "Allowed: other words that the model can see from the query; a causal model sees only earlier ones."
+            )
+
+
+def best_heads(tables: Mapping[str, pd.DataFrame], count: int = 4) -> list[tuple[str, int, int]]:
+    """With a query, the heads that look most from it to a candidate; else those whose words look most decidedly."""
+    if "candidates" in tables:
+        strength = tables["candidates"].groupby(HEAD)["mass"].max()
+    else:
+        attention = tables["attention"]
+        strength = attention.groupby([*HEAD, "query"])["mass"].max().groupby(HEAD).mean()
+    return [tuple(head) for head in strength.sort_values(ascending=False, kind="stable").index[:count]]
+
+
+def words_of(attention: pd.DataFrame) -> list[str]:
+    """The sentence's words, in order, from its table."""
+    words = dict(zip(attention["query"], attention["query_word"], strict=True))
+    words |= dict(zip(attention["key"], attention["key_word"], strict=True))
+    return [words.get(number, "") for number in range(max(words) + 1)]
+
+
+def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """The best heads as arcs and as matrices; with a query also its candidates, head by head."""
+    attention, heads = tables["attention"], best_heads(tables)
+    words = words_of(attention)
+    figures = {"matrices": plots.attention_matrices(attention, heads)}
+    if "candidates" not in tables:
+        return figures | {"arcs": plots.attention_arcs(attention, words, heads)}
+    found = tables["candidates"]
+    names = {"query_word": [words[i] for i in found["query"]], "candidate_word": [words[i] for i in found["candidate"]]}
+    return figures | {
+        "arcs": plots.attention_arcs(attention, words, heads, query=int(found["query"].iloc[0])),
+        "candidates": plots.candidate_bars(found.assign(**names)),
+    }
+
+
+def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """For each candidate the heads that look most at it; without a query, where the most decided heads look."""
+    attention = tables["attention"]
+    if "candidates" not in tables:
+        return _where_each_word_looks(attention, best_heads(tables, 3))
+    words, found = words_of(attention), tables["candidates"]
+    query = int(found["query"].iloc[0])
+    wide = found.pivot_table(index=HEAD, columns="candidate", values="mass")
+    lines = [f"From {words[query]!r} (word {query}):"]
+    leading = wide.max().sort_values(ascending=False).index[:4]
+    for candidate in leading:
+        lines.append(f"  to {words[candidate]!r} (word {candidate}) looks most")
+        top = wide.sort_values(candidate, ascending=False, kind="stable").head(3)
+        for (_, layer, head), row in zip(top.index.to_list(), top.to_dict("records"), strict=True):
+            others = ", ".join(f"{words[other]} {row[other]:.2f}" for other in leading if other != candidate)
+            lines.append(f"    head {layer}.{head:<3} {row[candidate]:.2f}" + (f"  ({others})" if others else ""))
+    return lines
+
+
+def _where_each_word_looks(attention: pd.DataFrame, heads: Sequence[tuple[str, int, int]]) -> list[str]:
+    lines = ["The heads whose words look most decidedly, and where (words with less than .30 left out):"]
+    for site, layer, head in heads:
+        mine = attention[(attention.site == site) & (attention.layer == layer) & (attention["head"] == head)]
+        top = mine.loc[mine.groupby("query")["mass"].idxmax()]
+        looks = ", ".join(f"{r.query_word}→{r.key_word} {r.mass:.2f}" for r in top[top.mass >= 0.3].itertuples())
+        lines.append(f"    head {layer}.{head}: {looks}")
+    return lines

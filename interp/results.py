@@ -1,0 +1,151 @@
+"""A run's folder: tables, figures and the manifest, written so that nothing half-written is ever taken for whole."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from glob import glob
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from interp.errors import InterpError
+
+MANIFEST = "manifest.json"
+
+PACKAGES = ("torch", "transformers", "transformer-lens", "numpy", "pandas", "scipy", "hydra-core")
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an experiment gives: tables by name, counts of what was skipped, and lines to be said at the end."""
+
+    tables: dict[str, pd.DataFrame]
+    skipped: dict[str, int] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in place in one step."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    os.close(handle)
+    try:
+        write(Path(temporary))
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def save_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Each table as NAME.parquet and NAME.csv."""
+    for name, table in tables.items():
+        write_atomically(folder / f"{name}.parquet", lambda path, table=table: table.to_parquet(path, index=False))
+        write_atomically(folder / f"{name}.csv", lambda path, table=table: table.to_csv(path, index=False))
+
+
+def save_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
+    """Each figure as figures/NAME.pdf and figures/NAME.png."""
+    place = folder / "figures"
+    place.mkdir(exist_ok=True)
+    for name, figure in figures.items():
+        # without a date of its own the same table gives the same file
+        write_atomically(place / f"{name}.pdf", lambda path, f=figure: f.savefig(path, metadata={"CreationDate": None}))
+        write_atomically(place / f"{name}.png", lambda path, f=figure: f.savefig(path, dpi=200))
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a run's folder, `None` where there is none. Raises `InterpError` for one that is not JSON."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InterpError(
+            f"{path} is not JSON ({error}). Choose another hydra.run.dir, or move this folder away."
+        ) from error
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Replace the folder's manifest."""
+    text = json.dumps(manifest, indent=2, ensure_ascii=False, default=str) + "\n"
+    write_atomically(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def new_manifest(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known before anything ran: the status `running`, the whole resolved config, and what runs it."""
+    return {
+        "status": "running",
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "project": {"name": "interp", "version": _version("interp"), "commit": commit()},
+        "packages": {name: _version(name) for name in PACKAGES},
+        "seed": config.get("seed"),
+        "config": dict(config),
+    }
+
+
+def differences(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """One line per setting in which two configs differ: `key: recorded → given`."""
+    old, new = dict(_flat(recorded)), dict(_flat(given))
+    keys = sorted(old.keys() | new.keys())
+    return [
+        f"{key}: {old.get(key, 'absent')} → {new.get(key, 'absent')}" for key in keys if old.get(key) != new.get(key)
+    ]
+
+
+def load_runs(pattern: str | Path) -> dict[str, pd.DataFrame]:
+    """The tables of all complete runs in folders that match `pattern` (`outputs/**`), stacked, with a column `run`.
+
+    Raises `InterpError` where no complete run is found.
+    """
+    folders = sorted({Path(path).parent for path in glob(str(Path(pattern) / MANIFEST), recursive=True)})
+    complete = [folder for folder in folders if (read_manifest(folder) or {}).get("status") == "complete"]
+    if not complete:
+        raise InterpError(
+            f"{pattern}: {len(folders)} run folders found, none of them complete. "
+            "Give a run's folder or a pattern such as outputs/**, after a run has ended."
+        )
+    stacked: dict[str, list[pd.DataFrame]] = {}
+    for folder in complete:
+        for file in sorted(folder.glob("*.parquet")):
+            table = pd.read_parquet(file)
+            table.insert(0, "run", str(folder))
+            stacked.setdefault(file.stem, []).append(table)
+    return {name: pd.concat(tables, ignore_index=True) for name, tables in stacked.items()}
+
+
+def commit() -> str:
+    """The checkout's commit, with `+changes` where files differ from it; `unknown` outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        head = _git(here, "rev-parse", "HEAD")
+        return head + ("+changes" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True)  # noqa: S603, S607
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    pairs: list[tuple[str, Any]] = []
+    for key, value in config.items():
+        nested = isinstance(value, Mapping) and value
+        pairs += _flat(value, f"{prefix}{key}.") if nested else [(f"{prefix}{key}", value)]
+    return pairs
