@@ -5,9 +5,12 @@ import sys
 from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from experiments import command_line
+from interp.errors import InterpError
 
 CONF = next(
     folder
@@ -21,29 +24,43 @@ def task(config: DictConfig) -> None:
     """One run; imported here so that --help and --cfg need neither torch nor TransformerLens."""
     from experiments.running import run_once
 
-    run_once(config)
+    try:
+        run_once(config)
+    except Exception as error:
+        message = command_line.explain(error, CONF)
+        if message is None:
+            raise
+        if HydraConfig.get().mode == RunMode.RUN:
+            # of an error Hydra would say first that there was one
+            raise SystemExit(1) from error
+        # a job of a sweep may run in another process, and causes do not come back from there
+        raise InterpError(message) from error
 
 
 def main() -> None:
     """Run what the command line asks for; an error that the user can mend is one paragraph and exit status 1."""
-    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    asked = os.environ.get("HYDRA_FULL_ERROR", "0")
     # without this Hydra prints its own traceback before the error reaches us
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    arguments = [command_line.quote_text(argument) for argument in sys.argv[1:]]
-    sys.argv[1:] = arguments
+    sys.argv[1:] = [command_line.quote(argument) for argument in sys.argv[1:]]
     made: list[Path] = []
     try:
-        made = command_line.make_folder(arguments)
+        made = command_line.make_folder(sys.argv[1:])
         task()
     except KeyboardInterrupt:
-        sys.exit("Stopped. Nothing unfinished is marked as complete.")
-    except Exception as error:
-        message = command_line.explain(error, CONF)
-        if wants_traceback or message is None:
+        print("Stopped. Nothing unfinished is marked as complete.", file=sys.stderr)
+        sys.exit(130)
+    except (Exception, SystemExit) as stop:
+        error = stop.__cause__ if isinstance(stop, SystemExit) else stop
+        if error is None:
             raise
-        print(message, file=sys.stderr)
+        message = command_line.explain(error, CONF)
+        if asked == "1" or message is None:
+            raise error from error.__cause__
+        print(f"Error: {message}", file=sys.stderr)
         sys.exit(1)
     finally:
+        os.environ["HYDRA_FULL_ERROR"] = asked
         command_line.remove_empty(made)
 
 

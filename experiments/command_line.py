@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import yaml
 from hydra.errors import (
@@ -29,27 +31,57 @@ HYDRA_FLAGS_WITHOUT_A_RUN = (
     "-sc",
 )
 
+QUOTED = re.compile(r"(['\"])((?:\\.|(?!\1)[^\\])*)\1", re.DOTALL)
+"""One value in quotes, in Hydra's grammar: inside, a quote of the same kind has a backslash before it."""
 
-def quote_text(argument: str) -> str:
-    """The override `text=…` with its value quoted for Hydra's grammar, so that a sentence can be typed as it is.
+WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
+"""A word of a text without gold, as interp.corpora.text cuts it."""
 
-    A value that is quoted already, quotes and all inside the shell's, is left alone.
+ELSEWHERE = {
+    "model": "A directory is given as model=local model.path=DIR, a name on the hub as model=hub model.name=NAME.",
+    "corpus": "A file is given as corpus=conllu corpus.path=FILE (a treebank) or corpus=text corpus.path=FILE.",
+    "hydra/launcher": "Other launchers are packages of their own, such as hydra-joblib-launcher.",
+}
+"""By group of options, how to give what is not one of them."""
+
+
+def quote(argument: str) -> str:
+    """An override with its value quoted for Hydra's grammar, where it is text that can be typed as it stands.
+
+    `text=…` holds a whole sentence, and is never an interpolation, a list or a sweep; quotes around all of it are
+    taken off. In `query=…` and `candidates=[…]` the words that Hydra cannot read are quoted (`didn't`, `élève`).
     """
     key, separator, value = argument.partition("=")
-    if key not in ("text", "+text", "++text") or not separator or _is_quoted(value):
-        return argument
-    # in a quoted value a backslash counts only before a quote, and ${ would be an interpolation
-    escaped = re.sub(r"(\\*)'", lambda m: m.group(1) * 2 + r"\'", value)
-    escaped = re.sub(r"(\\+)$", lambda m: m.group(1) * 2, escaped)
-    escaped = re.sub(r"(\\*)\$\{", lambda m: m.group(1) * 2 + r"\${", escaped)
-    return f"{key}='{escaped}'"
+    name = key.lstrip("+")
+    if name == "text" and separator:
+        return f"{key}={_quoted(_unquoted(value))}"
+    if name == "query":
+        words = [value] if WORD.fullmatch(value) else value.split(",")
+        return f"{key}{separator}{','.join(map(_readable, words))}"
+    if name == "candidates" and value.startswith("[") and value.endswith("]"):
+        return f"{key}=[{','.join(_readable(word.strip()) for word in value[1:-1].split(','))}]"
+    return argument
 
 
-def _is_quoted(value: str) -> bool:
-    return any(
-        len(value) >= 2 and value[0] == value[-1] == quote and not re.search(rf"(?<!\\){quote}", value[1:-1])
-        for quote in "'\""
-    )
+def _readable(word: str) -> str:
+    return _quoted(word) if WORD.fullmatch(word) and not (word.isascii() and word.isalnum()) else word
+
+
+def _unquoted(value: str) -> str:
+    """The value without the quotes around it, where it has them."""
+    match = QUOTED.fullmatch(value)
+    if match is None:
+        return value
+    # backslashes count before a quote of the same kind, and at the end
+    return re.sub(rf"(\\+)({match[1]}|\Z)", lambda m: m[1][: len(m[1]) // 2] + m[2], match[2])
+
+
+def _quoted(text: str) -> str:
+    # backslashes count before a quote, at the end and before ${, which would be an interpolation
+    escaped = re.sub(r"(\\*)'", lambda m: m[1] * 2 + r"\'", text)
+    escaped = re.sub(r"(\\+)\Z", lambda m: m[1] * 2, escaped)
+    escaped = re.sub(r"(\\*)\$\{", lambda m: m[1] * 2 + r"\${", escaped)
+    return f"'{escaped}'"
 
 
 def make_folder(arguments: Sequence[str]) -> list[Path]:
@@ -68,22 +100,21 @@ def make_folder(arguments: Sequence[str]) -> list[Path]:
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".can-be-written"
-        probe.touch()
-        probe.unlink()
+        with NamedTemporaryFile(dir=folder, prefix=".can-be-written-"):
+            pass
     except OSError as error:
         remove_empty(missing)
         raise InterpError(
             f"{key}={given}: nothing can be written there ({error.strerror}). "
-            "Allowed: a folder that exists or can be made. Choose another with hydra.run.dir=DIR."
+            f"Allowed: a folder that exists or can be made. Choose another with {key}=DIR."
         ) from error
     return missing
 
 
 def remove_empty(folders: Sequence[Path]) -> None:
-    """Take back the folders that were made for nothing, innermost first."""
+    """Take back the folders that were made for nothing, innermost first; one that holds something stays."""
     for folder in folders:
-        if folder.is_dir() and not any(folder.iterdir()):
+        with suppress(OSError):
             folder.rmdir()
 
 
@@ -92,27 +123,20 @@ def explain(error: BaseException, conf: Path) -> str | None:
     chain = list(_chain(error))
     ours = next((link for link in chain if isinstance(link, InterpError)), None)
     if ours is not None:
-        return f"Error: {ours}"
+        return str(ours)
     missing = next((link for link in chain if isinstance(link, MissingMandatoryValue)), None)
     if missing is not None:
-        key = re.search(r"Missing mandatory value: (\S+)", str(missing))
-        name = key.group(1) if key else "A setting"
-        return f"Error: {name} has no value. Give it on the command line: {name}=…"
-    wrong_type = next((link for link in chain if isinstance(link, InstantiationException)), None)
-    if wrong_type is not None:
-        return None if chain[-1] is not wrong_type else f"Error: {_one_line(wrong_type)}"
+        return f"{missing.full_key} has no value. Give it on the command line: {missing.full_key}=…"
+    wrong_call = next((link for link in chain if isinstance(link, InstantiationException)), None)
+    if wrong_call is not None:
+        return _wrong_call(wrong_call, chain)
     if isinstance(error, MissingConfigException):
-        return f"Error: {_unknown_choice(error, conf)}"
+        return _unknown_choice(error)
     if isinstance(error, OverrideParseException):
-        return (
-            f"Error: the override {error.override!r} cannot be read ({_one_line(error.message)}). Allowed: KEY=VALUE. "
-            "Put quotes around a value with spaces, commas or brackets: 'KEY=\"a, b\"'."
-        )
+        return _unreadable(error)
     if isinstance(error, ConfigCompositionException | OmegaConfBaseException):
-        return f"Error: {_unknown_key(error, conf)}"
-    if isinstance(error, HydraException):
-        return f"Error: {_one_line(error)}"
-    return None
+        return _unknown_key(error, conf)
+    return _one_line(error) if isinstance(error, HydraException) else None
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -121,35 +145,91 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _unknown_choice(error: MissingConfigException, conf: Path) -> str:
-    """`experiment=foo`: an option that its group does not have."""
-    group, _, name = str(error.missing_cfg_file or "").rpartition("/")
-    allowed = [file.stem for file in (conf / group).glob("*.yaml")] if group else []
-    if not allowed:
+def _wrong_call(error: InstantiationException, chain: Sequence[BaseException]) -> str | None:
+    """An argument too many (`+corpus.foo=1`), or a `_target_` outside the project that cannot be imported."""
+    place = re.search(r"full_key: (\S+)", str(error))
+    key = place[1] if place else "the configuration"
+    target = re.search(r"Error locating target '([^']+)'", str(error))
+    if target and not target[1].startswith(("interp.", "experiments.")):
+        return (
+            f"{key}._target_={target[1]} cannot be imported ({_one_line(chain[-1])}). Allowed: the dotted path of a "
+            "function or class. Check its spelling, and that its package is installed here."
+        )
+    cause = chain[chain.index(error) + 1 :]
+    if not cause:
         return _one_line(error)
-    return f"{group}={name} is not known. {closest(name, allowed)}"
+    unexpected = re.search(r"unexpected keyword argument '(\w+)'", str(cause[0]))
+    # a traceback of one frame: Hydra's own call failed, nothing deeper
+    if unexpected and cause[0].__traceback__ and not cause[0].__traceback__.tb_next:
+        return f"{key}.{unexpected[1]} is not a setting of the {key} chosen here. Leave it out, or choose another."
+    return None
+
+
+def _unknown_choice(error: MissingConfigException) -> str:
+    """`experiment=foo`: an option that its group does not have."""
+    path, options = str(error.missing_cfg_file or ""), error.options or ()
+    group, _, name = path.rpartition("/") if path.startswith("hydra/") else path.partition("/")
+    if not options:
+        return _one_line(error)
+    return " ".join([f"{group}={name} is not known. {closest(name, options)}", ELSEWHERE.get(group, "")]).strip()
+
+
+def _unreadable(error: OverrideParseException) -> str:
+    if not re.match(r"[^=]+=", error.override):
+        return (
+            f"{error.override!r} is not a setting with its value. Allowed: KEY=VALUE. "
+            'Put quotes around a text with spaces: text="the whole sentence".'
+        )
+    key = error.override.partition("=")[0]
+    return (
+        f"{error.override!r} cannot be read. Allowed: KEY=VALUE, and quotes inside the shell's quotes around a value "
+        f"with commas, brackets, quotes or letters such as é: {key}=\"'a, b'\"."
+    )
 
 
 def _unknown_key(error: BaseException, conf: Path) -> str:
-    """`modle=gpt2` or `classify.margn=0.2`: a key that the configuration does not have."""
-    text = str(error)
-    found = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text)
+    """`modle=gpt2` or `classify.margn=0.2`: a key that the configuration does not have, or not here."""
+    several = re.search(r"Ambiguous value for argument '(.*)'", str(error))
+    if several:
+        return (
+            f"{several[1]} has a comma in it. Allowed: one value. Give one; or add -m, which runs one after another; or "
+            "put brackets around a list."
+        )
+    absent = re.search(r"Key '([^']+)' is not in struct|Interpolation key '([^']+)' not found", str(error))
+    if absent:
+        name = absent[1] or absent[2]
+        return f"{name} is asked for and not set. Leave ~{name} out, or mend what says ${{{name}}}."
+    found = re.search(r"Could not override '([^']+)'", str(error))
     if found is None:
         return _one_line(error)
-    key = found.group(1)
-    return f"{key} is not a setting. {closest(key, _known_keys(conf))} See them all with --cfg job."
+    key, known = found[1], _known_keys(conf)
+    place, _, name = key.rpartition(".")
+    if key in known:
+        homes = " or ".join(f"{place}={option}" for option in known[key])
+        return f"{key} is not a setting of the {place} chosen here. It belongs to {homes}: add it, or leave {key} out."
+    if place.startswith("hydra"):
+        return f"{key} is not a setting of Hydra. See them all with --cfg hydra."
+    same_name = sorted(other for other in known if other.endswith(f".{name}"))
+    beside = [other for other in known if other.rpartition(".")[0] == place]
+    hint = f"Did you mean {' or '.join(same_name)}? " if same_name and not place else ""
+    listed = closest(key, beside or [other for other in known if "." not in other])
+    return f"{key} is not a setting. {hint}{listed} See all settings with --cfg job."
 
 
-def _known_keys(conf: Path) -> set[str]:
-    keys = {folder.name for folder in conf.iterdir() if folder.is_dir()}
-    for file in [conf / "config.yaml", *conf.glob("*/*.yaml")]:
-        prefix = "" if file.parent == conf else f"{file.parent.name}."
+def _known_keys(conf: Path) -> dict[str, list[str]]:
+    """Every key that the files in conf set; a key of a group of options with the options that have it."""
+    known: dict[str, list[str]] = {}
+    for file in [conf / "config.yaml", *sorted(conf.glob("*/*.yaml"))]:
+        group = "" if file.parent == conf else file.parent.name
         content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        known.setdefault(group, []).append(file.stem)
         for key, value in content.items():
-            if key in ("defaults", "hydra") or key.startswith("_") or file.parent.name == "experiment":
+            if group == "experiment" or key in ("defaults", "hydra") or key.startswith("_"):
                 continue
-            keys |= {f"{prefix}{key}.{inner}" for inner in value} if isinstance(value, dict) else {f"{prefix}{key}"}
-    return {key for key in keys if "_target_" not in key and "_partial_" not in key}
+            known.setdefault(f"{group}.{key}".lstrip("."), []).append(file.stem)
+            if not group and isinstance(value, dict):
+                known |= {f"{key}.{inner}": [] for inner in value}
+    return {key: options for key, options in known.items() if key}
 
 
 def _one_line(error: object) -> str:

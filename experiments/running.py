@@ -8,13 +8,14 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
+from experiments import settings
 from interp import results
 from interp.errors import InterpError
 from interp.types import Corpus, HeadModel
@@ -23,14 +24,39 @@ NOT_COMPARED = ("json", "quiet")
 """Settings that change what is printed, never what is found."""
 
 
+class Run(NamedTuple):
+    """A run whose tables are in memory and not yet on disk."""
+
+    model: HeadModel
+    corpus: Corpus
+    findings: results.Findings
+    manifest: dict[str, Any]
+    watch: "Stopwatch"
+
+
 def run_once(config: DictConfig) -> None:
-    """Run the experiment into Hydra's folder, unless a complete run of the same configuration lies there."""
+    """Run the experiment into Hydra's folder, unless a complete run of the same configuration lies there.
+
+    An error before there are tables leaves no trace of the run, so that the mended command can use the same folder.
+    """
     folder = Path(HydraConfig.get().runtime.output_dir)
-    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # pyright: ignore[reportAssignmentType]
-    if is_done(folder, plain):
-        say(config, f"{folder} holds this run already, complete; it is left as it is.")
-        return
-    manifest = results.new_manifest(plain)
+    recorded = results.read_manifest(folder)
+    try:
+        plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # pyright: ignore[reportAssignmentType]
+        settings.check(plain)
+        if recorded and is_done(folder, recorded, plain):
+            say_kept(folder, recorded, as_json=config.json)
+            return
+        run = measure(config, folder, results.new_manifest(plain))
+    except Exception:
+        if recorded is None:
+            results.take_back(folder)
+        raise
+    record(config, folder, run)
+
+
+def measure(config: DictConfig, folder: Path, manifest: dict[str, Any]) -> Run:
+    """Everything up to the tables, which are in memory; the manifest grows on the way."""
     results.write_manifest(folder, manifest)
     watch = Stopwatch()
     corpus: Corpus = instantiate(config.corpus, _convert_="all")
@@ -42,37 +68,42 @@ def run_once(config: DictConfig) -> None:
     experiment = instantiate(config.experiment, _convert_="all")
     findings: results.Findings = experiment(model, corpus, progress=partial(bar, quiet=config.quiet))
     watch.lap("experiment")
+    return Run(model, corpus, findings, manifest, watch)
+
+
+def record(config: DictConfig, folder: Path, run: Run) -> None:
+    """Tables, figures and the complete manifest; then what there is to say."""
+    findings, manifest = run.findings, run.manifest
     results.save_tables(folder, findings.tables)
     module = import_module(config.experiment["_target_"].rpartition(".")[0])
     results.save_figures(folder, module.draw(findings.tables))
-    watch.lap("figures")
+    run.watch.lap("figures")
     summary = module.summarise(findings.tables)
     manifest |= {
         "skipped": findings.skipped,
         "said": findings.said,
         "tables": {name: len(table) for name, table in findings.tables.items()},
-        "seconds": watch.laps,
+        "summary": summary,
+        "seconds": run.watch.laps,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "status": "complete",
     }
     results.write_manifest(folder, manifest)
     if config.json:
-        print(json.dumps({"folder": str(folder), **manifest, "summary": summary}, ensure_ascii=False, default=str))
+        print(to_json(folder, manifest))
         return
-    for line in [f"{model.name} on {corpus.name}", *summary, *closing_words(corpus, findings, folder)]:
+    for line in [f"{run.model.name} on {run.corpus.name}", *summary, *closing_words(run.corpus, findings, folder)]:
         print(line)
 
 
-def is_done(folder: Path, config: dict[str, Any]) -> bool:
+def is_done(folder: Path, recorded: dict[str, Any], config: dict[str, Any]) -> bool:
     """Whether the folder holds a complete run of this configuration. Raises `InterpError` if it belongs to another."""
-    recorded = results.read_manifest(folder)
-    if recorded is None:
-        return False
     before, now = ({k: v for k, v in c.items() if k not in NOT_COMPARED} for c in (recorded.get("config", {}), config))
     changed = results.differences(before, now)
     if changed:
+        state = "complete" if recorded.get("status") == "complete" else "not finished"
         raise InterpError(
-            f"{folder} belongs to another run ({recorded.get('status')}). What differs: {'; '.join(changed)}. "
+            f"{shown(folder)} holds another run ({state}). What differs, there → here: {'; '.join(changed)}. "
             "Choose another folder with hydra.run.dir=DIR, or give the same settings."
         )
     return recorded.get("status") == "complete"
@@ -97,15 +128,22 @@ def closing_words(corpus: Corpus, findings: results.Findings, folder: Path) -> l
     lines += [f"Note: {note}" for note in (*corpus.notes, *findings.said)]
     if corpus.generated:
         lines.append("Note: the corpus is generated: intervals and p-values describe its generator, not a language.")
-    shown = ", ".join(sorted(findings.tables))
-    here = Path.cwd()
-    place = folder.relative_to(here) if folder.is_relative_to(here) else folder
-    return [*lines, f"Tables ({shown}), figures and manifest: {place}"]
+    return [*lines, f"Tables ({', '.join(sorted(findings.tables))}), figures and manifest: {shown(folder)}"]
 
 
-def say(config: DictConfig, line: str) -> None:
-    """Print for a reader, or nothing but JSON where JSON was asked for."""
-    print(json.dumps({"said": line}) if config.json else line)
+def say_kept(folder: Path, recorded: dict[str, Any], *, as_json: bool) -> None:
+    """Say that a complete run is left as it is; as JSON, what it said when it ran."""
+    print(to_json(folder, recorded) if as_json else f"{shown(folder)} holds this run, complete. It is left as it is.")
+
+
+def to_json(folder: Path, manifest: dict[str, Any]) -> str:
+    """The machine-readable summary: the manifest, and where it lies."""
+    return json.dumps({"folder": str(folder), **manifest}, ensure_ascii=False, default=str)
+
+
+def shown(folder: Path) -> Path:
+    """The folder as seen from here."""
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
 def bar(items: Sequence[Any], name: str, *, quiet: bool) -> Iterable[Any]:

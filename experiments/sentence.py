@@ -43,10 +43,15 @@ def run(
     encoded = encode(model, corpus)
     if encoded.skipped["truncated_documents"]:
         raise InterpError(
-            f"The sentence is longer than the {model.positions} tokens that {model.name!r} can read. Give a shorter one."
+            f"The sentence is longer than the {model.positions} tokens that {model.name!r} can read. "
+            "Give a shorter one."
         )
     batch = collate(encoded, [0], model)
     attention, visible = attention_table(model, batch, words, progress)
+    if attention.empty:
+        raise InterpError(
+            f"In {corpus.documents[0].text!r} no word can look at another. Give a sentence of two words or more."
+        )
     tables = {"attention": label(attention, model, corpus, seed).drop(columns="corpus")}
     if asked is not None:
         _refuse_unseen(words, asked, chosen, visible, model.name)
@@ -76,7 +81,7 @@ def find_word(words: Sequence[str], given: Word, what: str) -> int:
     if len(places) > 1:
         raise InterpError(
             f"{what}={text} stands {len(places)} times in the sentence, as words {', '.join(map(str, places))}. "
-            f"Pick one by its number, for example {what}={places[0]}."
+            f"Pick one by its number, for example {places[0]} instead of {text}."
         )
     return places[0]
 
@@ -153,13 +158,13 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     words, found = words_of(attention), tables["candidates"]
     query = int(found["query"].iloc[0])
     wide = found.pivot_table(index=HEAD, columns="candidate", values="mass")
-    lines = [f"From {words[query]!r} (word {query}):"]
+    lines = [f"Where {words[query]!r} (word {query}) looks, and the heads that look there most:"]
     leading = wide.max().sort_values(ascending=False).index[:4]
     for candidate in leading:
-        lines.append(f"  to {words[candidate]!r} (word {candidate}) looks most")
+        lines.append(f"  at {words[candidate]!r} (word {candidate})")
         top = wide.sort_values(candidate, ascending=False, kind="stable").head(3)
         for (_, layer, head), row in zip(top.index.to_list(), top.to_dict("records"), strict=True):
-            others = ", ".join(f"{words[other]} {row[other]:.2f}" for other in leading if other != candidate)
+            others = ", ".join(f"{words[other]!r} {row[other]:.2f}" for other in leading if other != candidate)
             lines.append(f"    head {layer}.{head:<3} {row[candidate]:.2f}" + (f"  ({others})" if others else ""))
     return lines
 
@@ -170,5 +175,5 @@ def _where_each_word_looks(attention: pd.DataFrame, heads: Sequence[tuple[str, i
         mine = attention[(attention.site == site) & (attention.layer == layer) & (attention["head"] == head)]
         top = mine.loc[mine.groupby("query")["mass"].idxmax()]
         looks = ", ".join(f"{r.query_word}→{r.key_word} {r.mass:.2f}" for r in top[top.mass >= 0.3].itertuples())
-        lines.append(f"    head {layer}.{head}: {looks}")
+        lines.append(f"    head {layer}.{head}: {looks or 'nowhere with .30 or more'}")
     return lines

@@ -104,7 +104,8 @@ def tally_effects(
             raise InterpError(f"The replacement {replacement!r} is not known. {closest(replacement, REPLACEMENTS)}")
         name, prepare = replacement, REPLACEMENTS[replacement]
     else:
-        name, prepare = getattr(replacement, "__name__", "custom"), replacement
+        # behind a partial, such as a configuration makes, stands the function that has the name
+        name, prepare = getattr(getattr(replacement, "func", replacement), "__name__", "custom"), replacement
     if limit is not None and limit < 1:
         raise InterpError(f"ablation.limit={limit}. Allowed: null (all documents) or a whole number of 1 or more.")
     chosen = metrics(model) if callable(metrics) else metrics

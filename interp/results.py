@@ -2,14 +2,17 @@
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from glob import glob
+from glob import escape, glob
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import pandas as pd
@@ -61,16 +64,29 @@ def save_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a run's folder, `None` where there is none. Raises `InterpError` for one that is not JSON."""
+    """The manifest of a run's folder, `None` where there is none. Raises `InterpError` for one that is not a run's."""
     path = folder / MANIFEST
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InterpError(
             f"{path} is not JSON ({error}). Choose another hydra.run.dir, or move this folder away."
         ) from error
+    if not isinstance(manifest, dict):
+        raise InterpError(f"{path} is not a run's manifest. Choose another hydra.run.dir, or move this file away.")
+    return manifest
+
+
+def take_back(folder: Path) -> None:
+    """Remove what a run that came to nothing has put there (manifest, Hydra's notes), and folders left empty."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    shutil.rmtree(folder / ".hydra", ignore_errors=True)
+    for place in (folder, *(parent for parent in folder.parents if Path.cwd() in parent.parents)):
+        # one that holds something stays
+        with suppress(OSError):
+            place.rmdir()
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -91,12 +107,26 @@ def new_manifest(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Every setting under its dotted key, as on the command line."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        nested = isinstance(value, Mapping) and value
+        flat |= flatten(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return flat
+
+
 def differences(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
-    """One line per setting in which two configs differ: `key: recorded → given`."""
-    old, new = dict(_flat(recorded)), dict(_flat(given))
-    keys = sorted(old.keys() | new.keys())
+    """One line per setting in which two configs differ: `key: recorded → given`.
+
+    What repeats another setting is left out: `model.seed` beside `seed`, and what `experiment` is given from above.
+    """
+    old, new = flatten(recorded), flatten(given)
+    keys = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    changes = {key: f"{_shown(old, key)} → {_shown(new, key)}" for key in keys}
+    own = [key for key in keys if not key.startswith("experiment.") or key == "experiment._target_"] or keys
     return [
-        f"{key}: {old.get(key, 'absent')} → {new.get(key, 'absent')}" for key in keys if old.get(key) != new.get(key)
+        f"{key}: {changes[key]}" for key in own if "." not in key or changes.get(key.rpartition(".")[2]) != changes[key]
     ]
 
 
@@ -105,7 +135,9 @@ def load_runs(pattern: str | Path) -> dict[str, pd.DataFrame]:
 
     Raises `InterpError` where no complete run is found.
     """
-    folders = sorted({Path(path).parent for path in glob(str(Path(pattern) / MANIFEST), recursive=True)})
+    # a folder's own name may hold what would be a pattern
+    place = escape(str(pattern)) if Path(pattern).is_dir() else str(pattern)
+    folders = sorted({Path(path).parent for path in glob(str(Path(place) / MANIFEST), recursive=True)})
     complete = [folder for folder in folders if (read_manifest(folder) or {}).get("status") == "complete"]
     if not complete:
         raise InterpError(
@@ -114,7 +146,8 @@ def load_runs(pattern: str | Path) -> dict[str, pd.DataFrame]:
         )
     stacked: dict[str, list[pd.DataFrame]] = {}
     for folder in complete:
-        for file in sorted(folder.glob("*.parquet")):
+        # a name that begins with a dot is a file that a killed run did not finish
+        for file in sorted(folder.glob("[!.]*.parquet")):
             table = pd.read_parquet(file)
             table.insert(0, "run", str(folder))
             stacked.setdefault(file.stem, []).append(table)
@@ -125,6 +158,8 @@ def commit() -> str:
     """The checkout's commit, with `+changes` where files differ from it; `unknown` outside a checkout."""
     here = Path(__file__).parent
     try:
+        # installed inside another project's checkout, this file is not one of that project's
+        _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
         head = _git(here, "rev-parse", "HEAD")
         return head + ("+changes" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
@@ -143,9 +178,9 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    pairs: list[tuple[str, Any]] = []
-    for key, value in config.items():
-        nested = isinstance(value, Mapping) and value
-        pairs += _flat(value, f"{prefix}{key}.") if nested else [(f"{prefix}{key}", value)]
-    return pairs
+def _shown(config: Mapping[str, Any], key: str) -> str:
+    """A setting as it would be typed; a long text is cut."""
+    if key not in config:
+        return "absent"
+    value = config[key]
+    return "null" if value is None else shorten(str(value), 80, placeholder="…")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ TIE = 1e-6
 """Candidates whose attention is within this of the largest share the hit."""
 
 
+@runtime_checkable
 class Tally(Protocol):
     """What a pass over a corpus feeds: each batch once, then each layer's pattern of it."""
 
@@ -58,7 +59,7 @@ class View:
     rows: Float[Tensor, "batch pos query"] | None = None
     columns: Float[Tensor, "batch pos key"] | None = None
 
-    def attention(self, pattern: Pattern) -> Float[Tensor, "batch head query key"]:
+    def attention(self, pattern: Pattern) -> Float[Tensor, "batch head asking asked"]:
         """The pattern in this view's unit; over words (Clark et al. 2019, section 4.1) it is not renormalised."""
         if self.rows is None or self.columns is None:
             return pattern.float()

@@ -6,6 +6,7 @@ A model offers two taps per attention layer: `pattern` (where each head looks) a
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -85,6 +86,21 @@ class Corpus:
     generated: bool = False
     subtypes: bool = False
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def relations(self) -> tuple[str, ...]:
+        """Every relation that occurs, sorted; `punct` and `root` relate no two words that mean something."""
+        labels = {label for document in self.documents for label in document.relations or ()}
+        return tuple(sorted({self.relation(label) for label in labels if label.split(":")[0] not in ("punct", "root")}))
+
+    @cached_property
+    def has_mentions(self) -> bool:
+        """Whether any document is annotated with mentions."""
+        return any(document.mentions for document in self.documents)
+
+    def relation(self, label: str) -> str:
+        """A label without its subtype (`nsubj:pass` is `nsubj`), unless this corpus keeps subtypes."""
+        return label if self.subtypes else label.split(":", 1)[0]
 
     def __iter__(self) -> Iterator[Document]:
         return iter(self.documents)

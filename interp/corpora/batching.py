@@ -18,15 +18,14 @@ TOKENS_A_BATCH = 2048
 
 @dataclass(frozen=True, eq=False)
 class EncodedCorpus:
-    """A corpus as one model sees it, kept compact, so that many passes tokenise once.
+    """A corpus as one model sees it, kept compact, so that many passes tokenise once; `words[d]` is Int[pos].
 
     `skipped` counts, by reason, what no score can see: cut documents and words that own no token.
     """
 
     corpus: Corpus
     encodings: tuple[Encoding, ...]
-    words: tuple[Int[np.ndarray, " pos"], ...]
-    relations: tuple[str, ...]
+    words: tuple[Int[np.ndarray, " _"], ...]
     skipped: dict[str, int]
 
     def __len__(self) -> int:
@@ -38,7 +37,7 @@ def encode(model: HeadModel, corpus: Corpus, *, chunk: int = 1000) -> EncodedCor
     if not len(corpus):
         raise CorpusError(corpus.name, None, "holds no document. Give a corpus with at least one sentence.")
     encodings: list[Encoding] = []
-    words: list[Int[np.ndarray, " pos"]] = []
+    words: list[Int[np.ndarray, " _"]] = []
     skipped = {"truncated_documents": 0, "unaligned_words": 0}
     for start in range(0, len(corpus), chunk):
         documents = corpus.documents[start : start + chunk]
@@ -48,7 +47,7 @@ def encode(model: HeadModel, corpus: Corpus, *, chunk: int = 1000) -> EncodedCor
             words.append(owner)
             skipped["truncated_documents"] += encoding.truncated
             skipped["unaligned_words"] += len(document.words) - len(np.unique(owner[owner >= 0]))
-    return EncodedCorpus(corpus, tuple(encodings), tuple(words), relations_of(corpus), skipped)
+    return EncodedCorpus(corpus, tuple(encodings), tuple(words), skipped)
 
 
 def align(document: Document, encoding: Encoding) -> Int[np.ndarray, " pos"]:
@@ -64,26 +63,6 @@ def align(document: Document, encoding: Encoding) -> Int[np.ndarray, " pos"]:
     start, end = encoding.offsets[:, 0], encoding.offsets[:, 1]
     letter = next_letter[start]
     return np.where((letter < end) & ~encoding.special, word_at[letter], -1).astype(np.int32)
-
-
-def relation_name(label: str, subtypes: bool) -> str:
-    """A UD relation without its subtype, unless `subtypes` keeps it."""
-    return label if subtypes else label.split(":", 1)[0]
-
-
-def relations_of(corpus: Corpus) -> tuple[str, ...]:
-    """Every relation that occurs, sorted; `punct` and `root` are not relations between words that mean something."""
-    labels = {label for document in corpus for label in document.relations or ()}
-    return tuple(
-        sorted(
-            {relation_name(label, corpus.subtypes) for label in labels if label.split(":")[0] not in ("punct", "root")}
-        )
-    )
-
-
-def has_mentions(corpus: Corpus) -> bool:
-    """Whether any document is annotated with mentions."""
-    return any(document.mentions for document in corpus)
 
 
 def evenly_spaced(count: int, limit: int | None) -> list[int]:
@@ -136,8 +115,8 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
     chosen = [encoded.corpus.documents[i] for i in documents]
     lengths = torch.tensor([len(encoded.encodings[i].tokens) for i in documents])
     width = max(len(document.words) for document in chosen)
-    index = {name: i for i, name in enumerate(encoded.relations)}
-    subtypes = encoded.corpus.subtypes
+    corpus = encoded.corpus
+    index = {name: i for i, name in enumerate(corpus.relations)}
 
     def padded(rows: Sequence[np.ndarray], value: int) -> torch.Tensor:
         tensors = [torch.from_numpy(np.ascontiguousarray(row, dtype=np.int64)) for row in rows]
@@ -156,13 +135,13 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
         block=torch.tensor([document.block for document in chosen]),
         governor=per_word([document.governors or () for document in chosen]),
         relation=per_word(
-            [[index.get(relation_name(r, subtypes), -1) for r in document.relations or ()] for document in chosen]
+            [[index.get(corpus.relation(r), -1) for r in document.relations or ()] for document in chosen]
         ),
         nearest_mention=per_word([nearest_mentions(document) for document in chosen]),
         antecedent=torch.tensor(pairs, dtype=torch.long).reshape(-1, 3),
-        relations=encoded.relations,
+        relations=corpus.relations,
     )
     tensors = {
         name: getattr(batch, name).to(model.device) for name in Batch.__dataclass_fields__ if name != "relations"
     }
-    return Batch(**tensors, relations=encoded.relations)
+    return Batch(**tensors, relations=corpus.relations)

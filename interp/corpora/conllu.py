@@ -134,7 +134,7 @@ def _document(path: Path, sentences: Iterable[_Sentence]) -> Document:
         surfaces, own_words = _tokens(path, sentence)
         own_text = _spelled(surfaces) if sentence.text is None else sentence.text
         offset = len(text) + len(space)
-        text = text + space + own_text
+        text += space + own_text
         spans += _spans(path, text, offset, surfaces, own_words)
         governors += [-1 if governor < 0 else governor + len(words) for governor in _governors(path, own_words)]
         words += own_words

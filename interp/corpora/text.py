@@ -35,6 +35,14 @@ def text_document(text: str, source: str | None = None) -> Document:
     return Document(text if source is None else source, text, tuple(word for word, _, _ in cuts), spans)
 
 
+def sentence(text: str | None) -> Corpus:
+    """A corpus of one sentence. Raises InterpError where none is given."""
+    if text is None:
+        raise InterpError('No sentence is given. Allowed: any text, typed as it is. Add text="The cat sat on the mat."')
+    document = text_document(str(text))
+    return Corpus("sentence", (document,), hashlib.sha256(document.text.encode()).hexdigest())
+
+
 def read_text(path: str | Path, *, limit: int | None = None) -> Corpus:
     """A plain text file, `.gz` too: every line that is not blank is one document. Stops after `limit` documents.
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import overload
 
-from interp.corpora.batching import has_mentions, relations_of
 from interp.roles import coreference as _coreference
 from interp.roles import positional as _positional
 from interp.roles import syntax as _syntax
@@ -25,7 +24,7 @@ def syntax(corpus: Corpus) -> Roles: ...
 def syntax(corpus: None = None) -> Callable[[Corpus], Roles]: ...
 def syntax(corpus: Corpus | None = None) -> Roles | Callable[[Corpus], Roles]:
     """Every relation that occurs in the corpus, in both directions; without a corpus, the question to ask one."""
-    return syntax if corpus is None else _syntax.syntax(relations_of(corpus))
+    return syntax if corpus is None else _syntax.syntax(corpus.relations)
 
 
 @overload
@@ -36,7 +35,7 @@ def coreference(corpus: Corpus | None = None) -> Roles | Callable[[Corpus], Role
     """The antecedent role, where the corpus is annotated with mentions; without a corpus, the question to ask one."""
     if corpus is None:
         return coreference
-    return (_coreference.antecedent(),) if has_mentions(corpus) else ()
+    return (_coreference.antecedent(),) if corpus.has_mentions else ()
 
 
 def everything(corpus: Corpus) -> Roles:

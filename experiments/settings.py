@@ -1,0 +1,75 @@
+"""Settings that a configuration takes as they are typed: checked here, in one place, before anything is loaded."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from interp.errors import InterpError
+from interp.results import flatten
+
+
+class _Range(NamedTuple):
+    """The numbers that a setting may have; `optional`: null as well."""
+
+    whole: bool
+    lowest: float
+    highest: float = math.inf
+    optional: bool = False
+
+    def holds(self, value: object) -> bool:
+        if value is None:
+            return self.optional
+        kind = int if self.whole else int | float
+        return isinstance(value, kind) and not isinstance(value, bool) and self.lowest <= value <= self.highest
+
+    def __str__(self) -> str:
+        number = "a whole number" if self.whole else "a number"
+        bounds = f"of {self.lowest} or more" if self.highest == math.inf else f"from {self.lowest} to {self.highest}"
+        return f"{number} {bounds}" + (", or null for all" if self.optional else "")
+
+
+SEED, SHARE, COUNT = _Range(True, 0, 2**32 - 1), _Range(False, 0, 1), _Range(True, 1)
+LIMIT = COUNT._replace(optional=True)
+
+NUMBERS = {
+    "seed": SEED,
+    "model.seed": SEED,
+    "corpus.seed": SEED,
+    "corpus.documents": COUNT,
+    "corpus.limit": LIMIT,
+    "ablation.limit": LIMIT,
+    "classify.margin": SHARE,
+    "classify.alpha": SHARE,
+    "classify.min_queries": COUNT,
+    "classify.min_blocks": COUNT,
+    "classify.min_word_mass": SHARE,
+}
+SWITCHES = ("json", "quiet", "corpus.subtypes")
+TEXTS = ("device", "dtype", "model.device", "model.dtype", "model.init", "model.path", "model.name", "corpus.path")
+ASKED_OF_A_SENTENCE = {"text": "corpus.text", "query": "experiment.query", "candidates": "experiment.candidates"}
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Raises `InterpError` for the first setting of a resolved configuration that has a value it cannot have."""
+    flat = flatten(config)
+    for key, allowed in NUMBERS.items():
+        if key in flat and not allowed.holds(flat[key]):
+            raise _refusal(key, flat[key], str(allowed))
+    for key in SWITCHES:
+        if key in flat and not isinstance(flat[key], bool):
+            raise _refusal(key, flat[key], "true or false")
+    for key in TEXTS:
+        if key in flat and not isinstance(flat[key], str):
+            raise _refusal(key, flat[key], f"a text (in quotes where it looks like a number: {key}=\"'7'\")")
+    candidates = flat.get("candidates")
+    if not isinstance(candidates, list | None) or any(not isinstance(word, str | int) for word in candidates or ()):
+        raise _refusal("candidates", candidates, "words or their numbers in brackets: candidates=[quiz,student]")
+    if not isinstance(flat.get("query"), str | int | None):
+        raise _refusal("query", flat["query"], "a word of the sentence, or its number from 0")
+    for key, used in ASKED_OF_A_SENTENCE.items():
+        if flat.get(key) is not None and used not in flat:
+            raise InterpError(f"{key}=… is given, and nothing here reads it. Add experiment=sentence, or leave it out.")
+
+
+def _refusal(key: str, value: object, allowed: str) -> InterpError:
+    return InterpError(f"{key}={'null' if value is None else value} is not allowed. Allowed: {allowed}.")

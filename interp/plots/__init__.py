@@ -1,0 +1,15 @@
+"""Publication figures: tables in, `matplotlib.figure.Figure` out. Rows are selected and drawn; nothing is computed.
+
+    figure = role_maps(scores, roles)
+    figure.savefig("role_maps.pdf")
+
+The figures know nothing of pyplot: no window opens and no global setting changes. Text stays text in a PDF.
+"""
+
+from interp.plots.comparisons import best_heads as best_heads
+from interp.plots.comparisons import role_against_effect as role_against_effect
+from interp.plots.maps import effect_map as effect_map
+from interp.plots.maps import role_maps as role_maps
+from interp.plots.sentence import attention_arcs as attention_arcs
+from interp.plots.sentence import attention_matrices as attention_matrices
+from interp.plots.sentence import candidate_bars as candidate_bars

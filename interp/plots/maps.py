@@ -1,0 +1,236 @@
+"""Layer × head maps: where the roles are, and which heads matter."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.colors import Colormap, Normalize, TwoSlopeNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from interp.plots.style import (
+    COLUMN_WIDTH,
+    DIVERGING,
+    FULL_WIDTH,
+    HEAD,
+    SEQUENTIAL,
+    SIZES_OF_CHANGE,
+    SMALL,
+    add_colour_bar,
+    add_note,
+    axes_points,
+    check_table,
+    cut_to_fit,
+    families_in,
+    floats,
+    metric_label,
+    new_figure,
+    nothing_to_show,
+    panels,
+    styled,
+    text_width,
+)
+
+
+@styled
+def role_maps(scores: pd.DataFrame, roles: pd.DataFrame) -> Figure:
+    """One map per role family and site: each head's largest lift on confirm (0 at least) over the family's roles.
+
+    Outlined and named where `roles` assigns the head a role of the family (the strongest, where there are several).
+    Only testable roles count, a handful of queries lifts anything; where nothing was testable, all do, and it is said.
+
+    `scores` needs: role family site layer head split lift p. `roles` needs: role family site layer head lift.
+    """
+    check_table(scores, "scores", [*HEAD, "role", "family", "split", "lift", "p"])
+    check_table(roles, "roles", [*HEAD, "role", "family", "lift"])
+    confirm = scores[(scores["split"] == "confirm") & scores["lift"].notna()]
+    if confirm.empty:
+        return nothing_to_show("no role was scored on the confirm half")
+    testable = confirm[confirm["p"].notna()]
+    shown = confirm if testable.empty else testable
+    largest = shown.sort_values("lift").drop_duplicates([*HEAD, "family"], keep="last")
+    assigned = roles[roles["role"].ne("unclassified") & roles["role"].notna()].sort_values("lift", ascending=False)
+
+    sites = list(dict.fromkeys(scores["site"]))
+    shapes = {site: _shape(scores[scores["site"] == site]) for site in sites}
+    names = [(family, site) for family in families_in(shown["family"]) for site in sites]
+    layers, heads = max(shape[0] for shape in shapes.values()), max(shape[1] for shape in shapes.values())
+    across = len(sites) if len(sites) > 1 else 1 if heads > 8 >= layers else 2
+    rows = -(-len(names) // across)
+    cell = 0.16 if across == 1 else 0.21 if layers <= 16 else min(0.21, 2.8 / layers)
+    figure = new_figure(FULL_WIDTH, rows * (layers * cell + 0.4) + 1.0)
+
+    norm = Normalize(0, _largest(floats(largest["lift"])))
+    drawn = panels(figure, len(names), across)
+    for axes, (family, site) in zip(drawn, names, strict=True):
+        here = largest[(largest["family"] == family) & (largest["site"] == site)]
+        lifts = _grid(here, np.maximum(floats(here["lift"]), 0), shapes[site])
+        _heat_map(axes, lifts, norm, SEQUENTIAL, FULL_WIDTH / across - 0.3)
+        axes.set_title(family if len(sites) == 1 else f"{family}, {site}")
+    _label_outer(drawn, across)
+    below = {"location": "bottom", "shrink": 0.4, "aspect": 30}
+    add_colour_bar(figure, drawn, norm, SEQUENTIAL, "lift over the best guess", **below)
+
+    notes = ["Outlined: the head has a role of this family."]
+    if testable.empty:
+        notes += ["No role had enough queries and blocks to be tested; lifts of all roles are shown."]
+    add_note(figure, [*notes, LABELS_EXPLAINED])
+    figure.lay_out()
+    labelled = False
+    for axes, (family, site) in zip(drawn, names, strict=True):
+        here = assigned[(assigned["family"] == family) & (assigned["site"] == site)]
+        _outline(axes, here)
+        labelled |= _label(axes, here, shapes[site])
+    if not labelled:
+        add_note(figure, notes)
+    return figure
+
+
+LABELS_EXPLAINED = (
+    "Named: its strongest role there (* marks the strongest of several), cut to fit; "
+    "→gov: a word looks at its governor, →dep: at its dependents; +1, −1: words or tokens to the right, to the left."
+)
+
+
+@styled
+def effect_map(effects: pd.DataFrame) -> Figure:
+    """What ablating each head costs: one map per metric (row), ablation (column) and site; positive: the head helped.
+
+    Colours diverge around 0 for metrics with a sign (those with any p, or a negative effect), and start at 0 for
+    sizes of a change. A dot marks q ≤ 0.05. `effects` needs: site layer head ablation metric effect p q.
+    """
+    check_table(effects, "effects", [*HEAD, "ablation", "metric", "effect", "p", "q"])
+    effects = effects[effects["effect"].notna()]
+    if effects.empty:
+        return nothing_to_show("no effect of any ablation was measured")
+    metrics, ablations = list(dict.fromkeys(effects["metric"])), list(dict.fromkeys(effects["ablation"]))
+    sites = list(dict.fromkeys(effects["site"]))
+    shapes = {site: _shape(effects[effects["site"] == site]) for site in sites}
+    layers = max(shape[0] for shape in shapes.values())
+    rows = [(metric, site) for metric in metrics for site in sites]
+    across = len(ablations)
+    width = COLUMN_WIDTH if across == 1 else FULL_WIDTH
+    cell = min(0.2, max(0.1, (width - 1) / across / max(shape[1] for shape in shapes.values())), 3 / layers)
+    figure = new_figure(width, len(rows) * max(layers * cell + 0.45, 1.5) + 0.25)
+
+    grid = figure.subplots(len(rows), across, squeeze=False)
+    for metric in metrics:
+        of_metric = effects[effects["metric"] == metric]
+        values = floats(of_metric["effect"])
+        signed = metric not in SIZES_OF_CHANGE and bool(of_metric["p"].notna().any() or (values < 0).any())
+        norm, colours = _scale(values, signed)
+        metric_axes = [grid[row] for row, (name, _) in enumerate(rows) if name == metric]
+        for site, site_axes in zip(sites, metric_axes, strict=True):
+            for ablation, axes in zip(ablations, site_axes, strict=True):
+                here = of_metric[(of_metric["site"] == site) & (of_metric["ablation"] == ablation)]
+                cells = _grid(here, floats(here["effect"]), shapes[site])
+                _heat_map(axes, cells, norm, colours, (width - 1.2) / across - 0.25)
+                axes.set_title(f"{ablation} ablation" if len(sites) == 1 else f"{ablation} ablation, {site}")
+                sure = here[floats(here["q"]) <= 0.05]
+                axes.scatter(sure["head"], sure["layer"], s=5, color="black", edgecolors="white", linewidths=0.4)
+        label = f"effect on {metric_label(metric)}"
+        tall = len(sites) * layers * cell
+        if tall < 2:
+            label = label.replace(" on ", " on\n").replace(" (", "\n(")
+        bar_height = min(tall, 2.2)
+        beside = {"shrink": bar_height / tall, "aspect": bar_height * 10}
+        add_colour_bar(figure, list(np.concatenate(metric_axes)), norm, colours, label, **beside)
+
+    _label_outer(list(grid.flat), across)
+    notes = ["Positive: the head helped. Dot: q ≤ 0.05."] if effects["p"].notna().any() else []
+    if effects["metric"].isin(SIZES_OF_CHANGE).any():
+        notes += ["Sizes of a change have no sign and no test."]
+    add_note(figure, notes)
+    return figure
+
+
+def _shape(table: pd.DataFrame) -> tuple[int, int]:
+    return int(table["layer"].max()) + 1, int(table["head"].max()) + 1
+
+
+def _largest(values: np.ndarray) -> float:
+    """The upper end of a colour scale, also where all values are zero."""
+    return max(float(np.nanmax(np.abs(values), initial=0)), 1e-6)
+
+
+def _scale(values: np.ndarray, signed: bool) -> tuple[Normalize, Colormap]:
+    top = _largest(values)
+    return (TwoSlopeNorm(0, -top, top), DIVERGING) if signed else (Normalize(0, top), SEQUENTIAL)
+
+
+def _grid(table: pd.DataFrame, values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    grid = np.full(shape, np.nan)
+    grid[table["layer"].to_numpy(int), table["head"].to_numpy(int)] = values
+    return grid
+
+
+def _heat_map(axes: Axes, values: np.ndarray, norm: Normalize, colours: Colormap, width: float) -> None:
+    """The map itself, about `width` inches wide, layer 0 on top; grey where there is no number."""
+    layers, heads = values.shape
+    edges = np.arange(heads + 1) - 0.5, np.arange(layers + 1) - 0.5
+    axes.pcolormesh(*edges, np.ma.masked_invalid(values), norm=norm, cmap=colours, edgecolors="white", linewidth=0.3)
+    axes.invert_yaxis()
+    axes.set_xticks(range(0, heads, _step(heads, width * 72 / heads)))
+    axes.set_yticks(range(0, layers, 1 if layers <= 12 else 2 if layers <= 24 else 4))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _label_outer(drawn: list[Axes], across: int) -> None:
+    """`layer` and `head` once a row and once a column."""
+    for number, axes in enumerate(drawn):
+        axes.set_ylabel("layer" if number % across == 0 else "")
+        axes.set_xlabel("head" if number + across >= len(drawn) else "")
+
+
+def _step(count: int, points: float) -> int:
+    """Every, every second, … number, so that they do not touch, given the points from one to the next."""
+    return next(step for step in (1, 2, 4, 8, 16, 32, count) if step * points > text_width(str(count), 6.5) + 2)
+
+
+def _outline(axes: Axes, assigned: pd.DataFrame) -> None:
+    heads = assigned.drop_duplicates(["layer", "head"])
+    boxes = [Rectangle((h - 0.5, y - 0.5), 1, 1) for y, h in zip(heads["layer"], heads["head"], strict=True)]
+    axes.add_collection(PatchCollection(boxes, facecolor="none", edgecolor="black", linewidth=0.8, clip_on=False))
+
+
+def _label(axes: Axes, assigned: pd.DataFrame, shape: tuple[int, int]) -> bool:
+    """Names of roles on one line or two, where the cells can hold them; whether there are any."""
+    width, height = axes_points(axes)
+    width, height = width / shape[1] - 1.5, height / shape[0]
+    names = {}
+    for (layer, head), roles in assigned.groupby(["layer", "head"], sort=False)["role"]:  # type: ignore[misc]
+        names[head, layer] = *_short(roles.iloc[0]), "*" if len(roles) > 1 else ""
+    if height >= 7 and all(text_width("".join(name)) <= width - 3 for name in names.values()):
+        lines = {place: "".join(name) for place, name in names.items()}
+    elif height >= 7 and width >= text_width("nsubj→gov*"):
+        lines = {
+            place: cut_to_fit(name, width - text_width(way + star)) + way + star
+            for place, (name, way, star) in names.items()
+        }
+    elif height >= 14 and width >= text_width("→gov"):
+        lines = {
+            place: cut_to_fit(name, width - text_width(star)) + star + ("\n" + way if way else "")
+            for place, (name, way, star) in names.items()
+        }
+    else:
+        return False
+    mesh = axes.collections[0]
+    shades = np.ma.filled(mesh.get_array(), 0) / mesh.get_clim()[1]  # type: ignore[operator]
+    for (head, layer), text in lines.items():
+        dark = shades[layer, head] > 0.55
+        axes.text(
+            head, layer, text, ha="center", va="center_baseline" if "\n" not in text else "center", fontsize=SMALL,
+            linespacing=0.95, color="white" if dark else "black",
+        ).set_in_layout(False)  # fmt: skip
+    return bool(lines)
+
+
+def _short(role: str) -> tuple[str, str]:
+    """`obj.to_governor` → (obj, →gov), `offset-1` → (−1, ), `coref.antecedent` → (coref, )."""
+    name, _, way = role.partition(".")
+    if way in ("to_governor", "to_dependent"):
+        return name, "→gov" if way == "to_governor" else "→dep"
+    if name.startswith("offset"):
+        return name.removeprefix("offset").replace("-", "−"), ""
+    return name, ""

@@ -1,0 +1,124 @@
+import gzip
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from interp.corpora.text import cut_words, read_text, text_document
+from interp.errors import CorpusError, InterpError
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("The cat sat.", ["The", "cat", "sat", "."]),
+        ("I don't know", ["I", "don't", "know"]),
+        ("aujourd’hui", ["aujourd’hui"]),
+        ("rock'n'roll", ["rock'n'roll"]),
+        ("the dogs' tails", ["the", "dogs", "'", "tails"]),
+        ("well-known", ["well", "-", "known"]),
+        ("wait...", ["wait", ".", ".", "."]),
+        ("3.14 snake_case", ["3", ".", "14", "snake_case"]),
+        ("naïve 漢字 😀", ["naïve", "漢字", "😀"]),
+        (" \t\n", []),
+    ],
+)
+def test_words_are_cut_where_the_definition_says(text: str, words: list[str]) -> None:
+    assert [word for word, _, _ in cut_words(text)] == words
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_words_are_their_characters_and_leave_only_spaces(text: str) -> None:
+    position = 0
+    for word, start, end in cut_words(text):
+        assert text[start:end] == word
+        assert text[position:start].strip() == ""
+        position = end
+    assert text[position:].strip() == ""
+
+
+def test_a_document_has_no_gold_and_is_its_own_source() -> None:
+    document = text_document(" It's fine. ")
+    assert (document.text, document.source) == (" It's fine. ", " It's fine. ")
+    assert document.words == ("It's", "fine", ".")
+    assert document.spans.dtype == np.int32
+    assert document.spans.tolist() == [[1, 5], [6, 10], [10, 11]]
+    assert (document.tags, document.governors, document.relations, document.mentions) == (None,) * 4
+    assert text_document("Fine", source="book").source == "book"
+
+
+@pytest.mark.parametrize("text", ["", "  \n\u3000"])
+def test_a_text_without_words_is_refused(text: str) -> None:
+    with pytest.raises(InterpError, match="is empty"):
+        text_document(text)
+
+
+@pytest.mark.parametrize("name", ["story.txt", "story.txt.gz"])
+def test_every_line_that_is_not_blank_is_a_document(tmp_path: Path, name: str) -> None:
+    content = "\ufeffOnce.\r\n\r\n  \nUpon a time\n".encode()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    corpus = read_text(path)
+    assert [document.text for document in corpus] == ["Once.", "Upon a time"]
+    assert corpus.name == "story"
+    assert corpus.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert corpus.notes == ("2 blank lines skipped",)
+    assert not corpus.generated
+
+
+def test_reading_stops_at_the_limit_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "story.txt"
+    path.write_bytes(b"One\n\nTwo\nThree \xff\n")
+    corpus = read_text(path, limit=2)
+    assert [document.text for document in corpus] == ["One", "Two"]
+    assert corpus.notes == (f"the first 2 documents of {path}", "1 blank line skipped")
+    path.write_text("One\n")
+    assert read_text(path, limit=2).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "phrase"),
+    [
+        (b"", None, "it holds no text"),
+        (b"\n  \n", None, "it holds no text"),
+        (b"fine\nna\xefve\n", 2, "0xef is not UTF-8"),
+        ("fine\n".encode("utf-16"), 1, "is not UTF-8"),
+    ],
+)
+def test_a_bad_file_is_refused(tmp_path: Path, content: bytes, line: int | None, phrase: str) -> None:
+    path = tmp_path / "story.txt"
+    path.write_bytes(content)
+    with pytest.raises(CorpusError, match=phrase) as caught:
+        read_text(path)
+    assert (caught.value.path, caught.value.line) == (str(path), line)
+
+
+def test_a_path_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "story.txt").write_text("Once.")
+    with pytest.raises(CorpusError, match=r"no such file.*Did you mean .*story\.txt"):
+        read_text(tmp_path / "stori.txt")
+    with pytest.raises(CorpusError, match="no such file") as caught:
+        read_text(tmp_path / "absent" / "story.txt")
+    assert "Did you mean" not in str(caught.value)
+    with pytest.raises(CorpusError, match="it is a directory"):
+        read_text(str(tmp_path))
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_below_one_is_refused(tmp_path: Path, limit: int) -> None:
+    path = tmp_path / "story.txt"
+    path.write_text("Once.")
+    with pytest.raises(InterpError, match=f"limit={limit} keeps no document"):
+        read_text(path, limit=limit)
+
+
+@pytest.mark.parametrize("content", [b"no gzip at all", gzip.compress(b"Once upon a time\n" * 99)[:-12]])
+def test_a_broken_archive_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "story.txt.gz"
+    path.write_bytes(content)
+    with pytest.raises(CorpusError, match="cannot be read on"):
+        read_text(path)
