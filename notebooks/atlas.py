@@ -1,0 +1,78 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Reading an atlas
+#
+# Load the tables of a run and draw from them. No model is loaded here, and no number is computed that a table lacks.
+#
+# Make a run first: `python -m experiments` (or set `INTERP_RUNS` to a pattern of run folders). Open this file as a
+# notebook with `jupytext --to notebook notebooks/atlas.py`.
+
+# %%
+import os
+
+import interp
+from interp import plots
+
+runs = interp.load_runs(os.environ.get("INTERP_RUNS", "../outputs/atlas/**"))
+latest = runs["atlas"]["run"].max()
+scores, roles, effects, atlas = (
+    runs[name].query("run == @latest").drop(columns="run") for name in ("scores", "roles", "effects", "atlas")
+)
+print(latest)
+
+# %% [markdown]
+# ## Which roles stand
+#
+# Every number is from the confirm half: documents that had no part in choosing the head or the guess.
+
+# %%
+assigned = roles[roles["role"] != "unclassified"].sort_values("lift", ascending=False)
+assigned[["layer", "head", "role", "hit", "mass", "baseline", "lift", "ci_low", "q", "stability"]].head(15).round(3)
+
+# %%
+plots.role_maps(scores, roles)
+
+# %%
+plots.best_heads(scores)
+
+# %% [markdown]
+# ## What the model loses without each head
+
+# %%
+effects.sort_values("effect", ascending=False)[["layer", "head", "metric", "n", "effect", "ci_low", "ci_high"]].head(10)
+
+# %%
+plots.effect_map(effects)
+
+# %% [markdown]
+# ## Role against effect
+#
+# A head with a clear role need not matter, and a head that matters need not have a role that anyone has named.
+
+# %%
+plots.role_against_effect(atlas)
+
+# %%
+atlas["agreement"].value_counts().to_frame("heads")
+
+# %% [markdown]
+# ## A figure of one's own
+#
+# The tables are tidy, so seaborn needs one line.
+
+# %%
+import seaborn as sns
+
+shape = sns.relplot(atlas, x="mean_distance", y="entropy", hue="best_family", height=3.2)
+shape.set_axis_labels("mean distance (tokens)", "entropy (nats)");
