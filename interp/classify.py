@@ -58,7 +58,8 @@ def classify(
         }
     )
     table = heads.merge(confirm[assigned.ravel()].reset_index(), on=["site", "layer", "head"], how="left")
-    table["role"] = table["role"].fillna("unclassified")
+    # without any role these columns are empty, and would lose their type
+    table = table.astype(dict.fromkeys(["definition", "role", "family"], "str")).fillna({"role": "unclassified"})
     table = table.sort_values(
         ["site", "layer", "head", "lift"], ascending=[True, True, True, False], kind="stable", ignore_index=True
     )

@@ -99,7 +99,7 @@ def test_coreference_on_grammar(minilm: HeadModel) -> None:
 
 @pytest.fixture(scope="module")
 def random_trees() -> Corpus:
-    return Corpus("random trees", tuple(random_documents(400)), "none")
+    return Corpus("random trees", tuple(random_documents(300)), "none")
 
 
 def test_a_head_that_looks_at_the_governor_hits_every_time(random_trees: Corpus) -> None:

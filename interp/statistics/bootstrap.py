@@ -34,14 +34,15 @@ def bootstrap_interval(
 
 def effective_blocks(n: Int[np.ndarray, " block"]) -> float:
     """G = (Σn)²/Σn²: the number of blocks if all are of one size, fewer the less even they are (Kish 1965)."""
-    return float(n.sum() ** 2 / np.square(n).sum()) if n.any() else 0.0
+    sizes = n.astype(np.float64)
+    return float(sizes.sum() ** 2 / np.square(sizes).sum()) if n.any() else 0.0
 
 
 @lru_cache(maxsize=64)
-def _resample_counts(seed: int, blocks: int) -> UInt8[np.ndarray, "block {RESAMPLES}"]:
+def _resample_counts(seed: int, blocks: int) -> UInt8[np.ndarray, "block resample"]:
     """How often each block is drawn in each resample: the same for all roles with as many blocks."""
     drawn = np.random.default_rng(seed).integers(blocks, size=(RESAMPLES, blocks))
-    counts = np.zeros((blocks, RESAMPLES), dtype=np.uint8)
-    np.add.at(counts, (drawn, np.arange(RESAMPLES)[:, None]), 1)
+    cells = drawn * RESAMPLES + np.arange(RESAMPLES)[:, None]
+    counts = np.bincount(cells.ravel(), minlength=blocks * RESAMPLES).reshape(blocks, RESAMPLES).astype(np.uint8)
     counts.flags.writeable = False
     return counts

@@ -20,8 +20,9 @@ COLUMNS = [
 def effect_table(sums: Sequence[EffectSums], *, seed: int, min_blocks: int = 12) -> pd.DataFrame:
     """One row per ablation, metric and head, over all documents.
 
-    `effect` = intact − ablated, averaged over the `n` documents; `effect_token` weights them by scored tokens. p: two-sided
-    sign flip, only for signed metrics and at least `min_blocks` non-empty blocks. q: Benjamini-Hochberg over all these p.
+    `effect` = intact − ablated, averaged over the `n` documents; `effect_token` weights them by their scored tokens.
+    p: two-sided sign flip, only for signed metrics and at least `min_blocks` non-empty blocks. q: Benjamini-Hochberg
+    over all of these.
     """
     if not sums:
         return pd.DataFrame(columns=COLUMNS)

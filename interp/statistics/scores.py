@@ -3,6 +3,8 @@
 Every function takes the blocks it is about, so that the fixed halves and random re-splits go the same way.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
@@ -108,11 +110,11 @@ def _split_frame(
     p[testable] = sign_flip_p(D[testable].reshape(-1, len(blocks)), signs, exact=split != "all").reshape(-1, D.shape[1])
     q = benjamini_hochberg(p) if split == "confirm" else np.full_like(p, np.nan)
 
-    def per_role(values: list | np.ndarray) -> np.ndarray:
-        return np.repeat(np.asarray(values), D.shape[1])
+    def per_role(values: Sequence, dtype: type) -> np.ndarray:
+        return np.repeat(np.asarray(values, dtype=dtype), D.shape[1])
 
-    def per_head(values: list) -> np.ndarray:
-        return np.tile(np.asarray(values), D.shape[0])
+    def per_head(values: Sequence, dtype: type) -> np.ndarray:
+        return np.tile(np.asarray(values, dtype=dtype), D.shape[0])
 
     def mean(total: np.ndarray) -> np.ndarray:
         return mean_over_queries(total, sums, blocks).ravel()
@@ -120,19 +122,19 @@ def _split_frame(
     baseline = np.broadcast_to(_credit(sums, guess, blocks).sum(axis=1)[:, None], p.shape)
     return pd.DataFrame(
         {
-            "definition": per_role([role.definition for role in sums.roles]),
-            "role": per_role([role.name for role in sums.roles]),
-            "family": per_role([role.family for role in sums.roles]),
-            "site": per_head([head[0] for head in sums.heads]),
-            "layer": per_head([head[1] for head in sums.heads]),
-            "head": per_head([head[2] for head in sums.heads]),
+            "definition": per_role([role.definition for role in sums.roles], str),
+            "role": per_role([role.name for role in sums.roles], str),
+            "family": per_role([role.family for role in sums.roles], str),
+            "site": per_head([head[0] for head in sums.heads], str),
+            "layer": per_head([head[1] for head in sums.heads], int),
+            "head": per_head([head[2] for head in sums.heads], int),
             "split": split,
-            "n": per_role(n.sum(axis=1)),
+            "n": per_role(n.sum(axis=1).tolist(), int),
             "hit": mean(sums.hit[:, :, blocks].sum(axis=-1)),
             "mass": mean(sums.mass[:, :, blocks].sum(axis=-1)),
             "word_mass": mean(sums.word_mass[:, :, blocks].sum(axis=-1)),
             "baseline": mean(baseline),
-            "baseline_name": per_role([sums.guesses[index] for index in guess]),
+            "baseline_name": per_role([sums.guesses[index] for index in guess], str),
             "lift": mean(D.sum(axis=-1)),
             "ci_low": interval[0].ravel(),
             "ci_high": interval[1].ravel(),

@@ -7,7 +7,7 @@ nothing. p is the share of all sign vectors whose sum reaches the observed one.
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float, Int8
+from jaxtyping import Float, Int, Int8
 
 VECTORS = 99_999
 TOLERANCE = 1e-9  # of Σ|D|: sums this close are equal
@@ -17,7 +17,7 @@ TESTS_AT_ONCE = 32
 
 
 @lru_cache(maxsize=4)
-def sign_vectors(seed: int, blocks: int = 64) -> Int8[np.ndarray, "block {VECTORS}"]:
+def sign_vectors(seed: int, blocks: int = 64) -> Int8[np.ndarray, "block vector"]:
     """The 99,999 vectors of ±1 that all tests of a run share; a split takes the rows of its blocks."""
     coins = np.random.default_rng(seed).integers(0, 2, size=(VECTORS, blocks), dtype=np.int8)
     signs = np.ascontiguousarray(2 * coins.T - 1)
@@ -37,15 +37,44 @@ def sign_flip_p(
     With c sampled sign vectors whose sum is ≥ the observed one − 1e-9·Σ|D_b|, p = (c + 1)/100,000. Where c < 10 and at
     most 32 blocks are not zero, p is exact instead, unless `exact` is false.
     """
-    observed, tolerance = D.sum(axis=1), TOLERANCE * np.abs(D).sum(axis=1)
-    least = (np.abs(observed) if two_sided else observed) - tolerance
-    reached = _count_reaching(D, signs.astype(np.float64), least, two_sided)
-    p = (reached + 1) / (signs.shape[1] + 1)
-    if exact:
-        few_blocks = (D != 0).sum(axis=1) <= EXACT_BLOCKS
-        for test in np.flatnonzero((reached < EXACT_BELOW) & few_blocks):
-            p[test] = exact_p(D[test], two_sided=two_sided)
+    room, tolerance = _room(D, two_sided), TOLERANCE * np.abs(D).sum(axis=1)
+    can_be_exact = exact & ((D != 0).sum(axis=1) <= EXACT_BLOCKS)
+    # p ≤ 2⁻²⁰ where twenty blocks are too large to be flipped: c < 10 then, but for one test in 10¹⁷
+    too_large = (np.abs(D) > room[:, None]).sum(axis=1)
+    sampled = ~(can_be_exact & (too_large >= 20 + two_sided))
+
+    c = np.zeros(len(D), dtype=np.int64)
+    least = _observed(D, two_sided) - tolerance
+    c[sampled] = _count_reaching(D[sampled], signs.astype(np.float64), least[sampled], two_sided)
+    p = (c + 1) / (signs.shape[1] + 1)
+    for test in np.flatnonzero((c < EXACT_BELOW) & can_be_exact):
+        p[test] = exact_p(D[test], two_sided=two_sided)
     return p
+
+
+def exact_p(D: Float[np.ndarray, " block"], *, two_sided: bool = False) -> float:
+    """The share of all sign vectors whose sum is ≥ ΣD_b − 1e-9·Σ|D_b| (two-sided: twice that of |ΣD_b|, at most 1).
+
+    A vector under which the blocks G come out negative has the sum Σ|D_b| − 2·Σ_G |D_b|, so the G that count are those
+    with Σ_G |D_b| ≤ room, half of what the observed sum leaves of Σ|D_b|. They are counted by meeting in the middle
+    (Horowitz & Sahni 1974), dropping partial sums above the room on the way: few stay wherever p is small.
+    """
+    sizes, room = np.abs(D[D != 0]), float(_room(D[None], two_sided)[0])
+    small = np.sort(sizes[sizes <= room])
+    left, right = _subset_sums(small[::2], room), _subset_sums(small[1::2], room)
+    count = np.searchsorted(np.sort(right), room - left, side="right").sum()
+    one_sided = float(count / 2.0 ** len(sizes))
+    return min(1.0, 2 * one_sided) if two_sided else one_sided
+
+
+def _observed(D: Float[np.ndarray, "test block"], two_sided: bool) -> Float[np.ndarray, " test"]:
+    total = D.sum(axis=1)
+    return np.abs(total) if two_sided else total
+
+
+def _room(D: Float[np.ndarray, "test block"], two_sided: bool) -> Float[np.ndarray, " test"]:
+    """How much of Σ|D_b| may be negative in a sum that still reaches the observed one, up to the tolerance."""
+    return (np.abs(D).sum(axis=1) * (1 + TOLERANCE) - _observed(D, two_sided)) / 2
 
 
 def _count_reaching(
@@ -53,41 +82,22 @@ def _count_reaching(
     signs: Float[np.ndarray, "block vector"],
     least: Float[np.ndarray, " test"],
     two_sided: bool,
-) -> np.ndarray:
+) -> Int[np.ndarray, " test"]:
+    """How many sign vectors have a sum (two-sided: its size) of at least `least`."""
     counts = np.zeros(len(D), dtype=np.int64)
     for start in range(0, len(D), TESTS_AT_ONCE):
         tests = slice(start, start + TESTS_AT_ONCE)
         sums = D[tests] @ signs
         if two_sided:
             np.abs(sums, out=sums)
-        reached: Bool[np.ndarray, "test vector"] = sums >= least[tests, None]
-        counts[tests] = [np.count_nonzero(row) for row in reached]
+        # row by row, because numpy counts a whole row of bools far faster than along an axis
+        counts[tests] = [np.count_nonzero(row) for row in sums >= least[tests, None]]
     return counts
 
 
-def exact_p(D: Float[np.ndarray, " block"], *, two_sided: bool = False) -> float:
-    """The share of all sign vectors whose sum is ≥ ΣD_b − 1e-9·Σ|D_b| (two-sided: twice that of |ΣD_b|, at most 1).
-
-    Flipping the blocks F changes the sum by −2·Σ_F D_b. With G = the positive blocks in F and the negative ones outside
-    it, the flipped sum is large enough exactly where Σ_G |D_b| ≤ Σ_{D_b<0} |D_b| + tolerance/2. Such G are counted by
-    meeting in the middle (Horowitz & Sahni 1974), where partial sums above the bound are dropped on the way: they are
-    few wherever p is small.
-    """
-    nonzero = D[D != 0]
-    if two_sided:
-        upper = nonzero if nonzero.sum() >= 0 else -nonzero
-        return min(1.0, 2 * exact_p(upper))
-    sizes = np.abs(nonzero)
-    bound = sizes[nonzero < 0].sum() + TOLERANCE * sizes.sum() / 2
-    small = np.sort(sizes[sizes <= bound])
-    left, right = _subset_sums(small[::2], bound), _subset_sums(small[1::2], bound)
-    count = np.searchsorted(np.sort(right), bound - left, side="right").sum()
-    return float(count / 2.0 ** len(sizes))
-
-
-def _subset_sums(sizes: Float[np.ndarray, " block"], bound: float) -> Float[np.ndarray, " subset"]:
-    """The sums of all subsets that stay within `bound`, the empty one first."""
+def _subset_sums(sizes: Float[np.ndarray, " block"], room: float) -> Float[np.ndarray, " subset"]:
+    """The sums of all subsets that stay within `room`; `sizes` ascend, and the largest go first to keep them few."""
     sums = np.zeros(1)
     for size in sizes[::-1]:
-        sums = np.concatenate([sums, sums[sums <= bound - size] + size])
+        sums = np.concatenate([sums, sums[sums <= room - size] + size])
     return sums

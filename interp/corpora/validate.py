@@ -1,0 +1,88 @@
+"""What every document must keep, wherever it came from: offsets that fit its text, annotation that fits its words."""
+
+from collections.abc import Iterator
+
+from interp.errors import InterpError
+from interp.types import Document
+
+
+def validate(document: Document) -> None:
+    """Raise an `InterpError` that says what is wrong with the document; annotation that is absent is not checked."""
+    # lengths first: the later checks pair words with their annotation
+    for checks in (_lengths, _spans, _tree, _root, _mentions):
+        problem = next(checks(document), None)
+        if problem is not None:
+            start = document.text[:40] + ("…" if len(document.text) > 40 else "")
+            raise InterpError(f"the document {start!r} is not valid: {problem}. Mend its reader or its annotation.")
+
+
+def _lengths(document: Document) -> Iterator[str]:
+    """One span, tag, governor and relation per word."""
+    count = len(document.words)
+    if document.spans.shape != (count, 2):
+        yield f"spans have the shape {document.spans.shape}; allowed: ({count}, 2), a start and an end for each word"
+    for name in ("tags", "governors", "relations"):
+        column = getattr(document, name)
+        if column is not None and len(column) != count:
+            yield f"{len(column)} {name} were given for {count} words; allowed: one for each word"
+
+
+def _spans(document: Document) -> Iterator[str]:
+    """Words stand in the text where their spans say, in order and without overlap."""
+    last = 0
+    for place, (word, (start, end)) in enumerate(zip(document.words, document.spans.tolist(), strict=True)):
+        if (start, end) == (-1, -1):
+            continue
+        where = f"word {place} {word!r} has the span ({start}, {end})"
+        if not 0 <= start < end <= len(document.text):
+            yield f"{where}; allowed: 0 <= start < end <= {len(document.text)}, or (-1, -1) without a place in the text"
+        elif start < last:
+            yield f"{where}, before the end of the word to its left; allowed: a start of {last} or more"
+        elif document.text[start:end] != word:
+            yield f"{where}, where the text says {document.text[start:end]!r}; allowed: the word itself"
+        last = end
+
+
+def _tree(document: Document) -> Iterator[str]:
+    """Governors exist, and from every word they lead to a root."""
+    governors = document.governors or ()
+    for place, governor in enumerate(governors):
+        if not -1 <= governor < len(governors):
+            yield f"word {place} has the governor {governor}; allowed: -1 (root) to {len(governors) - 1}"
+    leads_to_root: set[int] = {-1}
+    for place in range(len(governors)):
+        path: dict[int, None] = {}
+        at = place
+        while at not in leads_to_root and at not in path:
+            path[at] = None
+            at = governors[at]
+        if at in path:
+            cycle = " -> ".join(map(str, (*path, at)))
+            yield f"word {place} is governed in a cycle ({cycle}); allowed: a path to the root"
+        leads_to_root.update(path)
+
+
+def _root(document: Document) -> Iterator[str]:
+    """There is one root, and it alone is called so."""
+    if document.governors is None or not document.words:
+        return
+    roots = [place for place, governor in enumerate(document.governors) if governor == -1]
+    if len(roots) != 1:
+        yield f"words {roots} have no governor; allowed: exactly one root"
+    if document.relations is None:
+        return
+    called = [place for place, relation in enumerate(document.relations) if relation == "root"]
+    if called != roots:
+        yield f"words {called} have the relation `root`; allowed: the root, word {roots[0]}, and no other"
+
+
+def _mentions(document: Document) -> Iterator[str]:
+    """Mentions cover words of the document, no span twice."""
+    seen: set[tuple[int, int]] = set()
+    for mention in document.mentions or ():
+        span = (mention.start, mention.end)
+        if not 0 <= mention.start < mention.end <= len(document.words):
+            yield f"a mention has the span {span}; allowed: 0 <= start < end <= {len(document.words)} words"
+        if span in seen:
+            yield f"two mentions have the span {span}; allowed: each span once"
+        seen.add(span)

@@ -1,0 +1,277 @@
+"""Silenced heads against plain transformers with a hook of our own, one document at a time and never padded."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity, cross_entropy
+
+from interp import metrics
+from interp.ablation import replacements
+from interp.ablation.engine import sweep
+from interp.corpora.batching import batches, encode, evenly_spaced, read_batches
+from interp.errors import InterpError
+from interp.models.bridge import BridgeModel
+from interp.sums import EffectSums
+from interp.types import BLOCKS, Head, Metric
+from tests.conftest import Case, assert_close, corpus_of, replaced_z, without_head
+
+TEXTS = (
+    "The cat sat on the mat.",
+    "Once upon a time there was a little dog who liked to play in the park.",
+    "The little cat was happy.",
+    "The dog saw the cat, and the cat saw the dog.",
+    "There was a park.",
+)
+
+
+close = partial(pytest.approx, abs=1e-5, rel=1e-5)
+
+
+# The same, in plain transformers
+
+
+@torch.no_grad()
+def embedding(case: Case, text: str) -> Tensor:
+    hidden = case.plain.base_model(**case.tokenizer(text, return_tensors="pt")).last_hidden_state
+    return hidden[0].double().mean(0)
+
+
+@torch.no_grad()
+def log_probability(case: Case, text: str) -> float:
+    tokens = case.tokenizer(text, return_tensors="pt")["input_ids"]
+    logits: Any = case.plain(tokens).logits
+    return -cross_entropy(logits[0, :-1], tokens[0, 1:]).item()
+
+
+def tokens_in(case: Case, text: str) -> int:
+    return len(case.tokenizer(text)["input_ids"])
+
+
+def block_of(text: str) -> int:
+    return corpus_of([text]).documents[0].block
+
+
+@torch.no_grad()
+def average_z(case: Case, texts: Sequence[str]) -> list[Tensor]:
+    """Each layer's z averaged over the tokens of all texts, [head, d_head]."""
+    layers = case.plain.config.num_hidden_layers
+    means = []
+    for layer in range(layers):
+        seen: list[Tensor] = []
+
+        def watch(z: Tensor, seen: list[Tensor] = seen) -> Tensor:
+            seen.append(z[0].double())
+            return z
+
+        with replaced_z(case.plain, layer, watch):
+            for text in texts:
+                case.plain.base_model(**case.tokenizer(text, return_tensors="pt"))
+        means.append(torch.cat(seen).mean(0))
+    return means
+
+
+# What is under test
+
+
+def swept(
+    model: BridgeModel,
+    texts: Sequence[str],
+    ablation: str,
+    chosen: Sequence[Metric],
+    *,
+    tokens: int = 40,
+    heads: Sequence[Head] | None = None,
+) -> list[EffectSums]:
+    encoded = encode(model, corpus_of(texts))
+    prepare = {"zero": replacements.zero, "mean": replacements.mean}[ablation]
+    groups = batches(encoded, model, tokens=tokens)
+    silence = prepare(model, read_batches(groups))
+    return sweep(model, read_batches(groups), silence, chosen, ablation=ablation, heads=heads)
+
+
+def by_block(texts: Sequence[str], values: Sequence[float] | np.ndarray) -> np.ndarray:
+    sums = np.zeros(BLOCKS)
+    for text, value in zip(texts, values, strict=True):
+        sums[block_of(text)] += value
+    return sums
+
+
+@pytest.mark.parametrize("ablation", ["zero", "mean"])
+def test_every_head_of_minilm_moves_the_embedding_as_in_plain_transformers(ablation: str, minilm_case: Case) -> None:
+    texts = [TEXTS[0], TEXTS[2]]
+    (sums,) = swept(minilm_case.model, texts, ablation, [metrics.EMBEDDING_COSINE])
+    intact = [embedding(minilm_case, text) for text in texts]
+    means = average_z(minilm_case, texts)
+    assert (sums.ablation, sums.metric, sums.signed) == (ablation, "embedding_cosine", False)
+    assert list(sums.heads) == [("self", layer, head) for layer in range(6) for head in range(12)]
+    for row, (_, layer, head) in enumerate(sums.heads):
+        value = means[layer][head].float() if ablation == "mean" else 0.0
+        with replaced_z(minilm_case.plain, layer, without_head(head, value)):
+            ablated = [embedding(minilm_case, text) for text in texts]
+        cosines = [cosine_similarity(*pair, dim=0).item() for pair in zip(ablated, intact, strict=True)]
+        assert sums.ablated[row] == close(by_block(texts, cosines))
+        assert sums.effect[row] == close(by_block(texts, [1 - cosine for cosine in cosines]))
+    assert sums.intact == close(by_block(texts, [1.0, 1.0]))
+    assert sums.effect.sum(1).max() > 1e-3
+
+
+@pytest.mark.parametrize("ablation", ["zero", "mean"])
+@pytest.mark.parametrize(
+    "name", ["tiny_gpt2", "tiny_llama", "tiny_mistral", pytest.param("stories_case", marks=pytest.mark.real)]
+)
+def test_every_head_of_a_language_model_moves_log_prob_as_in_plain_transformers(
+    ablation: str, name: str, request: pytest.FixtureRequest
+) -> None:
+    case: Case = request.getfixturevalue(name)
+    texts = TEXTS[:3]
+    (sums,) = swept(case.model, texts, ablation, [metrics.LOG_PROB])
+    intact = np.array([log_probability(case, text) for text in texts])
+    predicted = np.array([tokens_in(case, text) - 1 for text in texts])
+    means = average_z(case, texts)
+    assert (sums.ablation, sums.metric, sums.signed) == (ablation, "log_prob", True)
+    assert sums.n.tolist() == by_block(texts, np.ones(len(texts))).tolist()
+    assert sums.tokens.tolist() == by_block(texts, predicted).tolist()
+    assert sums.intact == close(by_block(texts, intact))
+    for row, (_, layer, head) in enumerate(sums.heads):
+        value = means[layer][head].float() if ablation == "mean" else 0.0
+        with replaced_z(case.plain, layer, without_head(head, value)):
+            ablated = np.array([log_probability(case, text) for text in texts])
+        assert sums.ablated[row] == close(by_block(texts, ablated))
+        assert sums.effect[row] == close(by_block(texts, intact - ablated))
+        by_token = by_block(texts, (intact - ablated) * predicted)
+        assert sums.effect_by_token[row] == close(by_token, abs=1e-4)
+    assert np.abs(sums.effect).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["tiny_bert", "tiny_llama", pytest.param("stories_case", marks=pytest.mark.real)])
+def test_the_mean_is_over_all_tokens_of_the_corpus_and_none_of_its_padding(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    case: Case = request.getfixturevalue(name)
+    groups = batches(encode(case.model, corpus_of(TEXTS)), case.model, tokens=60)
+    assert 1 < len(groups) < len(TEXTS)
+    means = replacements.mean_outputs(case.model, read_batches(groups))
+    expected = average_z(case, TEXTS)
+    assert sorted(means) == [("self", layer) for layer in range(len(expected))]
+    for layer, mean in enumerate(expected):
+        assert means["self", layer].dtype == torch.float64
+        assert_close(means["self", layer], mean, atol=1e-6)
+
+
+def test_documents_of_one_block_are_added(tiny_llama: Case) -> None:
+    texts = [*TEXTS, TEXTS[0]]
+    (sums,) = swept(tiny_llama.model, texts, "zero", [metrics.EMBEDDING_COSINE], heads=[Head("self", 1, 2)])
+    counted = np.array([tokens_in(tiny_llama, text) for text in texts])
+    intact = [embedding(tiny_llama, text) for text in texts]
+    with replaced_z(tiny_llama.plain, 1, without_head(2)):
+        ablated = [embedding(tiny_llama, text) for text in texts]
+    effects = np.array([1 - cosine_similarity(*pair, dim=0).item() for pair in zip(ablated, intact, strict=True)])
+    assert sums.n[block_of(TEXTS[0])] >= 2
+    assert sums.heads == (("self", 1, 2),)
+    assert sums.n.tolist() == by_block(texts, np.ones(len(texts))).tolist()
+    assert sums.tokens.tolist() == by_block(texts, counted).tolist()
+    assert sums.effect[0] == close(by_block(texts, effects))
+    assert sums.effect_by_token[0] == close(by_block(texts, effects * counted), abs=1e-4)
+
+
+def test_several_metrics_share_the_passes(tiny_llama: Case) -> None:
+    chosen = [metrics.LOG_PROB, metrics.EMBEDDING_COSINE]
+    heads = [Head("self", 0, 3), Head("self", 1, 0)]
+    both = swept(tiny_llama.model, TEXTS, "zero", chosen, heads=heads)
+    assert [sums.metric for sums in both] == ["log_prob", "embedding_cosine"]
+    with replaced_z(tiny_llama.plain, 0, without_head(3)):
+        ablated = [log_probability(tiny_llama, text) for text in TEXTS]
+    assert both[0].ablated[0] == close(by_block(TEXTS, ablated))
+    intact = [embedding(tiny_llama, text) for text in TEXTS]
+    with replaced_z(tiny_llama.plain, 1, without_head(0)):
+        other = [embedding(tiny_llama, text) for text in TEXTS]
+    cosines = [cosine_similarity(*pair, dim=0).item() for pair in zip(other, intact, strict=True)]
+    assert both[1].ablated[1] == close(by_block(TEXTS, cosines))
+
+
+@pytest.mark.parametrize("ablation", ["zero", "mean"])
+def test_the_size_of_batches_and_the_order_of_documents_do_not_matter(ablation: str, tiny_llama: Case) -> None:
+    (together,) = swept(tiny_llama.model, TEXTS, ablation, [metrics.LOG_PROB], tokens=10_000)
+    (alone,) = swept(tiny_llama.model, TEXTS, ablation, [metrics.LOG_PROB], tokens=1)
+    (backwards,) = swept(tiny_llama.model, TEXTS[::-1], ablation, [metrics.LOG_PROB])
+    for other in (alone, backwards):
+        assert other.n.tolist() == together.n.tolist()
+        assert other.tokens.tolist() == together.tokens.tolist()
+        assert other.ablated == close(together.ablated)
+        assert other.effect_by_token == close(together.effect_by_token, abs=1e-4)
+
+
+def test_a_document_of_one_token_has_no_log_prob_and_is_left_out(tiny_gpt2: Case) -> None:
+    assert tokens_in(tiny_gpt2, "G") == 1
+    texts = ["G", TEXTS[0]]
+    log_prob, cosine = swept(tiny_gpt2.model, texts, "zero", [metrics.LOG_PROB, metrics.EMBEDDING_COSINE])
+    assert log_prob.n.tolist() == by_block(texts, [0, 1]).tolist()
+    assert log_prob.tokens.tolist() == by_block(texts, [0, tokens_in(tiny_gpt2, TEXTS[0]) - 1]).tolist()
+    assert log_prob.intact == close(by_block(texts, [0, log_probability(tiny_gpt2, TEXTS[0])]))
+    for table in (log_prob.ablated, log_prob.effect, log_prob.effect_by_token):
+        assert np.isfinite(table).all()
+    assert cosine.n.tolist() == by_block(texts, [1, 1]).tolist()
+
+
+def test_nothing_is_left_silenced(tiny_llama: Case) -> None:
+    for ablation in ("zero", "mean"):
+        swept(tiny_llama.model, TEXTS, ablation, [metrics.LOG_PROB])
+    (sums,) = swept(tiny_llama.model, TEXTS, "zero", [metrics.LOG_PROB], heads=[Head("self", 0, 0)])
+    expected = [log_probability(tiny_llama, text) for text in TEXTS]
+    assert sums.intact == close(by_block(TEXTS, expected))
+
+
+# Metrics
+
+
+def test_language_metrics_ask_for_a_trained_causal_head(
+    tiny_gpt2: Case, tiny_bert: Case, tiny_bert_base: Case, minilm: BridgeModel
+) -> None:
+    assert [metric.name for metric in metrics.language(tiny_gpt2.model)] == ["log_prob"]
+    for model in (tiny_bert.model, tiny_bert_base.model, minilm):
+        with pytest.raises(InterpError, match=rf"'{model.name}' has no trained causal .*metrics=embedding"):
+            metrics.language(model)
+
+
+def test_the_metric_that_suits_a_model_is_chosen(tiny_gpt2: Case, tiny_bert: Case, minilm: BridgeModel) -> None:
+    chosen = [[metric.name for metric in metrics.automatic(m)] for m in (tiny_gpt2.model, tiny_bert.model, minilm)]
+    assert chosen == [["log_prob"], ["embedding_cosine"], ["embedding_cosine"]]
+    assert [metric.name for metric in metrics.embedding(tiny_gpt2.model)] == ["embedding_cosine"]
+
+
+def test_log_prob_without_logits_is_refused(minilm: BridgeModel) -> None:
+    with pytest.raises(InterpError, match="needs the logits of a trained language head"):
+        swept(minilm, TEXTS[:1], "zero", [metrics.LOG_PROB])
+
+
+# Which documents
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "chosen"),
+    [
+        (5, None, [0, 1, 2, 3, 4]),
+        (5, 5, [0, 1, 2, 3, 4]),
+        (5, 9, [0, 1, 2, 3, 4]),
+        (10, 5, [0, 2, 4, 6, 8]),
+        (10, 3, [0, 3, 6]),
+        (10, 4, [0, 2, 5, 7]),
+        (3, 1, [0]),
+    ],
+)
+def test_documents_are_evenly_spaced(count: int, limit: int | None, chosen: list[int]) -> None:
+    assert evenly_spaced(count, limit) == chosen
+
+
+def test_evenly_spaced_numbers_are_never_taken_twice() -> None:
+    for count, limit in ((12_543, 500), (7, 6), (1_000_003, 999)):
+        chosen = evenly_spaced(count, limit)
+        assert len(set(chosen)) == limit
+        steps = np.diff([*chosen, count])
+        assert steps.min() >= count // limit
+        assert steps.max() <= count // limit + 1

@@ -1,0 +1,44 @@
+"""The memory of a role pass does not grow with the corpus."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TRAIN = Path(__file__).parents[2] / "shared" / "data" / "corpora" / "ud_english_ewt" / "en_ewt-ud-train.conllu.gz"
+
+PASS = """
+import resource, sys
+import transformers
+from interp import roles
+from interp.corpora.batching import batches, encode
+from interp.corpora.conllu import read_conllu
+from interp.models.loading import from_transformers, minilm
+from interp.tallies import RoleTally, ShapeTally, stream
+
+config = transformers.BertConfig(
+    hidden_size=48, num_hidden_layers=2, num_attention_heads=12, intermediate_size=96, attn_implementation="eager"
+)
+model = from_transformers(transformers.BertModel(config), minilm().tokenizer, name="small")
+
+def peak(limit):
+    corpus = read_conllu(sys.argv[1], limit=limit)
+    tally, shape = RoleTally(roles.everything(corpus), model.heads), ShapeTally(model.heads)
+    stream(model, (group.batch() for group in batches(encode(model, corpus), model)), tally, shape)
+    assert tally.sums().n.sum() > 50 * limit
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+few = peak(500)
+print(few, peak(12_000))
+"""
+
+
+@pytest.mark.real
+def test_from_500_to_12_000_sentences_takes_less_than_100_mb() -> None:
+    if not TRAIN.is_file():
+        pytest.skip("needs ../shared/data: the English Web Treebank, train")
+    done = subprocess.run([sys.executable, "-c", PASS, str(TRAIN)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    few, many = map(float, done.stdout.split())
+    assert 0 <= many - few < 100

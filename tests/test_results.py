@@ -1,0 +1,230 @@
+"""Files that are whole or not there, and tables of many runs."""
+
+import json
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from interp import results
+from interp.errors import InterpError
+
+
+def some_run(folder: Path, status: str = "complete", **tables: pd.DataFrame) -> Path:
+    folder.mkdir(parents=True)
+    results.save_tables(folder, tables)
+    results.write_manifest(folder, {"status": status})
+    return folder
+
+
+# --- writing
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("old", encoding="utf-8")
+    seen = []
+
+    def write(temporary: Path) -> None:
+        temporary.write_text("new", encoding="utf-8")
+        seen.append((temporary.parent, temporary.suffix, path.read_text(encoding="utf-8")))
+
+    results.write_atomically(path, write)
+    assert seen == [(tmp_path, ".csv", "old")]
+    assert path.read_text(encoding="utf-8") == "new"
+    assert os.listdir(tmp_path) == ["table.csv"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failing_write_leaves_the_old_file_and_nothing_temporary(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("old", encoding="utf-8")
+
+    def write(temporary: Path) -> None:
+        temporary.write_text("half", encoding="utf-8")
+        raise error
+
+    with pytest.raises(error):
+        results.write_atomically(path, write)
+    assert path.read_text(encoding="utf-8") == "old"
+    assert os.listdir(tmp_path) == ["table.csv"]
+
+
+def test_a_table_is_the_same_in_both_formats(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"word": ['a "quoted", word', "élève", "None"], "n": [1, 2, 3], "p": [0.1, float("nan"), 1 / 3]}
+    )
+    results.save_tables(tmp_path, {"some": table})
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "some.parquet"), table)
+    read = pd.read_csv(tmp_path / "some.csv", keep_default_na=False, na_values={"p": [""]})
+    pd.testing.assert_frame_equal(read, table, check_exact=True)
+
+
+def test_a_figure_is_written_twice_and_the_same_each_time(tmp_path: Path) -> None:
+    def figure() -> Figure:
+        drawn = Figure()
+        drawn.subplots().plot([1, 2])
+        return drawn
+
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    for folder in ("a", "b"):
+        results.save_figures(tmp_path / folder, {"line": figure()})
+    assert sorted(os.listdir(tmp_path / "a" / "figures")) == ["line.pdf", "line.png"]
+    for name in ("line.pdf", "line.png"):
+        first, second = ((tmp_path / folder / "figures" / name).read_bytes() for folder in ("a", "b"))
+        assert first and first == second
+
+
+# --- the manifest
+
+
+def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
+    assert results.read_manifest(tmp_path) is None
+    results.write_manifest(tmp_path, {"status": "running", "text": "élève", "place": Path("a")})
+    assert results.read_manifest(tmp_path) == {"status": "running", "text": "élève", "place": "a"}
+    assert "élève" in (tmp_path / "manifest.json").read_text(encoding="utf-8")
+
+
+def test_a_new_manifest_holds_the_whole_config() -> None:
+    config = {"seed": 3, "model": {"path": "x"}}
+    manifest = results.new_manifest(config)
+    assert manifest["status"] == "running"
+    assert manifest["seed"] == 3
+    assert manifest["config"] == config
+    assert set(manifest["packages"]) == set(results.PACKAGES)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "given", "lines"),
+    [
+        ({"a": 1}, {"a": 1}, []),
+        ({"a": {"b": 1, "c": None}}, {"a": {"b": 2, "c": None}}, ["a.b: 1 → 2"]),
+        ({"a": None}, {"a": "x"}, ["a: null → x"]),
+        ({}, {"a": 1}, ["a: absent → 1"]),
+        ({"a": {}}, {"a": {"b": 1}}, ["a: {} → absent", "a.b: absent → 1"]),
+        (
+            {"seed": 0, "model": {"seed": 0}, "experiment": {"seed": 0}},
+            {"seed": 1, "model": {"seed": 1}, "experiment": {"seed": 1}},
+            ["seed: 0 → 1"],
+        ),
+        ({"seed": 0, "model": {"seed": 0}}, {"seed": 0, "model": {"seed": 1}}, ["model.seed: 0 → 1"]),
+        ({"experiment": {"_target_": "a", "x": 1}}, {"experiment": {"_target_": "b"}}, ["experiment._target_: a → b"]),
+        ({"experiment": {"x": 1}}, {"experiment": {"x": 2}}, ["experiment.x: 1 → 2"]),
+    ],
+)
+def test_differences_are_said_once_each(recorded: dict, given: dict, lines: list[str]) -> None:
+    assert results.differences(recorded, given) == lines
+
+
+def test_a_long_text_is_cut_in_a_difference() -> None:
+    (line,) = results.differences({"text": "word " * 100}, {"text": "short"})
+    assert len(line) < 120 and line.endswith("… → short")
+
+
+# --- taking back
+
+
+def test_to_take_back_removes_notes_and_empty_folders_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run, other = tmp_path / "outputs" / "a" / "run", tmp_path / "outputs" / "b"
+    (run / ".hydra").mkdir(parents=True)
+    (run / ".hydra" / "config.yaml").touch()
+    results.write_manifest(run, {"status": "running"})
+    other.mkdir()
+    results.take_back(run)
+    assert [path.name for path in tmp_path.rglob("*")] == ["outputs", "b"]
+
+
+def test_to_take_back_leaves_what_somebody_put_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = some_run(tmp_path / "run", status="running")
+    (run / "notes").touch()
+    results.take_back(run)
+    assert os.listdir(run) == ["notes"]
+    results.take_back(tmp_path)
+    assert tmp_path.is_dir()
+
+
+# --- the tables of many runs
+
+
+def test_runs_are_stacked_with_a_column_that_names_them(tmp_path: Path) -> None:
+    first = some_run(tmp_path / "x" / "one", scores=pd.DataFrame({"n": [1, 2], "p": [0.5, None]}))
+    second = some_run(tmp_path / "y" / "two", scores=pd.DataFrame({"n": [3], "p": [None]}, dtype=float))
+    third = some_run(tmp_path / "three", effects=pd.DataFrame({"effect": [0.5]}))
+    tables = results.load_runs(tmp_path / "**")
+    assert set(tables) == {"scores", "effects"}
+    assert list(tables["scores"].columns) == ["run", "n", "p"]
+    assert list(tables["scores"]["run"]) == [str(first), str(first), str(second)]
+    assert list(tables["scores"]["n"]) == [1, 2, 3]
+    assert list(tables["effects"]["run"]) == [str(third)]
+
+
+def test_one_folder_is_a_pattern_too(tmp_path: Path) -> None:
+    folder = some_run(tmp_path / "seed=[1]*", scores=pd.DataFrame({"n": [1]}))
+    assert list(results.load_runs(folder)["scores"]["run"]) == [str(folder)]
+
+
+def test_runs_that_are_not_complete_are_passed_over(tmp_path: Path) -> None:
+    some_run(tmp_path / "one", scores=pd.DataFrame({"n": [1]}))
+    some_run(tmp_path / "two", status="running", scores=pd.DataFrame({"n": [2]}))
+    assert list(results.load_runs(tmp_path / "*")["scores"]["n"]) == [1]
+
+
+def test_what_a_killed_run_left_half_written_is_passed_over(tmp_path: Path) -> None:
+    folder = some_run(tmp_path / "one", scores=pd.DataFrame({"n": [1]}))
+    (folder / ".scores.abc.parquet").write_bytes(b"half")
+    assert set(results.load_runs(folder)) == {"scores"}
+
+
+@pytest.mark.parametrize(("statuses", "count"), [([], 0), (["running"], 1)])
+def test_no_complete_run_is_an_error_that_says_so(tmp_path: Path, statuses: list[str], count: int) -> None:
+    for number, status in enumerate(statuses):
+        some_run(tmp_path / str(number), status=status)
+    with pytest.raises(InterpError, match=f"{count} run folders found, none of them complete.*outputs/\\*\\*"):
+        results.load_runs(tmp_path / "**")
+
+
+# --- where the code comes from
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ({"ls-files": "results.py", "rev-parse": "abc", "status": ""}, "abc"),
+        ({"ls-files": "results.py", "rev-parse": "abc", "status": " M x"}, "abc+changes"),
+        # installed below somebody else's checkout: git answers, but not about this file
+        ({"rev-parse": "abc", "status": ""}, "unknown"),
+        ({}, "unknown"),
+    ],
+)
+def test_the_commit_is_that_of_this_code(
+    monkeypatch: pytest.MonkeyPatch, answers: dict[str, str], expected: str
+) -> None:
+    def git(folder: Path, *words: str) -> str:
+        if words[0] not in answers:
+            raise subprocess.CalledProcessError(128, words)
+        return answers[words[0]]
+
+    monkeypatch.setattr(results, "_git", git)
+    assert results.commit() == expected
+
+
+def test_no_git_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*_: object, **__: object) -> None:
+        raise FileNotFoundError("git")
+
+    monkeypatch.setattr(subprocess, "run", absent)
+    assert results.commit() == "unknown"
+
+
+def test_findings_are_a_table_and_what_was_skipped() -> None:
+    findings = results.Findings({"a": pd.DataFrame()})
+    assert findings.skipped == {} and findings.said == ()
+    assert json.dumps(findings.skipped) == "{}"

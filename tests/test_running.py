@@ -1,0 +1,333 @@
+"""What a run leaves behind, and when it is left alone."""
+
+import json
+import sys
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from experiments.running import bar, shown
+from interp.results import read_manifest
+
+if TYPE_CHECKING:
+    from tests.command_line_fixtures import Finished, Outcome
+
+pytest_plugins = ("tests.command_line_fixtures",)
+
+Interp = Callable[..., "Outcome"]
+
+COLUMNS = {
+    "scores": "model corpus seed definition role family site layer head split n hit mass word_mass baseline "
+    "baseline_name lift ci_low ci_high p q",
+    "roles": "model corpus seed definition site layer head role family hit mass baseline lift ci_low q stability "
+    "strength",
+    "effects": "model corpus seed site layer head ablation metric n intact ablated effect effect_token ci_low ci_high "
+    "p q",
+    "attention": "model seed site layer head query query_word key key_word mass",
+    "candidates": "model seed site layer head query candidate mass",
+}
+
+SENTENCE = ("experiment=sentence", "text=the cat saw a dog.")
+
+
+def finished(folder: Path) -> bool:
+    return (read_manifest(folder) or {}).get("status") == "complete"
+
+
+def files(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file but Hydra's own notes, with the moment it was written and what it holds."""
+    found = [path for path in folder.rglob("*") if path.is_file() and ".hydra" not in path.parts]
+    return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in found}
+
+
+# --- tables and figures
+
+
+@pytest.mark.parametrize("name", ["scores", "roles", "effects"])
+def test_a_table_has_the_columns_of_the_contract(atlas_run: "Finished", name: str) -> None:
+    table = pd.read_parquet(atlas_run.folder / f"{name}.parquet")
+    assert " ".join(table.columns) == COLUMNS[name]
+    assert len(table)
+
+
+@pytest.mark.parametrize("name", ["scores", "roles", "effects", "atlas"])
+def test_both_formats_of_a_table_say_the_same(atlas_run: "Finished", name: str) -> None:
+    parquet = pd.read_parquet(atlas_run.folder / f"{name}.parquet")
+    csv = pd.read_csv(atlas_run.folder / f"{name}.csv")
+    assert list(csv.columns) == list(parquet.columns)
+    for column in parquet:
+        pd.testing.assert_series_equal(
+            csv[column], parquet[column].replace("", None), check_dtype=False, check_exact=True, obj=str(column)
+        )
+
+
+def test_the_tables_say_where_they_come_from(atlas_run: "Finished") -> None:
+    for name in ("scores", "roles", "effects", "atlas"):
+        table = pd.read_parquet(atlas_run.folder / f"{name}.parquet")
+        assert table[["model", "corpus", "seed"]].drop_duplicates().to_numpy().tolist() == [["tiny", "small", 0]]
+
+
+def test_the_ablation_is_named_in_the_table(atlas_run: "Finished") -> None:
+    assert set(pd.read_parquet(atlas_run.folder / "effects.parquet")["ablation"]) == {"mean"}
+
+
+def test_the_swept_documents_are_as_many_as_asked_for(atlas_run: "Finished") -> None:
+    assert set(pd.read_parquet(atlas_run.folder / "effects.parquet")["n"]) == {30}
+
+
+def test_every_figure_is_there_twice(atlas_run: "Finished") -> None:
+    figures = sorted((atlas_run.folder / "figures").iterdir())
+    names = ["best_heads", "effects", "role_against_effect", "roles"]
+    assert [path.name for path in figures] == [f"{name}.{kind}" for name in names for kind in ("pdf", "png")]
+    for path in figures:
+        assert path.read_bytes().startswith(b"%PDF-" if path.suffix == ".pdf" else b"\x89PNG")
+        assert path.stat().st_size > 2000
+
+
+def test_nothing_temporary_is_left(atlas_run: "Finished") -> None:
+    names = {path.name for path in atlas_run.folder.iterdir()}
+    tables = {f"{name}.{kind}" for name in ("scores", "roles", "effects", "atlas") for kind in ("parquet", "csv")}
+    assert names == tables | {"manifest.json", "figures", ".hydra"}
+
+
+def test_the_summary_is_printed_and_ends_with_the_place(atlas_run: "Finished") -> None:
+    lines = atlas_run.outcome.out.splitlines()
+    assert lines[0] == "tiny on small"
+    place = atlas_run.folder.relative_to(atlas_run.folder.parents[3])
+    assert lines[-1] == f"Tables (atlas, effects, roles, scores), figures and manifest: {place}"
+    assert any("(mean ablation, effect on embedding_cosine over 30 documents)" in line for line in lines)
+    assert atlas_run.outcome.err == ""
+
+
+def test_the_folder_is_named_after_experiment_model_and_moment(atlas_run: "Finished") -> None:
+    outputs, experiment, model, moment = atlas_run.folder.parts[-4:]
+    assert (outputs, experiment, model) == ("outputs", "atlas", "local")
+    assert pd.to_datetime(moment, format="%Y-%m-%d_%H-%M-%S").year > 2000
+
+
+# --- the manifest
+
+
+def test_the_manifest_says_running_until_everything_is_written(atlas_run: "Finished") -> None:
+    assert [manifest["status"] for manifest in atlas_run.manifests] == ["running", "running", "complete"]
+    first = atlas_run.manifests[0]
+    assert first["config"]["classify"]["min_queries"] == 5
+    assert first["config"]["model"]["seed"] == 0, "resolved"
+    assert "${" not in json.dumps(first["config"])
+
+
+def test_the_manifest_says_what_ran(
+    atlas_run: "Finished", treebank: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = read_manifest(atlas_run.folder) or {}
+    assert manifest["status"] == "complete"
+    assert manifest["seed"] == 0
+    assert manifest["project"]["name"] == "interp" and manifest["project"]["version"]
+    assert manifest["project"]["commit"]
+    assert set(manifest["packages"]) >= {"torch", "transformers", "transformer-lens", "numpy", "pandas"}
+    assert "not installed" not in manifest["packages"].values()
+    assert manifest["corpus"] == {
+        "name": "small",
+        "sha256": sha256(treebank.read_bytes()).hexdigest(),
+        "documents": 80,
+        "words": 480,
+        "sources": 40,
+        "generated": False,
+        "notes": [],
+    }
+    weights, tokenizer = (tiny_folder / name for name in ("model.safetensors", "tokenizer.json"))
+    assert manifest["model"]["name"] == "tiny"
+    assert manifest["model"]["weights_sha256"] == sha256(weights.read_bytes()).hexdigest()
+    assert manifest["model"]["tokenizer_sha256"] == sha256(tokenizer.read_bytes()).hexdigest()
+    assert manifest["skipped"] == {"truncated_documents": 0, "unaligned_words": 0}
+    assert set(manifest["seconds"]) == {"corpus", "model", "experiment", "figures"}
+    assert all(seconds >= 0 for seconds in manifest["seconds"].values())
+    assert manifest["started"] <= manifest["finished"]
+    for name, rows in manifest["tables"].items():
+        assert rows == len(pd.read_parquet(atlas_run.folder / f"{name}.parquet"))
+
+
+def test_what_was_cut_is_counted_and_said(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+    (tmp_path / "two.txt").write_text("the cat saw a dog .\n" + "the cat saw a dog . " * 9 + "\n", encoding="utf-8")
+    outcome = interp("experiment=head_roles", *tiny, "corpus=text", "corpus.path=two.txt", "hydra.run.dir=run")
+    assert outcome.code == 0, outcome.err
+    # 30 of the 54 words of the long line have a place among 32 tokens
+    assert (read_manifest(tmp_path / "run") or {})["skipped"] == {"truncated_documents": 1, "unaligned_words": 24}
+    assert "Skipped: 1 truncated documents." in outcome.out
+    assert "Skipped: 24 unaligned words." in outcome.out
+
+
+def test_a_limit_is_said(interp: Interp, tmp_path: Path, tiny: tuple[str, str], corpus: tuple[str, str]) -> None:
+    outcome = interp("experiment=head_ablation", *tiny, *corpus, "corpus.limit=6", "hydra.run.dir=run")
+    assert outcome.code == 0, outcome.err
+    manifest = read_manifest(tmp_path / "run") or {}
+    assert manifest["corpus"]["documents"] == 6
+    assert any("first 6 documents" in note for note in manifest["corpus"]["notes"])
+    assert "Note: the first 6 documents" in outcome.out
+    assert set(pd.read_parquet(tmp_path / "run" / "effects.parquet")["n"]) == {6}, "no limit but the corpus's own"
+
+
+def test_the_generated_corpus_is_called_generated(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+    outcome = interp("experiment=head_roles", *tiny, "corpus.documents=30", "roles=positional", "hydra.run.dir=run")
+    assert outcome.code == 0, outcome.err
+    assert (read_manifest(tmp_path / "run") or {})["corpus"]["generated"] is True
+    assert "the corpus is generated" in outcome.out
+
+
+# --- the same folder again
+
+
+def test_a_complete_run_is_left_as_it_is(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+    command = (*SENTENCE, *tiny, "hydra.run.dir=run")
+    assert interp(*command).code == 0
+    before = files(tmp_path / "run")
+    again = interp(*command, "quiet=true")
+    assert again == (0, "run holds this run, complete. It is left as it is.\n", "")
+    assert files(tmp_path / "run") == before
+
+
+def test_a_folder_of_another_run_is_refused_with_what_differs(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str]
+) -> None:
+    assert interp(*SENTENCE, *tiny, "hydra.run.dir=run").code == 0
+    before = files(tmp_path / "run")
+    other = interp(*SENTENCE, *tiny, "hydra.run.dir=run", "seed=3", "query=cat")
+    assert other.code == 1 and other.out == ""
+    assert other.err == (
+        "Error: run holds another run (complete). What differs, there → here: query: null → cat; seed: 0 → 3. "
+        "Choose another folder with hydra.run.dir=DIR, or give the same settings.\n"
+    )
+    assert files(tmp_path / "run") == before
+
+
+def test_a_run_that_did_not_finish_is_run_again(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+    command = (*SENTENCE, *tiny, "hydra.run.dir=run")
+    assert interp(*command).code == 0
+    path = tmp_path / "run" / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(manifest | {"status": "running"}), encoding="utf-8")
+    (tmp_path / "run" / "attention.csv").write_text("half a ta", encoding="utf-8")
+    refused = interp(*command, "seed=3")
+    assert refused.code == 1 and "holds another run (not finished)" in refused.err
+    assert path.exists(), "an error leaves another run's manifest"
+    again = interp(*command)
+    assert again.code == 0 and again.out.startswith("tiny on sentence")
+    assert finished(tmp_path / "run")
+    assert len(pd.read_csv(tmp_path / "run" / "attention.csv")) == len(
+        pd.read_parquet(tmp_path / "run" / "attention.parquet")
+    )
+
+
+def test_a_manifest_that_is_not_one_is_refused(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+    (tmp_path / "run").mkdir()
+    for text, said in (("{", "is not JSON"), ("[1]", "is not a run's manifest")):
+        (tmp_path / "run" / "manifest.json").write_text(text, encoding="utf-8")
+        outcome = interp(*SENTENCE, *tiny, "hydra.run.dir=run")
+        assert outcome.code == 1 and said in outcome.err
+        assert (tmp_path / "run" / "manifest.json").read_text(encoding="utf-8") == text
+
+
+# --- what is printed
+
+
+def test_json_is_one_object_and_nothing_else(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+    command = (*SENTENCE, *tiny, "hydra.run.dir=run", "query=cat", "json=true")
+    first = interp(*command)
+    assert (first.code, first.err) == (0, "")
+    assert first.out.count("\n") == 1 and first.out.endswith("\n")
+    said = json.loads(first.out)
+    assert said == {"folder": str(tmp_path / "run"), **(read_manifest(tmp_path / "run") or {})}
+    assert said["status"] == "complete" and said["summary"][0].startswith("Where 'cat' (word 1) looks")
+    again = interp(*command)
+    assert json.loads(again.out) == said, "a run that is left as it is says the same"
+
+
+def test_an_error_leaves_stdout_to_json(interp: Interp) -> None:
+    outcome = interp("experiment=sentence", "json=true")
+    assert outcome.code == 1 and outcome.out == "" and outcome.err.startswith("Error: ")
+
+
+@pytest.mark.parametrize(
+    ("quiet", "terminal", "drawn"), [(False, True, True), (True, True, False), (False, False, False)]
+)
+def test_a_bar_is_drawn_on_a_terminal_unless_quiet(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], quiet: bool, terminal: bool, drawn: bool
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    assert list(bar([1, 2], "roles", quiet=quiet)) == [1, 2]
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert ("roles" in err) == drawn
+
+
+def test_a_folder_is_shown_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shown(tmp_path / "a" / "b") == Path("a/b")
+    assert shown(Path("/elsewhere")) == Path("/elsewhere")
+
+
+# --- sweeps
+
+
+def test_a_sweep_makes_a_complete_run_of_each(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+    outcome = interp("-m", "seed=0,1", *SENTENCE, *tiny, "hydra.sweep.dir=sweep", "json=true")
+    assert outcome.code == 0, outcome.err
+    said = [json.loads(line) for line in outcome.out.splitlines()]
+    assert [(one["seed"], one["folder"]) for one in said] == [
+        (seed, str(tmp_path / "sweep" / str(seed))) for seed in (0, 1)
+    ]
+    assert all(finished(tmp_path / "sweep" / name) for name in ("0", "1"))
+    tables = [pd.read_parquet(tmp_path / "sweep" / name / "attention.parquet") for name in ("0", "1")]
+    assert [set(table["seed"]) for table in tables] == [{0}, {1}]
+
+
+def test_a_sentence_with_commas_is_one_job(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+    outcome = interp("-m", "experiment=sentence", "text=a cat, a dog, a mat", *tiny, "hydra.sweep.dir=sweep")
+    assert outcome.code == 0, outcome.err
+    assert [path.parent.name for path in tmp_path.glob("sweep/*/manifest.json")] == ["0"]
+    assert (read_manifest(tmp_path / "sweep" / "0") or {})["config"]["text"] == "a cat, a dog, a mat"
+
+
+def test_a_job_that_fails_is_said_and_the_others_run(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+    outcome = interp("-m", "query=cat,cow,dog", *SENTENCE, *tiny, "hydra.sweep.dir=sweep")
+    assert outcome.code == 1
+    assert outcome.err.splitlines()[-1].startswith("Error: query=cow is not in the sentence.")
+    assert "Traceback" not in outcome.err
+    assert [name for name in ("0", "1", "2") if finished(tmp_path / "sweep" / name)] == ["0", "2"]
+    assert not (tmp_path / "sweep" / "1").exists()
+
+
+# --- a package of one's own
+
+OWN_CODE = """
+from interp.corpora.text import sentence
+from interp.models.loading import local
+
+def model(path):
+    return local(path, name="mine")
+
+def corpus():
+    return sentence("the cat saw a dog .")
+"""
+
+
+def test_a_model_and_a_corpus_of_ones_own_plug_in(
+    interp: Interp, tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_package_of_a_user.py").write_text(OWN_CODE, encoding="utf-8")
+    for group, text in {
+        "model": f"_target_: own_package_of_a_user.model\npath: {tiny_folder}\n",
+        "corpus": "_target_: own_package_of_a_user.corpus\n",
+    }.items():
+        (tmp_path / "own" / group).mkdir(parents=True)
+        (tmp_path / "own" / group / "mine.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own = ("--config-dir=own", "model=mine", "corpus=mine")
+    outcome = interp(*own, "experiment=head_roles", "roles=positional", "hydra.run.dir=run")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith("mine on sentence")
+    assert "Allowed: bert_base, gpt2, hub, local, mine, minilm" in interp("--config-dir=own", "model=mined").err

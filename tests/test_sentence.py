@@ -1,0 +1,218 @@
+"""One sentence: the numbers of its tables, and what they say of a real model."""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from experiments import sentence
+from experiments.sentence import find_word
+from interp.corpora.batching import align, collate, encode
+from interp.corpora.text import sentence as corpus_of
+from interp.errors import InterpError
+from interp.types import Batch, Corpus, HeadModel
+from tests.fakes import FakeModel
+
+if TYPE_CHECKING:
+    from interp.models.bridge import BridgeModel
+
+TEXT = "The student didn't attempt the quiz, because it was too difficult."
+HEADS = 3
+
+
+def planted(causal: bool = False, seed: int = 0) -> FakeModel:
+    """A model whose attention is random numbers, the same in every run."""
+
+    def attend(batch: Batch) -> Tensor:
+        size = batch.tokens.shape[1]
+        scores = torch.rand((1, HEADS, size, size), generator=torch.Generator().manual_seed(seed)) * 6
+        if causal:
+            scores = scores.masked_fill(~torch.ones(size, size, dtype=torch.bool).tril(), -torch.inf)
+        return scores.softmax(-1)
+
+    return FakeModel(attend, HEADS, causal=causal)
+
+
+def pattern_of(model: FakeModel, corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
+    """The planted pattern, and the word of each token."""
+    document = corpus.documents[0]
+    (encoding,) = model.encode([document.text])
+    batch = collate(encode(model, corpus), [0], model)
+    return model.attend(batch)[0].double().numpy(), align(document, encoding)
+
+
+def expected(model: FakeModel, corpus: Corpus) -> dict[tuple[int, int, int], float]:
+    """By head, query word and key word: summed over the key's tokens, averaged over the query's."""
+    pattern, word = pattern_of(model, corpus)
+    count = len(corpus.documents[0].words)
+    masses = {}
+    for head, query, key in product(range(HEADS), range(count), range(count)):
+        rows, columns = np.flatnonzero(word == query), np.flatnonzero(word == key)
+        seen = not model.causal or columns.max() <= rows.max()
+        if query != key and seen:
+            masses[head, query, key] = float(np.mean([sum(pattern[head, row, columns]) for row in rows]))
+    return masses
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_between_words_is_summed_over_keys_and_averaged_over_queries(causal: bool) -> None:
+    model, corpus = planted(causal), corpus_of(TEXT)
+    assert isinstance(model, HeadModel)
+    table = sentence.run(model, corpus, seed=5).tables["attention"]
+    assert " ".join(table.columns) == "model seed site layer head query query_word key key_word mass"
+    assert set(map(tuple, table[["model", "seed", "site", "layer"]].to_numpy())) == {("fake", 5, "self", 0)}
+    found = {(row.head, row.query, row.key): row.mass for row in table.itertuples()}
+    assert len(found) == len(table)
+    assert found == pytest.approx(expected(model, corpus), abs=1e-6)
+    words = corpus.documents[0].words
+    assert [words[i] for i in table["query"]] == list(table["query_word"])
+    assert [words[i] for i in table["key"]] == list(table["key_word"])
+
+
+def test_words_of_several_tokens_are_in_the_test() -> None:
+    _, word = pattern_of(planted(), corpus_of(TEXT))
+    assert max(np.bincount(word[word >= 0])) == 4
+
+
+def test_a_causal_model_leaves_later_words_out() -> None:
+    tables = sentence.run(planted(causal=True), corpus_of(TEXT), query="quiz").tables
+    assert (tables["attention"]["key"] < tables["attention"]["query"]).all()
+    assert set(tables["candidates"]["candidate"]) == {0, 1, 2, 3, 4}
+
+
+def test_candidates_hold_the_same_numbers() -> None:
+    model, corpus = planted(), corpus_of(TEXT)
+    table = sentence.run(model, corpus, query="it", candidates=["student", 5, "Quiz"], seed=5).tables["candidates"]
+    assert " ".join(table.columns) == "model seed site layer head query candidate mass"
+    masses = expected(model, corpus)
+    found = {(row.head, row.query, row.candidate): row.mass for row in table.itertuples()}
+    assert found == pytest.approx({(h, 8, c): masses[h, 8, c] for h in range(HEADS) for c in (1, 5)}, abs=1e-6)
+    assert len(table) == 2 * HEADS
+
+
+def test_without_candidates_every_other_word_is_one() -> None:
+    table = sentence.run(planted(), corpus_of(TEXT), query=8).tables["candidates"]
+    assert set(table["candidate"]) == set(range(len(corpus_of(TEXT).documents[0].words))) - {8}
+
+
+def test_without_a_query_there_are_no_candidates() -> None:
+    assert set(sentence.run(planted(), corpus_of(TEXT)).tables) == {"attention"}
+
+
+def test_a_candidate_that_cannot_be_seen_is_refused() -> None:
+    with pytest.raises(InterpError, match=r"'difficult' \(word 11\) of the query 'it' \(word 8\) cannot be seen"):
+        sentence.run(planted(causal=True), corpus_of(TEXT), query="it", candidates=["difficult"])
+
+
+def test_a_sentence_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = planted()
+    encode = model.encode
+
+    def truncated(texts: Sequence[str]) -> list:
+        return [type(one)(one.tokens, one.offsets, one.special, truncated=True) for one in encode(texts)]
+
+    monkeypatch.setattr(model, "encode", truncated)
+    with pytest.raises(InterpError, match="longer than the 512 tokens that 'fake' can read"):
+        sentence.run(model, corpus_of(TEXT))
+
+
+def test_one_word_is_refused() -> None:
+    with pytest.raises(InterpError, match=r"no word can look at another\. Give a sentence of two words or more"):
+        sentence.run(planted(), corpus_of("Attention"))
+
+
+# --- words by name and number
+
+WORDS = ("The", "cat", "saw", "the", "dog", ".")
+
+
+@pytest.mark.parametrize(
+    ("given", "number"), [("cat", 1), ("CAT", 1), ("The", 0), ("the", 3), (".", 5), (0, 0), (5, 5), (True, None)]
+)
+def test_a_word_is_found(given: str | int, number: int | None) -> None:
+    if number is None:
+        with pytest.raises(InterpError, match="is not in the sentence"):
+            find_word(WORDS, given, "query")
+    else:
+        assert find_word(WORDS, given, "query") == number
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("THE", r"query=THE stands 2 times in the sentence, as words 0, 3\. Pick one by its number, for example 0"),
+        ("cta", r"Did you mean 'cat'\? Its words: 0:The 1:cat 2:saw 3:the 4:dog 5:\."),
+        (6, "words 0 to 5"),
+        (-1, "words 0 to 5"),
+    ],
+)
+def test_a_word_that_cannot_be_found_is_answered(given: str | int, said: str) -> None:
+    with pytest.raises(InterpError, match=said):
+        find_word(WORDS, given, "query")
+
+
+# --- what is drawn and said
+
+
+def test_both_kinds_of_run_are_drawn_and_summed_up() -> None:
+    corpus = corpus_of(TEXT)
+    for query, figures in ((None, {"matrices", "arcs"}), ("it", {"matrices", "arcs", "candidates"})):
+        tables = sentence.run(planted(), corpus, query=query).tables
+        assert set(sentence.draw(tables)) == figures
+        assert sentence.words_of(tables["attention"]) == list(corpus.documents[0].words)
+
+
+def test_the_summary_names_the_heads_that_look_most_at_a_candidate() -> None:
+    tables = sentence.run(planted(), corpus_of(TEXT), query="it", candidates=["quiz", "student"]).tables
+    wide = tables["candidates"].pivot_table(index="head", columns="candidate", values="mass")
+    lines = sentence.summarise(tables)
+    assert lines[0] == "Where 'it' (word 8) looks, and the heads that look there most:"
+    at = lines.index("  at 'quiz' (word 5)")
+    best = int(wide[5].to_numpy().argmax())
+    quiz, student = wide.loc[best, [5, 1]].to_numpy()
+    assert lines[at + 1] == f"    head 0.{best:<3} {quiz:.2f}  ('student' {student:.2f})"
+
+
+def test_the_summary_says_where_nothing_stands_out() -> None:
+    def attend(batch: Batch) -> Tensor:
+        size = batch.tokens.shape[1]
+        return torch.full((1, HEADS, size, size), 1 / size)
+
+    lines = sentence.summarise(sentence.run(FakeModel(attend, HEADS), corpus_of(TEXT)).tables)
+    assert lines[1] == "    head 0.0: nowhere with .30 or more"
+
+
+# --- a real model
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "masses"),
+    [
+        (
+            "The student didn't attempt the quiz because it was too difficult.",
+            "it",
+            {"quiz": 0.70, "student": 0.00},
+        ),
+        (
+            "The student didn't attempt the quiz because she was too tired.",
+            "she",
+            {"student": 0.63, "quiz": 0.02},
+        ),
+    ],
+)
+def test_a_head_of_minilm_resolves_the_pronoun(
+    minilm: "BridgeModel", text: str, query: str, masses: dict[str, float]
+) -> None:
+    tables = sentence.run(minilm, corpus_of(text), query=query, candidates=list(masses)).tables
+    words = sentence.words_of(tables["attention"])
+    found = tables["candidates"]
+    head = found[(found["layer"] == 3) & (found["head"] == 1)]
+    measured = {words[place]: mass for place, mass in zip(head["candidate"], head["mass"], strict=True)}
+    assert measured == pytest.approx(masses, abs=0.01)
+    assert len(found) == 6 * 12 * 2
+    assert pd.Series(found["mass"]).between(0, 1).all()
