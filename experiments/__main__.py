@@ -39,7 +39,7 @@ def task(config: DictConfig) -> None:
 
 def main() -> None:
     """Run what the command line asks for; an error that the user can mend is one paragraph and exit status 1."""
-    asked = os.environ.get("HYDRA_FULL_ERROR", "0")
+    asked = os.environ.get("HYDRA_FULL_ERROR")
     # without this Hydra prints its own traceback before the error reaches us
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv[1:] = [command_line.quote(argument) for argument in sys.argv[1:]]
@@ -60,7 +60,8 @@ def main() -> None:
         print(f"Error: {message}", file=sys.stderr)
         sys.exit(1)
     finally:
-        os.environ["HYDRA_FULL_ERROR"] = asked
+        del os.environ["HYDRA_FULL_ERROR"]
+        os.environ |= {} if asked is None else {"HYDRA_FULL_ERROR": asked}
         command_line.remove_empty(made)
 
 

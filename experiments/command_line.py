@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from inspect import signature
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -14,6 +15,7 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
+from hydra.utils import get_method
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from interp.errors import InterpError, closest
@@ -136,6 +138,9 @@ def explain(error: BaseException, conf: Path) -> str | None:
         return _unreadable(error)
     if isinstance(error, ConfigCompositionException | OmegaConfBaseException):
         return _unknown_key(error, conf)
+    if "Config group override" in str(error):
+        # Hydra does not say which: model=7
+        return "A group of options has a number. Allowed: a name, such as model=minilm. See the groups with --help."
     return _one_line(error) if isinstance(error, HydraException) else None
 
 
@@ -159,9 +164,12 @@ def _wrong_call(error: InstantiationException, chain: Sequence[BaseException]) -
     if not cause:
         return _one_line(error)
     unexpected = re.search(r"unexpected keyword argument '(\w+)'", str(cause[0]))
-    # a traceback of one frame: Hydra's own call failed, nothing deeper
-    if unexpected and cause[0].__traceback__ and not cause[0].__traceback__.tb_next:
-        return f"{key}.{unexpected[1]} is not a setting of the {key} chosen here. Leave it out, or choose another."
+    called = re.search(r"Error in call to target '([^']+)'", str(error))
+    if unexpected and called:
+        allowed = signature(get_method(called[1])).parameters
+        if unexpected[1] not in allowed:
+            name = f"{key}.{unexpected[1]}"
+            return f"{name} is not a setting of the {key} chosen here. {closest(unexpected[1], allowed)} Leave it out."
     return None
 
 
@@ -188,18 +196,18 @@ def _unreadable(error: OverrideParseException) -> str:
 
 
 def _unknown_key(error: BaseException, conf: Path) -> str:
-    """`modle=gpt2` or `classify.margn=0.2`: a key that the configuration does not have, or not here."""
+    """`modl=gpt2` or `classify.margn=0.2`: a key that the configuration does not have, or not here."""
     several = re.search(r"Ambiguous value for argument '(.*)'", str(error))
     if several:
         return (
-            f"{several[1]} has a comma in it. Allowed: one value. Give one; or add -m, which runs one after another; or "
-            "put brackets around a list."
+            f"{several[1]} has a comma in it. Allowed: one value. Give one; or add -m, which runs one after another; "
+            "or put brackets around a list."
         )
     absent = re.search(r"Key '([^']+)' is not in struct|Interpolation key '([^']+)' not found", str(error))
     if absent:
         name = absent[1] or absent[2]
         return f"{name} is asked for and not set. Leave ~{name} out, or mend what says ${{{name}}}."
-    found = re.search(r"Could not override '([^']+)'", str(error))
+    found = re.search(r"Could not override '([^']*)'", str(error))
     if found is None:
         return _one_line(error)
     key, known = found[1], _known_keys(conf)
@@ -213,7 +221,7 @@ def _unknown_key(error: BaseException, conf: Path) -> str:
     beside = [other for other in known if other.rpartition(".")[0] == place]
     hint = f"Did you mean {' or '.join(same_name)}? " if same_name and not place else ""
     listed = closest(key, beside or [other for other in known if "." not in other])
-    return f"{key} is not a setting. {hint}{listed} See all settings with --cfg job."
+    return f"{key or 'An empty name'} is not a setting. {hint}{listed} See all settings with --cfg job."
 
 
 def _known_keys(conf: Path) -> dict[str, list[str]]:

