@@ -147,7 +147,7 @@ def explain(error: BaseException, conf: Path) -> str | None:
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__
 
 
 def _wrong_call(error: InstantiationException, chain: Sequence[BaseException]) -> str | None:

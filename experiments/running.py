@@ -1,6 +1,7 @@
 """One run: from a resolved configuration to a folder that says `complete`, or does not."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -47,12 +48,25 @@ def run_once(config: DictConfig) -> None:
         if recorded and is_done(folder, recorded, plain):
             say_kept(folder, recorded, as_json=config.json)
             return
-        run = measure(config, folder, results.new_manifest(plain))
+        run = measure(literal(plain), folder, results.new_manifest(plain))
     except Exception:
         if recorded is None:
             results.take_back(folder)
         raise
     record(config, folder, run)
+
+
+def literal(config: dict[str, Any]) -> DictConfig:
+    """A resolved configuration for Hydra to instantiate, which resolves twice what it is given: `${` stays `${`."""
+
+    def escaped(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: escaped(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [escaped(inner) for inner in value]
+        return re.sub(r"(\\*)\$\{", lambda m: m[1] * 2 + r"\${", value) if isinstance(value, str) else value
+
+    return DictConfig(escaped(escaped(config)))
 
 
 def measure(config: DictConfig, folder: Path, manifest: dict[str, Any]) -> Run:

@@ -58,7 +58,7 @@ def refused(outcome: "Outcome", folder: Path, *said: str) -> None:
         ("corpus=my.conllu", "corpus=conllu corpus.path=FILE"),
         ("roles=syntx", "Did you mean 'syntax'?"),
         ("ablation=meen", "Did you mean 'mean'?"),
-        ("metrics=languag", "Did you mean 'language'?"),
+        ("metrics=languages", "Did you mean 'language'?"),
         ("modl=gpt2", "modl is not a setting. Did you mean 'model'?"),
         ("classify.margn=1", "Did you mean 'classify.margin'? Allowed: classify.alpha, classify.margin, classify.min"),
         ("corpus.foo=1", "corpus.foo is not a setting."),
@@ -317,6 +317,18 @@ def test_a_missing_argument_of_ours_is_a_bug_too(interp: Interp, monkeypatch: py
 
     monkeypatch.setattr("interp.corpora.text.sentence", deeper)
     with pytest.raises(Exception, match=r"dict\.fromkeys"):
+        interp("experiment=sentence", "text=a cat")
+
+
+def test_a_bug_beside_an_error_of_the_users_is_still_a_bug(interp: Interp, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(text: str) -> None:
+        try:
+            raise InterpError("what the user can mend")
+        except InterpError:
+            {}["a bug of ours"]
+
+    monkeypatch.setattr("interp.corpora.text.sentence", broken)
+    with pytest.raises(InstantiationException, match="a bug of ours"):
         interp("experiment=sentence", "text=a cat")
 
 

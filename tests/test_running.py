@@ -44,6 +44,12 @@ def files(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in found}
 
 
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing is most of the work of a small run."""
+    monkeypatch.setattr("experiments.sentence.draw", lambda tables: {})
+
+
 # --- tables and figures
 
 
@@ -178,10 +184,25 @@ def test_the_generated_corpus_is_called_generated(interp: Interp, tmp_path: Path
     assert "the corpus is generated" in outcome.out
 
 
+@pytest.mark.parametrize(
+    "text", ["it costs ${PRICE}, 'really'", r"a \${b} c \\${d}", "${oc.env:HOME} {a: b}", '"a" = [b], \\']
+)
+def test_a_text_arrives_as_it_was_typed(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None, text: str
+) -> None:
+    outcome = interp("experiment=sentence", f"text={text}", *tiny, "hydra.run.dir=run")
+    assert outcome.code == 0, outcome.err
+    manifest = read_manifest(tmp_path / "run") or {}
+    assert manifest["config"]["text"] == manifest["config"]["corpus"]["text"] == text
+    assert manifest["corpus"]["sha256"] == sha256(text.encode()).hexdigest()
+
+
 # --- the same folder again
 
 
-def test_a_complete_run_is_left_as_it_is(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+def test_a_complete_run_is_left_as_it_is(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None
+) -> None:
     command = (*SENTENCE, *tiny, "hydra.run.dir=run")
     assert interp(*command).code == 0
     before = files(tmp_path / "run")
@@ -191,7 +212,7 @@ def test_a_complete_run_is_left_as_it_is(interp: Interp, tmp_path: Path, tiny: t
 
 
 def test_a_folder_of_another_run_is_refused_with_what_differs(
-    interp: Interp, tmp_path: Path, tiny: tuple[str, str]
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None
 ) -> None:
     assert interp(*SENTENCE, *tiny, "hydra.run.dir=run").code == 0
     before = files(tmp_path / "run")
@@ -204,7 +225,9 @@ def test_a_folder_of_another_run_is_refused_with_what_differs(
     assert files(tmp_path / "run") == before
 
 
-def test_a_run_that_did_not_finish_is_run_again(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+def test_a_run_that_did_not_finish_is_run_again(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None
+) -> None:
     command = (*SENTENCE, *tiny, "hydra.run.dir=run")
     assert interp(*command).code == 0
     path = tmp_path / "run" / "manifest.json"
@@ -273,7 +296,9 @@ def test_a_folder_is_shown_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyP
 # --- sweeps
 
 
-def test_a_sweep_makes_a_complete_run_of_each(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+def test_a_sweep_makes_a_complete_run_of_each(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None
+) -> None:
     outcome = interp("-m", "seed=0,1", *SENTENCE, *tiny, "hydra.sweep.dir=sweep", "json=true")
     assert outcome.code == 0, outcome.err
     said = [json.loads(line) for line in outcome.out.splitlines()]
@@ -285,14 +310,18 @@ def test_a_sweep_makes_a_complete_run_of_each(interp: Interp, tmp_path: Path, ti
     assert [set(table["seed"]) for table in tables] == [{0}, {1}]
 
 
-def test_a_sentence_with_commas_is_one_job(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+def test_a_sentence_with_commas_is_one_job(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None
+) -> None:
     outcome = interp("-m", "experiment=sentence", "text=a cat, a dog, a mat", *tiny, "hydra.sweep.dir=sweep")
     assert outcome.code == 0, outcome.err
     assert [path.parent.name for path in tmp_path.glob("sweep/*/manifest.json")] == ["0"]
     assert (read_manifest(tmp_path / "sweep" / "0") or {})["config"]["text"] == "a cat, a dog, a mat"
 
 
-def test_a_job_that_fails_is_said_and_the_others_run(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+def test_a_job_that_fails_is_said_and_the_others_run(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None
+) -> None:
     outcome = interp("-m", "query=cat,cow,dog", *SENTENCE, *tiny, "hydra.sweep.dir=sweep")
     assert outcome.code == 1
     assert outcome.err.splitlines()[-1].startswith("Error: query=cow is not in the sentence.")
