@@ -10,13 +10,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from experiments import command_line
+from experiments.command_line import CONF
 from interp.errors import InterpError
-
-CONF = next(
-    folder
-    for folder in (Path(__file__).parents[1] / "interp" / "conf", Path(__file__).parents[1] / "conf")
-    if folder.is_dir()
-)
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -27,7 +22,7 @@ def task(config: DictConfig) -> None:
     try:
         run_once(config)
     except Exception as error:
-        message = command_line.explain(error, CONF)
+        message = command_line.explain(error)
         if message is None:
             raise
         if HydraConfig.get().mode == RunMode.RUN:
@@ -54,7 +49,7 @@ def main() -> None:
         error = stop.__cause__ if isinstance(stop, SystemExit) else stop
         if error is None:
             raise
-        message = command_line.explain(error, CONF)
+        message = command_line.explain(error)
         if asked == "1" or message is None:
             raise error from error.__cause__
         print(f"Error: {message}", file=sys.stderr)

@@ -20,6 +20,13 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from interp.errors import InterpError, closest
 
+CONF = next(
+    folder
+    for folder in (Path(__file__).parents[1] / "interp" / "conf", Path(__file__).parents[1] / "conf")
+    if folder.is_dir()
+)
+"""The configuration: inside the package where it was installed from a wheel, beside it in a checkout."""
+
 HYDRA_FLAGS_WITHOUT_A_RUN = (
     "--help",
     "-h",
@@ -120,7 +127,7 @@ def remove_empty(folders: Sequence[Path]) -> None:
             folder.rmdir()
 
 
-def explain(error: BaseException, conf: Path) -> str | None:
+def explain(error: BaseException) -> str | None:
     """One paragraph for an error that the user can mend; `None` for one that is ours."""
     chain = list(_chain(error))
     ours = next((link for link in chain if isinstance(link, InterpError)), None)
@@ -137,7 +144,7 @@ def explain(error: BaseException, conf: Path) -> str | None:
     if isinstance(error, OverrideParseException):
         return _unreadable(error)
     if isinstance(error, ConfigCompositionException | OmegaConfBaseException):
-        return _unknown_key(error, conf)
+        return _unknown_key(error)
     if "Config group override" in str(error):
         # Hydra does not say which: model=7
         return "A group of options has a number. Allowed: a name, such as model=minilm. See the groups with --help."
@@ -195,7 +202,7 @@ def _unreadable(error: OverrideParseException) -> str:
     )
 
 
-def _unknown_key(error: BaseException, conf: Path) -> str:
+def _unknown_key(error: BaseException) -> str:
     """`modl=gpt2` or `classify.margn=0.2`: a key that the configuration does not have, or not here."""
     several = re.search(r"Ambiguous value for argument '(.*)'", str(error))
     if several:
@@ -210,7 +217,7 @@ def _unknown_key(error: BaseException, conf: Path) -> str:
     found = re.search(r"Could not override '([^']*)'", str(error))
     if found is None:
         return _one_line(error)
-    key, known = found[1], _known_keys(conf)
+    key, known = found[1], _known_keys()
     place, _, name = key.rpartition(".")
     if key in known:
         homes = " or ".join(f"{place}={option}" for option in known[key])
@@ -224,11 +231,11 @@ def _unknown_key(error: BaseException, conf: Path) -> str:
     return f"{key or 'An empty name'} is not a setting. {hint}{listed} See all settings with --cfg job."
 
 
-def _known_keys(conf: Path) -> dict[str, list[str]]:
+def _known_keys() -> dict[str, list[str]]:
     """Every key that the files in conf set; a key of a group of options with the options that have it."""
     known: dict[str, list[str]] = {}
-    for file in [conf / "config.yaml", *sorted(conf.glob("*/*.yaml"))]:
-        group = "" if file.parent == conf else file.parent.name
+    for file in [CONF / "config.yaml", *sorted(CONF.glob("*/*.yaml"))]:
+        group = "" if file.parent == CONF else file.parent.name
         content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         known.setdefault(group, []).append(file.stem)
         for key, value in content.items():

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
 from experiments import settings
+from experiments.command_line import explain
 from interp import results
 from interp.errors import InterpError
 from interp.types import Corpus, HeadModel
@@ -38,7 +39,7 @@ class Run(NamedTuple):
 def run_once(config: DictConfig) -> None:
     """Run the experiment into Hydra's folder, unless a complete run of the same configuration lies there.
 
-    An error before there are tables leaves no trace of the run, so that the mended command can use the same folder.
+    An error that the user can mend leaves no trace of the run, so that the mended command can use the same folder.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     recorded = results.read_manifest(folder)
@@ -49,8 +50,8 @@ def run_once(config: DictConfig) -> None:
             say_kept(folder, recorded, as_json=config.json)
             return
         run = measure(literal(plain), folder, results.new_manifest(plain))
-    except Exception:
-        if recorded is None:
+    except Exception as error:
+        if recorded is None and explain(error) is not None:
             results.take_back(folder)
         raise
     record(config, folder, run)

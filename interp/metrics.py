@@ -40,12 +40,17 @@ def log_prob(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " ba
     predicted = output.logits[:, :-1].float()
     chosen = predicted.gather(-1, batch.tokens[:, 1:, None])[..., 0] - predicted.logsumexp(-1)
     there = batch.mask[:, 1:]
-    return torch.where(there, chosen.double(), 0.0).sum(-1) / there.sum(-1)
+    return precise(torch.where(there, chosen, 0.0)).sum(-1) / precise(there).sum(-1)
+
+
+def precise(values: Tensor) -> Tensor:
+    """In float64, for sums; on the CPU where the device has none (mps)."""
+    return (values.cpu() if values.device.type == "mps" else values).double()
 
 
 def _pooled(output: Output, batch: Batch) -> Float[Tensor, "batch d_model"]:
-    there = batch.mask[..., None].double()
-    return (output.hidden.double() * there).sum(1) / there.sum(1)
+    there = batch.mask[..., None]
+    return precise(output.hidden * there).sum(1) / precise(there).sum(1)
 
 
 def _all_tokens(batch: Batch) -> Int[Tensor, " batch"]:

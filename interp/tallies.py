@@ -195,13 +195,13 @@ class RoleTally:
             if name not in wanted:
                 continue
             if name == "uniform":
-                earned = 1.0 / view.candidates.sum(-1)[row, query].double()
+                earned = 1.0 / view.candidates.sum(-1)[row, query].cpu().double()
             else:
-                earned = credit(name, batch, view.candidates, view.owned)[row, query, key].double()
-            self._guess[number].index_add_(0, slot.cpu(), earned.cpu())
+                earned = credit(name, batch, view.candidates, view.owned)[row, query, key].cpu().double()
+            self._guess[number].index_add_(0, slot.cpu(), earned)
 
     def _add(self, table: Tensor, columns: slice, slot: Tensor, values: Tensor) -> None:
-        table[:, columns].index_add_(0, slot.cpu(), values.double().cpu())
+        table[:, columns].index_add_(0, slot.cpu(), values.cpu().double())
 
 
 class ShapeTally:
@@ -231,8 +231,8 @@ class ShapeTally:
         columns = slice(first, first + pattern.shape[1])
         entropy = torch.special.entr(pattern.float()).sum(-1)
         distance = (pattern.float() * self._apart).sum(-1)
-        self._entropy[columns] += torch.einsum("bhq,bq->h", entropy, self._asking).double().cpu()
-        self._distance[columns] += torch.einsum("bhq,bq->h", distance, self._asking).double().cpu()
+        self._entropy[columns] += torch.einsum("bhq,bq->h", entropy, self._asking).cpu().double()
+        self._distance[columns] += torch.einsum("bhq,bq->h", distance, self._asking).cpu().double()
 
     def means(self) -> tuple[Float[np.ndarray, " head"], Float[np.ndarray, " head"]]:
         """Mean entropy (nats) and mean distance (tokens) of every head."""

@@ -75,4 +75,4 @@ atlas["agreement"].value_counts().to_frame("heads")
 import seaborn as sns
 
 shape = sns.relplot(atlas, x="mean_distance", y="entropy", hue="best_family", height=3.2)
-shape.set_axis_labels("mean distance (tokens)", "entropy (nats)");
+shape.set_axis_labels("mean distance (tokens)", "entropy (nats)")

@@ -50,7 +50,7 @@ def sentences(path, limit=None):
             known = row["head"] is not None and relation not in (None, "_")
             # -1: the root, whose governor lies outside the sentence. None: no gold.
             governors.append(position.get(row["head"], -1) if known else None)
-            relations.append(relation.split(":")[0] if known else None)  # subtypes fold into their relation
+            relations.append(str(relation).split(":")[0] if known else None)  # subtypes fold into their relation
         source = newdoc if newdoc is not None else text  # its own text where there is no id
         document = {"words": [row["form"] for row in words], "spans": spans_in(text, rows), "text": text}
         document |= {"governors": governors, "relations": relations, "block": block_of(source)}
@@ -298,9 +298,10 @@ def oracle_scores(sentences, model, tokenizer, causal):
             n = len(chosen)
             if n == 0:
                 continue  # a role without a scored query in a split has no row there
-            hit = sum(record["hit"] for record in chosen) / n
-            mass = sum(record["mass"] for record in chosen) / n
-            word_mass = sum(record["word_mass"] for record in chosen) / n if by_hit else np.full(hit.shape, np.nan)
+            hit = np.sum([record["hit"] for record in chosen], axis=0) / n
+            mass = np.sum([record["mass"] for record in chosen], axis=0) / n
+            on_words = [record["word_mass"] if by_hit else np.full(hit.shape, np.nan) for record in chosen]
+            word_mass = np.sum(on_words, axis=0) / n
             earned = [record["guesses"][name] if by_hit else record["uniform"] for record in chosen]
             baseline = float(sum(earned) / n)
             lift = (hit if by_hit else mass) - baseline  # = sum of (statistic - baseline of the same query) / n

@@ -33,7 +33,9 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
         temporary.write_text("new", encoding="utf-8")
         seen.append((temporary.parent, temporary.suffix, path.read_text(encoding="utf-8")))
 
-    results.write_atomically(path, write)
+    with path.open(encoding="utf-8") as reader:
+        results.write_atomically(path, write)
+        assert reader.read() == "old", "who reads while it is replaced reads the old file"
     assert seen == [(tmp_path, ".csv", "old")]
     assert path.read_text(encoding="utf-8") == "new"
     assert os.listdir(tmp_path) == ["table.csv"]

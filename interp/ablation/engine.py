@@ -70,11 +70,10 @@ class _Totals:
         tokens: Int[Tensor, " batch"],
         block: Int[Tensor, " batch"],
     ) -> None:
-        scored = ~before.isnan()
-        blocks = block[scored].cpu().numpy()
-        intact = before[scored].double().cpu().numpy()
-        ablated = after[:, scored].double().cpu().numpy()
-        weights = tokens[scored].cpu().numpy()
+        scored = ~before.isnan().cpu().numpy()
+        blocks, weights = block.cpu().numpy()[scored], tokens.cpu().numpy()[scored]
+        intact = before.cpu().double().numpy()[scored]
+        ablated = after.cpu().double().numpy()[:, scored]
         np.add.at(self.n, blocks, 1)
         np.add.at(self.tokens, blocks, weights)
         np.add.at(self.intact, blocks, intact)

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.metrics import precise
 from interp.types import Batch, Head, HeadModel, HeadOutput, Site, Tap
 
 Means = Mapping[tuple[Site, int], Float[Tensor, "head d_head"]]
@@ -35,7 +36,7 @@ def mean_outputs(model: HeadModel, batches: Iterable[Batch]) -> Means:
     count = 0
 
     def add(site: Site, layer: int, z: HeadOutput, mask: Tensor) -> None:
-        total = z[mask].double().sum(0)
+        total = precise(z[mask]).sum(0)
         sums[site, layer] = sums[site, layer] + total if (site, layer) in sums else total
 
     for batch in batches:
