@@ -43,7 +43,7 @@ def score(
     min_blocks: int = 12,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """The table `scores`: one row per role, head and split (see DESIGN in the documentation: hit, mass, lift, p, q)."""
+    """The table `scores`: one row per role, head and split, with hit, mass, baseline, lift, interval, p and q."""
     sums = tally_roles(model, encode(model, corpus), roles, progress=progress)
     table = score_table(sums, seed=seed, min_queries=min_queries, min_blocks=min_blocks)
     return label(table, model, corpus, seed)
