@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from tests.conftest import (
     plain_inputs,
     replaced_z,
     seeded,
+    tiny,
     without_head,
     word_piece_tokenizer,
 )
@@ -524,3 +526,53 @@ def test_every_model_keeps_the_protocol(case: Case) -> None:
     assert len(case.model.heads) == len(set(case.model.heads))
     if case.plain.config.num_hidden_layers == LAYERS:
         assert case.model.provenance == {"weights_sha256": "not hashed (in memory)"}
+
+
+# Models whose hooks could be missed
+
+
+def test_opt_calls_its_decoder_past_the_base_model() -> None:
+    def config(vocabulary: int) -> Any:
+        return transformers.OPTConfig(
+            vocab_size=vocabulary,
+            hidden_size=32,
+            word_embed_proj_dim=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            ffn_dim=64,
+            init_std=0.3,
+        )
+
+    opt = tiny(transformers.OPTForCausalLM, config, byte_level_tokenizer())
+    batch = batch_of(opt.model)
+    out = opt.model.run(batch)
+    with torch.inference_mode():
+        plain = opt.plain(**plain_inputs(opt.model, batch), output_hidden_states=True)
+    there = batch.mask
+    assert_close(out.hidden[there], plain.hidden_states[-1][there])
+    assert out.logits is not None
+    assert_close(out.logits[there], plain.logits[there])
+    assert_close(opt.model.run(batch, logits=False).hidden[there], out.hidden[there])
+
+
+def test_a_pattern_that_comes_after_z_can_be_watched_and_not_rewritten() -> None:
+    def config(vocabulary: int) -> Any:
+        return transformers.GPTJConfig(vocab_size=vocabulary, n_embd=32, n_layer=2, n_head=4, rotary_dim=4)
+
+    gptj = tiny(transformers.GPTJForCausalLM, config, byte_level_tokenizer())
+    batch = batch_of(gptj.model)
+    seen: list[Tensor] = []
+    gptj.model.run(batch, pattern=lambda site, layer, pattern: seen.append(pattern))
+    for watched, plain in zip(seen, plain_patterns(gptj, batch), strict=True):
+        rows = batch.mask[:, None, :].expand(watched.shape[:3])
+        assert_close(watched[rows], plain[rows])
+    with pytest.raises(ModelError, match="would change nothing"):
+        gptj.model.run(batch, pattern=lambda site, layer, pattern: pattern * 0)
+
+
+@pytest.mark.parametrize("kind", ["pattern", "z"])
+def test_a_tap_that_sees_nothing_is_an_error(kind: str, tiny_gpt2: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiny_gpt2.model.bridge, "hooks", lambda **_: nullcontext())
+    with pytest.raises(ModelError, match=f"the tap '{kind}' saw layers"):
+        taps: dict[str, Any] = {kind: lambda site, layer, seen: None}
+        tiny_gpt2.model.run(batch_of(tiny_gpt2.model), **taps)

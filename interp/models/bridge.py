@@ -52,7 +52,9 @@ class BridgeModel:
         self.device = next(self.network.parameters()).device
         self.window = _sliding_window(self.network.config, name)
         self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-        self.base: nn.Module = getattr(self.network, str(self.network.base_model_prefix))
+        base = getattr(self.network, str(self.network.base_model_prefix))
+        # OPT's language model calls its decoder past the base model
+        self.base: nn.Module = getattr(base, "decoder", base)
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Raw texts to token ids with character offsets, special tokens included, truncated to `positions`."""
@@ -91,17 +93,25 @@ class BridgeModel:
         if self.causal:
             inputs["use_cache"] = False
         hidden: list[Tensor] = []
+        fired: list[tuple[str, int]] = []
         with ExitStack() as stack:
             keep = self.base.register_forward_hook(lambda _module, _args, out: hidden.append(out[0]))
             stack.callback(keep.remove)
             hooks: Hooks = []
             for layer in range(self.layers if pattern or z else 0):
                 if pattern:
-                    hooks += self._pattern_hooks(layer, pattern, stack)
-                if z:
-                    hooks.append((f"blocks.{layer}.attn.hook_z", self._z_hook(layer, z)))
+                    hooks += self._pattern_hooks(layer, self._noted("pattern", pattern, fired), stack)
+                hooks.append((f"blocks.{layer}.attn.hook_z", self._z_hook(layer, self._noted("z", z, fired))))
             stack.enter_context(self.bridge.hooks(fwd_hooks=hooks))
             out = (self.network if want_logits else self.base)(**inputs)
+        for kind in [kind for kind, tap in (("pattern", pattern), ("z", z)) if tap]:
+            layers = [layer for name, layer in fired if name == kind]
+            if layers != list(range(self.layers)):
+                raise ModelError(
+                    f"In {self.name!r} the tap {kind!r} saw layers {layers} where it should have seen each of "
+                    f"{self.layers} once: TransformerLens's hooks do not reach its attention. "
+                    "Allowed: models whose attention the bridge can watch."
+                )
         return Output(hidden[0], out.logits if want_logits else None)
 
     @torch.no_grad()
@@ -110,6 +120,22 @@ class BridgeModel:
         if site != "self":
             raise ModelError(f"{self.name!r} has no {site!r} attention. Allowed: 'self'.")
         return torch.einsum("bqhd,hdm->bqhm", z, self.bridge.blocks[layer].attn.W_O)
+
+    def _noted(self, kind: str, tap: Tap | None, fired: list[tuple[str, int]]) -> Tap:
+        """The tap, with a note of each layer that it saw: a hook that never fires would be a silent no-op."""
+
+        def note(site: Site, layer: int, activation: Tensor) -> Tensor | None:
+            too_late = kind == "pattern" and ("z", layer) in fired
+            fired.append((kind, layer))
+            replacement = tap(site, layer, activation) if tap else None
+            if replacement is not None and too_late:
+                raise ModelError(
+                    f"In {self.name!r} the pattern is known only after z was made from it, so rewriting it would "
+                    "change nothing. Allowed for it: watching patterns, and watching or rewriting z."
+                )
+            return replacement
+
+        return note
 
     def _pattern_hooks(self, layer: int, tap: Tap, stack: ExitStack) -> Hooks:
         inner = getattr(self.bridge.blocks[layer].attn.original_component, "self", None)

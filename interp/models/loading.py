@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from hashlib import sha256
 from importlib import import_module
 from importlib.util import find_spec
@@ -74,7 +75,7 @@ def local(
         "weights_sha256": weights_digest(folder),
         "tokenizer_sha256": tokenizer_digest(folder),
     }
-    return _load(str(folder), name or folder.resolve().name, revision, {}, init, seed, device, dtype)
+    return _load(str(folder), name or folder.resolve().name, revision, init, seed, device, dtype)
 
 
 def hub(
@@ -108,7 +109,7 @@ def hub(
     if folder is None:
         raise ModelError(
             f"The model {name!r} (revision {revision or 'main'}) is not in the local cache and could not be fetched: "
-            f"{_first_line(reason)} Check the name; without a network, download it elsewhere and use "
+            f"{_first_line(reason).rstrip('.')}. Check the name; without a network, download it elsewhere and use "
             "model=local model.path=DIR."
         ) from reason
     loaded = local(folder, name=name.rsplit("/", 1)[-1], init=init, seed=seed, device=device, dtype=dtype)
@@ -203,7 +204,8 @@ def _is_whole(folder: Path) -> bool:
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
         beside = [p.name for p in folder.parent.iterdir() if p.is_dir()] if folder.parent.is_dir() else []
-        near = closest(folder.name, beside) if beside else ""
+        match = get_close_matches(folder.name, beside, n=1)
+        near = f"Did you mean {match[0]!r}?" if match else "Check the path."
         raise ModelError(
             f"model.path={folder} is no directory. Allowed: a Hugging Face model directory (config.json, "
             f"tokenizer.json, *.safetensors). {near}"
@@ -246,7 +248,6 @@ def _load(
     folder: str,
     name: str,
     provenance: Mapping[str, str],
-    options: dict[str, Any],
     init: str,
     seed: int,
     device: str,
@@ -273,7 +274,7 @@ def _load(
         else:
             model, trained_head = _pretrained(factory, folder, name, DTYPES[dtype], config.architectures)
             label = name
-    return _boot(model, tokenizer, label, trained_head, provenance, place, **options)
+    return _boot(model, tokenizer, label, trained_head, provenance, place)
 
 
 def _pretrained(
