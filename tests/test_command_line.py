@@ -309,7 +309,9 @@ def test_a_bug_shows_its_traceback(interp: Interp, tmp_path: Path, monkeypatch: 
     with pytest.raises(Exception, match="a bug of ours") as caught:
         interp("experiment=sentence", "text=a cat")
     assert any("a bug of ours" in str(link) for link in (caught.value, caught.value.__cause__))
-    assert not list(tmp_path.rglob("manifest.json"))
+    # what was being run stays on record, and never as complete
+    (left,) = tmp_path.rglob("manifest.json")
+    assert (read_manifest(left.parent) or {})["status"] == "running"
 
 
 def test_a_missing_argument_of_ours_is_a_bug_too(interp: Interp, monkeypatch: pytest.MonkeyPatch) -> None:

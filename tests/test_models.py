@@ -573,6 +573,6 @@ def test_a_pattern_that_comes_after_z_can_be_watched_and_not_rewritten() -> None
 @pytest.mark.parametrize("kind", ["pattern", "z"])
 def test_a_tap_that_sees_nothing_is_an_error(kind: str, tiny_gpt2: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiny_gpt2.model.bridge, "hooks", lambda **_: nullcontext())
+    taps: dict[str, Any] = {kind: lambda site, layer, seen: None}
     with pytest.raises(ModelError, match=f"the tap '{kind}' saw layers"):
-        taps: dict[str, Any] = {kind: lambda site, layer, seen: None}
         tiny_gpt2.model.run(batch_of(tiny_gpt2.model), **taps)
