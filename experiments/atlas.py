@@ -41,7 +41,8 @@ def run(
     tables["effects"] = effect_table(effects, seed=seed, min_blocks=classification["min_blocks"])
     tables["atlas"] = join(tables["scores"], tables["roles"], tables["effects"], shape)
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
-    return Findings(labelled, encoded.skipped, head_roles.missing_evidence(sums, classification))
+    skipped = encoded.skipped | head_ablation.without_value(effects)
+    return Findings(labelled, skipped, head_roles.missing_evidence(sums, classification))
 
 
 def join(scores: pd.DataFrame, roles: pd.DataFrame, effects: pd.DataFrame, shape: ShapeTally) -> pd.DataFrame:
@@ -97,4 +98,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """Both summaries, and how often role and effect go together."""
     counts = tables["atlas"].agreement.value_counts()
     together = ", ".join(f"{name}: {count}" for name, count in counts.items())
-    return [*head_roles.summarise(tables), *head_ablation.summarise(tables), f"Heads by role and effect: {together}."]
+    lines = [*head_roles.summarise(tables), *head_ablation.summarise(tables), f"Heads by role and effect: {together}."]
+    if "untested" in counts:
+        lines.append("Untested: too few blocks of documents were swept for an interval; raise ablation.limit.")
+    return lines

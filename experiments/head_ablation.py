@@ -1,6 +1,6 @@
 """Which heads matter? Silence one head at a time and measure what the model loses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -12,6 +12,7 @@ from interp.analysis import MetricsOf, Progress, label, silent, tally_effects
 from interp.corpora.batching import encode
 from interp.results import Findings
 from interp.statistics import effect_table
+from interp.sums import EffectSums
 from interp.types import Corpus, HeadModel
 
 
@@ -30,7 +31,12 @@ def run(
     encoded = encode(model, corpus)
     sums = tally_effects(model, encoded, replacement, metrics, limit=limit, progress=progress)
     effects = effect_table(sums, seed=seed, min_blocks=min_blocks)
-    return Findings({"effects": label(effects, model, corpus, seed)}, encoded.skipped)
+    return Findings({"effects": label(effects, model, corpus, seed)}, encoded.skipped | without_value(sums))
+
+
+def without_value(sums: Sequence[EffectSums]) -> dict[str, int]:
+    """How many documents were too short for each metric."""
+    return {f"documents_without_{one.metric}": one.left_out for one in sums}
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:

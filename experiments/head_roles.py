@@ -42,17 +42,22 @@ def role_tables(sums: RoleSums, classification: Mapping[str, Any], seed: int) ->
 
 def missing_evidence(sums: RoleSums, classification: Mapping[str, Any]) -> tuple[str, ...]:
     """What the corpus was too small to test (untestable is not absent), and how much more would do."""
-    lacking = shortfall(sums, **_needs(classification))
-    if not len(lacking):
-        return ()
-    names = list(dict.fromkeys(lacking.role))
-    lines = [f"{len(names)} of {len(sums.roles)} roles could not be tested here: {', '.join(names)}."]
-    nearest = lacking.groupby("role", sort=False)[["more_queries", "more_blocks"]].max()
-    nearest = nearest[nearest.more_blocks == nearest.more_blocks.min()].nsmallest(1, "more_queries")
-    for role, more in nearest.iterrows():
+    needs = _needs(classification)
+    lacking = shortfall(sums, **needs)
+    asked = {role.name for role, n in zip(sums.roles, sums.n.sum(axis=1), strict=True) if n}
+    never = [role.name for role in sums.roles if role.name not in asked]
+    lacking = lacking[lacking.role.isin(asked)]
+    lines = []
+    if never:
+        lines.append(f"No query can see a target here (a causal model sees no later word): {', '.join(never)}.")
+    if len(lacking):
+        names = list(dict.fromkeys(lacking.role))
+        lines.append(f"Too little to test {len(names)} of {len(sums.roles)} roles: {', '.join(names)}.")
+        most = lacking.groupby("role")[["queries", "blocks"]].min().sort_values(["blocks", "queries"]).iloc[-1]
         lines.append(
-            f"The nearest to it, {role}, lacks {more.more_queries} scored queries and {more.more_blocks} "
-            "non-empty blocks of source documents in a half."
+            f"A test needs {needs['min_queries']} scored queries in {needs['min_blocks']} blocks of source documents "
+            f"in each half; the best covered of these has {most.queries} in {most.blocks} in its smaller half. More "
+            "source documents do it: the first N sentences of a treebank come from few."
         )
     return tuple(lines)
 
@@ -70,15 +75,17 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """The best head per relation, chosen on select and reported on confirm."""
+    """The best head of each role that could be tested, chosen on select and reported on confirm."""
     scores, roles = tables["scores"], tables["roles"]
     assigned = roles[roles.role != "unclassified"]
     heads = roles[["site", "layer", "head"]].drop_duplicates()
     with_role = assigned[["site", "layer", "head"]].drop_duplicates()
     lines = [f"{len(assigned)} roles on {len(with_role)} of {len(heads)} heads."]
     best = best_head_of_each_role(scores)
-    if len(best):
-        lines.append("Best head of each role (chosen on one half of the documents, measured on the other):")
+    best = best[best.p.notna()]
+    if not len(best):
+        return [*lines, "No role had enough queries and source documents to be tested; all scores are in scores.csv."]
+    lines.append("Best head of each role (chosen on one half of the documents, measured on the other):")
     stars = set(zip(assigned.role, assigned.layer, assigned["head"], strict=True))
     for row in best.head(14).itertuples():
         mark = "*" if (row.role, row.layer, row.head) in stars else " "

@@ -109,6 +109,11 @@ def attention_table(
 
 
 def _refuse_unseen(words: Sequence[str], asked: int, chosen: Sequence[int], visible: np.ndarray, name: str) -> None:
+    if not visible[asked].any():
+        raise InterpError(
+            f"From {words[asked]!r} (word {asked}) {name!r} can see no other word; a causal model sees only earlier "
+            "ones. Allowed: a later word."
+        )
     for word in chosen:
         if not visible[asked, word]:
             why = "is the query itself" if word == asked else f"cannot be seen from it by {name!r}"
@@ -132,7 +137,7 @@ def words_of(attention: pd.DataFrame) -> list[str]:
     """The sentence's words, in order, from its table."""
     words = dict(zip(attention["query"], attention["query_word"], strict=True))
     words |= dict(zip(attention["key"], attention["key_word"], strict=True))
-    return [words.get(number, "") for number in range(max(words) + 1)]
+    return [words.get(number, "·") for number in range(max(words) + 1)]
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:

@@ -23,6 +23,10 @@ Progress = Callable[[Sequence[Any], str], Iterable[Any]]
 """Shows how far a loop over the items has come, under a name."""
 
 RolesOf = Callable[[Corpus], Sequence[Role]]
+RolesAsked = RolesOf | Sequence[Role] | Role | str
+"""Roles themselves, one or several; the name of a family; or a question to ask the corpus (`roles.everything`)."""
+
+FAMILIES = ("positional", "syntax", "coreference", "everything")
 MetricsOf = Callable[[HeadModel], Sequence[Metric]]
 
 REPLACEMENTS: dict[str, Replacement] = {"zero": replacements.zero, "mean": replacements.mean}
@@ -37,7 +41,7 @@ def score(
     model: HeadModel,
     corpus: Corpus,
     *,
-    roles: RolesOf | Sequence[Role] = known_roles.everything,
+    roles: RolesAsked = known_roles.everything,
     seed: int = 0,
     min_queries: int = 50,
     min_blocks: int = 12,
@@ -72,12 +76,12 @@ def ablate(
 def tally_roles(
     model: HeadModel,
     encoded: EncodedCorpus,
-    roles: RolesOf | Sequence[Role],
+    roles: RolesAsked,
     *others: Tally,
     progress: Progress = silent,
 ) -> RoleSums:
     """One pass over the corpus; `others` are fed along. Raises `InterpError` where there is no role to ask about."""
-    chosen = tuple(roles(encoded.corpus) if callable(roles) else roles)
+    chosen = _roles_asked(roles, encoded.corpus)
     if not chosen:
         raise InterpError(
             f"The corpus {encoded.corpus.name!r} has no annotation for the roles asked for. "
@@ -87,6 +91,16 @@ def tally_roles(
     groups = batches(encoded, model)
     stream(model, (group.batch() for group in progress(groups, "roles")), tally, *others)
     return tally.sums()
+
+
+def _roles_asked(roles: RolesAsked, corpus: Corpus) -> tuple[Role, ...]:
+    if isinstance(roles, Role):
+        return (roles,)
+    if isinstance(roles, str):
+        if roles not in FAMILIES:
+            raise InterpError(f"The family of roles {roles!r} is not known. {closest(roles, FAMILIES)}")
+        roles = getattr(known_roles, roles)
+    return tuple(roles(corpus) if callable(roles) else roles)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def tally_effects(

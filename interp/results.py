@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -57,10 +58,14 @@ def save_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
     """Each figure as figures/NAME.pdf and figures/NAME.png."""
     place = folder / "figures"
     place.mkdir(exist_ok=True)
-    for name, figure in figures.items():
+    with warnings.catch_warnings():
+        # a letter that no font here has is drawn as a box; the tables have it
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
         # without a date of its own the same table gives the same file
-        write_atomically(place / f"{name}.pdf", lambda path, f=figure: f.savefig(path, metadata={"CreationDate": None}))
-        write_atomically(place / f"{name}.png", lambda path, f=figure: f.savefig(path, dpi=200))
+        undated = {"CreationDate": None}
+        for name, figure in figures.items():
+            write_atomically(place / f"{name}.pdf", lambda path, f=figure: f.savefig(path, metadata=undated))
+            write_atomically(place / f"{name}.png", lambda path, f=figure: f.savefig(path, dpi=200))
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

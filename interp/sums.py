@@ -54,7 +54,10 @@ class RoleSums:
 
 @dataclass(frozen=True, eq=False)
 class EffectSums:
-    """Block sums of one ablation and metric: per document, and weighted by each document's scored tokens."""
+    """Block sums of one ablation and metric: per document, and weighted by each document's scored tokens.
+
+    `left_out` counts the documents that have no value, such as a single token for `log_prob`.
+    """
 
     ablation: str
     metric: str
@@ -66,3 +69,4 @@ class EffectSums:
     ablated: Float[np.ndarray, "head block"]
     effect: Float[np.ndarray, "head block"]
     effect_by_token: Float[np.ndarray, "head block"]
+    left_out: int = 0

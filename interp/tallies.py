@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp.roles.guesses import ALL_GUESSES, credit
+from interp.roles.guesses import ALL_GUESSES, guessed_words
 from interp.sums import RoleLabel, RoleSums
 from interp.types import BLOCKS, Batch, Head, HeadModel, Pattern, Role, Site
 
@@ -138,7 +138,8 @@ class RoleTally:
             choice = attention.masked_fill(~view.candidates[:, None], -torch.inf)
             best = choice.amax(-1)
             sharing = (choice >= best[..., None] - TIE).sum(-1)
-            hits = (on_target >= best[row, :, query] - TIE) / sharing[row, :, query]
+            # shares in float64, like those of the guesses: a head that does as a guess does has a lift of exactly 0
+            hits = (on_target >= best[row, :, query] - TIE).cpu().double() / sharing[row, :, query].cpu()
             self._add(self._hit, columns, slot, hits)
             self._add(self._mass, columns, slot, on_target)
             if view.rows is not None:
@@ -195,9 +196,13 @@ class RoleTally:
             if name not in wanted:
                 continue
             if name == "uniform":
-                earned = 1.0 / view.candidates.sum(-1)[row, query].cpu().double()
+                chosen, on_target = view.candidates, torch.ones_like(slot)
             else:
-                earned = credit(name, batch, view.candidates, view.owned)[row, query, key].cpu().double()
+                chosen = guessed_words(name, batch, view.candidates, view.owned)
+                on_target = chosen[row, query, key]
+            # at least one where the guess is on the target; in float64, so that ties are ties
+            shared = chosen.sum(-1)[row, query].clamp(min=1)
+            earned = on_target.cpu().double() / shared.cpu()
             self._guess[number].index_add_(0, slot.cpu(), earned)
 
     def _add(self, table: Tensor, columns: slice, slot: Tensor, values: Tensor) -> None:

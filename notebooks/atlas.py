@@ -20,12 +20,13 @@
 
 # %%
 import os
+from pathlib import Path
 
 import interp
 from interp import plots
 
 runs = interp.load_runs(os.environ.get("INTERP_RUNS", "../outputs/atlas/**"))
-latest = runs["atlas"]["run"].max()
+latest = max(runs["atlas"]["run"].unique(), key=lambda run: Path(run).name)  # folders are named by date and time
 scores, roles, effects, atlas = (
     runs[name].query("run == @latest").drop(columns="run") for name in ("scores", "roles", "effects", "atlas")
 )

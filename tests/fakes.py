@@ -54,7 +54,9 @@ class FakeModel:
         offsets = [(0, 0), *pieces, (0, 0)]
         special = [True, *[False] * len(pieces), True]
         tokens = [START, *(2 + len(text[a:b]) for a, b in pieces), END]
-        return Encoding(np.array(tokens, dtype=np.int32), np.array(offsets, dtype=np.int32), np.array(special))
+        kept = [*range(min(len(tokens) - 1, self.positions - 1)), len(tokens) - 1]
+        arrays = np.array(tokens, dtype=np.int32), np.array(offsets, dtype=np.int32), np.array(special)
+        return Encoding(*(array[kept] for array in arrays), truncated=len(kept) < len(tokens))
 
 
 def document(words: Sequence[str], governors: Sequence[int], relations: Sequence[str], source: str) -> Document:

@@ -112,3 +112,14 @@ def test_blocks_follow_the_source() -> None:
 
     told = document(["a"], [-1], ["root"], "weblog-1")
     assert told.block == int(blake2b(b"weblog-1", digest_size=8).hexdigest(), 16) % 64
+
+
+def test_words_beyond_the_model_s_context_take_no_room() -> None:
+    long = document(["ab"] * 900, [-1, *range(899)], ["root"] + ["dep"] * 899, "long")
+    model = FakeModel(uniform, 1)
+    encoded = encode(model, Corpus("c", (long,), "none"))
+    batch = collate(encoded, [0], model)
+    kept = int(batch.word.max()) + 1
+    assert kept == 510 and encoded.skipped == {"truncated_documents": 1, "unaligned_words": 390}
+    assert batch.governor.shape == (1, kept)
+    assert batch.governor[0].tolist() == [-1, *range(kept - 1)]

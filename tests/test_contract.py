@@ -11,16 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interp import roles
+from interp.analysis import score
 from interp.classify import classify
-from interp.corpora.batching import EncodedCorpus, batches, encode
+from interp.corpora.batching import EncodedCorpus, batches, collate, encode
 from interp.corpora.conllu import read_conllu
 from interp.corpora.grammar import grammar
+from interp.errors import InterpError
 from interp.statistics import score_table
 from interp.sums import RoleSums
 from interp.tallies import RoleTally, ShapeTally, stream
 from interp.types import Corpus, HeadModel
 from tests import oracle
-from tests.fakes import FakeModel, random_documents, to_governor, uniform
+from tests.fakes import FakeModel, document, random_documents, to_governor, uniform
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 TREEBANK = SHARED / "corpora" / "ud_english_ewt" / "en_ewt-ud-dev.conllu"
@@ -188,3 +190,37 @@ def test_entropy_and_distance_of_known_heads() -> None:
     apart = [np.abs(np.subtract.outer(np.arange(k), np.arange(k)))[1:-1].mean(-1).sum() for k in lengths]
     np.testing.assert_allclose(entropy, [expected, 0], atol=1e-5)
     np.testing.assert_allclose(distance, [np.sum(apart) / (lengths - 2).sum(), 0], atol=1e-4)
+
+
+def test_shares_of_a_guess_are_exact() -> None:
+    """Three queries that earn a third each from `most_tokens` earn as much as one from an offset: the earlier wins.
+
+    In float32 three thirds are more than one, and the later guess would win.
+    """
+    # in each sentence the first word is asked for the last; three words own two tokens each, the asking word one
+    words = ["a", "bbbb", "cccc", "dddd"]
+    documents = [document(words, [3, 3, 3, -1], ["nsubj", "dep", "dep", "root"], f"s{n}") for n in range(3)]
+    # once more, the answer is the next word, which owns as many tokens as the others but one
+    documents.append(document(["a", "b", "cccc"], [1, -1, 1], ["nsubj", "root", "dep"], "s3"))
+    model = FakeModel(uniform, 1)
+    counted = RoleTally(roles.syntax(Corpus("c", tuple(documents), "none")), model.heads)
+    stream(model, [collate(encode(model, Corpus("c", tuple(documents), "none")), range(4), model)], counted)
+    sums = counted.sums()
+    asked = [role.name for role in sums.roles].index("nsubj.to_governor")
+    earned = dict(zip(sums.guesses, sums.guess[asked].sum(-1), strict=True))
+    assert earned["offset+1"] == 1
+    assert earned["offset+3"] == 3
+    assert earned["most_tokens"] == pytest.approx(1, abs=1e-15)
+    # a head that does as the guess does has a lift of exactly nothing
+    np.testing.assert_allclose(sums.hit[asked, 0], sums.guess[asked, sums.guesses.index("most_tokens")], atol=1e-15)
+
+
+def test_roles_can_be_asked_for_by_name_one_or_several(random_trees: Corpus) -> None:
+    model = FakeModel(to_governor, 1)
+    by_name = score(model, random_trees, roles="syntax")
+    pd.testing.assert_frame_equal(by_name, score(model, random_trees, roles=roles.syntax()))
+    pd.testing.assert_frame_equal(by_name, score(model, random_trees, roles=roles.syntax(random_trees)))
+    one = roles.syntax(random_trees)[0]
+    assert set(score(model, random_trees, roles=one).role) == {one.name}
+    with pytest.raises(InterpError, match="Did you mean 'syntax'"):
+        score(model, random_trees, roles="syntx")

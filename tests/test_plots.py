@@ -44,7 +44,11 @@ def random_scores(
                         RUN
                         | {"role": role, "family": family, "site": site, "layer": layer, "head": head, "split": split}
                         | {"n": n, "hit": baseline + here, "baseline": baseline, "baseline_name": "offset-1"}
-                        | {"mass": random.random(), "word_mass": random.random(), "lift": here}
+                        | {
+                            "mass": random.random(),
+                            "word_mass": np.nan if family == "positional" else 0.5,
+                            "lift": here,
+                        }
                         | {"ci_low": here - 0.04 if sure else np.nan, "ci_high": here + 0.05 if sure else np.nan}
                         | {"p": random.random() if sure else np.nan, "q": np.nan}
                     )
@@ -147,7 +151,7 @@ def test_role_maps_say_what_was_not_testable(tmp_path):
     scores = random_scores(2, 2).assign(p=np.nan, q=np.nan)
     figure = plots.role_maps(scores, assigned_roles(scores))
     check_saved(figure, tmp_path)
-    assert "No role had enough queries and blocks" in texts(figure)
+    assert "nothing to show: no role had enough queries and blocks" in texts(figure)
 
 
 def test_role_maps_have_a_panel_per_site(tmp_path):
@@ -172,7 +176,7 @@ def test_best_heads_choose_on_select_and_draw_confirm(tmp_path):
     figure = plots.best_heads(scores)
     check_saved(figure, tmp_path)
     pd.testing.assert_frame_equal(scores, before)
-    words = scores[scores["family"].isin(["syntax", "coreference"])]
+    words = scores[scores["word_mass"].notna()]
     select, confirm = (
         words[words["split"] == split].set_index(["role", "layer", "head"]) for split in ("select", "confirm")
     )
@@ -186,8 +190,8 @@ def test_best_heads_choose_on_select_and_draw_confirm(tmp_path):
     lines = np.array([ends for lines in intervals for ends in lines.get_segments() if len(ends)])
     lines = lines[np.argsort(lines[:, 0, 1])]
     sure = best[best["p"].notna()]
-    np.testing.assert_allclose(lines[:, 0, 0], (sure["baseline"] + sure["ci_low"]).to_numpy())
-    np.testing.assert_allclose(lines[:, 1, 0], (sure["baseline"] + sure["ci_high"]).to_numpy())
+    np.testing.assert_allclose(lines[:, 0, 0], (sure["baseline"] + sure["ci_low"]).clip(0, 1).to_numpy())
+    np.testing.assert_allclose(lines[:, 1, 0], (sure["baseline"] + sure["ci_high"]).clip(0, 1).to_numpy())
     shown = texts(figure)
     assert "too few queries or blocks to be tested" in shown and "obj → governor" in shown
 

@@ -21,7 +21,7 @@ def sweep(
     ablation: str,
     heads: Sequence[Head] | None = None,
 ) -> list[EffectSums]:
-    """One whole forward pass per head and batch; a document without a value (NaN) is left out of n.
+    """One whole forward pass per head and batch; a document without a value (NaN) is left out of n and counted.
 
     Returns one `EffectSums` per metric; effect = intact − ablated, so a positive one means that the head helped.
     """
@@ -60,6 +60,7 @@ class _Totals:
 
     def __init__(self, heads: int) -> None:
         self.n, self.tokens = (np.zeros(BLOCKS, dtype=np.int64) for _ in range(2))
+        self.left_out = 0
         self.intact = np.zeros(BLOCKS)
         self.ablated, self.effect, self.effect_by_token = (np.zeros((heads, BLOCKS)) for _ in range(3))
 
@@ -71,6 +72,7 @@ class _Totals:
         block: Int[Tensor, " batch"],
     ) -> None:
         scored = ~before.isnan().cpu().numpy()
+        self.left_out += int((~scored).sum())
         blocks, weights = block.cpu().numpy()[scored], tokens.cpu().numpy()[scored]
         intact = before.cpu().double().numpy()[scored]
         ablated = after.cpu().double().numpy()[:, scored]
@@ -96,4 +98,5 @@ class _Totals:
             ablated=self.ablated,
             effect=self.effect,
             effect_by_token=self.effect_by_token,
+            left_out=self.left_out,
         )

@@ -114,7 +114,8 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
     """Right-padded tensors of the chosen documents; gold is -1 where there is none."""
     chosen = [encoded.corpus.documents[i] for i in documents]
     lengths = torch.tensor([len(encoded.encodings[i].tokens) for i in documents])
-    width = max(len(document.words) for document in chosen)
+    # words beyond the last that owns a token (cut off, in a long document) are neither queries nor keys
+    width = max(1, *(1 + int(encoded.words[i].max(initial=0)) for i in documents))
     corpus = encoded.corpus
     index = {name: i for i, name in enumerate(corpus.relations)}
 
@@ -123,9 +124,9 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
         return pad_sequence(tensors, batch_first=True, padding_value=value)
 
     def per_word(rows: Sequence[Sequence[int]]) -> torch.Tensor:
-        return torch.tensor([[*row, *[-1] * (width - len(row))] for row in rows], dtype=torch.long)
+        return torch.tensor([[*row[:width], *[-1] * (width - len(row))] for row in rows], dtype=torch.long)
 
-    pairs = [(row, *pair) for row, document in enumerate(chosen) for pair in antecedents(document)]
+    pairs = [(row, *pair) for row, document in enumerate(chosen) for pair in antecedents(document) if max(pair) < width]
     batch = Batch(
         tokens=padded([encoded.encodings[i].tokens for i in documents], model.pad_token),
         mask=torch.arange(int(lengths.max()))[None, :] < lengths[:, None],

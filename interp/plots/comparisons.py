@@ -32,20 +32,20 @@ MOST_ROWS = 40
 
 @styled
 def best_heads(scores: pd.DataFrame) -> Figure:
-    """For each relation and for coreference, the head that was best on select, and how it did on confirm.
+    """For each role over words (relations, coreference), the head that was best on select, and how it did on confirm.
 
-    A dot with its 95 % interval is the head's hit rate, the grey dot that of the best guess; sorted by lift. Lighter:
-    too few queries or blocks to be tested (no p). `scores` needs: role family site layer head split n hit baseline
-    baseline_name lift ci_low ci_high p.
+    A dot is the head's hit rate, with the 95 % interval of its lift; the grey dot is the best guess; sorted by lift.
+    Lighter: too few queries or blocks to be tested (no p). `scores` needs: role family site layer head split n hit
+    word_mass (empty for token roles) baseline baseline_name lift ci_low ci_high p.
     """
     check_table(scores, "scores", [*HEAD, "role", "family", "split", "n", "hit", "baseline", "baseline_name"])
-    check_table(scores, "scores", ["lift", "ci_low", "ci_high", "p"])
-    words = scores[scores["family"].isin(["syntax", "coreference"]) & scores["lift"].notna()]
+    check_table(scores, "scores", ["lift", "ci_low", "ci_high", "p", "word_mass"])
+    words = scores[scores["word_mass"].notna() & scores["lift"].notna()]
     select = words[words["split"] == "select"].sort_values("lift", ascending=False, kind="stable")
     chosen = select.drop_duplicates("role")[["role", *HEAD]]
     best = chosen.merge(words[words["split"] == "confirm"], on=["role", *HEAD])
     if best.empty:
-        return nothing_to_show("no relation and no coreference was scored on both halves of the corpus")
+        return nothing_to_show("no role over words was scored on both halves of the corpus")
     left_out, one_half = max(len(best) - MOST_ROWS, 0), words["role"].nunique() - len(best)
     best = best.nlargest(MOST_ROWS, "n").sort_values("lift", kind="stable")
     rows = np.arange(len(best))
@@ -54,7 +54,8 @@ def best_heads(scores: pd.DataFrame) -> Figure:
     axes = figure.subplots()
     testable = best["p"].notna().to_numpy()
     hit, baseline = floats(best["hit"]), floats(best["baseline"])
-    low, high = baseline + floats(best["ci_low"]), baseline + floats(best["ci_high"])
+    # an interval of the lift, moved to the hit rate, may leave what a rate can be
+    low, high = (np.clip(baseline + floats(best[end]), 0, 1) for end in ("ci_low", "ci_high"))
     for family in families_in(best["family"]):
         for sure in (True, False):
             here = (best["family"] == family).to_numpy() & (testable == sure)
@@ -66,8 +67,11 @@ def best_heads(scores: pd.DataFrame) -> Figure:
         axes.scatter(baseline[here], rows[here], s=12, color=GUESS, alpha=1.0 if sure else 0.4, linewidths=0, zorder=2)
 
     axes.set_yticks(rows, [_spell_out(role) for role in best["role"]])
-    axes.set(ylim=(-0.7, len(best) - 0.3), xlabel="hit rate on the confirm half (95 % interval)")
-    axes.set_xlim(min(0.0, float(np.nanmin(low, initial=0))), max(1.0, float(np.nanmax(high, initial=1))))
+    axes.set(
+        ylim=(-0.7, len(best) - 0.3),
+        xlabel="hit rate on the confirm half (bar: best guess + 95 % interval of the lift)",
+    )
+    axes.set_xlim(-0.015, 1.015)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="0.9", linewidth=0.5)
     axes.set_axisbelow(True)

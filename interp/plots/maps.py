@@ -37,7 +37,7 @@ def role_maps(scores: pd.DataFrame, roles: pd.DataFrame) -> Figure:
     """One map per role family and site: each head's largest lift on confirm (0 at least) over the family's roles.
 
     Outlined and named where `roles` assigns the head a role of the family (the strongest, where there are several).
-    Only testable roles count, a handful of queries lifts anything; where nothing was testable, all do, and it is said.
+    Only testable roles count: a handful of queries lifts anything.
 
     `scores` needs: role family site layer head split lift p. `roles` needs: role family site layer head lift.
     """
@@ -46,8 +46,9 @@ def role_maps(scores: pd.DataFrame, roles: pd.DataFrame) -> Figure:
     confirm = scores[(scores["split"] == "confirm") & scores["lift"].notna()]
     if confirm.empty:
         return nothing_to_show("no role was scored on the confirm half")
-    testable = confirm[confirm["p"].notna()]
-    shown = confirm if testable.empty else testable
+    shown = confirm[confirm["p"].notna()]
+    if shown.empty:
+        return nothing_to_show("no role had enough queries and blocks of source documents to be tested")
     largest = shown.sort_values("lift").drop_duplicates([*HEAD, "family"], keep="last")
     assigned = roles[roles["role"].ne("unclassified") & roles["role"].notna()].sort_values("lift", ascending=False)
 
@@ -57,7 +58,7 @@ def role_maps(scores: pd.DataFrame, roles: pd.DataFrame) -> Figure:
     layers, heads = max(shape[0] for shape in shapes.values()), max(shape[1] for shape in shapes.values())
     across = len(sites) if len(sites) > 1 else 1 if heads > 8 >= layers else 2
     rows = -(-len(names) // across)
-    cell = 0.16 if across == 1 else 0.21 if layers <= 16 else min(0.21, 2.8 / layers)
+    cell = 0.16 if across == 1 else 0.25 if layers <= 12 else min(0.21, 2.8 / layers)
     figure = new_figure(FULL_WIDTH, rows * (layers * cell + 0.4) + 1.0)
 
     norm = Normalize(0, _largest(floats(largest["lift"])))
@@ -72,8 +73,6 @@ def role_maps(scores: pd.DataFrame, roles: pd.DataFrame) -> Figure:
     add_colour_bar(figure, drawn, norm, SEQUENTIAL, "lift over the best guess", **below)
 
     notes = ["Outlined: the head has a role of this family."]
-    if testable.empty:
-        notes += ["No role had enough queries and blocks to be tested; lifts of all roles are shown."]
     add_note(figure, [*notes, LABELS_EXPLAINED])
     figure.lay_out()
     labelled = False

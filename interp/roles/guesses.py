@@ -1,7 +1,7 @@
 """What one could guess without a model: the baselines that a `hit` role has to beat on the same queries."""
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from interp.types import Batch
@@ -12,10 +12,10 @@ WORD_GUESSES = (*(f"offset{sign * by:+d}" for by in range(1, 11) for sign in (-1
 ALL_GUESSES = (*WORD_GUESSES, "nearest_mention", "uniform")
 
 
-def credit(
+def guessed_words(
     guess: str, batch: Batch, candidates: Bool[Tensor, "batch word word"], tokens_of_word: Int[Tensor, "batch word"]
-) -> Float[Tensor, "batch word word"]:
-    """What a query earns if the key is a target: 1 ÷ the words guessed, on the guessed words that are candidates."""
+) -> Bool[Tensor, "batch word word"]:
+    """The candidates that each query is guessed to look at; a guess of several shares its credit among them."""
     width = candidates.shape[-1]
     place = torch.arange(width, device=candidates.device)
     if guess.startswith("offset"):
@@ -27,5 +27,4 @@ def credit(
     else:
         owned = torch.where(candidates, tokens_of_word[:, None, :], -1)
         guessed = owned == owned.amax(-1, keepdim=True)
-    guessed = guessed & candidates
-    return guessed / guessed.sum(-1, keepdim=True).clamp(min=1)
+    return guessed & candidates
