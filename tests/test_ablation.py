@@ -216,6 +216,7 @@ def test_a_document_of_one_token_has_no_log_prob_and_is_left_out(tiny_gpt2: Case
     for table in (log_prob.ablated, log_prob.effect, log_prob.effect_by_token):
         assert np.isfinite(table).all()
     assert cosine.n.tolist() == by_block(texts, [1, 1]).tolist()
+    assert (log_prob.left_out, cosine.left_out) == (1, 0)
 
 
 def test_nothing_is_left_silenced(tiny_llama: Case) -> None:

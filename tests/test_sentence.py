@@ -109,6 +109,11 @@ def test_a_candidate_that_cannot_be_seen_is_refused() -> None:
         sentence.run(planted(causal=True), corpus_of(TEXT), query="it", candidates=["difficult"])
 
 
+def test_a_word_from_which_nothing_can_be_seen_is_refused() -> None:
+    with pytest.raises(InterpError, match="can see no other word"):
+        sentence.run(planted(causal=True), corpus_of(TEXT), query=0)
+
+
 def test_a_sentence_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     model = planted()
     encode = model.encode
