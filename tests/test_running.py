@@ -149,7 +149,8 @@ def test_the_manifest_says_what_ran(
     assert manifest["model"]["name"] == "tiny"
     assert manifest["model"]["weights_sha256"] == sha256(weights.read_bytes()).hexdigest()
     assert manifest["model"]["tokenizer_sha256"] == sha256(tokenizer.read_bytes()).hexdigest()
-    assert manifest["skipped"] == {"truncated_documents": 0, "unaligned_words": 0}
+    assert set(manifest["skipped"].values()) == {0}
+    assert {"truncated_documents", "unaligned_words"} <= set(manifest["skipped"])
     assert set(manifest["seconds"]) == {"corpus", "model", "experiment", "figures"}
     assert all(seconds >= 0 for seconds in manifest["seconds"].values())
     assert manifest["started"] <= manifest["finished"]

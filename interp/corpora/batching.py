@@ -15,6 +15,9 @@ from interp.types import Batch, Corpus, Document, Encoding, HeadModel
 TOKENS_A_BATCH = 2048
 """Padded tokens in one batch: on two CPU cores throughput is flat from about 1,300."""
 
+LENGTH_AT_FULL_BATCH = 64
+"""Tokens of a document up to which a batch is full; with longer ones patterns, which grow with the square, decide."""
+
 
 @dataclass(frozen=True, eq=False)
 class EncodedCorpus:
@@ -79,13 +82,17 @@ def batches(
     documents: Sequence[int] | None = None,
     tokens: int = TOKENS_A_BATCH,
 ) -> list["Group"]:
-    """Groups of similar length, at most `tokens` padded tokens each (at least one document); each makes its batch."""
+    """Groups of similar length, at most `tokens` padded tokens each, fewer where they are long; each makes its batch.
+
+    A document too long for the budget goes alone.
+    """
     chosen = range(len(encoded)) if documents is None else documents
     by_length = sorted(chosen, key=lambda i: (len(encoded.encodings[i].tokens), i))
     groups: list[Group] = []
     current: list[int] = []
     for i in by_length:
-        if current and (len(current) + 1) * len(encoded.encodings[i].tokens) > tokens:
+        length = len(encoded.encodings[i].tokens)
+        if current and (len(current) + 1) * length * max(1.0, length / LENGTH_AT_FULL_BATCH) > tokens:
             groups.append(Group(encoded, model, tuple(current)))
             current = []
         current.append(i)
