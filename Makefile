@@ -1,7 +1,7 @@
 # make run: the atlas of a real model · make test: the tests · make check: style, types and structure
 PYTHON ?= python3
 BIN := .venv/bin
-# packages newer than what a mirror may hold are never needed: constraints.txt pins what the tests ran with
+# constraints.txt pins what the tests ran with
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .PHONY: run test check clean
