@@ -7,6 +7,7 @@ effects = interp.ablate(model, corpus, replacement="mean")
 runs = interp.load_runs("outputs/**")          # tables of many runs, stacked
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,11 @@ _HOME = {
 }
 
 __all__ = [*_HOME, "roles"]  # pyright: ignore[reportUnsupportedDunderAll] - the names are found by __getattr__
+
+
+# oneDNN keeps the code it compiled for each of the last 1,024 shapes, and a corpus brings new shapes with every batch;
+# held between large tensors, they keep the allocator from joining what was freed: 100 MB and more over a treebank
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "4")
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from interp.corpora.mentions import antecedents, nearest_mentions
 from interp.errors import CorpusError
 from interp.types import Batch, Corpus, Document, Encoding, HeadModel
 
-TOKENS_A_BATCH = 2048
+TOKENS_A_BATCH = 1536
 """Padded tokens in one batch: on two CPU cores throughput is flat from about 1,300."""
 
 LENGTH_AT_FULL_BATCH = 64
