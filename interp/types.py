@@ -150,6 +150,20 @@ class Output:
     logits: Float[Tensor, "batch pos vocab"] | None
 
 
+@dataclass(frozen=True, eq=False)
+class Clean:
+    """What one undisturbed forward pass leaves behind per layer, so that the network can be run from any layer on."""
+
+    batch: Batch
+    before: dict[int, Float[Tensor, "batch pos d_model"]]
+    """What goes into each block."""
+    attention_output: dict[int, Float[Tensor, "batch pos d_model"]]
+    z: dict[int, HeadOutput]
+    value: dict[int, Float[Tensor, "batch head key d_value"]]
+    pattern: dict[int, Pattern]
+    output: Output
+
+
 @runtime_checkable
 class HeadModel(Protocol):
     """A model whose heads can be watched and rewritten: the whole seam between a backend and everything else."""

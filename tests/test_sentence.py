@@ -19,7 +19,7 @@ from interp.types import Batch, Corpus, HeadModel
 from tests.fakes import FakeModel
 
 if TYPE_CHECKING:
-    from interp.models.bridge import BridgeModel
+    from interp.models.loading import Model
 
 TEXT = "The student didn't attempt the quiz, because it was too difficult."
 HEADS = 3
@@ -211,7 +211,7 @@ def test_the_summary_says_where_nothing_stands_out() -> None:
     ],
 )
 def test_a_head_of_minilm_resolves_the_pronoun(
-    minilm: "BridgeModel", text: str, query: str, masses: dict[str, float]
+    minilm: "Model", text: str, query: str, masses: dict[str, float]
 ) -> None:
     tables = sentence.run(minilm, corpus_of(text), query=query, candidates=list(masses)).tables
     words = sentence.words_of(tables["attention"])

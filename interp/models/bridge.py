@@ -4,13 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
 
 from interp.errors import ModelError
+from interp.models.text import (
+    base_of,
+    check_offsets,
+    context,
+    encodings,
+    inputs_of,
+    is_causal,
+    sliding_window,
+    visible_keys,
+)
 from interp.types import Batch, Encoding, Head, HeadOutput, Output, Site, Tap
 
 Hooks = list[tuple[str, Callable[..., Tensor | None]]]
@@ -32,66 +41,36 @@ class BridgeModel:
         has_language_head: bool,
         provenance: Mapping[str, str] | None = None,
     ) -> None:
-        if not getattr(tokenizer, "is_fast", False):
-            raise ModelError(
-                f"The tokenizer of {name!r} ({type(tokenizer).__name__}) reports no character offsets, and words are "
-                "found by their offsets. Allowed: a fast tokenizer (a tokenizer.json). "
-                "Convert it with transformers' AutoTokenizer(…, use_fast=True).save_pretrained."
-            )
+        check_offsets(tokenizer, name)
         self.bridge, self.tokenizer, self.name = bridge.eval(), tokenizer, name
         self.has_language_head = has_language_head
         self.provenance = dict(provenance or {})
         self.network: nn.Module = bridge.original_model
         # BERT's family can be built as decoders, which the bridge does not record
-        self.causal = bridge.cfg.attention_dir == "causal" or bool(getattr(self.network.config, "is_decoder", False))
+        self.causal = bridge.cfg.attention_dir == "causal" or is_causal(self.network.config)
         self.layers, self.heads_per_layer = bridge.cfg.n_layers, bridge.cfg.n_heads
         self.heads: Sequence[Head] = [
             Head("self", i, h) for i in range(self.layers) for h in range(self.heads_per_layer)
         ]
-        self.positions = _positions(self.network.config, tokenizer)
+        self.positions = context(self.network.config, tokenizer)
         self.device = next(self.network.parameters()).device
-        self.window = _sliding_window(self.network.config, name)
+        self.window = sliding_window(self.network.config, name)
         self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-        base = getattr(self.network, str(self.network.base_model_prefix))
-        # OPT's language model calls its decoder past the base model
-        self.base: nn.Module = getattr(base, "decoder", base)
+        self.base: nn.Module = base_of(self.network)
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
-        """Raw texts to token ids with character offsets, special tokens included, truncated to `positions`."""
-        out = self.tokenizer(
-            list(texts),
-            truncation=True,
-            max_length=self.positions,
-            padding=False,
-            return_offsets_mapping=True,
-            return_special_tokens_mask=True,
-        )
-        return [
-            Encoding(
-                np.array(out["input_ids"][i], dtype=np.int32),
-                np.array(out["offset_mapping"][i], dtype=np.int32).reshape(-1, 2),
-                np.array(out["special_tokens_mask"][i], dtype=bool),
-                truncated=bool(out.encodings[i].overflowing),
-            )
-            for i in range(len(texts))
-        ]
+        """Raw texts as the tokenizer cuts them, truncated to `positions`."""
+        return encodings(self.tokenizer, texts, self.positions)
 
     def visible(self, batch: Batch) -> Bool[Tensor, "batch query key"]:
-        """Real keys, for real queries; in a causal model only up to the query, in a window only as far as it goes."""
-        seen = batch.mask[:, :, None] & batch.mask[:, None, :]
-        if self.causal:
-            seen = seen.tril()
-        if self.window is not None:
-            seen = seen.triu(1 - self.window)
-        return seen
+        """The keys each query may attend to by the model's construction."""
+        return visible_keys(batch, causal=self.causal, window=self.window)
 
     @torch.inference_mode()
     def run(self, batch: Batch, *, pattern: Tap | None = None, z: Tap | None = None, logits: bool = True) -> Output:
         """One forward pass; `logits` asks for the language head's output, which only a trained head gives."""
         want_logits = logits and self.has_language_head
-        inputs: dict[str, Any] = {"input_ids": batch.tokens, "attention_mask": batch.mask.long()}
-        if self.causal:
-            inputs["use_cache"] = False
+        inputs = inputs_of(batch, causal=self.causal)
         hidden: list[Tensor] = []
         fired: list[tuple[str, int]] = []
         with ExitStack() as stack:
@@ -161,28 +140,3 @@ class BridgeModel:
             return None if replacement is None else replacement.flatten(-2)
 
         return hook
-
-
-def _positions(config: Any, tokenizer: Any) -> int:
-    """How many tokens the position embeddings (or, without any, the tokenizer) allow."""
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is None:
-        return int(min(tokenizer.model_max_length, 1_000_000))
-    # RoBERTa and its descendants number positions from the padding token's id + 1
-    reserved = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
-    return int(positions - reserved)
-
-
-def _sliding_window(config: Any, name: str) -> int | None:
-    """How many keys back every query sees, itself included; None where all are."""
-    window = getattr(config, "sliding_window", None)
-    listed = config.attention_layers if config.model_type == "gpt_neo" else getattr(config, "layer_types", None)
-    kinds = set(listed or ["full_attention" if window is None else "sliding_attention"])
-    if kinds in ({"full_attention"}, {"global"}):
-        return None
-    if kinds == {"sliding_attention"}:
-        return None if window is None else int(window)
-    raise ModelError(
-        f"The attention of {name!r} ({', '.join(sorted(kinds))}) differs between layers, and so does what a head could "
-        "see. Allowed here: full attention or one sliding window in all layers."
-    )

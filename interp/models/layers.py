@@ -1,0 +1,114 @@
+"""The attention layers of a transformers model, found by running it once on two tokens."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+from interp.errors import ModelError
+from interp.models.interface import Ingredients, watching
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One attention layer: its module, the projection that mixes its heads, and the block around both, if found."""
+
+    attention: nn.Module
+    projection: nn.Module
+    block: nn.Module | None
+    ends_in_projection: bool
+    """Whether what the attention module returns is what the projection returned, unchanged."""
+
+    def output_weights(self, heads: int) -> Float[Tensor, "head d_head d_model"]:
+        """W_O, cut into each head's slice."""
+        weight = self.projection.weight if isinstance(self.projection, Conv1D) else self.projection.weight.T
+        return weight.unflatten(0, (heads, -1))  # pyright: ignore[reportCallIssue]
+
+
+@torch.inference_mode()
+def find_layers(network: Any, base: nn.Module, name: str) -> tuple[int, tuple[Layer, ...]]:
+    """The attention layers in the order in which they run, found by running the model once on two tokens.
+
+    The projection of a layer is the first linear map that is given exactly what its heads wrote.
+    """
+    found: list[tuple[nn.Module, Tensor]] = []
+    projections: dict[int, nn.Module] = {}
+    projected: dict[int, Tensor] = {}
+    returned: dict[int, Any] = {}
+
+    def watch(module: nn.Module, at: Ingredients) -> Tensor:
+        written = at.write(at.pattern())
+        found.append((module, written))
+        return written
+
+    def look(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        number = len(found) - 1
+        if number >= 0 and number not in projections and torch.equal(args[0].flatten(), found[number][1].flatten()):
+            projections[number], projected[number] = module, output
+
+    def note(module: nn.Module, _args: Any, output: Any) -> None:
+        if found and found[-1][0] is module:
+            returned[len(found) - 1] = output
+
+    tokens = torch.tensor([[0, 1]], device=next(network.parameters()).device)
+    with ExitStack() as stack:
+        for module in base.modules():
+            stack.enter_context(watching(module, watch))
+            stack.callback(module.register_forward_hook(note).remove)
+            if isinstance(module, nn.Linear | Conv1D):
+                stack.callback(module.register_forward_hook(look).remove)
+        base(input_ids=tokens, attention_mask=torch.ones_like(tokens))
+    expected = network.config.num_hidden_layers
+    if len(found) != expected or len(projections) != expected:
+        raise ModelError(
+            f"Of {expected} layers of {name!r}, {len(found)} were seen to attend through transformers' interface and "
+            f"{len(projections)} to project what their heads wrote. Allowed: model.backend=bridge."
+        )
+    blocks = _blocks(base, [module for module, _ in found])
+    layers = tuple(
+        Layer(
+            module,
+            projections[number],
+            blocks[number],
+            isinstance(returned.get(number), tuple) and _is_same(returned[number][0], projected[number]),
+        )
+        for number, (module, _) in enumerate(found)
+    )
+    return found[0][1].shape[2], layers
+
+
+def _is_same(one: Any, other: Tensor) -> bool:
+    return isinstance(one, Tensor) and one.shape == other.shape and torch.equal(one, other)
+
+
+def _blocks(base: nn.Module, attentions: Sequence[nn.Module]) -> list[nn.Module | None]:
+    """The element of the list of blocks that holds each attention module; none where layers share one."""
+    for candidate in base.modules():
+        if isinstance(candidate, nn.ModuleList) and len(candidate) == len(attentions):
+            inside = [
+                any(m is attention for m in block.modules())
+                for block, attention in zip(candidate, attentions, strict=True)
+            ]
+            if all(inside):
+                return list(candidate)
+    return [None] * len(attentions)
+
+
+@contextmanager
+def answering(module: nn.Module | None, answer: Any) -> Iterator[None]:
+    """While it is open, the module computes nothing and returns `answer`."""
+    assert module is not None
+    before = module.__dict__.get("forward")
+    module.__dict__["forward"] = lambda *_args, **_options: answer
+    try:
+        yield
+    finally:
+        if before is None:
+            del module.__dict__["forward"]
+        else:
+            module.__dict__["forward"] = before

@@ -1,0 +1,98 @@
+"""What every way into a model of text shares: its tokenizer's encodings, its context, and what a query may see."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+from torch import Tensor
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
+
+from interp.errors import ModelError
+from interp.types import Batch, Encoding
+
+
+def check_offsets(tokenizer: Any, name: str) -> None:
+    """Words are found by character offsets. Raises `ModelError` for a tokenizer that reports none."""
+    if not getattr(tokenizer, "is_fast", False):
+        raise ModelError(
+            f"The tokenizer of {name!r} ({type(tokenizer).__name__}) reports no character offsets, and words are "
+            "found by their offsets. Allowed: a fast tokenizer (a tokenizer.json). "
+            "Convert it with transformers' AutoTokenizer(…, use_fast=True).save_pretrained."
+        )
+
+
+def encodings(tokenizer: Any, texts: Sequence[str], positions: int) -> list[Encoding]:
+    """Raw texts to token ids with character offsets, special tokens included, truncated to `positions`."""
+    out = tokenizer(
+        list(texts),
+        truncation=True,
+        max_length=positions,
+        padding=False,
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
+    )
+    return [
+        Encoding(
+            np.array(out["input_ids"][i], dtype=np.int32),
+            np.array(out["offset_mapping"][i], dtype=np.int32).reshape(-1, 2),
+            np.array(out["special_tokens_mask"][i], dtype=bool),
+            truncated=bool(out.encodings[i].overflowing),
+        )
+        for i in range(len(texts))
+    ]
+
+
+def visible_keys(batch: Batch, *, causal: bool, window: int | None) -> Bool[Tensor, "batch query key"]:
+    """Real keys, for real queries; in a causal model only up to the query, in a window only as far as it goes."""
+    seen = batch.mask[:, :, None] & batch.mask[:, None, :]
+    if causal:
+        seen = seen.tril()
+    if window is not None:
+        seen = seen.triu(1 - window)
+    return seen
+
+
+def is_causal(config: Any) -> bool:
+    """Whether a query sees no further than itself; BERT's family, known as both kinds, is so only as a decoder."""
+    return bool(getattr(config, "is_decoder", False)) or (
+        config.model_type in CAUSAL and config.model_type not in MASKED
+    )
+
+
+def context(config: Any, tokenizer: Any) -> int:
+    """How many tokens the position embeddings (or, without any, the tokenizer) allow."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is None:
+        return int(min(tokenizer.model_max_length, 1_000_000))
+    # RoBERTa and its descendants number positions from the padding token's id + 1
+    reserved = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
+    return int(positions - reserved)
+
+
+def sliding_window(config: Any, name: str) -> int | None:
+    """How many keys back every query sees, itself included; None where all are."""
+    window = getattr(config, "sliding_window", None)
+    listed = config.attention_layers if config.model_type == "gpt_neo" else getattr(config, "layer_types", None)
+    kinds = set(listed or ["full_attention" if window is None else "sliding_attention"])
+    if kinds in ({"full_attention"}, {"global"}):
+        return None
+    if kinds == {"sliding_attention"}:
+        return None if window is None else int(window)
+    raise ModelError(
+        f"The attention of {name!r} ({', '.join(sorted(kinds))}) differs between layers, and so does what a head could "
+        "see. Allowed here: full attention or one sliding window in all layers."
+    )
+
+
+def base_of(network: Any) -> Any:
+    """The model without its language head; OPT's language model calls its decoder past the base model."""
+    base = getattr(network, str(network.base_model_prefix))
+    return getattr(base, "decoder", base)
+
+
+def inputs_of(batch: Batch, *, causal: bool) -> dict[str, Any]:
+    """What transformers is called with; no cache is kept, nothing is generated."""
+    inputs: dict[str, Any] = {"input_ids": batch.tokens, "attention_mask": batch.mask.long()}
+    return inputs | {"use_cache": False} if causal else inputs
