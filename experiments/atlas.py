@@ -29,6 +29,7 @@ def run(
     metrics: MetricsOf,
     classification: Mapping[str, Any],
     limit: int | None = 500,
+    engine: str = "auto",
     seed: int = 0,
     progress: Progress = silent,
 ) -> Findings:
@@ -37,7 +38,9 @@ def run(
     shape = ShapeTally(model.heads)
     sums = tally_roles(model, encoded, roles, shape, progress=progress)
     tables = head_roles.role_tables(sums, classification, seed)
-    effects = tally_effects(model, encoded, replacement, metrics, limit=limit, progress=progress)
+    effects = tally_effects(
+        model, encoded, replacement, metrics, limit=limit, seed=seed, engine=engine, progress=progress
+    )
     tables["effects"] = effect_table(effects, seed=seed, min_blocks=classification["min_blocks"])
     tables["atlas"] = join(tables["scores"], tables["roles"], tables["effects"], shape)
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}

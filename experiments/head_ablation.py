@@ -23,13 +23,14 @@ def run(
     replacement: str | Replacement,
     metrics: MetricsOf,
     limit: int | None = None,
+    engine: str = "auto",
     min_blocks: int = 12,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Findings:
     """Every head's output replaced in turn, exactly, on `limit` documents evenly spaced over the corpus."""
     encoded = encode(model, corpus)
-    sums = tally_effects(model, encoded, replacement, metrics, limit=limit, progress=progress)
+    sums = tally_effects(model, encoded, replacement, metrics, limit=limit, seed=seed, engine=engine, progress=progress)
     effects = effect_table(sums, seed=seed, min_blocks=min_blocks)
     return Findings({"effects": label(effects, model, corpus, seed)}, encoded.skipped | without_value(sums))
 

@@ -8,9 +8,9 @@ import pandas as pd
 from interp import metrics as known_metrics
 from interp import roles as known_roles
 from interp.ablation import replacements
-from interp.ablation.engine import sweep
 from interp.ablation.replacements import Replacement
-from interp.corpora.batching import EncodedCorpus, batches, encode, evenly_spaced, read_batches
+from interp.ablation.sweep import sweep
+from interp.corpora.batching import EncodedCorpus, batches, encode, evenly_spaced
 from interp.errors import InterpError, closest
 from interp.statistics import effect_table, score_table
 from interp.sums import EffectSums, RoleSums
@@ -29,7 +29,16 @@ RolesAsked = RolesOf | Sequence[Role] | Role | str
 FAMILIES = ("positional", "syntax", "coreference", "everything")
 MetricsOf = Callable[[HeadModel], Sequence[Metric]]
 
-REPLACEMENTS: dict[str, Replacement] = {"zero": replacements.zero, "mean": replacements.mean}
+REPLACEMENTS: dict[str, Replacement] = {
+    "zero": replacements.zero,
+    "mean": replacements.mean,
+    "resample": replacements.resample,
+    "uniform": replacements.uniform,
+}
+
+
+TOKENS_A_SWEEP = 512
+"""Padded tokens of a batch that is swept: the engine stacks several variants of it to fill a pass."""
 
 
 def silent(items: Sequence[Item], name: str) -> Iterable[Item]:  # noqa: ARG001 - the quiet kind of progress
@@ -62,6 +71,7 @@ def ablate(
     limit: int | None = None,
     seed: int = 0,
     min_blocks: int = 12,
+    engine: str = "auto",
     progress: Progress = silent,
 ) -> pd.DataFrame:
     """The table `effects`: one row per head and metric, effect = intact − ablated, averaged over documents.
@@ -69,7 +79,7 @@ def ablate(
     `limit` sweeps that many documents, evenly spaced; what a replacement measures, it measures on the whole corpus.
     """
     encoded = encode(model, corpus)
-    sums = tally_effects(model, encoded, replacement, metrics, limit=limit, progress=progress)
+    sums = tally_effects(model, encoded, replacement, metrics, limit=limit, seed=seed, engine=engine, progress=progress)
     return label(effect_table(sums, seed=seed, min_blocks=min_blocks), model, corpus, seed)
 
 
@@ -110,6 +120,8 @@ def tally_effects(
     metrics: MetricsOf | Sequence[Metric],
     *,
     limit: int | None = None,
+    seed: int = 0,
+    engine: str = "auto",
     progress: Progress = silent,
 ) -> list[EffectSums]:
     """Every head silenced in turn. Raises `InterpError` for a replacement that is not known."""
@@ -123,11 +135,11 @@ def tally_effects(
     if limit is not None and limit < 1:
         raise InterpError(f"ablation.limit={limit}. Allowed: null (all documents) or a whole number of 1 or more.")
     chosen = metrics(model) if callable(metrics) else metrics
-    silence = prepare(model, read_batches(batches(encoded, model)))
+    silence = prepare(model, encoded, seed)
     some = evenly_spaced(len(encoded), limit)
-    groups = batches(encoded, model, documents=some)
+    groups = batches(encoded, model, documents=some, tokens=TOKENS_A_SWEEP)
     swept = (group.batch() for group in progress(groups, f"ablation ({name})"))
-    return sweep(model, swept, silence, chosen, ablation=name)
+    return sweep(model, swept, silence, chosen, ablation=name, using=engine)
 
 
 def label(table: pd.DataFrame, model: HeadModel, corpus: Corpus, seed: int) -> pd.DataFrame:

@@ -25,7 +25,7 @@ def language(model: HeadModel) -> tuple[Metric, ...]:
             f"metrics=language asks for next-token probabilities, but {model.name!r} has no trained causal language "
             "head. Allowed for it: metrics=embedding."
         )
-    return (LOG_PROB,)
+    return (LOG_PROB, KL)
 
 
 def embedding_cosine(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " batch"]:
@@ -41,6 +41,19 @@ def log_prob(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " ba
     chosen = predicted.gather(-1, batch.tokens[:, 1:, None])[..., 0] - predicted.logsumexp(-1)
     there = batch.mask[:, 1:]
     return precise(torch.where(there, chosen, 0.0)).sum(-1) / precise(there).sum(-1)
+
+
+def kl(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " batch"]:
+    """Minus the mean divergence, in nats per token, of the next-token distribution from the intact model's.
+
+    KL(intact ‖ given), over the positions whose next token is in the document; NaN for a document of one token.
+    """
+    if output.logits is None or intact.logits is None:
+        raise InterpError("kl needs the logits of a trained language head, and this model has none.")
+    before, after = (one[:, :-1].float().log_softmax(-1) for one in (intact.logits, output.logits))
+    there = batch.mask[:, 1:]
+    apart = torch.where(there, (before.exp() * (before - after)).sum(-1), 0.0)
+    return -precise(apart).sum(-1) / precise(there).sum(-1)
 
 
 def precise(values: Tensor) -> Tensor:
@@ -63,3 +76,4 @@ def _predicted_tokens(batch: Batch) -> Int[Tensor, " batch"]:
 
 EMBEDDING_COSINE = Metric("embedding_cosine", False, False, embedding_cosine, _all_tokens)
 LOG_PROB = Metric("log_prob", True, True, log_prob, _predicted_tokens)
+KL = Metric("kl", False, True, kl, _predicted_tokens)

@@ -197,6 +197,33 @@ class HeadModel(Protocol):
         ...
 
 
+@runtime_checkable
+class Resumable(HeadModel, Protocol):
+    """A model that can also be run from any layer on: what the fast ablation engine asks for."""
+
+    @property
+    def resumable(self) -> bool:
+        """Whether this one can, of its kind."""
+        ...
+
+    def remember(self, batch: Batch, *, pattern: bool = False, logits: bool = True) -> Clean:
+        """One forward pass that keeps what `resume` starts from; each layer's pattern only if asked."""
+        ...
+
+    def resume(
+        self,
+        clean: Clean,
+        layer: int,
+        attention_output: Float[Tensor, "variant batch query d_model"],
+        *,
+        pattern: Tap | None = None,
+        z: Tap | None = None,
+        logits: bool = True,
+    ) -> Output:
+        """The rest of the network from `layer` on, all variants in one batch, variants first; taps see later layers."""
+        ...
+
+
 @dataclass(frozen=True)
 class Role:
     """Where a head with this role would look. How it is scored belongs to the tally, not to the role.

@@ -9,16 +9,27 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy
+from transformers import AlbertConfig, AlbertForMaskedLM
 
 from interp import metrics
-from interp.ablation import replacements
-from interp.ablation.engine import sweep
+from interp.ablation import engine, plain, replacements
+from interp.ablation.sweep import runs_fast, sweep
 from interp.corpora.batching import batches, encode, evenly_spaced, read_batches
-from interp.errors import InterpError
-from interp.models.loading import Model
+from interp.errors import InterpError, ModelError
+from interp.models.loading import Model, from_transformers
 from interp.sums import EffectSums
-from interp.types import BLOCKS, Head, Metric
-from tests.conftest import Case, assert_close, corpus_of, replaced_z, without_head
+from interp.types import BLOCKS, Head, Metric, Resumable
+from tests.conftest import (
+    Case,
+    assert_close,
+    batch_of,
+    corpus_of,
+    plain_values,
+    replaced_z,
+    tiny,
+    without_head,
+    word_piece_tokenizer,
+)
 
 TEXTS = (
     "The cat sat on the mat.",
@@ -28,6 +39,8 @@ TEXTS = (
     "There was a park.",
 )
 
+
+SEED = 3
 
 close = partial(pytest.approx, abs=1e-5, rel=1e-5)
 
@@ -86,12 +99,12 @@ def swept(
     *,
     tokens: int = 40,
     heads: Sequence[Head] | None = None,
+    using: str = "auto",
 ) -> list[EffectSums]:
     encoded = encode(model, corpus_of(texts))
-    prepare = {"zero": replacements.zero, "mean": replacements.mean}[ablation]
+    silence = getattr(replacements, ablation)(model, encoded, SEED)
     groups = batches(encoded, model, tokens=tokens)
-    silence = prepare(model, read_batches(groups))
-    return sweep(model, read_batches(groups), silence, chosen, ablation=ablation, heads=heads)
+    return sweep(model, read_batches(groups), silence, chosen, ablation=ablation, heads=heads, using=using)
 
 
 def by_block(texts: Sequence[str], values: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -153,9 +166,7 @@ def test_the_mean_is_over_all_tokens_of_the_corpus_and_none_of_its_padding(
     name: str, request: pytest.FixtureRequest
 ) -> None:
     case: Case = request.getfixturevalue(name)
-    groups = batches(encode(case.model, corpus_of(TEXTS)), case.model, tokens=60)
-    assert 1 < len(groups) < len(TEXTS)
-    means = replacements.mean_outputs(case.model, read_batches(groups))
+    means = replacements.mean_outputs(case.model, encode(case.model, corpus_of(TEXTS)))
     expected = average_z(case, TEXTS)
     assert sorted(means) == [("self", layer) for layer in range(len(expected))]
     for layer, mean in enumerate(expected):
@@ -233,7 +244,7 @@ def test_nothing_is_left_silenced(tiny_llama: Case) -> None:
 def test_language_metrics_ask_for_a_trained_causal_head(
     tiny_gpt2: Case, tiny_bert: Case, tiny_bert_base: Case, minilm: Model
 ) -> None:
-    assert [metric.name for metric in metrics.language(tiny_gpt2.model)] == ["log_prob"]
+    assert [metric.name for metric in metrics.language(tiny_gpt2.model)] == ["log_prob", "kl"]
     for model in (tiny_bert.model, tiny_bert_base.model, minilm):
         with pytest.raises(InterpError, match=rf"'{model.name}' has no trained causal .*metrics=embedding"):
             metrics.language(model)
@@ -241,7 +252,7 @@ def test_language_metrics_ask_for_a_trained_causal_head(
 
 def test_the_metric_that_suits_a_model_is_chosen(tiny_gpt2: Case, tiny_bert: Case, minilm: Model) -> None:
     chosen = [[metric.name for metric in metrics.automatic(m)] for m in (tiny_gpt2.model, tiny_bert.model, minilm)]
-    assert chosen == [["log_prob"], ["embedding_cosine"], ["embedding_cosine"]]
+    assert chosen == [["log_prob", "kl"], ["embedding_cosine"], ["embedding_cosine"]]
     assert [metric.name for metric in metrics.embedding(tiny_gpt2.model)] == ["embedding_cosine"]
 
 
@@ -276,3 +287,175 @@ def test_evenly_spaced_numbers_are_never_taken_twice() -> None:
         steps = np.diff([*chosen, count])
         assert steps.min() >= count // limit
         assert steps.max() <= count // limit + 1
+
+
+@pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_llama"])
+def test_kl_is_from_the_intact_distribution_over_the_predicted_tokens(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    case: Case = request.getfixturevalue(name)
+    (sums,) = swept(case.model, TEXTS, "zero", [metrics.KL], heads=[Head("self", 0, 2)])
+
+    def distributions(text: str) -> np.ndarray:
+        with torch.no_grad():
+            logits: Any = case.plain(**case.tokenizer(text, return_tensors="pt")).logits
+        return logits[0, :-1].double().softmax(-1).numpy()
+
+    intact = [distributions(text) for text in TEXTS]
+    with replaced_z(case.plain, 0, without_head(2)):
+        ablated = [distributions(text) for text in TEXTS]
+    divergences = [(p * np.log(p / q)).sum(-1).mean() for p, q in zip(intact, ablated, strict=True)]
+    assert (sums.metric, sums.signed) == ("kl", False)
+    assert sums.intact == close(np.zeros(BLOCKS))
+    assert sums.effect[0] == close(by_block(TEXTS, divergences))
+    assert max(divergences) > 1e-3
+
+
+# The fast engine, and every replacement, against plain transformers
+
+
+def taken_from_elsewhere(case: Case, texts: Sequence[str], layer: int) -> list[Tensor]:
+    """For each text the z of the text after it in the seeded cycle, position by position, repeated if short."""
+    cycle = np.random.default_rng(SEED).permutation(len(texts)).tolist()
+    seen: list[Tensor] = []
+
+    def watch(z: Tensor) -> Tensor:
+        seen.append(z[0])
+        return z
+
+    with torch.no_grad(), replaced_z(case.plain, layer, watch):
+        for text in texts:
+            case.plain.base_model(**case.tokenizer(text, return_tensors="pt"))
+    donors = []
+    for number, text in enumerate(texts):
+        donor = seen[cycle[(cycle.index(number) + 1) % len(texts)]]
+        donors.append(torch.stack([donor[t % len(donor)] for t in range(tokens_in(case, text))]))
+    return donors
+
+
+@pytest.mark.parametrize("using", ["plain", "fast"])
+@pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_bert", "minilm_case"])
+def test_a_resampled_head_writes_what_it_wrote_in_the_next_document_of_the_cycle(
+    name: str, using: str, request: pytest.FixtureRequest
+) -> None:
+    case: Case = request.getfixturevalue(name)
+    heads = [Head("self", layer, head) for layer in (0, 1) for head in (0, 3)]
+    (sums,) = swept(case.model, TEXTS, "resample", [metrics.EMBEDDING_COSINE], heads=heads, using=using)
+    intact = [embedding(case, text) for text in TEXTS]
+    for row, (_, layer, head) in enumerate(heads):
+        donors = taken_from_elsewhere(case, TEXTS, layer)
+        cosines = []
+        for text, whole, donor in zip(TEXTS, intact, donors, strict=True):
+            with replaced_z(case.plain, layer, without_head(head, donor[:, head])):
+                cosines.append(cosine_similarity(embedding(case, text), whole, dim=0).item())
+        assert sums.ablated[row] == close(by_block(TEXTS, cosines))
+    assert sums.effect.sum(1).max() > 1e-3
+
+
+@pytest.mark.parametrize("using", ["plain", "fast"])
+@pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_mistral", "tiny_bert"])
+def test_a_head_with_uniform_attention_writes_the_mean_of_the_values_it_can_see(
+    name: str, using: str, request: pytest.FixtureRequest
+) -> None:
+    case: Case = request.getfixturevalue(name)
+    heads = [Head("self", 1, head) for head in range(4)]
+    (sums,) = swept(case.model, TEXTS, "uniform", [metrics.EMBEDDING_COSINE], heads=heads, using=using)
+    intact = [embedding(case, text) for text in TEXTS]
+    for row, head in enumerate(heads):
+        cosines = []
+        for text, whole in zip(TEXTS, intact, strict=True):
+            batch = batch_of(case.model, [text])
+            values = plain_values(case, batch, 1)[0, head.head]
+            there = len(values)
+            reach = {"tiny_gpt2": there, "tiny_mistral": 3, "tiny_bert": None}[name]
+            rows = [values if reach is None else values[max(0, q + 1 - reach) : q + 1] for q in range(there)]
+            mean = torch.stack([seen.mean(0) for seen in rows])
+            with replaced_z(case.plain, 1, without_head(head.head, mean)):
+                cosines.append(cosine_similarity(embedding(case, text), whole, dim=0).item())
+        assert sums.ablated[row] == close(by_block(TEXTS, cosines))
+
+
+@pytest.mark.parametrize("ablation", ["zero", "mean", "resample", "uniform"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("tiny_gpt2", "tiny_bert", "tiny_bert_decoder", "tiny_llama", "tiny_mistral", "tiny_neox", "minilm_case"),
+        pytest.param("stories_case", marks=pytest.mark.real),
+    ],
+)
+def test_the_fast_engine_equals_the_plain_path(name: str, ablation: str, request: pytest.FixtureRequest) -> None:
+    case: Case = request.getfixturevalue(name)
+    chosen = [metrics.EMBEDDING_COSINE, *([metrics.LOG_PROB] if case.model.causal else [])]
+    plain = swept(case.model, TEXTS, ablation, chosen, using="plain")
+    fast = swept(case.model, TEXTS, ablation, chosen, using="fast")
+    for one, other in zip(plain, fast, strict=True):
+        assert other.effect == close(one.effect)
+        assert other.intact == close(one.intact)
+        assert np.abs(one.effect).max() > 1e-3
+
+
+@pytest.mark.parametrize("ablation", ["zero", "mean", "resample", "uniform"])
+@pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_bert", "tiny_llama"])
+def test_sets_of_heads_are_silenced_together(name: str, ablation: str, request: pytest.FixtureRequest) -> None:
+    case: Case = request.getfixturevalue(name)
+    encoded = encode(case.model, corpus_of(TEXTS))
+    (group,) = batches(encoded, case.model, tokens=1000)
+    sets = [
+        [Head("self", 0, 1), Head("self", 0, 2)],
+        [Head("self", 0, 0), Head("self", 1, 3)],
+        [Head("self", 1, head) for head in range(4)],
+        list(case.model.heads),
+        [Head("self", 1, 0)],
+    ]
+    batch = group.batch()
+    silencing = getattr(replacements, ablation)(case.model, encoded, SEED)(batch)
+    chosen = [metrics.EMBEDDING_COSINE]
+    assert isinstance(case.model, Resumable)
+    before, after = engine.measure(case.model, batch, silencing, sets, chosen, tokens=3 * batch.tokens.numel())
+    expected_before, expected = plain.measure(case.model, batch, silencing, sets, chosen)
+    assert_close(before, expected_before)
+    assert_close(after, expected)
+    assert len({round(value, 6) for value in after[0].sum(-1).tolist()}) == len(sets)
+
+
+def test_silencing_every_head_is_silencing_the_layers_of_plain_transformers(tiny_bert: Case) -> None:
+    encoded = encode(tiny_bert.model, corpus_of(TEXTS[:1]))
+    batch = batches(encoded, tiny_bert.model)[0].batch()
+    assert isinstance(tiny_bert.model, Resumable)
+    silencing = replacements.zero(tiny_bert.model, encoded)(batch)
+    _, after = engine.measure(tiny_bert.model, batch, silencing, [tiny_bert.model.heads], [metrics.EMBEDDING_COSINE])
+    intact = embedding(tiny_bert, TEXTS[0])
+    with replaced_z(tiny_bert.plain, 0, torch.zeros_like), replaced_z(tiny_bert.plain, 1, torch.zeros_like):
+        assert after.item() == close(cosine_similarity(embedding(tiny_bert, TEXTS[0]), intact, dim=0).item())
+
+
+def test_the_fast_engine_is_refused_where_the_model_cannot_be_resumed(tiny_gpt2: Case) -> None:
+    bridged = from_transformers(tiny_gpt2.plain, tiny_gpt2.tokenizer, name="bridged", backend="bridge")
+    with pytest.raises(InterpError, match=r"'bridged' does not offer.*ablation\.engine=plain"):
+        swept(bridged, TEXTS, "zero", [metrics.LOG_PROB], using="fast")
+    with pytest.raises(InterpError, match="Did you mean 'plain'"):
+        swept(bridged, TEXTS, "zero", [metrics.LOG_PROB], using="plane")
+    (fast,) = swept(tiny_gpt2.model, TEXTS, "zero", [metrics.LOG_PROB])
+    (auto,) = swept(bridged, TEXTS, "zero", [metrics.LOG_PROB])
+    assert auto.effect == close(fast.effect)
+
+
+def test_layers_that_share_a_module_are_swept_plainly() -> None:
+    def config(vocabulary: int) -> Any:
+        return AlbertConfig(
+            vocab_size=vocabulary,
+            embedding_size=16,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=64,
+            initializer_range=0.3,
+        )
+
+    albert = tiny(AlbertForMaskedLM, config, word_piece_tokenizer())
+    assert albert.model.provenance["backend"] == "attention"
+    assert not runs_fast(albert.model)
+    with pytest.raises(ModelError, match=r"blocks of their own.*ablation\.engine=plain"):
+        albert.model.remember(batch_of(albert.model))  # pyright: ignore[reportAttributeAccessIssue]
+    (sums,) = swept(albert.model, TEXTS, "zero", [metrics.EMBEDDING_COSINE])
+    assert sums.effect.sum(1).min() > 1e-6

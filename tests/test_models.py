@@ -31,6 +31,7 @@ from tests.conftest import (
     metaspace_tokenizer,
     output_projections,
     plain_inputs,
+    plain_values,
     replaced_z,
     seeded,
     tiny,
@@ -70,32 +71,6 @@ def plain_run(case: Case, batch: Batch) -> tuple[Tensor, Tensor | None]:
 @torch.inference_mode()
 def plain_patterns(case: Case, batch: Batch) -> tuple[Tensor, ...]:
     return case.plain.base_model(**plain_inputs(case.model, batch), output_attentions=True).attentions
-
-
-@torch.inference_mode()
-def plain_values(case: Case, batch: Batch, layer: int) -> Tensor:
-    """v of one layer, [batch, head, key, d_head], each key-value head repeated for the queries that share it."""
-    base: Any = case.plain.base_model
-    kind = base.config.model_type
-    if kind == "bert":
-        projection = base.encoder.layer[layer].attention.self.value
-    elif kind == "gpt2":
-        projection = base.h[layer].attn.c_attn
-    elif kind == "gpt_neox":
-        projection = base.layers[layer].attention.query_key_value
-    else:
-        projection = base.layers[layer].self_attn.v_proj
-    outputs: list[Tensor] = []
-    handle = projection.register_forward_hook(lambda _module, _args, output: outputs.append(output))
-    base(**plain_inputs(case.model, batch))
-    handle.remove()
-    heads = base.config.num_attention_heads
-    key_value_heads = getattr(base.config, "num_key_value_heads", heads)
-    flat = outputs[0].chunk(3, dim=-1)[2] if kind == "gpt2" else outputs[0]
-    split = flat.unflatten(-1, (key_value_heads, -1)).transpose(1, 2)
-    if kind == "gpt_neox":  # q, k and v of one head lie beside each other
-        return split.chunk(3, dim=-1)[2]
-    return split.repeat_interleave(heads // key_value_heads, dim=1)
 
 
 # Watching

@@ -1,102 +1,98 @@
-"""Silence every head in turn and measure what the model loses: the plain, exact reference."""
+"""The exact sweep, fast: one clean pass, then only the rest of the network for what each set of heads changes.
 
-from collections.abc import Iterable, Sequence
+A head's change reaches the network through one place, the output of its layer's attention, where it adds up with the
+others': so every head's change comes from one product with W_O, all that comes before is never run again, and many
+variants go through the rest together.
+"""
 
-import numpy as np
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from interp.ablation.replacements import Silencer
-from interp.sums import EffectSums
-from interp.types import BLOCKS, Batch, Head, HeadModel, Metric, Output
+from interp.ablation.replacements import Silencing, tap_of
+from interp.types import Batch, Clean, Head, Metric, Output, Resumable, Site, Tap
+
+TOKENS_AT_ONCE = 1536
+"""Padded tokens of all variants that go through the rest of the network together."""
 
 
-def sweep(
-    model: HeadModel,
-    batches: Iterable[Batch],
-    silence: Silencer,
+def measure(
+    model: Resumable,
+    batch: Batch,
+    silencing: Silencing,
+    sets: Sequence[Sequence[Head]],
     metrics: Sequence[Metric],
     *,
-    ablation: str,
-    heads: Sequence[Head] | None = None,
-) -> list[EffectSums]:
-    """One whole forward pass per head and batch; a document without a value (NaN) is left out of n and counted.
-
-    Returns one `EffectSums` per metric; effect = intact − ablated, so a positive one means that the head helped.
-    """
-    chosen = tuple(model.heads if heads is None else heads)
-    totals = [_Totals(len(chosen)) for _ in metrics]
-    wants_logits = any(metric.language for metric in metrics)
-    for batch in batches:
-        intact = model.run(batch, logits=wants_logits)
-        before = [metric.measure(intact, batch, intact) for metric in metrics]
-        after = _measure_each(model, batch, intact, chosen, silence, metrics, wants_logits)
-        for number, metric in enumerate(metrics):
-            totals[number].add(before[number], after[number], metric.scored_tokens(batch), batch.block)
-    places = tuple((head.site, head.layer, head.head) for head in chosen)
-    return [total.sums(ablation, metric, places) for total, metric in zip(totals, metrics, strict=True)]
-
-
-def _measure_each(
-    model: HeadModel,
-    batch: Batch,
-    intact: Output,
-    heads: Sequence[Head],
-    silence: Silencer,
-    metrics: Sequence[Metric],
-    wants_logits: bool,
-) -> Float[Tensor, "metric head batch"]:
-    values = [
-        torch.stack([metric.measure(output, batch, intact) for metric in metrics])
-        for head in heads
-        for output in [model.run(batch, z=silence(head), logits=wants_logits)]
-    ]
-    return torch.stack(values, dim=1)
+    tokens: int = TOKENS_AT_ONCE,
+) -> tuple[Float[Tensor, "metric batch"], Float[Tensor, "metric variant batch"]]:
+    """Every metric of every document, of the intact model and with each set of heads silenced."""
+    logits = any(metric.language for metric in metrics)
+    clean = model.remember(batch, pattern=silencing.kind == "pattern", logits=logits)
+    before = torch.stack([metric.measure(clean.output, batch, clean.output) for metric in metrics])
+    after = before.new_zeros(len(metrics), len(sets), len(batch.tokens))
+    at_once = max(1, tokens // batch.tokens.numel())
+    for layer, numbers in _by_first_layer(sets).items():
+        change = _changes(model, clean, silencing, layer)
+        for some in _chunks(numbers, at_once):
+            chosen = [sets[number] for number in some]
+            changed = clean.attention_output[layer] + torch.stack([_added(change, heads, layer) for heads in chosen])
+            output = model.resume(clean, layer, changed, **_later(silencing, chosen, layer), logits=logits)
+            for variant, number in enumerate(some):
+                one = _variant(output, variant, len(batch.tokens))
+                for row, metric in enumerate(metrics):
+                    after[row, number] = metric.measure(one, batch, clean.output)
+    return before, after
 
 
-class _Totals:
-    """Block sums of one metric."""
+def _by_first_layer(sets: Sequence[Sequence[Head]]) -> dict[int, list[int]]:
+    """The numbers of the sets whose first layer each is; those that reach into later layers after the others."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for number, heads in enumerate(sets):
+        found[min(head.layer for head in heads)].append(number)
+    return found
 
-    def __init__(self, heads: int) -> None:
-        self.n, self.tokens = (np.zeros(BLOCKS, dtype=np.int64) for _ in range(2))
-        self.left_out = 0
-        self.intact = np.zeros(BLOCKS)
-        self.ablated, self.effect, self.effect_by_token = (np.zeros((heads, BLOCKS)) for _ in range(3))
 
-    def add(
-        self,
-        before: Float[Tensor, " batch"],
-        after: Float[Tensor, "head batch"],
-        tokens: Int[Tensor, " batch"],
-        block: Int[Tensor, " batch"],
-    ) -> None:
-        scored = ~before.isnan().cpu().numpy()
-        self.left_out += int((~scored).sum())
-        blocks, weights = block.cpu().numpy()[scored], tokens.cpu().numpy()[scored]
-        intact = before.cpu().double().numpy()[scored]
-        ablated = after.cpu().double().numpy()[:, scored]
-        np.add.at(self.n, blocks, 1)
-        np.add.at(self.tokens, blocks, weights)
-        np.add.at(self.intact, blocks, intact)
-        for table, values in (
-            (self.ablated, ablated),
-            (self.effect, intact - ablated),
-            (self.effect_by_token, (intact - ablated) * weights),
-        ):
-            np.add.at(table.T, blocks, values.T)
+@torch.inference_mode()
+def _changes(model: Resumable, clean: Clean, silencing: Silencing, layer: int) -> Float[Tensor, "head batch pos d"]:
+    """What silencing each head of a layer alone adds to the output of its attention."""
+    z = clean.z[layer]
+    if silencing.kind == "z":
+        replaced = silencing.replace("self", layer, z)
+    else:
+        pattern = silencing.replace("self", layer, clean.pattern[layer])
+        replaced = (pattern @ clean.value[layer]).transpose(1, 2)
+    return model.contribution(layer, replaced - z).permute(2, 0, 1, 3)
 
-    def sums(self, ablation: str, metric: Metric, heads: tuple[tuple[str, int, int], ...]) -> EffectSums:
-        return EffectSums(
-            ablation=ablation,
-            metric=metric.name,
-            signed=metric.signed,
-            heads=heads,
-            n=self.n,
-            tokens=self.tokens,
-            intact=self.intact,
-            ablated=self.ablated,
-            effect=self.effect,
-            effect_by_token=self.effect_by_token,
-            left_out=self.left_out,
-        )
+
+def _added(
+    change: Float[Tensor, "head batch pos d"], heads: Sequence[Head], layer: int
+) -> Float[Tensor, "batch pos d"]:
+    return change[[head.head for head in heads if head.layer == layer]].sum(0)
+
+
+def _later(silencing: Silencing, sets: Sequence[Sequence[Head]], layer: int) -> dict[str, Tap]:
+    """The tap for the heads in later layers, each variant's in its own rows; none where all lie in this layer."""
+    if all(head.layer == layer for heads in sets for head in heads):
+        return {}
+    taps = [tap_of(silencing, heads) for heads in sets]
+
+    def tap(site: Site, at: int, activation: Tensor) -> Tensor | None:
+        if not any(head.layer == at for heads in sets for head in heads):
+            return None
+        parts = activation.chunk(len(sets))
+        replaced = [one(site, at, part) for one, part in zip(taps, parts, strict=True)]
+        return torch.cat([part if new is None else new for part, new in zip(parts, replaced, strict=True)])
+
+    return {silencing.kind: tap}
+
+
+def _chunks(numbers: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (numbers[start : start + size] for start in range(0, len(numbers), size))
+
+
+def _variant(output: Output, number: int, rows: int) -> Output:
+    rows_of_it = slice(number * rows, (number + 1) * rows)
+    return Output(output.hidden[rows_of_it], None if output.logits is None else output.logits[rows_of_it])

@@ -1,36 +1,99 @@
-"""What takes the place of a head's output z: nothing, or what it writes on average."""
+"""What takes the place of a head's output z: nothing, what it writes on average or elsewhere, or uniform attention."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.corpora.batching import EncodedCorpus, batches, collate, read_batches
 from interp.metrics import precise
-from interp.types import Batch, Head, HeadModel, HeadOutput, Site, Tap
-
-Means = Mapping[tuple[Site, int], Float[Tensor, "head d_head"]]
-
-Silencer = Callable[[Head], Tap]
-"""From a head to the tap that replaces its z."""
-
-Replacement = Callable[[HeadModel, Iterable[Batch]], Silencer]
-"""Prepares a silencer for a model; a replacement that is measured on a corpus reads it here, in one pass."""
+from interp.types import Batch, Head, HeadModel, HeadOutput, Pattern, Site, Tap
 
 
-def zero(model: HeadModel, batches: Iterable[Batch]) -> Silencer:  # noqa: ARG001 - nothing has to be measured
+@dataclass(frozen=True, eq=False)
+class Silencing:
+    """On one batch: from a layer's activation, `z` or `pattern`, to what takes its place, for all heads at once."""
+
+    kind: Literal["pattern", "z"]
+    replace: Callable[[Site, int, Tensor], Tensor]
+
+
+Silencer = Callable[[Batch], Silencing]
+
+Replacement = Callable[[HeadModel, EncodedCorpus, int], Silencer]
+"""From a model, the whole corpus and a seed: what has to be measured on the corpus is measured here."""
+
+
+def zero(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Silencer:  # noqa: ARG001 - nothing to measure
     """z becomes 0 (Michel et al. 2019, section 2.3)."""
-    return lambda head: _replace(head, torch.zeros_like)
+    return lambda _batch: Silencing("z", lambda _site, _layer, z: torch.zeros_like(z))
 
 
-def mean(model: HeadModel, batches: Iterable[Batch]) -> Silencer:
+def mean(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Silencer:  # noqa: ARG001 - nothing is drawn
     """z becomes its mean over all non-padding positions of the corpus."""
-    means = mean_outputs(model, batches)
-    return lambda head: _replace(head, lambda z: means[head.site, head.layer][head.head].to(z).expand_as(z))
+    means = mean_outputs(model, encoded)
+    return lambda _batch: Silencing("z", lambda site, layer, z: means[site, layer].to(z).expand_as(z))
 
 
-def mean_outputs(model: HeadModel, batches: Iterable[Batch]) -> Means:
+def resample(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Silencer:
+    """z becomes that of the next document in a seeded cycle, position by position, repeated where that is shorter.
+
+    The cycle is `default_rng(seed).permutation` of all documents of the corpus, whichever of them are swept.
+    """
+    cycle = np.random.default_rng(seed).permutation(len(encoded))
+    after = dict(zip(cycle.tolist(), np.roll(cycle, -1).tolist(), strict=True))
+
+    def silence(batch: Batch) -> Silencing:
+        donors = collate(encoded, [after[document] for document in batch.document.tolist()], model)
+        written: dict[tuple[Site, int], Tensor] = {}
+        model.run(donors, z=lambda site, layer, z: _keep(written, site, layer, z), logits=False)
+        place = torch.arange(batch.tokens.shape[1], device=donors.mask.device)
+        index = place[None, :] % donors.mask.sum(1, keepdim=True)
+
+        def replace(site: Site, layer: int, z: HeadOutput) -> HeadOutput:
+            return written[site, layer].gather(1, index[:, :, None, None].expand_as(z)).to(z)
+
+        return Silencing("z", replace)
+
+    return silence
+
+
+def uniform(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Silencer:  # noqa: ARG001 - nothing is drawn
+    """z becomes what the head would write if it attended alike to all that it can see."""
+
+    def silence(batch: Batch) -> Silencing:
+        seen = model.visible(batch)[:, None]
+        even = seen / seen.sum(-1, keepdim=True).clamp(min=1)
+
+        def replace(site: Site, layer: int, pattern: Pattern) -> Pattern:  # noqa: ARG001 - alike in all layers
+            return even.to(pattern).expand_as(pattern)
+
+        return Silencing("pattern", replace)
+
+    return silence
+
+
+def tap_of(silencing: Silencing, heads: Sequence[Head]) -> Tap:
+    """The tap, of the silencing's kind, that replaces these heads' activations and leaves all others."""
+    axis = 1 if silencing.kind == "pattern" else 2
+
+    def tap(site: Site, layer: int, activation: Tensor) -> Tensor | None:
+        here = [head.head for head in heads if (head.site, head.layer) == (site, layer)]
+        if not here:
+            return None
+        index = torch.tensor(here, device=activation.device)
+        by = silencing.replace(site, layer, activation).index_select(axis, index)
+        return activation.index_copy(axis, index, by.to(activation))
+
+    return tap
+
+
+def mean_outputs(model: HeadModel, encoded: EncodedCorpus) -> dict[tuple[Site, int], Float[Tensor, "head d_head"]]:
     """Every head's mean z over all non-padding tokens, special ones included; summed in float64."""
     sums: dict[tuple[Site, int], Tensor] = {}
     count = 0
@@ -39,18 +102,11 @@ def mean_outputs(model: HeadModel, batches: Iterable[Batch]) -> Means:
         total = precise(z[mask]).sum(0)
         sums[site, layer] = sums[site, layer] + total if (site, layer) in sums else total
 
-    for batch in batches:
+    for batch in read_batches(batches(encoded, model)):
         model.run(batch, z=partial(add, mask=batch.mask), logits=False)
         count += int(batch.mask.sum())
     return {place: total / count for place, total in sums.items()}
 
 
-def _replace(head: Head, by: Callable[[Tensor], Tensor]) -> Tap:
-    def tap(site: Site, layer: int, z: Tensor) -> Tensor | None:
-        if (site, layer) != (head.site, head.layer):
-            return None
-        z = z.clone()
-        z[:, :, head.head] = by(z[:, :, head.head])
-        return z
-
-    return tap
+def _keep(into: dict[tuple[Site, int], Tensor], site: Site, layer: int, z: HeadOutput) -> None:
+    into[site, layer] = z

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -73,7 +72,7 @@ class AttentionModel:
     def run(self, batch: Batch, *, pattern: Tap | None = None, z: Tap | None = None, logits: bool = True) -> Output:
         """One forward pass; `logits` asks for the language head's output, which only a trained head gives."""
         # laid open even where nobody watches: a fused kernel rounds differently, and watching shall change nothing
-        return self._forward(batch, pattern or _look, z, logits)
+        return self._forward(inputs_of(batch, causal=self.causal), pattern or _look, z, logits)
 
     @torch.no_grad()
     def contribution(self, layer: int, z: HeadOutput, site: Site = "self") -> Float[Tensor, "batch query head d_model"]:
@@ -118,7 +117,7 @@ class AttentionModel:
                 stack.enter_context(watching(layer.attention, keep(number)))
                 stack.callback(_keep_input(layer.block, before, number).remove)
                 stack.callback(_keep_output(layer.projection, attention_output, number).remove)
-            output = self._forward(batch, None, None, logits)
+            output = self._forward(inputs_of(batch, causal=self.causal), None, None, logits)
         return Clean(batch, before, attention_output, z, value, patterns, output)
 
     @torch.inference_mode()
@@ -150,12 +149,13 @@ class AttentionModel:
                 # the projection lies outside, so what the attention returns is read by nobody
                 unread = clean.z[layer].new_empty(1).expand(*replaced.shape[:2], clean.z[layer][0, 0].numel())
                 stack.enter_context(answering(here.attention, (unread, None)))
-            batch = clean.batch
-            # only what a forward pass reads is repeated
-            stacked = replace(batch, tokens=batch.tokens.repeat(variants, 1), mask=batch.mask.repeat(variants, 1))
+            inputs = inputs_of(clean.batch, causal=self.causal)
+            stacked = {k: v.repeat(variants, 1) if isinstance(v, Tensor) else v for k, v in inputs.items()}
             return self._forward(stacked, pattern, z, logits, after=layer)
 
-    def _forward(self, batch: Batch, pattern: Tap | None, z: Tap | None, logits: bool, after: int = -1) -> Output:
+    def _forward(
+        self, inputs: dict[str, Any], pattern: Tap | None, z: Tap | None, logits: bool, after: int = -1
+    ) -> Output:
         want_logits = logits and self.has_language_head
         hidden: list[Tensor] = []
         order: Iterator[int] = iter(range(after + 1, len(self.layers)))
@@ -177,7 +177,7 @@ class AttentionModel:
                 # a module that stands for several layers is watched once
                 for module in {id(layer.attention): layer.attention for layer in self.layers[after + 1 :]}.values():
                     stack.enter_context(watching(module, watch))
-            out = (self.network if want_logits else self.base)(**inputs_of(batch, causal=self.causal))
+            out = (self.network if want_logits else self.base)(**inputs)
         if (pattern is not None or z is not None) and (missed := list(order)):
             raise ModelError(f"In {self.name!r} the taps never saw the layers {missed}. Allowed: model.backend=bridge.")
         return Output(hidden[0], out.logits if want_logits else None)

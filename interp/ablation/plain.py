@@ -1,0 +1,29 @@
+"""One whole forward pass per set of silenced heads: slow, for every model, and what the engine is held against."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.ablation.replacements import Silencing, tap_of
+from interp.types import Batch, Head, HeadModel, Metric
+
+
+def measure(
+    model: HeadModel,
+    batch: Batch,
+    silencing: Silencing,
+    sets: Sequence[Sequence[Head]],
+    metrics: Sequence[Metric],
+) -> tuple[Float[Tensor, "metric batch"], Float[Tensor, "metric variant batch"]]:
+    """Every metric of every document, of the intact model and with each set of heads silenced."""
+    logits = any(metric.language for metric in metrics)
+    intact = model.run(batch, logits=logits)
+    before = torch.stack([metric.measure(intact, batch, intact) for metric in metrics])
+    after = [
+        torch.stack([metric.measure(output, batch, intact) for metric in metrics])
+        for heads in sets
+        for output in [model.run(batch, **{silencing.kind: tap_of(silencing, heads)}, logits=logits)]
+    ]
+    return before, torch.stack(after, dim=1)
