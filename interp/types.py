@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 BLOCKS = 64
 """Every source document falls into one of this many blocks; all statistics resample blocks."""
@@ -161,6 +161,8 @@ class Clean:
     z: dict[int, HeadOutput]
     value: dict[int, Float[Tensor, "batch head key d_value"]]
     pattern: dict[int, Pattern]
+    linear: dict[int, list[tuple[nn.Module, Tensor, Tensor]]]
+    """Each block's linear maps with what went in and came out, where they were asked for."""
     output: Output
 
 
@@ -206,8 +208,8 @@ class Resumable(HeadModel, Protocol):
         """Whether this one can, of its kind."""
         ...
 
-    def remember(self, batch: Batch, *, pattern: bool = False, logits: bool = True) -> Clean:
-        """One forward pass that keeps what `resume` starts from; each layer's pattern only if asked."""
+    def remember(self, batch: Batch, *, pattern: bool = False, linear: bool = False, logits: bool = True) -> Clean:
+        """One forward pass that keeps what `resume` starts from; patterns and linear maps only if asked."""
         ...
 
     def resume(
@@ -220,7 +222,10 @@ class Resumable(HeadModel, Protocol):
         z: Tap | None = None,
         logits: bool = True,
     ) -> Output:
-        """The rest of the network from `layer` on, all variants in one batch, variants first; taps see later layers."""
+        """The rest of the network from `layer` on, all variants in one batch, variants first; taps see later layers.
+
+        Where linear maps were remembered, they work in bfloat16 on the difference from the clean run.
+        """
         ...
 
 

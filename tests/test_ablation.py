@@ -459,3 +459,25 @@ def test_layers_that_share_a_module_are_swept_plainly() -> None:
         albert.model.remember(batch_of(albert.model))  # pyright: ignore[reportAttributeAccessIssue]
     (sums,) = swept(albert.model, TEXTS, "zero", [metrics.EMBEDDING_COSINE])
     assert sums.effect.sum(1).min() > 1e-6
+
+
+@pytest.mark.parametrize("name", ["minilm_case", "tiny_gpt2", "tiny_llama"])
+def test_low_precision_on_the_difference_errs_by_a_small_share_of_the_effect(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    case: Case = request.getfixturevalue(name)
+    encoded = encode(case.model, corpus_of(TEXTS))
+    (group,) = batches(encoded, case.model, tokens=1000)
+    batch = group.batch()
+    silencing = replacements.zero(case.model, encoded)(batch)
+    sets = [(head,) for head in case.model.heads]
+    assert isinstance(case.model, Resumable)
+    chosen = [metrics.LOG_PROB if case.model.causal else metrics.EMBEDDING_COSINE]
+    before, exact = engine.measure(case.model, batch, silencing, sets, chosen)
+    intact, low = engine.measure(case.model, batch, silencing, sets, chosen, precision="delta")
+    assert torch.equal(before, intact)
+    effect, error = (before[:, None] - exact)[0].mean(-1), (low - exact)[0].mean(-1).abs()
+    assert error.max() > 0
+    assert error.max() < 0.01 * effect.abs().max()
+    again = engine.measure(case.model, batch, silencing, sets, chosen)[1]
+    assert torch.equal(again, exact)

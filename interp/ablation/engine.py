@@ -27,10 +27,14 @@ def measure(
     metrics: Sequence[Metric],
     *,
     tokens: int = TOKENS_AT_ONCE,
+    precision: str = "float32",
 ) -> tuple[Float[Tensor, "metric batch"], Float[Tensor, "metric variant batch"]]:
-    """Every metric of every document, of the intact model and with each set of heads silenced."""
+    """Every metric of every document, of the intact model and with each set of heads silenced.
+
+    `precision` is `float32`, or `delta`: bfloat16, on the difference from the clean run only.
+    """
     logits = any(metric.language for metric in metrics)
-    clean = model.remember(batch, pattern=silencing.kind == "pattern", logits=logits)
+    clean = model.remember(batch, pattern=silencing.kind == "pattern", linear=precision == "delta", logits=logits)
     before = torch.stack([metric.measure(clean.output, batch, clean.output) for metric in metrics])
     after = before.new_zeros(len(metrics), len(sets), len(batch.tokens))
     at_once = max(1, tokens // batch.tokens.numel())

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from interp.errors import ModelError
 from interp.models.interface import INTERFACE, Ingredients, Watch, watching
-from interp.models.layers import answering, find_layers
+from interp.models.layers import answering, computing, find_layers, from_clean, low_precision_weight
 from interp.models.text import (
     base_of,
     check_offsets,
@@ -56,6 +56,7 @@ class AttentionModel:
             )
         network.config._attn_implementation = INTERFACE
         self.heads_per_layer, self.layers = find_layers(network, self.base, name)
+        self._rounded: dict[nn.Module, Tensor] = {}
         self.heads: Sequence[Head] = [
             Head("self", i, h) for i in range(len(self.layers)) for h in range(self.heads_per_layer)
         ]
@@ -89,8 +90,11 @@ class AttentionModel:
         return all(layer.block is not None for layer in self.layers)
 
     @torch.inference_mode()
-    def remember(self, batch: Batch, *, pattern: bool = False, logits: bool = True) -> Clean:
-        """One forward pass that keeps what `resume` starts from, and each layer's z, v and (if asked) pattern."""
+    def remember(self, batch: Batch, *, pattern: bool = False, linear: bool = False, logits: bool = True) -> Clean:
+        """One forward pass that keeps what `resume` starts from, and each layer's z, v and (if asked) pattern.
+
+        `linear` keeps what goes into and comes out of every linear map, for `resume` to work on differences.
+        """
         if not self.resumable:
             raise ModelError(
                 f"The layers of {self.name!r} do not lie in blocks of their own, so the network cannot be run from one "
@@ -101,6 +105,7 @@ class AttentionModel:
         z: dict[int, Tensor] = {}
         value: dict[int, Tensor] = {}
         patterns: dict[int, Tensor] = {}
+        maps: dict[int, list[tuple[nn.Module, Tensor, Tensor]]] = {number: [] for number in range(len(self.layers))}
 
         def keep(number: int) -> Watch:
             def watch(_module: nn.Module, at: Ingredients) -> Tensor:
@@ -117,8 +122,10 @@ class AttentionModel:
                 stack.enter_context(watching(layer.attention, keep(number)))
                 stack.callback(_keep_input(layer.block, before, number).remove)
                 stack.callback(_keep_output(layer.projection, attention_output, number).remove)
+                for module in layer.linear_maps() if linear else []:
+                    stack.callback(_keep_both(module, maps[number]).remove)
             output = self._forward(inputs_of(batch, causal=self.causal), None, None, logits)
-        return Clean(batch, before, attention_output, z, value, patterns, output)
+        return Clean(batch, before, attention_output, z, value, patterns, maps, output)
 
     @torch.inference_mode()
     def resume(
@@ -134,14 +141,20 @@ class AttentionModel:
         """The network from `layer` on, with other outputs of its attention: all variants of all rows in one batch.
 
         The taps see the layers after `layer`. Variants come first: row v · batch + b is document b of variant v.
+        Where linear maps were remembered, they work in bfloat16 on the difference from the clean run.
         """
         variants = attention_output.shape[0]
         here = self.layers[layer]
         replaced = attention_output.flatten(0, 1)
         with ExitStack() as stack:
             before = clean.before[layer].repeat(variants, 1, 1)
-            for skipped in self.layers[:layer]:
-                stack.enter_context(answering(skipped.block, before))
+            for block in [skipped.block for skipped in self.layers[:layer] if skipped.block is not None]:
+                stack.enter_context(answering(block, before))
+            for module, clean_in, clean_out in (
+                one for at in range(layer, len(self.layers)) for one in clean.linear[at]
+            ):
+                low = from_clean(self._low_precision(module), clean_in, clean_out)
+                stack.enter_context(computing(module, low))
             stack.enter_context(answering(here.projection, replaced))
             if here.ends_in_projection:
                 stack.enter_context(answering(here.attention, (replaced, None)))
@@ -152,6 +165,11 @@ class AttentionModel:
             inputs = inputs_of(clean.batch, causal=self.causal)
             stacked = {k: v.repeat(variants, 1) if isinstance(v, Tensor) else v for k, v in inputs.items()}
             return self._forward(stacked, pattern, z, logits, after=layer)
+
+    def _low_precision(self, module: Any) -> Tensor:
+        if module not in self._rounded:
+            self._rounded[module] = low_precision_weight(module)
+        return self._rounded[module]
 
     def _forward(
         self, inputs: dict[str, Any], pattern: Tap | None, z: Tap | None, logits: bool, after: int = -1
@@ -192,6 +210,13 @@ def _keep_input(module: Any, into: dict[int, Tensor], number: int) -> Any:
         into[number] = args[0] if args else options["hidden_states"]
 
     return module.register_forward_pre_hook(hook, with_kwargs=True)
+
+
+def _keep_both(module: nn.Module, into: list[tuple[nn.Module, Tensor, Tensor]]) -> Any:
+    def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+        into.append((module, args[0], output))
+
+    return module.register_forward_hook(hook)
 
 
 def _keep_output(module: nn.Module, into: dict[int, Tensor], number: int) -> Any:

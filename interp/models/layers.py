@@ -1,7 +1,7 @@
 """The attention layers of a transformers model, found by running it once on two tokens."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,11 @@ class Layer:
         """W_O, cut into each head's slice."""
         weight = self.projection.weight if isinstance(self.projection, Conv1D) else self.projection.weight.T
         return weight.unflatten(0, (heads, -1))  # pyright: ignore[reportCallIssue]
+
+    def linear_maps(self) -> list[nn.Linear | Conv1D]:
+        """Every linear map of the block."""
+        modules = () if self.block is None else self.block.modules()
+        return [module for module in modules if isinstance(module, nn.Linear | Conv1D)]
 
 
 @torch.inference_mode()
@@ -100,11 +105,10 @@ def _blocks(base: nn.Module, attentions: Sequence[nn.Module]) -> list[nn.Module 
 
 
 @contextmanager
-def answering(module: nn.Module | None, answer: Any) -> Iterator[None]:
-    """While it is open, the module computes nothing and returns `answer`."""
-    assert module is not None
+def computing(module: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
+    """While it is open, the module computes `forward` instead of its own."""
     before = module.__dict__.get("forward")
-    module.__dict__["forward"] = lambda *_args, **_options: answer
+    module.__dict__["forward"] = forward
     try:
         yield
     finally:
@@ -112,3 +116,28 @@ def answering(module: nn.Module | None, answer: Any) -> Iterator[None]:
             del module.__dict__["forward"]
         else:
             module.__dict__["forward"] = before
+
+
+def answering(module: nn.Module, answer: Any) -> AbstractContextManager[None]:
+    """While it is open, the module computes nothing and returns `answer`."""
+    return computing(module, lambda *_args, **_options: answer)
+
+
+def low_precision_weight(module: nn.Linear | Conv1D) -> Tensor:
+    """Its weight in bfloat16, [out, in]."""
+    weight = module.weight.T if isinstance(module, Conv1D) else module.weight
+    return weight.detach().bfloat16().contiguous()
+
+
+def from_clean(weight: Tensor, clean_in: Tensor, clean_out: Tensor) -> Callable[[Tensor], Tensor]:
+    """A linear map from its clean input and output: only the difference goes through the low-precision weight.
+
+    So the rounding error is a share of the difference, not of the activation. Rows are variants of the clean batch.
+    """
+
+    def forward(given: Tensor) -> Tensor:
+        difference = given.unflatten(0, (-1, len(clean_in))) - clean_in
+        changed = nn.functional.linear(difference.bfloat16(), weight)
+        return (clean_out + changed).flatten(0, 1)
+
+    return forward
