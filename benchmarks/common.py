@@ -1,0 +1,120 @@
+"""Methods side by side in one process: interleaved rounds, medians, peak memory, a table and JSON."""
+
+import argparse
+import ctypes
+import gc
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+import torch
+
+MODELS = ("minilm", "gpt2-small", "bert-base")
+TOLERANCE = 1e-4
+"""How far two methods may lie apart and still count as doing the same."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method at one piece of work: median seconds, and median growth of the resident memory at its peak."""
+
+    work: str
+    model: str
+    method: str
+    seconds: float
+    peak_mib: float | None
+
+
+def options(description: str, documents: str) -> argparse.Namespace:
+    """The command line that all benchmarks share; sets the number of threads."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--models", default="minilm,gpt2-small", help=f"comma-separated, of: {', '.join(MODELS)}")
+    parser.add_argument("--rounds", type=int, default=3, help="every method runs once a round")
+    parser.add_argument("--threads", type=int, default=2, help="of torch")
+    parser.add_argument("--documents", type=int, help=documents)
+    parser.add_argument("--json", type=Path, help="write the rows there, too")
+    asked = parser.parse_args()
+    asked.models = asked.models.split(",")
+    if unknown := set(asked.models) - set(MODELS):
+        parser.error(f"--models: {', '.join(sorted(unknown))} is not known. Allowed: {', '.join(MODELS)}.")
+    if asked.rounds < 1 or asked.threads < 1 or (asked.documents is not None and asked.documents < 1):
+        parser.error("--rounds, --threads and --documents: allowed are whole numbers of 1 or more.")
+    torch.set_num_threads(asked.threads)
+    return asked
+
+
+def compare(work: str, model: str, methods: Mapping[str, Callable[[], object]], rounds: int) -> list[Row]:
+    """Times every method once a round; which one is first moves on with each round. Warm them up before."""
+    names = list(methods)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    peaks: dict[str, list[float | None]] = {name: [] for name in names}
+    for number in range(rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            took, peak = _measure(methods[name])
+            seconds[name].append(took)
+            peaks[name].append(peak)
+    return [Row(work, model, name, round(median(seconds[name]), 4), _median(peaks[name])) for name in names]
+
+
+def agree(what: str, values: Mapping[str, torch.Tensor], first: str = "interp") -> None:
+    """Print how far every method lies from `first`. Raises `AssertionError` where one lies too far."""
+    for name, value in values.items():
+        if name == first:
+            continue
+        difference = float((value - values[first]).abs().max())
+        print(f"  {what}: {name} − {first}, max |difference| = {difference:.1e}")
+        # a NaN is no agreement either
+        assert difference < TOLERANCE, f"{name} and {first} do not do the same: {difference:.1e} (< {TOLERANCE:.0e})"
+
+
+def report(rows: Sequence[Row], file: Path | None) -> None:
+    """The table on the screen and, if a file is named, the rows as JSON."""
+    own = {(row.work, row.model): row.seconds for row in rows if row.method == "interp"}
+    print(f"\n{'work':15}{'model':12}{'method':17}{'seconds':>10}{'÷ interp':>10}{'peak MiB':>10}")
+    for row in rows:
+        ratio = row.seconds / own[row.work, row.model]
+        peak = "–" if row.peak_mib is None else f"{row.peak_mib:.0f}"
+        print(f"{row.work:15}{row.model:12}{row.method:17}{row.seconds:10.3f}{ratio:10.2f}{peak:>10}")
+    if file is not None:
+        file.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+
+
+def _measure(method: Callable[[], object]) -> tuple[float, float | None]:
+    """Seconds and MiB of one run."""
+    gc.collect()
+    _hand_back()
+    before = _reset_peak()
+    start = time.perf_counter()
+    method()
+    took = time.perf_counter() - start
+    return took, None if before is None else _peak() - before
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(median(known), 1) if known else None
+
+
+def _hand_back() -> None:
+    """What was freed goes back to the system, so that no method grows into memory that another left."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def _reset_peak() -> float | None:
+    """The resident memory in MiB, from which on the kernel tracks its peak anew; None where it does not."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return None
+    return _peak()
+
+
+def _peak() -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))

@@ -1,0 +1,117 @@
+"""One pass over a corpus that scores every role for every head: `python -m benchmarks.role_pass`."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from benchmarks import by_nnsight
+from benchmarks.common import Row, agree, compare, options, report
+from benchmarks.subjects import Subject, joined, load
+from interp.corpora.batching import batches, encode
+from interp.corpora.grammar import grammar
+from interp.roles import everything
+from interp.tallies import RoleTally, ShapeTally, stream
+from interp.types import Batch, Corpus, Role
+
+SENTENCES = 100
+SENTENCES_A_TEXT = 8
+"""A text of 512 tokens stands for as many sentences of up to 64."""
+
+Tallies = tuple[RoleTally, ShapeTally]
+Patterns = Callable[[Batch], Sequence[Tensor]]
+
+
+def fresh(subject: Subject, roles: Sequence[Role]) -> Tallies:
+    """The tallies that every method but the unwatched one feeds."""
+    return RoleTally(roles, subject.model.heads), ShapeTally(subject.model.heads)
+
+
+def by_interp(subject: Subject, read: Sequence[Batch], roles: Sequence[Role]) -> Tallies:
+    """Patterns are folded in as they arise."""
+    tallies = fresh(subject, roles)
+    stream(subject.model, read, *tallies)
+    return tallies
+
+
+def by_cache(subject: Subject, read: Sequence[Batch], roles: Sequence[Role], patterns: Patterns) -> Tallies:
+    """All patterns of a batch are collected first, then scored."""
+    tallies = fresh(subject, roles)
+    for batch in read:
+        visible = subject.model.visible(batch)
+        for tally in tallies:
+            tally.begin(batch, visible)
+        for layer, pattern in enumerate(patterns(batch)):
+            for tally in tallies:
+                tally.update("self", layer, pattern)
+    return tallies
+
+
+def transformerlens(subject: Subject) -> Patterns:
+    """The usual loop: `run_with_cache`, filtered by name."""
+
+    @torch.inference_mode()
+    def patterns(batch: Batch) -> Sequence[Tensor]:
+        _, cache = subject.bridge.run_with_cache(
+            batch.tokens, attention_mask=batch.mask.long(), names_filter=lambda name: name.endswith("hook_pattern")
+        )
+        return [cache[f"blocks.{layer}.attn.hook_pattern"] for layer in range(subject.layers)]
+
+    return patterns
+
+
+@torch.inference_mode()
+def unwatched(subject: Subject, read: Sequence[Batch]) -> None:
+    """Plain transformers with fused attention and nobody watching: no score comes of it."""
+    for batch in read:
+        subject.forward(subject.plain, batch, logits=False)
+
+
+def measure(work: str, subject: Subject, corpus: Corpus, rounds: int, *, with_nnsight: bool) -> list[Row]:
+    """Check that the methods see the same, then time them."""
+    encoded = encode(subject.model, corpus)
+    read = [group.batch() for group in batches(encoded, subject.model)]
+    roles = everything(corpus)
+    print(
+        f"{work}, {subject.name}: {len(corpus)} documents, up to {max(b.tokens.shape[1] for b in read)} tokens, ",
+        end="",
+    )
+    print(f"batches: {len(read)}, {len(roles)} roles")
+    caches = {"transformerlens": transformerlens(subject)}
+    if with_nnsight:
+        caches["nnsight"] = by_nnsight.patterns(subject)
+    scoring: dict[str, Callable[[], Tallies]] = {"interp": lambda: by_interp(subject, read, roles)}
+    for name, patterns in caches.items():
+        scoring[name] = lambda patterns=patterns: by_cache(subject, read, roles, patterns)
+    found = {name: method() for name, method in scoring.items()}
+    agree("mass per query", {name: _mass(tally) for name, (tally, _) in found.items()})
+    agree("entropy", {name: torch.from_numpy(shape.means()[0]) for name, (_, shape) in found.items()})
+    unwatched(subject, read)
+    return compare(work, subject.name, {**scoring, "transformers": lambda: unwatched(subject, read)}, rounds)
+
+
+def _mass(tally: RoleTally) -> Tensor:
+    """Mean attention mass on the targets, [role, head]."""
+    sums = tally.sums()
+    return torch.from_numpy(sums.mass.sum(-1) / sums.n.sum(-1).clip(1)[:, None])
+
+
+def main() -> None:
+    """Every model asked for, with sentences and with long texts."""
+    told = f"sentences (default {SENTENCES}); texts of 512 tokens are one for each {SENTENCES_A_TEXT} of them"
+    asked = options("Scoring all roles of all heads, by several methods.", told)
+    count = asked.documents or SENTENCES
+    with_nnsight = by_nnsight.installed()
+    rows: list[Row] = []
+    for name in asked.models:
+        subject = load(name)
+        rows += measure("role_pass", subject, grammar(limit=count), asked.rounds, with_nnsight=with_nnsight)
+        long = joined(subject.model, max(1, count // SENTENCES_A_TEXT), 512)
+        rows += measure("role_pass_512", subject, long, asked.rounds, with_nnsight=with_nnsight)
+    report(rows, asked.json)
+    print("transformerlens: its usual loop runs the language head, too; no other method does.")
+    print("transformers: the plain forward pass with fused attention, nobody watching, nothing scored.")
+
+
+if __name__ == "__main__":
+    main()
