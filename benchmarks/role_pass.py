@@ -11,40 +11,31 @@ from benchmarks.subjects import Subject, joined, load
 from interp.corpora.batching import batches, encode
 from interp.corpora.grammar import grammar
 from interp.roles import everything
-from interp.tallies import RoleTally, ShapeTally, stream
+from interp.tallies import RoleTally, stream
 from interp.types import Batch, Corpus, Role
 
-SENTENCES = 100
+SENTENCES = 200
 SENTENCES_A_TEXT = 8
 """A text of 512 tokens stands for as many sentences of up to 64."""
 
-Tallies = tuple[RoleTally, ShapeTally]
 Patterns = Callable[[Batch], Sequence[Tensor]]
 
 
-def fresh(subject: Subject, roles: Sequence[Role]) -> Tallies:
-    """The tallies that every method but the unwatched one feeds."""
-    return RoleTally(roles, subject.model.heads), ShapeTally(subject.model.heads)
+def by_interp(subject: Subject, read: Sequence[Batch], roles: Sequence[Role]) -> RoleTally:
+    """Patterns are folded in as they arise: what experiment=head_roles does."""
+    tally = RoleTally(roles, subject.model.heads)
+    stream(subject.model, read, tally)
+    return tally
 
 
-def by_interp(subject: Subject, read: Sequence[Batch], roles: Sequence[Role]) -> Tallies:
-    """Patterns are folded in as they arise."""
-    tallies = fresh(subject, roles)
-    stream(subject.model, read, *tallies)
-    return tallies
-
-
-def by_cache(subject: Subject, read: Sequence[Batch], roles: Sequence[Role], patterns: Patterns) -> Tallies:
+def by_cache(subject: Subject, read: Sequence[Batch], roles: Sequence[Role], patterns: Patterns) -> RoleTally:
     """All patterns of a batch are collected first, then scored."""
-    tallies = fresh(subject, roles)
+    tally = RoleTally(roles, subject.model.heads)
     for batch in read:
-        visible = subject.model.visible(batch)
-        for tally in tallies:
-            tally.begin(batch, visible)
+        tally.begin(batch, subject.model.visible(batch))
         for layer, pattern in enumerate(patterns(batch)):
-            for tally in tallies:
-                tally.update("self", layer, pattern)
-    return tallies
+            tally.update("self", layer, pattern)
+    return tally
 
 
 def transformerlens(subject: Subject) -> Patterns:
@@ -80,12 +71,11 @@ def measure(work: str, subject: Subject, corpus: Corpus, rounds: int, *, with_nn
     caches = {"transformerlens": transformerlens(subject)}
     if with_nnsight:
         caches["nnsight"] = by_nnsight.patterns(subject)
-    scoring: dict[str, Callable[[], Tallies]] = {"interp": lambda: by_interp(subject, read, roles)}
+    scoring: dict[str, Callable[[], RoleTally]] = {"interp": lambda: by_interp(subject, read, roles)}
     for name, patterns in caches.items():
         scoring[name] = lambda patterns=patterns: by_cache(subject, read, roles, patterns)
     found = {name: method() for name, method in scoring.items()}
-    agree("mass per query", {name: _mass(tally) for name, (tally, _) in found.items()})
-    agree("entropy", {name: torch.from_numpy(shape.means()[0]) for name, (_, shape) in found.items()})
+    agree("mass per query", {name: _mass(tally) for name, tally in found.items()})
     unwatched(subject, read)
     return compare(work, subject.name, {**scoring, "transformers": lambda: unwatched(subject, read)}, rounds)
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Num
+from scipy.sparse import csr_array
 from torch import Tensor
 
-from interp.roles.guesses import ALL_GUESSES, guessed_words
+from interp.roles.guesses import ALL_GUESSES, credit
 from interp.sums import RoleLabel, RoleSums
-from interp.types import BLOCKS, Batch, Head, HeadModel, Pattern, Role, Site
+from interp.types import BLOCKS, Batch, Head, HeadModel, Pattern, Role, Site, Watchable
 
 TIE = 1e-6
 """Candidates whose attention is within this of the largest share the hit."""
@@ -25,24 +27,29 @@ class Tally(Protocol):
         """Prepare for a batch."""
         ...
 
-    def update(self, site: Site, layer: int, pattern: Pattern) -> None:
-        """Fold in one layer's attention on that batch."""
+    def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
+        """Fold in one layer's attention on that batch, of all its heads or of some from the `first` on."""
         ...
 
 
 def stream(model: HeadModel, batches: Iterable[Batch], *tallies: Tally) -> None:
     """One pass over the corpus: every tally sees every layer's pattern once; the language head is not run."""
 
-    def fold(site: Site, layer: int, pattern: Tensor) -> None:
+    def look(site: Site, layer: int, first: int, pattern: Tensor) -> None:
         for tally in tallies:
-            tally.update(site, layer, pattern)
+            tally.update(site, layer, pattern, first)
+
+    def tap(site: Site, layer: int, pattern: Tensor) -> None:
+        look(site, layer, 0, pattern)
 
     for batch in batches:
         visible = model.visible(batch)
         for tally in tallies:
             tally.begin(batch, visible)
-
-        model.run(batch, pattern=fold, logits=False)
+        if isinstance(model, Watchable):
+            model.watch(batch, look)
+        else:
+            model.run(batch, pattern=tap, logits=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,10 +67,24 @@ class View:
     columns: Float[Tensor, "batch pos key"] | None = None
 
     def attention(self, pattern: Pattern) -> Float[Tensor, "batch head asking asked"]:
-        """The pattern in this view's unit; over words (Clark et al. 2019, section 4.1) it is not renormalised."""
+        """The pattern in this view's unit, 0 on all but candidates.
+
+        Over words (Clark et al. 2019, section 4.1) it is not renormalised; of tokens all that have any are candidates.
+        """
         if self.rows is None or self.columns is None:
             return pattern.float()
-        return self.rows.mT[:, None] @ pattern.float() @ self.columns[:, None]
+        # the heads of a row share its columns: as rows of one product they need no copies of them
+        on_words = (pattern.float().flatten(1, 2) @ self.columns).unflatten(1, pattern.shape[1:3])
+        return (self.rows.mT[:, None] @ on_words).mul_(self.weight)
+
+    @cached_property
+    def weight(self) -> Float[Tensor, "batch 1 query key"]:
+        """1 for candidates, else 0: to multiply is several times faster than to choose."""
+        return self.candidates[:, None].float()
+
+    def choice(self, attention: Float[Tensor, "batch head query key"]) -> Float[Tensor, "batch head query key"]:
+        """The attention that keys compete with: below any of it where there is no candidate."""
+        return attention if self.rows is None else attention + (self.weight - 1)
 
 
 def token_view(batch: Batch, visible: Bool[Tensor, "batch query key"]) -> View:
@@ -87,16 +108,30 @@ def word_view(batch: Batch, visible: Bool[Tensor, "batch query key"]) -> View:
     return View(candidates, aligned, owned, columns / owned.clamp(min=1)[:, None, :], columns)
 
 
+class _Slots:
+    """Sums per slot: a role's number times the number of blocks, plus the block."""
+
+    def __init__(self, slot: Int[Tensor, " item"]) -> None:
+        slots, items = slot.cpu().numpy(), np.arange(len(slot))
+        is_present = np.bincount(slots) > 0
+        self.present, place = np.flatnonzero(is_present), np.cumsum(is_present) - 1
+        self._matrix = csr_array((np.ones(len(slots)), (place[slots], items)), shape=(len(self.present), len(slots)))
+
+    def add(self, table: np.ndarray, columns: slice, values: Tensor) -> None:
+        """Add the values [item, column], in float64, to the rows of the table that they belong to."""
+        if len(self.present):
+            table[self.present, columns] += self._matrix @ values.cpu().double().numpy()
+
+
 @dataclass(frozen=True, eq=False)
 class _Questions:
-    """The scored queries of all roles of one unit on one batch: (row, query, slot), and (row, query, key, slot) pairs.
-
-    A slot is a role's number times the number of blocks, plus the block.
-    """
+    """What the roles of a unit ask of a batch: scored queries (row, query), and (row, query, key) on their targets."""
 
     view: View
-    query: Int[Tensor, "scored 3"]
-    pair: Int[Tensor, "target 4"]
+    query: Int[Tensor, "scored 2"]
+    pair: Int[Tensor, "target 3"]
+    slot_of_query: _Slots
+    slot_of_pair: _Slots
 
 
 class RoleTally:
@@ -110,9 +145,9 @@ class RoleTally:
         self.roles, self.heads = tuple(roles), tuple(heads)
         slots, count = len(self.roles) * BLOCKS, len(self.heads)
         self._number = {head: number for number, head in enumerate(self.heads)}
-        self._n = torch.zeros(slots, dtype=torch.long)
-        self._hit, self._mass, self._word_mass = (torch.zeros(slots, count, dtype=torch.float64) for _ in range(3))
-        self._guess = torch.zeros(len(ALL_GUESSES), slots, dtype=torch.float64)
+        self._n = np.zeros((slots, 1))
+        self._hit, self._mass, self._word_mass = (np.zeros((slots, count)) for _ in range(3))
+        self._guess = np.zeros((slots, len(ALL_GUESSES)))
         self._questions: list[_Questions] = []
 
     def begin(self, batch: Batch, visible: Bool[Tensor, "batch query key"]) -> None:
@@ -120,41 +155,41 @@ class RoleTally:
         self._questions = []
         for unit, view_of in (("token", token_view), ("word", word_view)):
             if any(role.unit == unit for role in self.roles):
-                view = view_of(batch, visible)
-                questions = self._ask(batch, view, unit)
+                questions = self._ask(batch, view_of(batch, visible), unit)
                 self._questions.append(questions)
-                self._n += torch.bincount(questions.query[:, 2], minlength=len(self._n)).cpu()
+                questions.slot_of_query.add(self._n, slice(1), torch.ones(len(questions.query), 1))
                 self._answer_by_guess(batch, questions, unit)
 
-    def update(self, site: Site, layer: int, pattern: Pattern) -> None:
+    def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
         """Add one layer's hits and mass on the questions asked in `begin`."""
-        first = self._number[Head(site, layer, 0)]
-        columns = slice(first, first + pattern.shape[1])
+        columns = _columns(self._number[Head(site, layer, first)], pattern)
         for questions in self._questions:
             view = questions.view
             attention = view.attention(pattern)
-            row, query, key, slot = questions.pair.unbind(1)
+            row, query, key = questions.pair.unbind(1)
             on_target = attention[row, :, query, key]
-            choice = attention.masked_fill(~view.candidates[:, None], -torch.inf)
-            best = choice.amax(-1)
-            sharing = (choice >= best[..., None] - TIE).sum(-1)
+            choice = view.choice(attention)
+            enough = choice.amax(-1) - TIE
+            # counted in float: torch compares and adds floats several times faster than truth values
+            sharing = torch.ge(choice, enough[..., None], out=torch.empty_like(choice)).sum(-1)
             # shares in float64, like those of the guesses: a head that does as a guess does has a lift of exactly 0
-            hits = (on_target >= best[row, :, query] - TIE).cpu().double() / sharing[row, :, query].cpu()
-            self._add(self._hit, columns, slot, hits)
-            self._add(self._mass, columns, slot, on_target)
+            is_hit = (on_target >= _of_queries(enough, row, query)).cpu().double()
+            hits = is_hit / _of_queries(sharing, row, query).cpu()
+            questions.slot_of_pair.add(self._hit, columns, hits)
+            questions.slot_of_pair.add(self._mass, columns, on_target)
             if view.rows is not None:
-                row, query, slot = questions.query.unbind(1)
-                on_words = (attention * view.candidates[:, None]).sum(-1)
-                self._add(self._word_mass, columns, slot, on_words[row, :, query])
+                questions.slot_of_query.add(
+                    self._word_mass, columns, _of_queries(attention.sum(-1), *questions.query.unbind(1))
+                )
 
     def sums(self) -> RoleSums:
         """Everything folded in so far, as arrays."""
         shape = (len(self.roles), BLOCKS)
 
-        def by_role(table: Tensor) -> np.ndarray:
-            return table.reshape(*shape, -1).permute(0, 2, 1).numpy().copy()
+        def by_role(table: np.ndarray) -> np.ndarray:
+            return table.reshape(*shape, -1).transpose(0, 2, 1).copy()
 
-        word_mass, guess = by_role(self._word_mass), by_role(self._guess.T)
+        word_mass, guess = by_role(self._word_mass), by_role(self._guess)
         for number, role in enumerate(self.roles):
             if role.unit == "token":
                 word_mass[number] = np.nan
@@ -164,7 +199,7 @@ class RoleTally:
             roles=labels,
             heads=tuple((head.site, head.layer, head.head) for head in self.heads),
             guesses=ALL_GUESSES,
-            n=self._n.reshape(shape).numpy().copy(),
+            n=self._n.reshape(shape).astype(np.int64),
             hit=by_role(self._hit),
             mass=by_role(self._mass),
             word_mass=word_mass,
@@ -172,41 +207,37 @@ class RoleTally:
         )
 
     def _ask(self, batch: Batch, view: View, unit: str) -> _Questions:
-        query_parts: list[Tensor] = []
-        pair_parts: list[Tensor] = []
-        enough = view.queries & (view.candidates.sum(-1) >= 2)
-        itself = torch.eye(view.candidates.shape[1], dtype=torch.bool, device=batch.tokens.device)
-        for number, role in enumerate(self.roles):
-            if role.unit != unit:
-                continue
-            targets = role.targets(batch) & view.candidates & enough[:, :, None]
-            if not role.reflexive:
-                targets = targets & ~itself
-            pairs = targets.nonzero()
-            queries = targets.any(-1).nonzero()
-            pair_parts.append(torch.cat([pairs, (number * BLOCKS + batch.block[pairs[:, 0]])[:, None]], 1))
-            query_parts.append(torch.cat([queries, (number * BLOCKS + batch.block[queries[:, 0]])[:, None]], 1))
-        return _Questions(view, torch.cat(query_parts), torch.cat(pair_parts))
+        allowed = view.candidates & (view.candidates.sum(-1, keepdim=True) >= 2) & view.queries[:, :, None]
+        others = allowed & ~torch.eye(allowed.shape[1], dtype=torch.bool, device=allowed.device)
+        asking = {number: role for number, role in enumerate(self.roles) if role.unit == unit}
+        targets = [role.targets(batch) & (allowed if role.reflexive else others) for role in asking.values()]
+        role, *pair = torch.stack(targets).nonzero().unbind(1)
+        slot = torch.tensor(list(asking), device=role.device)[role] * BLOCKS + batch.block[pair[0]]
+        # the targets of one query follow one another
+        same_role, same_row, same_query = (one[1:] == one[:-1] for one in (role, *pair[:2]))
+        first = torch.cat([torch.ones_like(role[:1], dtype=torch.bool), ~(same_role & same_row & same_query)])
+        query = torch.stack(pair[:2], dim=1)[first]
+        return _Questions(view, query, torch.stack(pair, dim=1), _Slots(slot[first]), _Slots(slot))
 
     def _answer_by_guess(self, batch: Batch, questions: _Questions, unit: str) -> None:
-        row, query, key, slot = questions.pair.unbind(1)
-        view = questions.view
-        wanted = {name for role in self.roles if role.unit == unit for name in role.guesses}
-        for number, name in enumerate(ALL_GUESSES):
-            if name not in wanted:
-                continue
-            if name == "uniform":
-                chosen, on_target = view.candidates, torch.ones_like(slot)
-            else:
-                chosen = guessed_words(name, batch, view.candidates, view.owned)
-                on_target = chosen[row, query, key]
-            # at least one where the guess is on the target; in float64, so that ties are ties
-            shared = chosen.sum(-1)[row, query].clamp(min=1)
-            earned = on_target.cpu().double() / shared.cpu()
-            self._guess[number].index_add_(0, slot.cpu(), earned)
+        wanted = {guess for role in self.roles if role.unit == unit for guess in role.guesses}
+        nothing, view = torch.zeros(len(questions.pair), dtype=torch.float64), questions.view
+        earned = [
+            credit(guess, batch, questions.pair, view.candidates, view.owned) if guess in wanted else nothing
+            for guess in ALL_GUESSES
+        ]
+        questions.slot_of_pair.add(self._guess, slice(None), torch.stack(earned, dim=1))
 
-    def _add(self, table: Tensor, columns: slice, slot: Tensor, values: Tensor) -> None:
-        table[:, columns].index_add_(0, slot.cpu(), values.cpu().double())
+
+def _of_queries(
+    values: Num[Tensor, "batch head query"], row: Int[Tensor, " item"], query: Int[Tensor, " item"]
+) -> Num[Tensor, "item head"]:
+    """`values[row, :, query]`, several times faster."""
+    return values.transpose(1, 2).flatten(0, 1).index_select(0, row * values.shape[2] + query)
+
+
+def _columns(first: int, pattern: Pattern) -> slice:
+    return slice(first, first + pattern.shape[1])
 
 
 class ShapeTally:
@@ -230,12 +261,13 @@ class ShapeTally:
         place = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)
         self._apart = (place[:, None] - place[None, :]).abs().float()
 
-    def update(self, site: Site, layer: int, pattern: Pattern) -> None:
+    def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
         """Add one layer's entropies and distances."""
-        first = self._number[Head(site, layer, 0)]
-        columns = slice(first, first + pattern.shape[1])
-        entropy = torch.special.entr(pattern.float()).sum(-1)
-        distance = (pattern.float() * self._apart).sum(-1)
+        columns = _columns(self._number[Head(site, layer, first)], pattern)
+        weights = pattern.float()
+        # with x ln x at 0 taken just above it; torch's own entr is three times slower
+        entropy = -(weights.clamp(min=torch.finfo(torch.float32).tiny).log_().mul_(weights).sum(-1))
+        distance = torch.einsum("bhqk,qk->bhq", weights, self._apart)
         self._entropy[columns] += torch.einsum("bhq,bq->h", entropy, self._asking).cpu().double()
         self._distance[columns] += torch.einsum("bhq,bq->h", distance, self._asking).cpu().double()
 

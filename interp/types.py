@@ -30,6 +30,9 @@ HeadOutput = Float[Tensor, "batch query head d_head"]
 Tap = Callable[[Site, int, Tensor], Tensor | None]
 """Sees (site, layer, activation) during a forward pass: `None` watches, a tensor rewrites."""
 
+Look = Callable[[Site, int, int, Tensor], None]
+"""Sees (site, layer, first head, pattern of that head and those after it), some heads of a layer at a time."""
+
 
 class Head(NamedTuple):
     """One attention head, counted from 0."""
@@ -196,6 +199,15 @@ class HeadModel(Protocol):
 
     def contribution(self, layer: int, z: HeadOutput, site: Site = "self") -> Float[Tensor, "batch query head d_model"]:
         """Each head's share of the layer's output: summed over heads, plus the bias, it is that output."""
+        ...
+
+
+@runtime_checkable
+class Watchable(HeadModel, Protocol):
+    """A model that shows its patterns a few heads at a time, so that none is ever held whole: faster to look at."""
+
+    def watch(self, batch: Batch, look: Look) -> None:
+        """One forward pass without the language head, of which nothing is kept; `look` sees every head once."""
         ...
 
 

@@ -21,7 +21,10 @@ from interp.models.text import (
     sliding_window,
     visible_keys,
 )
-from interp.types import Batch, Clean, Encoding, Head, HeadOutput, Output, Site, Tap
+from interp.types import Batch, Clean, Encoding, Head, HeadOutput, Look, Output, Site, Tap
+
+WEIGHTS_AT_ONCE = 2**19
+"""Attention weights looked at together: as many as a processor's cache holds (2 MiB)."""
 
 
 class AttentionModel:
@@ -74,6 +77,28 @@ class AttentionModel:
         """One forward pass; `logits` asks for the language head's output, which only a trained head gives."""
         # laid open even where nobody watches: a fused kernel rounds differently, and watching shall change nothing
         return self._forward(inputs_of(batch, causal=self.causal), pattern or _look, z, logits)
+
+    @torch.inference_mode()
+    def watch(self, batch: Batch, look: Look) -> None:
+        """One forward pass without the language head; `look` sees the patterns of a few heads at a time."""
+        order = iter(range(len(self.layers)))
+        rows, length = batch.tokens.shape
+        at_once = max(1, WEIGHTS_AT_ONCE // (rows * length * length))
+
+        def see(_module: nn.Module, at: Ingredients) -> Tensor:
+            number = next(order)
+            written: list[Tensor] = []
+            for first in range(0, self.heads_per_layer, at_once):
+                some = at.some(slice(first, first + at_once))
+                pattern = some.pattern()
+                look("self", number, first, pattern)
+                written.append(some.write(pattern))
+            return written[0] if len(written) == 1 else torch.cat(written, dim=2)
+
+        with ExitStack() as stack:
+            self._watch_all(stack, see)
+            self.base(**inputs_of(batch, causal=self.causal))
+        self._check_seen(order)
 
     @torch.no_grad()
     def contribution(self, layer: int, z: HeadOutput, site: Site = "self") -> Float[Tensor, "batch query head d_model"]:
@@ -192,13 +217,20 @@ class AttentionModel:
             keep = self.base.register_forward_hook(lambda _module, _args, out: hidden.append(out[0]))
             stack.callback(keep.remove)
             if pattern is not None or z is not None:
-                # a module that stands for several layers is watched once
-                for module in {id(layer.attention): layer.attention for layer in self.layers[after + 1 :]}.values():
-                    stack.enter_context(watching(module, watch))
+                self._watch_all(stack, watch, after=after)
             out = (self.network if want_logits else self.base)(**inputs)
-        if (pattern is not None or z is not None) and (missed := list(order)):
-            raise ModelError(f"In {self.name!r} the taps never saw the layers {missed}. Allowed: model.backend=bridge.")
+        if pattern is not None or z is not None:
+            self._check_seen(order)
         return Output(hidden[0], out.logits if want_logits else None)
+
+    def _watch_all(self, stack: ExitStack, watch: Watch, after: int = -1) -> None:
+        # a module that stands for several layers is watched once
+        for module in {id(layer.attention): layer.attention for layer in self.layers[after + 1 :]}.values():
+            stack.enter_context(watching(module, watch))
+
+    def _check_seen(self, rest: Iterator[int]) -> None:
+        if missed := list(rest):
+            raise ModelError(f"In {self.name!r} the taps never saw the layers {missed}. Allowed: model.backend=bridge.")
 
 
 def _look(site: Site, layer: int, activation: Tensor) -> None:  # noqa: ARG001 - a tap that only watches

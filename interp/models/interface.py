@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -46,6 +46,11 @@ class Ingredients:
     def write(self, pattern: Pattern) -> HeadOutput:
         """What each head writes when it looks there."""
         return (pattern @ self.value).transpose(1, 2)
+
+    def some(self, heads: slice) -> "Ingredients":
+        """Those of some heads only."""
+        mask = self.mask if self.mask is None or self.mask.shape[1] == 1 else self.mask[:, heads]
+        return replace(self, query=self.query[:, heads], key=self.key[:, heads], value=self.value[:, heads], mask=mask)
 
     def attended(self) -> HeadOutput:
         """The same without a pattern to look at, fused where torch can."""

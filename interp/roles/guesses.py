@@ -1,7 +1,7 @@
 """What one could guess without a model: the baselines that a `hit` role has to beat on the same queries."""
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp.types import Batch
@@ -12,19 +12,28 @@ WORD_GUESSES = (*(f"offset{sign * by:+d}" for by in range(1, 11) for sign in (-1
 ALL_GUESSES = (*WORD_GUESSES, "nearest_mention", "uniform")
 
 
-def guessed_words(
-    guess: str, batch: Batch, candidates: Bool[Tensor, "batch word word"], tokens_of_word: Int[Tensor, "batch word"]
-) -> Bool[Tensor, "batch word word"]:
-    """The candidates that each query is guessed to look at; a guess of several shares its credit among them."""
-    width = candidates.shape[-1]
-    place = torch.arange(width, device=candidates.device)
+def credit(
+    guess: str,
+    batch: Batch,
+    pair: Int[Tensor, "pair 3"],
+    candidates: Bool[Tensor, "batch query key"],
+    tokens_of_word: Int[Tensor, "batch word"],
+) -> Float[Tensor, " pair"]:
+    """What a guess earns with each (row, query, target): 1 where it names that target, a share where it names several.
+
+    Every target is a candidate. In float64, so that ties are ties.
+    """
+    row, query, key = pair.unbind(1)
+    if guess == "uniform":
+        return 1 / candidates.sum(-1)[row, query].cpu().double()
     if guess.startswith("offset"):
-        guessed = (place[None, :] == place[:, None] + int(guess.removeprefix("offset"))).expand_as(candidates)
-    elif guess == "first":
-        guessed = (place == 0).expand_as(candidates)
-    elif guess == "nearest_mention":
-        guessed = batch.nearest_mention[:, :, None] == place
-    else:
-        owned = torch.where(candidates, tokens_of_word[:, None, :], -1)
-        guessed = owned == owned.amax(-1, keepdim=True)
-    return guessed & candidates
+        return (key == query + int(guess.removeprefix("offset"))).cpu().double()
+    if guess == "first":
+        return (key == 0).cpu().double()
+    if guess == "nearest_mention":
+        return (batch.nearest_mention[row, query] == key).cpu().double()
+    owned = torch.where(candidates, tokens_of_word[:, None, :], -1)
+    most = owned.amax(-1, keepdim=True)
+    shared = ((owned == most) & candidates).sum(-1)
+    is_one = tokens_of_word[row, key] == most[row, query, 0]
+    return is_one.cpu().double() / shared[row, query].cpu()
