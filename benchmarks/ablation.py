@@ -11,8 +11,8 @@ from benchmarks import bound, by_nnsight
 from benchmarks.common import TOLERANCE, Row, agree, compare, options, report
 from benchmarks.subjects import Subject, joined, load
 from interp.ablation import engine, replacements
-from interp.analysis import TOKENS_A_SWEEP
 from interp.corpora.batching import EncodedCorpus, batches, encode
+from interp.effects import TOKENS_A_SWEEP
 from interp.metrics import EMBEDDING_COSINE, LOG_PROB
 from interp.types import Batch, Head, Metric, Output
 

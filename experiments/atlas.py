@@ -8,12 +8,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments import head_ablation, head_roles
-from interp import plots
-from interp.ablation.replacements import Replacement
-from interp.analysis import MetricsOf, Progress, RolesOf, label, silent, tally_effects, tally_roles
+from interp import effects, plots
+from interp.analysis import RolesOf, label, tally_roles
 from interp.corpora.batching import encode
+from interp.effects import MetricsOf, Progress, silent
 from interp.results import Findings
-from interp.statistics import effect_table
 from interp.tallies import ShapeTally
 from interp.types import Corpus, HeadModel
 
@@ -25,11 +24,9 @@ def run(
     corpus: Corpus,
     *,
     roles: RolesOf,
-    replacement: str | Replacement,
+    ablation: Mapping[str, Any],
     metrics: MetricsOf,
     classification: Mapping[str, Any],
-    limit: int | None = 500,
-    engine: str = "auto",
     seed: int = 0,
     progress: Progress = silent,
 ) -> Findings:
@@ -38,17 +35,18 @@ def run(
     shape = ShapeTally(model.heads)
     sums = tally_roles(model, encoded, roles, shape, progress=progress)
     tables = head_roles.role_tables(sums, classification, seed)
-    effects = tally_effects(
-        model, encoded, replacement, metrics, limit=limit, seed=seed, engine=engine, progress=progress
+    minimum = classification["min_blocks"]
+    found = effects.measure(
+        model, encoded, metrics=metrics, **ablation, seed=seed, min_blocks=minimum, progress=progress
     )
-    tables["effects"] = effect_table(effects, seed=seed, min_blocks=classification["min_blocks"])
+    tables["effects"] = found.table
     tables["atlas"] = join(tables["scores"], tables["roles"], tables["effects"], shape)
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
-    skipped = encoded.skipped | head_ablation.without_value(effects)
-    return Findings(labelled, skipped, head_roles.missing_evidence(sums, classification))
+    skipped = {**encoded.skipped, **found.skipped}
+    return Findings(labelled, skipped, (*head_roles.missing_evidence(sums, classification), *found.said))
 
 
-def join(scores: pd.DataFrame, roles: pd.DataFrame, effects: pd.DataFrame, shape: ShapeTally) -> pd.DataFrame:
+def join(scores: pd.DataFrame, roles: pd.DataFrame, effect: pd.DataFrame, shape: ShapeTally) -> pd.DataFrame:
     """One row per head, with the effects of the first metric.
 
     `best_role` is the assigned role with the largest confirm lift (`unclassified` where there is none), `best_lift`
@@ -59,7 +57,7 @@ def join(scores: pd.DataFrame, roles: pd.DataFrame, effects: pd.DataFrame, shape
     entropy, distance = shape.means()
     heads = pd.DataFrame([tuple(head) for head in shape.heads], columns=HEAD)
     heads = heads.assign(entropy=entropy, mean_distance=distance)
-    effect = effects[effects.metric == effects.metric.iloc[0]]
+    effect = effect[effect.metric == effect.metric.iloc[0]]
     table = heads.merge(_roles_of_heads(scores, roles), on=HEAD, how="left").merge(
         effect[[*HEAD, "metric", "ablation", "effect", "ci_low", "ci_high"]], on=HEAD, how="left"
     )

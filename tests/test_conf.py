@@ -119,8 +119,8 @@ def test_the_limit_of_the_sweep_is_the_experiments(ablation: str) -> None:
         (["experiment=atlas", "ablation.limit=null"], None),
     ):
         config = composed(*overrides, f"ablation={ablation}")
-        assert config["experiment"]["limit"] == limit
-        assert config["experiment"]["replacement"]["_target_"].endswith(f".{ablation}")
+        assert config["experiment"]["ablation"]["limit"] == limit
+        assert config["experiment"]["ablation"]["replacement"]["_target_"].endswith(f".{ablation}")
 
 
 def test_the_sentence_chooses_its_corpus() -> None:
