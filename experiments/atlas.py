@@ -11,7 +11,8 @@ from experiments import head_ablation, head_roles
 from interp import effects, plots
 from interp.analysis import RolesOf, label, tally_roles
 from interp.corpora.batching import encode
-from interp.effects import MetricsOf, Progress, silent
+from interp.effects import MetricsOf
+from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tallies import ShapeTally
 from interp.types import Corpus, HeadModel

@@ -10,7 +10,8 @@ from experiments.wording import interval
 from interp import effects, plots
 from interp.analysis import label
 from interp.corpora.batching import encode
-from interp.effects import MetricsOf, Progress, silent
+from interp.effects import MetricsOf
+from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.types import Corpus, HeadModel
 

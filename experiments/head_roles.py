@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 
 from experiments.wording import interval
 from interp import plots
-from interp.analysis import Progress, RolesOf, label, silent, tally_roles
+from interp.analysis import RolesOf, label, tally_roles
 from interp.classify import classify, shortfall
 from interp.corpora.batching import encode
+from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics import score_table
 from interp.sums import RoleSums

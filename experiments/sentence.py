@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from interp import plots
-from interp.analysis import Progress, label, silent
+from interp.analysis import label
 from interp.corpora.batching import collate, encode
 from interp.errors import InterpError
+from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tallies import word_view
 from interp.types import Batch, Corpus, Head, HeadModel, Site

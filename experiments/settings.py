@@ -38,13 +38,22 @@ NUMBERS = {
     "corpus.documents": COUNT,
     "corpus.limit": LIMIT,
     "ablation.limit": LIMIT,
+    "ablation.sample": COUNT,
+    "ablation.until": SHARE._replace(optional=True),
+    "ablation.top": LIMIT,
+    "ablation.margin": SHARE,
     "classify.margin": SHARE,
     "classify.alpha": SHARE,
     "classify.min_queries": COUNT,
     "classify.min_blocks": COUNT,
     "classify.min_word_mass": SHARE,
 }
-CHOICES = {"model.init": ("pretrained", "random")}
+CHOICES = {
+    "model.init": ("pretrained", "random"),
+    "ablation.engine": ("auto", "fast", "plain"),
+    "ablation.precision": ("float32", "delta", "bfloat16"),
+    "ablation.estimate": (None, "gate_gradient", "attribution", "gauss_newton"),
+}
 SWITCHES = ("json", "quiet", "corpus.subtypes")
 TEXTS = ("device", "dtype", "model.device", "model.dtype", "model.path", "model.name", "corpus.path")
 ASKED_OF_A_SENTENCE = {"text": "corpus.text", "query": "experiment.query", "candidates": "experiment.candidates"}

@@ -7,8 +7,9 @@ import pandas as pd
 
 from interp import roles as known_roles
 from interp.corpora.batching import EncodedCorpus, batches, encode
-from interp.effects import Progress, measure, silent
+from interp.effects import measure
 from interp.errors import InterpError, closest
+from interp.progress import Progress, silent
 from interp.statistics import score_table
 from interp.sums import RoleSums
 from interp.tallies import RoleTally, Tally, stream

@@ -1,23 +1,24 @@
 """What the model loses without each head, as a table: exactly, until enough is known, or estimated."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import pandas as pd
+import torch
 
 from interp import metrics as known_metrics
 from interp.ablation import replacements
+from interp.ablation.estimates import ESTIMATES, estimate_sums, fitting
 from interp.ablation.replacements import Replacement, Silencer
 from interp.ablation.sweep import sweep
-from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced
+from interp.approximate import settle
+from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced, read_batches
 from interp.errors import InterpError, closest
+from interp.progress import Progress, silent
 from interp.statistics import effect_table
 from interp.sums import EffectSums
-from interp.types import Head, HeadModel, Metric
-
-Progress = Callable[[Sequence[Any], str], Iterable[Any]]
-"""Shows how far a loop over the items has come, under a name."""
+from interp.types import HeadModel, Metric
 
 MetricsOf = Callable[[HeadModel], Sequence[Metric]]
 
@@ -31,6 +32,8 @@ REPLACEMENTS: dict[str, Replacement] = {
 TOKENS_A_SWEEP = 512
 """Padded tokens of a batch that is swept: the engine stacks several variants of it to fill a pass."""
 
+HEAD = ["site", "layer", "head"]
+
 
 @dataclass(frozen=True)
 class Effects:
@@ -41,9 +44,8 @@ class Effects:
     said: tuple[str, ...] = ()
 
 
-def silent(items: Sequence[Any], name: str) -> Iterable[Any]:  # noqa: ARG001 - the quiet kind of progress
-    """The items themselves."""
-    return items
+Exact = Callable[[Sequence[int], str], list[EffectSums]]
+"""Every head silenced in turn on these documents, with this precision."""
 
 
 def measure(
@@ -54,6 +56,12 @@ def measure(
     metrics: MetricsOf | Sequence[Metric] = known_metrics.automatic,
     limit: int | None = None,
     engine: str = "auto",
+    precision: str = "float32",
+    until: float | None = None,
+    top: int | None = None,
+    margin: float = 0.05,
+    estimate: str | None = None,
+    sample: int = 32,
     seed: int = 0,
     min_blocks: int = 12,
     progress: Progress = silent,
@@ -61,32 +69,37 @@ def measure(
     """One row per head and metric: effect = intact − ablated, averaged over documents.
 
     `limit` takes that many documents, evenly spaced; what a replacement measures, it measures on the whole corpus.
-    Raises `InterpError` for a setting that is not known.
+    Lower `precision` adds the column `error`, |effect − exact effect| over `sample` documents. `until` and `top` stop
+    early (see `interp.approximate`), with the first metric only. `estimate` guesses instead, and adds the column
+    `rank_agreement`, Spearman's with the exact effects of `sample` documents. Raises `InterpError` for a setting that
+    is not known, does not fit the model, or does not go with another.
     """
+    _check(limit, until, top, margin, estimate, sample, precision, model)
     name, prepare = named(replacement)
     chosen = metrics(model) if callable(metrics) else metrics
     silence = prepare(model, encoded, seed)
-    documents = evenly_spaced(len(encoded), checked_limit(limit))
-    sums = exact(model, encoded, silence, chosen, name, documents=documents, engine=engine, progress=progress)
-    return Effects(effect_table(sums, seed=seed, min_blocks=min_blocks), without_value(sums))
-
-
-def exact(
-    model: HeadModel,
-    encoded: EncodedCorpus,
-    silence: Silencer,
-    metrics: Sequence[Metric],
-    name: str,
-    *,
-    documents: Sequence[int],
-    heads: Sequence[Head] | None = None,
-    engine: str = "auto",
-    progress: Progress = silent,
-) -> list[EffectSums]:
-    """Every head silenced in turn on these documents."""
-    groups = batches(encoded, model, documents=documents, tokens=TOKENS_A_SWEEP)
-    swept = (group.batch() for group in progress(groups, f"ablation ({name})"))
-    return sweep(model, swept, silence, metrics, ablation=name, heads=heads, using=engine)
+    documents = evenly_spaced(len(encoded), limit)
+    few = [documents[i] for i in evenly_spaced(len(documents), sample)]
+    exact = partial(_exact, model, encoded, silence, chosen, name, engine=engine, progress=progress)
+    if estimate is not None:
+        return _estimated(
+            model, encoded, silence, chosen, name, exact, few, documents, estimate, seed, min_blocks, progress
+        )
+    if until is not None or top is not None:
+        table = settle(
+            model, encoded, silence, chosen[0], name, documents=documents, tokens=TOKENS_A_SWEEP, until=until, top=top,
+            margin=margin, seed=seed, engine=engine, precision=precision, progress=progress,
+        )  # fmt: skip
+        found = Effects(table, {}, _said_of_stopping(table, len(documents), chosen))
+    else:
+        sums = exact(documents, precision)
+        found = Effects(effect_table(sums, seed=seed, min_blocks=min_blocks), _without_value(sums))
+    if precision == "float32":
+        return found
+    errors = _errors(exact(few, precision), exact(few, "float32"))
+    said = f"precision={precision}: `error` is |effect − exact effect| over {len(few)} documents."
+    table = found.table.merge(errors, on=[*HEAD, "metric"], how="left", validate="many_to_one")
+    return Effects(table, found.skipped, (*found.said, said))
 
 
 def named(replacement: str | Replacement) -> tuple[str, Replacement]:
@@ -99,13 +112,121 @@ def named(replacement: str | Replacement) -> tuple[str, Replacement]:
     return getattr(getattr(replacement, "func", replacement), "__name__", "custom"), replacement
 
 
-def checked_limit(limit: int | None) -> int | None:
-    """The limit as it is given. Raises `InterpError` for none at all."""
-    if limit is not None and limit < 1:
-        raise InterpError(f"ablation.limit={limit}. Allowed: null (all documents) or a whole number of 1 or more.")
-    return limit
+def _exact(
+    model: HeadModel,
+    encoded: EncodedCorpus,
+    silence: Silencer,
+    metrics: Sequence[Metric],
+    name: str,
+    documents: Sequence[int],
+    precision: str,
+    *,
+    engine: str,
+    progress: Progress,
+) -> list[EffectSums]:
+    groups = progress(batches(encoded, model, documents=documents, tokens=TOKENS_A_SWEEP), f"ablation ({name})")
+    return sweep(model, read_batches(groups), silence, metrics, ablation=name, using=engine, precision=precision)
 
 
-def without_value(sums: Sequence[EffectSums]) -> dict[str, int]:
+def _estimated(
+    model: HeadModel,
+    encoded: EncodedCorpus,
+    silence: Silencer,
+    metrics: Sequence[Metric],
+    name: str,
+    exact: Exact,
+    few: Sequence[int],
+    documents: Sequence[int],
+    estimate: str,
+    seed: int,
+    min_blocks: int,
+    progress: Progress,
+) -> Effects:
+    """The estimate on all documents, and how far it ranks heads as the exact effects of a few do."""
+    fitted = fitting(estimate, metrics)
+    label = f"{estimate} of {name} (estimate)" if estimate != "gate_gradient" else f"{estimate} (estimate)"
+    groups = progress(batches(encoded, model, documents=documents), label)
+    sums = estimate_sums(model, read_batches(groups), silence, fitted, estimate=estimate, ablation=label, seed=seed)
+    table = effect_table(sums, seed=seed, min_blocks=min_blocks)
+    swept = effect_table(exact(few, "float32"), seed=seed, min_blocks=min_blocks)
+    agreement = {
+        metric.name: _agreement(table[table.metric == metric.name], swept[swept.metric == metric.name])
+        for metric in fitted
+    }
+    table["rank_agreement"] = table.metric.map(agreement)
+    left_out = [metric.name for metric in metrics if metric not in fitted]
+    said = [
+        f"{label} of {metric}: Spearman's rank agreement with the exact effects on {len(few)} documents is {rank:.2f}."
+        for metric, rank in agreement.items()
+    ]
+    said += [f"{estimate} is not for {metric}, which is left out." for metric in left_out]
+    forwards = ESTIMATES[estimate].forwards
+    return Effects(table, _without_value(sums), (*said, f"It costs about {forwards} forward passes for all heads."))
+
+
+def _agreement(estimated: pd.DataFrame, exact: pd.DataFrame) -> float:
+    """Spearman's correlation of the sizes: a gate's gradient has no sign."""
+    both = estimated.merge(exact, on=HEAD, suffixes=("_estimated", "_exact"), validate="one_to_one")
+    return float(both.effect_estimated.abs().corr(both.effect_exact.abs(), method="spearman"))
+
+
+def _errors(low: Sequence[EffectSums], exact: Sequence[EffectSums]) -> pd.DataFrame:
+    """How far the mean effects of each head lie apart, on the same documents."""
+    return pd.concat(
+        pd.DataFrame(
+            {
+                **{key: [head[place] for head in one.heads] for place, key in enumerate(HEAD)},
+                "metric": one.metric,
+                "error": abs(one.effect.sum(axis=1) - other.effect.sum(axis=1)) / max(one.n.sum(), 1),
+            }
+        )
+        for one, other in zip(low, exact, strict=True)
+    )
+
+
+def _said_of_stopping(table: pd.DataFrame, documents: int, metrics: Sequence[Metric]) -> tuple[str, ...]:
+    said = (
+        f"Approximate: heads were settled after {table.n.min()} to {table.n.max()} of {documents} documents, "
+        f"{table.n.sum() / (len(table) * documents):.0%} of all."
+    )
+    others = ", ".join(metric.name for metric in metrics[1:])
+    return (said, f"Only {metrics[0].name} was measured, not {others}.") if others else (said,)
+
+
+def _without_value(sums: Sequence[EffectSums]) -> dict[str, int]:
     """How many documents were too short for each metric."""
     return {f"documents_without_{one.metric}": one.left_out for one in sums}
+
+
+def _check(
+    limit: int | None,
+    until: float | None,
+    top: int | None,
+    margin: float,
+    estimate: str | None,
+    sample: int,
+    precision: str,
+    model: HeadModel,
+) -> None:
+    """Raises `InterpError` for the first setting that cannot be, or does not go with another."""
+    for setting, value in (("limit", limit), ("sample", sample)):
+        if value is not None and value < 1:
+            optional = "null (all documents) or " if setting == "limit" else ""
+            raise InterpError(f"ablation.{setting}={value}. Allowed: {optional}a whole number of 1 or more.")
+    if until is not None and not until > 0:
+        raise InterpError(f"ablation.until={until}. Allowed: null, or a share of the largest effect, above 0.")
+    if top is not None and not 1 <= top <= len(model.heads):
+        raise InterpError(f"ablation.top={top}. Allowed: null, or 1 to {len(model.heads)}, the number of heads.")
+    if not margin >= 0:
+        raise InterpError(f"ablation.margin={margin}. Allowed: 0 or more, a share of the largest effect.")
+    asked = {"until": until, "top": top, "estimate": estimate}
+    given = [f"ablation.{setting}={value}" for setting, value in asked.items() if value is not None]
+    if len(given) > 1:
+        raise InterpError(f"{' and '.join(given)} are different ways to need less work. Give one of them.")
+    if estimate is not None and precision != "float32":
+        raise InterpError(f"ablation.precision={precision} is for sweeps, not for ablation.estimate={estimate}.")
+    if precision == "bfloat16" and not (model.device.type == "cuda" and torch.cuda.is_bf16_supported()):
+        raise InterpError(
+            f"ablation.precision=bfloat16 is for GPUs that have it, and this is {model.device}. "
+            "Allowed here: float32, or delta (bfloat16 on the difference from the clean run)."
+        )

@@ -1,5 +1,8 @@
 """What a model is good for, as a number per document; larger is better."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -56,6 +59,34 @@ def kl(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " batch"]:
     return -precise(apart).sum(-1) / precise(there).sum(-1)
 
 
+def cosine_direction(
+    output: Output, batch: Batch, generators: Sequence[np.random.Generator]
+) -> Float[Tensor, " batch"]:
+    """The embedding, of length 1, along random signs: 1 − cos is half the squared distance of two such embeddings."""
+    embedding = torch.nn.functional.normalize(_pooled(output, batch), dim=-1)
+    signs = np.stack([generator.choice([-1.0, 1.0], embedding.shape[-1]) for generator in generators])
+    return (embedding * torch.from_numpy(signs).to(embedding)).sum(-1)
+
+
+def kl_direction(output: Output, batch: Batch, generators: Sequence[np.random.Generator]) -> Float[Tensor, " batch"]:
+    """Log-probabilities of tokens drawn from the model's own distribution, with random signs, over √tokens.
+
+    The variance of their gradient is Fisher's information, the second derivative of the divergence.
+    """
+    if output.logits is None:
+        raise InterpError("kl needs the logits of a trained language head, and this model has none.")
+    log_probs = output.logits[:, :-1].float().log_softmax(-1)
+    length = log_probs.shape[1]
+    draws = np.stack([generator.random((length, 2)) for generator in generators])
+    below = log_probs.detach().exp().cumsum(-1)
+    uniform = torch.from_numpy(draws[..., :1]).to(below)
+    drawn = torch.searchsorted(below, uniform * below[..., -1:]).clamp(max=below.shape[-1] - 1)
+    signs = torch.from_numpy(np.where(draws[..., 1] < 0.5, -1.0, 1.0)).to(below)
+    there = batch.mask[:, 1:]
+    chosen = torch.where(there, log_probs.gather(-1, drawn)[..., 0] * signs, 0.0)
+    return precise(chosen).sum(-1) / precise(there).sum(-1).sqrt()
+
+
 def precise(values: Tensor) -> Tensor:
     """In float64, for sums; on the CPU where the device has none (mps)."""
     return (values.cpu() if values.device.type == "mps" else values).double()
@@ -74,6 +105,6 @@ def _predicted_tokens(batch: Batch) -> Int[Tensor, " batch"]:
     return batch.mask.sum(-1) - 1
 
 
-EMBEDDING_COSINE = Metric("embedding_cosine", False, False, embedding_cosine, _all_tokens)
+EMBEDDING_COSINE = Metric("embedding_cosine", False, False, embedding_cosine, _all_tokens, cosine_direction)
 LOG_PROB = Metric("log_prob", True, True, log_prob, _predicted_tokens)
-KL = Metric("kl", False, True, kl, _predicted_tokens)
+KL = Metric("kl", False, True, kl, _predicted_tokens, kl_direction)

@@ -220,8 +220,19 @@ class Resumable(HeadModel, Protocol):
         """Whether this one can, of its kind."""
         ...
 
-    def remember(self, batch: Batch, *, pattern: bool = False, linear: bool = False, logits: bool = True) -> Clean:
-        """One forward pass that keeps what `resume` starts from; patterns and linear maps only if asked."""
+    def remember(
+        self,
+        batch: Batch,
+        *,
+        pattern: bool = False,
+        linear: bool = False,
+        gradients: bool = False,
+        logits: bool = True,
+    ) -> Clean:
+        """One forward pass that keeps what `resume` starts from; patterns and linear maps only if asked.
+
+        With `gradients`, the output can be differentiated with respect to every layer's z.
+        """
         ...
 
     def resume(
@@ -272,3 +283,8 @@ class Metric:
     language: bool
     measure: Callable[[Output, Batch, Output], Float[Tensor, " batch"]]
     scored_tokens: Callable[[Batch], Int[Tensor, " batch"]]
+    direction: Callable[[Output, Batch, Sequence[np.random.Generator]], Float[Tensor, " batch"]] | None = None
+    """A random linear view of what is compared with the intact model, one generator a document.
+
+    Half its squared change is, on average and to second order, what the metric loses; none where a gradient tells.
+    """

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.ablation.replacements import Silencing, tap_of
-from interp.types import Batch, Clean, Head, Metric, Output, Resumable, Site, Tap
+from interp.types import Batch, Clean, Head, HeadOutput, Metric, Output, Resumable, Site, Tap
 
 TOKENS_AT_ONCE = 1536
 """Padded tokens of all variants that go through the rest of the network together."""
@@ -31,10 +31,24 @@ def measure(
 ) -> tuple[Float[Tensor, "metric batch"], Float[Tensor, "metric variant batch"]]:
     """Every metric of every document, of the intact model and with each set of heads silenced.
 
-    `precision` is `float32`, or `delta`: bfloat16, on the difference from the clean run only.
+    `precision` is `float32`; `delta`: bfloat16, on the difference from the clean run only; or `bfloat16` throughout.
     """
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        return _measure(model, batch, silencing, sets, metrics, tokens, linear=precision == "delta")
+
+
+def _measure(
+    model: Resumable,
+    batch: Batch,
+    silencing: Silencing,
+    sets: Sequence[Sequence[Head]],
+    metrics: Sequence[Metric],
+    tokens: int,
+    *,
+    linear: bool,
+) -> tuple[Float[Tensor, "metric batch"], Float[Tensor, "metric variant batch"]]:
     logits = any(metric.language for metric in metrics)
-    clean = model.remember(batch, pattern=silencing.kind == "pattern", linear=precision == "delta", logits=logits)
+    clean = model.remember(batch, pattern=silencing.kind == "pattern", linear=linear, logits=logits)
     before = torch.stack([metric.measure(clean.output, batch, clean.output) for metric in metrics])
     after = before.new_zeros(len(metrics), len(sets), len(batch.tokens))
     at_once = max(1, tokens // batch.tokens.numel())
@@ -62,13 +76,15 @@ def _by_first_layer(sets: Sequence[Sequence[Head]]) -> dict[int, list[int]]:
 @torch.inference_mode()
 def _changes(model: Resumable, clean: Clean, silencing: Silencing, layer: int) -> Float[Tensor, "head batch pos d"]:
     """What silencing each head of a layer alone adds to the output of its attention."""
-    z = clean.z[layer]
+    return model.contribution(layer, replaced_z(clean, silencing, layer) - clean.z[layer]).permute(2, 0, 1, 3)
+
+
+def replaced_z(clean: Clean, silencing: Silencing, layer: int) -> HeadOutput:
+    """What the heads of a layer write, every one of them silenced alone."""
     if silencing.kind == "z":
-        replaced = silencing.replace("self", layer, z)
-    else:
-        pattern = silencing.replace("self", layer, clean.pattern[layer])
-        replaced = (pattern @ clean.value[layer]).transpose(1, 2)
-    return model.contribution(layer, replaced - z).permute(2, 0, 1, 3)
+        return silencing.replace("self", layer, clean.z[layer])
+    pattern = silencing.replace("self", layer, clean.pattern[layer])
+    return (pattern @ clean.value[layer]).transpose(1, 2)
 
 
 def _added(

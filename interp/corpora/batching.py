@@ -1,6 +1,6 @@
 """Documents to padded batches for one model: tokens aligned to words by character offsets, gold moved along."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,7 +112,7 @@ class Group:
         return collate(self.encoded, self.documents, self.model)
 
 
-def read_batches(groups: Sequence[Group]) -> Iterator[Batch]:
+def read_batches(groups: Iterable[Group]) -> Iterator[Batch]:
     """The batches one after another, one in memory at a time."""
     return (group.batch() for group in groups)
 

@@ -43,7 +43,8 @@ class AttentionModel:
         provenance: Mapping[str, str] | None = None,
     ) -> None:
         check_offsets(tokenizer, name)
-        self.network: Any = network.eval()
+        # gradients are asked for activations only, never for weights
+        self.network: Any = network.eval().requires_grad_(False)
         self.tokenizer, self.name, self.has_language_head = tokenizer, name, has_language_head
         self.provenance = dict(provenance or {})
         self.causal = is_causal(network.config)
@@ -114,11 +115,19 @@ class AttentionModel:
         """Whether every layer lies in a block of its own, so that the network can be run from there on."""
         return all(layer.block is not None for layer in self.layers)
 
-    @torch.inference_mode()
-    def remember(self, batch: Batch, *, pattern: bool = False, linear: bool = False, logits: bool = True) -> Clean:
+    def remember(
+        self,
+        batch: Batch,
+        *,
+        pattern: bool = False,
+        linear: bool = False,
+        gradients: bool = False,
+        logits: bool = True,
+    ) -> Clean:
         """One forward pass that keeps what `resume` starts from, and each layer's z, v and (if asked) pattern.
 
-        `linear` keeps what goes into and comes out of every linear map, for `resume` to work on differences.
+        `linear` keeps what goes into and comes out of every linear map, for `resume` to work on differences; with
+        `gradients`, what the model gives can be differentiated with respect to every layer's z.
         """
         if not self.resumable:
             raise ModelError(
@@ -138,11 +147,14 @@ class AttentionModel:
                 if pattern:
                     patterns[number] = at.pattern()
                 z[number] = at.write(patterns[number]) if pattern else at.attended()
+                if gradients and not z[number].requires_grad:
+                    z[number].requires_grad_()
                 return z[number]
 
             return watch
 
         with ExitStack() as stack:
+            stack.enter_context(torch.enable_grad() if gradients else torch.inference_mode())
             for number, layer in enumerate(self.layers):
                 stack.enter_context(watching(layer.attention, keep(number)))
                 stack.callback(_keep_input(layer.block, before, number).remove)

@@ -1,0 +1,152 @@
+"""What silencing each head would do, guessed for all heads at once from gradients at the intact model: for triage.
+
+A forward pass costs about as much as a pass back to the activations, so each of these costs two or three.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.ablation.engine import replaced_z
+from interp.ablation.replacements import Silencer, Silencing
+from interp.ablation.totals import Totals
+from interp.errors import InterpError, closest
+from interp.metrics import precise
+from interp.sums import EffectSums
+from interp.types import Batch, Clean, HeadModel, HeadOutput, Metric, Resumable
+
+PROBES = 1
+"""Random directions per document for the Gauss-Newton sketch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """How one kind of estimate is made of the slope, or of the slopes of random directions, along each head's change.
+
+    `of_change` says whether it is for metrics that measure the size of a change, whose own slope is 0 at the intact
+    model, or for the others. `to_zero`: along the change to z = 0, whatever the replacement. `normalised`: over the
+    heads of a layer its squares sum to one, so it has no unit.
+    """
+
+    forwards: int
+    of_change: bool
+    to_zero: bool
+    normalised: bool
+    effect: Callable[[Float[Tensor, "probe head batch"]], Float[Tensor, "head batch"]]
+
+
+def gate_gradient(slopes: Float[Tensor, "probe head batch"]) -> Float[Tensor, "head batch"]:
+    """|zᵀ ∂metric/∂z|, the slope along a gate at the head (Michel et al. 2019, section 4.1, equation 2)."""
+    return slopes[0].abs()
+
+
+def attribution(slopes: Float[Tensor, "probe head batch"]) -> Float[Tensor, "head batch"]:
+    """(z − replacement)ᵀ ∂metric/∂z: the effect to first order (Nanda 2023, attribution patching)."""
+    return -slopes[0]
+
+
+def gauss_newton(slopes: Float[Tensor, "probe head batch"]) -> Float[Tensor, "head batch"]:
+    """½ (changeᵀ ∂direction/∂z)², averaged over random directions: the effect to second order, its curvature sketched.
+
+    The curvature is that of the Gauss-Newton matrix (Martens 2020, section 8): all of it where there is no slope.
+    """
+    return slopes.square().mean(0) / 2
+
+
+ESTIMATES = {
+    "gate_gradient": Estimate(2, of_change=False, to_zero=True, normalised=True, effect=gate_gradient),
+    "attribution": Estimate(2, of_change=False, to_zero=False, normalised=False, effect=attribution),
+    "gauss_newton": Estimate(1 + PROBES, of_change=True, to_zero=False, normalised=False, effect=gauss_newton),
+}
+
+
+def fitting(name: str, metrics: Sequence[Metric]) -> list[Metric]:
+    """The metrics that an estimate is for. Raises `InterpError` for an estimate not known, or where there are none."""
+    if name not in ESTIMATES:
+        raise InterpError(f"ablation.estimate={name} is not known. {closest(name, ESTIMATES)}")
+    chosen = [metric for metric in metrics if (metric.direction is not None) == ESTIMATES[name].of_change]
+    if not chosen:
+        others = [one for one in ESTIMATES if ESTIMATES[one].of_change != ESTIMATES[name].of_change]
+        raise InterpError(
+            f"ablation.estimate={name} is not for {', '.join(metric.name for metric in metrics)}: where a metric "
+            "measures the size of a change, its gradient at the intact model is zero, and elsewhere it is not. "
+            f"Allowed here: {', '.join(f'ablation.estimate={one}' for one in others)}."
+        )
+    return chosen
+
+
+def estimate_sums(
+    model: HeadModel,
+    batches: Iterable[Batch],
+    silence: Silencer,
+    metrics: Sequence[Metric],
+    *,
+    estimate: str,
+    ablation: str,
+    seed: int = 0,
+) -> list[EffectSums]:
+    """One `EffectSums` for each metric that the estimate is for. Raises `InterpError` as `fitting` does, or for a model
+    that cannot be differentiated."""
+    chosen = fitting(estimate, metrics)
+    if not (isinstance(model, Resumable) and model.resumable):
+        raise InterpError(
+            f"ablation.estimate={estimate} needs gradients, which {model.name!r} does not offer in this backend. "
+            "Allowed for it: ablation.estimate=null; or model.backend=attention."
+        )
+    kind = ESTIMATES[estimate]
+    totals = [Totals(model.heads) for _ in chosen]
+    for batch in batches:
+        silencing = silence(batch)
+        needs = any(metric.language for metric in chosen)
+        clean = model.remember(batch, pattern=silencing.kind == "pattern", gradients=True, logits=needs)
+        change = [-clean.z[layer] if kind.to_zero else _change(clean, silencing, layer) for layer in clean.z]
+        for total, metric in zip(totals, chosen, strict=True):
+            before = metric.measure(clean.output, batch, clean.output)
+            slopes = torch.stack([_slopes(view, clean, change) for view in _views(metric, clean, before, kind, seed)])
+            before = before.detach()
+            total.add(before, before - kind.effect(slopes).to(before), metric.scored_tokens(batch), batch.block)
+    sums = [total.sums(ablation, metric.name, signed=False) for total, metric in zip(totals, chosen, strict=True)]
+    return [_normalised(one) for one in sums] if kind.normalised else sums
+
+
+@torch.no_grad()
+def _change(clean: Clean, silencing: Silencing, layer: int) -> HeadOutput:
+    return replaced_z(clean, silencing, layer) - clean.z[layer]
+
+
+def _views(metric: Metric, clean: Clean, value: Tensor, kind: Estimate, seed: int) -> list[Tensor]:
+    """The numbers per document that are differentiated."""
+    if not kind.of_change or metric.direction is None:
+        return [value]
+    documents = clean.batch.document.tolist()
+    # of a document's own number, so that batches and their order change nothing
+    return [
+        metric.direction(clean.output, clean.batch, [np.random.default_rng([seed, probe, one]) for one in documents])
+        for probe in range(PROBES)
+    ]
+
+
+def _slopes(values: Float[Tensor, " batch"], clean: Clean, change: Sequence[HeadOutput]) -> Float[Tensor, "head batch"]:
+    """How fast each document's number moves as each head's z moves along its change."""
+    # a document's number depends on its own row only, so that the sum gives every row its own gradient
+    gradients = torch.autograd.grad(values.nan_to_num().sum(), list(clean.z.values()), retain_graph=True)
+    return torch.cat(
+        [precise(one.detach() * gradient).sum((1, 3)).T for one, gradient in zip(change, gradients, strict=True)]
+    )
+
+
+def _normalised(sums: EffectSums) -> EffectSums:
+    """Divided by the root of the layer's summed squares (Michel et al. 2019, section 4.1, after Molchanov et al.)."""
+    total, layers = sums.effect.sum(axis=1), np.array([layer for _, layer, _ in sums.heads])
+    length = np.array([np.sqrt(np.square(total[layers == layer]).sum()) for layer in layers]) / max(sums.n.sum(), 1)
+    scale = 1 / np.where(length > 0, length, 1)[:, None]
+    return replace(
+        sums,
+        effect=sums.effect * scale,
+        effect_by_token=sums.effect_by_token * scale,
+        ablated=np.full_like(sums.ablated, np.nan),
+    )
