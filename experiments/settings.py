@@ -9,27 +9,27 @@ from interp.results import flatten
 
 
 class _Range(NamedTuple):
-    """The numbers that a setting may have; `optional`: null as well."""
+    """The numbers that a setting may have; `null`: what null means, where it is allowed as well."""
 
     whole: bool
     lowest: float
     highest: float = math.inf
-    optional: bool = False
+    null: str = ""
 
     def holds(self, value: object) -> bool:
         if value is None:
-            return self.optional
+            return bool(self.null)
         kind = int if self.whole else int | float
         return isinstance(value, kind) and not isinstance(value, bool) and self.lowest <= value <= self.highest
 
     def __str__(self) -> str:
         number = "a whole number" if self.whole else "a number"
         bounds = f"of {self.lowest} or more" if self.highest == math.inf else f"from {self.lowest} to {self.highest}"
-        return f"{number} {bounds}" + (", or null for all" if self.optional else "")
+        return f"{number} {bounds}" + (f", or null for {self.null}" if self.null else "")
 
 
 SEED, SHARE, COUNT = _Range(True, 0, 2**32 - 1), _Range(False, 0, 1), _Range(True, 1)
-LIMIT = COUNT._replace(optional=True)
+LIMIT = COUNT._replace(null="all")
 
 NUMBERS = {
     "seed": SEED,
@@ -39,8 +39,8 @@ NUMBERS = {
     "corpus.limit": LIMIT,
     "ablation.limit": LIMIT,
     "ablation.sample": COUNT,
-    "ablation.until": SHARE._replace(optional=True),
-    "ablation.top": LIMIT,
+    "ablation.until": SHARE._replace(null="no end before the last document"),
+    "ablation.top": COUNT._replace(null="no race"),
     "ablation.margin": SHARE,
     "classify.margin": SHARE,
     "classify.alpha": SHARE,
@@ -52,7 +52,7 @@ CHOICES = {
     "model.init": ("pretrained", "random"),
     "ablation.engine": ("auto", "fast", "plain"),
     "ablation.precision": ("float32", "delta", "bfloat16"),
-    "ablation.estimate": (None, "gate_gradient", "attribution", "gauss_newton"),
+    "ablation.estimate": ("null", "gate_gradient", "attribution", "gauss_newton"),
 }
 SWITCHES = ("json", "quiet", "corpus.subtypes")
 TEXTS = ("device", "dtype", "model.device", "model.dtype", "model.path", "model.name", "corpus.path")
@@ -66,8 +66,9 @@ def check(config: Mapping[str, Any]) -> None:
         if key in flat and not allowed.holds(flat[key]):
             raise _refusal(key, flat[key], str(allowed))
     for key, options in CHOICES.items():
-        if key in flat and flat[key] not in options:
-            raise InterpError(f"{key}={flat[key]} is not known. {closest(flat[key], options)}")
+        given = "null" if key in flat and flat[key] is None else flat.get(key)
+        if key in flat and given not in options:
+            raise InterpError(f"{key}={given} is not known. {closest(given, options)}")
     for key in SWITCHES:
         if key in flat and not isinstance(flat[key], bool):
             raise _refusal(key, flat[key], "true or false")

@@ -24,6 +24,7 @@ def configuration(*overrides: str) -> dict[str, Any]:
         ("corpus.limit=1", "ablation.limit=null", "json=true", "quiet=true"),
         ("corpus=conllu", "corpus.path=x", "corpus.limit=null", "corpus.subtypes=true"),
         ("model=local", "model.path='7'", "model.init=random"),
+        ("ablation.until=0.1", "ablation.top=10", "ablation.precision=delta", "ablation.estimate=gauss_newton"),
         ("experiment=sentence", "text='a b'", "query=0", "candidates=[a,1]"),
         ("experiment=sentence", "text='a b'", "query=true", "candidates=[]"),
         ("+something.of.the.users=own",),
@@ -44,9 +45,18 @@ def test_a_number_is_a_number_and_in_its_range(key: str, value: object) -> None:
 
 
 def test_only_limits_may_be_null() -> None:
-    assert {key for key, allowed in NUMBERS.items() if allowed.holds(None)} == {"corpus.limit", "ablation.limit"}
+    may_be_null = {key for key, allowed in NUMBERS.items() if allowed.holds(None)}
+    assert may_be_null == {"corpus.limit", "ablation.limit", "ablation.until", "ablation.top"}
 
 
 def test_the_message_types_null_as_it_is_typed() -> None:
     with pytest.raises(InterpError, match=r"^seed=null is not allowed"):
         check({"seed": None})
+
+
+@pytest.mark.parametrize(
+    ("setting", "closest"), [("precision", "delta"), ("estimate", "gauss_newton"), ("engine", "plain")]
+)
+def test_a_choice_is_one_of_those_there_are(setting: str, closest: str) -> None:
+    with pytest.raises(InterpError, match=rf"^ablation\.{setting}={closest}x is not known.*{closest}"):
+        check({"ablation": {setting: closest + "x"}})
