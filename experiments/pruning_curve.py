@@ -131,7 +131,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     return lines
 
 
-def against_random(row: Mapping[str, Any]) -> str:
+def against_random(row: Mapping[Any, Any]) -> str:
     """`, +0.0123 [+0.0110, +0.0136] against random`; nothing for random orders themselves."""
     if pd.isna(row["difference"]):
         return ""
