@@ -19,14 +19,16 @@ from experiments import pruning_curve, settings
 from interp import metrics, plots, pruning
 from interp.ablation import replacements
 from interp.corpora.batching import encode
+from interp.effects import silent
 from interp.errors import InterpError
 from interp.results import Findings
 from interp.roles import positional
+from interp.roles.syntax import to_governor as governor_role
 from interp.statistics import area_table, bootstrap_interval, curve_table, joint_effect_table
 from interp.sums import PruningSums
 from interp.types import BLOCKS, Batch, Corpus, Head, Metric, Output, Tap
 from tests.conftest import Case, corpus_of, replaced_z, without_head
-from tests.fakes import FakeModel, random_documents, uniform
+from tests.fakes import FakeModel, random_documents, to_governor, uniform
 from tests.test_ablation import TEXTS, average_z, block_of, embedding, log_probability
 
 if TYPE_CHECKING:
@@ -186,6 +188,14 @@ def test_the_lowest_goes_first_and_ties_stay_as_they_are() -> None:
     assert (order.name, order.seed) == ("role", None)
     with pytest.raises(InterpError, match=r"cannot be ordered by 'role'.*gives no lift"):
         pruning.lowest_first("role", table.assign(lift=np.nan), "lift")
+
+
+def test_the_head_that_a_role_fits_best_goes_last() -> None:
+    """Head 0 looks at governors, head 1 evenly at everything."""
+    model = FakeModel(lambda batch: torch.cat([to_governor(batch), uniform(batch)], dim=1), 2)
+    encoded = encode(model, Corpus("random", tuple(random_documents(90)), ""))
+    order = pruning_curve.order_by_role(model, encoded, governor_role("nsubj"), silent)
+    assert (order.name, order.heads) == ("nsubj.to_governor", (("self", 0, 1), ("self", 0, 0)))
 
 
 def test_random_orders_are_permutations_that_the_seed_decides() -> None:
@@ -361,9 +371,9 @@ def test_the_figures_draw_every_row() -> None:
         (second, joint, "sum_of_effects", "joint_effect"),
     ):
         (axes,) = figure.axes
-        drawn = {tuple(map(tuple, line.get_xydata())) for line in axes.lines}
+        drawn = [np.asarray(line.get_xydata()).tolist() for line in axes.lines]
         for start in range(0, 16, 4):
-            assert tuple(map(tuple, table[[x, y]][start : start + 4].to_numpy())) in drawn
+            assert table[[x, y]][start : start + 4].to_numpy().tolist() in drawn
     area = area_table([sums], seed=0).iloc[0]
     legend = first.axes[0].get_legend()
     assert legend is not None
