@@ -39,7 +39,7 @@ def run(
     asked = None if role is None else find_role(role, roles(corpus), corpus)
     encoded = encode(model, corpus)
     select, confirm = pruning.halves(encoded)
-    ablation = {**ablation, "limit": half(ablation.get("limit"))}
+    ablation = {**ablation, "limit": half(effects.checked_limit(ablation.get("limit")))}
 
     found = effects.measure(
         model, select, metrics=metrics, **ablation, seed=seed, min_blocks=min_blocks, progress=progress
