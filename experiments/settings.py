@@ -42,6 +42,8 @@ NUMBERS = {
     "ablation.until": SHARE._replace(null="no end before the last document"),
     "ablation.top": COUNT._replace(null="no race"),
     "ablation.margin": SHARE,
+    "pruning.steps": COUNT._replace(lowest=2),
+    "pruning.seeds": COUNT,
     "classify.margin": SHARE,
     "classify.alpha": SHARE,
     "classify.min_queries": COUNT,
@@ -80,6 +82,8 @@ def check(config: Mapping[str, Any]) -> None:
         raise _refusal("candidates", candidates, "words or their numbers in brackets: candidates=[quiz,student]")
     if not isinstance(flat.get("query"), str | int | None):
         raise _refusal("query", flat["query"], "a word of the sentence, or its number from 0")
+    if not isinstance(flat.get("pruning.role"), str | None):
+        raise _refusal("pruning.role", flat["pruning.role"], "the name of a role, such as obj.to_governor, or null")
     for key, used in ASKED_OF_A_SENTENCE.items():
         if flat.get(key) is not None and used not in flat:
             raise InterpError(f"{key}=… is given, and nothing here reads it. Add experiment=sentence, or leave it out.")

@@ -112,6 +112,13 @@ def named(replacement: str | Replacement) -> tuple[str, Replacement]:
     return getattr(getattr(replacement, "func", replacement), "__name__", "custom"), replacement
 
 
+def checked_limit(limit: int | None) -> int | None:
+    """The limit as it is given. Raises `InterpError` for none at all."""
+    if limit is not None and limit < 1:
+        raise InterpError(f"ablation.limit={limit}. Allowed: null (all documents) or a whole number of 1 or more.")
+    return limit
+
+
 def _exact(
     model: HeadModel,
     encoded: EncodedCorpus,
@@ -209,10 +216,9 @@ def _check(
     model: HeadModel,
 ) -> None:
     """Raises `InterpError` for the first setting that cannot be, or does not go with another."""
-    for setting, value in (("limit", limit), ("sample", sample)):
-        if value is not None and value < 1:
-            optional = "null (all documents) or " if setting == "limit" else ""
-            raise InterpError(f"ablation.{setting}={value}. Allowed: {optional}a whole number of 1 or more.")
+    checked_limit(limit)
+    if sample < 1:
+        raise InterpError(f"ablation.sample={sample}. Allowed: a whole number of 1 or more.")
     if until is not None and not until > 0:
         raise InterpError(f"ablation.until={until}. Allowed: null, or a share of the largest effect, above 0.")
     if top is not None and not 1 <= top <= len(model.heads):

@@ -70,3 +70,23 @@ class EffectSums:
     effect: Float[np.ndarray, "head block"]
     effect_by_token: Float[np.ndarray, "head block"]
     left_out: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class PruningSums:
+    """Block sums of one metric while more and more heads are silenced together, in several orders.
+
+    `orders` are (name, seed), the seed `None` unless the order is random. `value[o, s, b]` sums the metric with the
+    first `silenced[s]` heads of order o silenced: none at the first step, all `heads` at the last. `alone[o, s, b]`
+    sums what each of these heads costs when it alone is silenced, on the same documents.
+    """
+
+    ablation: str
+    metric: str
+    orders: tuple[tuple[str, int | None], ...]
+    heads: int
+    silenced: Int[np.ndarray, " step"]
+    n: Int[np.ndarray, " block"]
+    value: Float[np.ndarray, "order step block"]
+    alone: Float[np.ndarray, "order step block"]
+    left_out: int = 0

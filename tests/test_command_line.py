@@ -54,7 +54,10 @@ def refused(outcome: "Outcome", folder: Path, *said: str) -> None:
     [
         ("model=minilmm", "Did you mean 'minilm'? Allowed: bert_base, gpt2, hub, local, minilm"),
         ("model=some/directory", "model=local model.path=DIR"),
-        ("experiment=atlass", "Did you mean 'atlas'? Allowed: atlas, head_ablation, head_roles, sentence"),
+        (
+            "experiment=atlass",
+            "Did you mean 'atlas'? Allowed: atlas, head_ablation, head_roles, pruning_curve, sentence",
+        ),
         ("corpus=grammr", "Did you mean 'grammar'?"),
         ("corpus=my.conllu", "corpus=conllu corpus.path=FILE"),
         ("roles=syntx", "Did you mean 'syntax'?"),

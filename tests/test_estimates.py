@@ -106,11 +106,11 @@ def curvatures(case: Case, metric: Metric, step: float = 1e-2) -> np.ndarray:
 def test_the_sketch_is_the_second_order_effect_on_average(name: str, request: pytest.FixtureRequest) -> None:
     case: Case = request.getfixturevalue("tiny_gpt2" if name == "kl" else "tiny_bert_base")
     metric = metrics.KL if name == "kl" else metrics.EMBEDDING_COSINE
-    draws = np.stack([estimated(case, "gauss_newton", metric, seed=seed).effect.sum(axis=1) for seed in range(300)])
+    draws = np.stack([estimated(case, "gauss_newton", metric, seed=seed).effect.sum(axis=1) for seed in range(100)])
     error = draws.std(axis=0) / np.sqrt(len(draws))
     expected = curvatures(case, metric).sum(axis=1)
     assert (np.abs(draws.mean(axis=0) - expected) < 4.5 * error + 0.002 * expected).all()
-    assert (error < 0.2 * expected).all()
+    assert (error < 0.4 * expected).all()
 
 
 @pytest.mark.parametrize("estimate", ["attribution", "gate_gradient", "gauss_newton"])

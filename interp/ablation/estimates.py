@@ -130,7 +130,9 @@ def _views(metric: Metric, clean: Clean, value: Tensor, kind: Estimate, seed: in
     ]
 
 
-def _slopes(values: Float[Tensor, " batch"], clean: Clean, change: Sequence[HeadOutput]) -> Float[Tensor, "any_head batch"]:
+def _slopes(
+    values: Float[Tensor, " batch"], clean: Clean, change: Sequence[HeadOutput]
+) -> Float[Tensor, "any_head batch"]:
     """How fast each document's number moves as each head's z moves along its change."""
     # a document's number depends on its own row only, so that the sum gives every row its own gradient
     gradients = torch.autograd.grad(values.nan_to_num().sum(), list(clean.z.values()), retain_graph=True)

@@ -1,0 +1,155 @@
+"""How many heads can go? Silence more and more of them together, in several orders, and measure what is left."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.wording import interval
+from interp import effects, plots, pruning
+from interp.analysis import RolesOf, label, tally_roles
+from interp.corpora.batching import EncodedCorpus, encode
+from interp.effects import MetricsOf
+from interp.errors import InterpError, closest
+from interp.progress import Progress, silent
+from interp.results import Findings
+from interp.statistics import area_table, curve_table, joint_effect_table, score_table
+from interp.sums import PruningSums
+from interp.types import Corpus, HeadModel, Role
+
+
+def run(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    roles: RolesOf,
+    role: str | None,
+    steps: int,
+    seeds: int,
+    ablation: Mapping[str, Any],
+    metrics: MetricsOf,
+    min_blocks: int = 12,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Findings:
+    """Every order is chosen on one half of the documents (even blocks), every curve drawn on the other (odd blocks).
+
+    Each half takes half of `ablation.limit`, and measures for itself what the replacement needs. An estimate, where
+    `ablation` asks for one, is an order of its own, beside that of the effects.
+    """
+    asked = None if role is None else find_role(role, roles(corpus), corpus)
+    encoded = encode(model, corpus)
+    select, confirm = pruning.halves(encoded)
+    ablation = {**ablation, "limit": half(effects.checked_limit(ablation.get("limit")))}
+
+    names = {"effect": None, ablation.get("estimate") or "effect": ablation.get("estimate")}
+    measured = {
+        name: effects.measure(
+            model, select, metrics=metrics, **{**ablation, "estimate": estimate}, seed=seed, min_blocks=min_blocks,
+            progress=progress,
+        )
+        for name, estimate in names.items()
+    }  # fmt: skip
+    found = measured["effect"]
+    # as in the atlas, the first metric decides
+    orders = [
+        pruning.lowest_first(name, one.table[one.table.metric == one.table.metric.iloc[0]], "effect")
+        for name, one in measured.items()
+    ]
+    if asked is not None:
+        orders.append(order_by_role(model, select, asked, progress))
+    orders += pruning.at_random(model.heads, seeds, seed)
+
+    how = {name: ablation[name] for name in ("replacement", "limit", "engine") if name in ablation}
+    sums = pruning.measure(model, confirm, orders, metrics=metrics, steps=steps, **how, seed=seed, progress=progress)
+    tables = {
+        "pruning_curve": curve_table(sums, seed=seed, min_blocks=min_blocks),
+        "pruning_area": area_table(sums, seed=seed, min_blocks=min_blocks),
+        "joint_effects": joint_effect_table(sums, seed=seed, min_blocks=min_blocks),
+    }
+    labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
+    said = dict.fromkeys(line for one in measured.values() for line in one.said)
+    too_short = {f"documents_without_{one.metric}": one.left_out for one in sums}
+    both = {name: count + found.skipped.get(name, 0) for name, count in too_short.items()}
+    return Findings(labelled, {**encoded.skipped, **both}, (*said, *missing_intervals(sums, min_blocks)))
+
+
+def find_role(name: str, roles: Sequence[Role], corpus: Corpus) -> Role:
+    """The role of this name. Raises `InterpError` where the corpus cannot be asked for it."""
+    known = {role.name: role for role in roles}
+    if name not in known:
+        raise InterpError(
+            f"pruning.role={name} is not among the roles that {corpus.name!r} is asked for. {closest(name, known)}"
+        )
+    return known[name]
+
+
+def order_by_role(model: HeadModel, select: EncodedCorpus, role: Role, progress: Progress) -> pruning.Order:
+    """The heads that the role fits worst first, by their lift."""
+    # the seed is for intervals, and none is looked at
+    scores = score_table(tally_roles(model, select, role, progress=progress), seed=0)
+    lifts = scores[scores.split == "select"]
+    if lifts.empty:
+        raise InterpError(
+            f"pruning.role={role.name} is never asked on the {len(select)} documents that the order is chosen on. "
+            "Choose another role, or give more documents."
+        )
+    return pruning.lowest_first(role.name, lifts, "lift")
+
+
+def half(limit: int | None) -> int | None:
+    """Half of the documents, one at least; all where there is no limit."""
+    return None if limit is None else max(1, limit // 2)
+
+
+def missing_intervals(sums: Sequence[PruningSums], min_blocks: int) -> tuple[str, ...]:
+    """What there is to say where the half that is measured is too small for intervals."""
+    fewest = min(int((one.n > 0).sum()) for one in sums)
+    if fewest >= min_blocks:
+        return ()
+    return (
+        f"No intervals: the half that the curve is drawn on has documents in {fewest} blocks of source documents, and "
+        f"an interval needs {min_blocks}. More source documents, or a higher ablation.limit, do it.",
+    )
+
+
+def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """The curve of every order, and what heads cost together against what each costs alone."""
+    return {
+        "pruning_curve": plots.pruning_curve(tables["pruning_curve"], tables["pruning_area"]),
+        "joint_effects": plots.joint_effects(tables["joint_effects"]),
+    }
+
+
+def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """The area of each order, against the random ones, and how all heads together compare with their sum."""
+    areas, joint = (tables[name][is_summed_up(tables[name])] for name in ("pruning_area", "joint_effects"))
+    lines = []
+    for (ablation, metric), table in areas.groupby(["ablation", "metric"], sort=False):
+        lines.append(
+            f"Area under {metric} against the share of heads left ({ablation} ablation, {table.n.max()} documents):"
+        )
+        for row in table.to_dict("records"):
+            name = "random (mean)" if row["order"] == "random" else row["order"]
+            area = f"{row['area']:+.4f}{interval(row['ci_low'], row['ci_high'], 4)}"
+            lines.append(f"    {name:<24} {area}{against_random(row)}")
+        every = joint[(joint.metric == metric) & (joint.ablation == ablation) & (joint.heads_left == 0)].iloc[0]
+        lines.append(
+            f"    All heads together cost {every.joint_effect:+.4f}{interval(every.ci_low, every.ci_high, 4)}, "
+            f"and {every.sum_of_effects:+.4f} if what each costs alone is added up."
+        )
+    return lines
+
+
+def against_random(row: Mapping[Any, Any]) -> str:
+    """`, +0.0123 [+0.0110, +0.0136] against random`; nothing for random orders themselves."""
+    if pd.isna(row["difference"]):
+        return ""
+    ends = interval(row["difference_ci_low"], row["difference_ci_high"], 4)
+    return f", {row['difference']:+.4f}{ends} against random"
+
+
+def is_summed_up(table: pd.DataFrame) -> pd.Series:
+    """The rows of orders that are not random, and those of the mean over the random ones."""
+    return table.order_seed.isna()
