@@ -85,7 +85,7 @@ def exact(
 ) -> list[EffectSums]:
     """Every head silenced in turn on these documents."""
     groups = batches(encoded, model, documents=documents, tokens=TOKENS_A_SWEEP)
-    swept = (group.batch() for group in progress(groups, f"ablation ({name})"))
+    swept = progress(groups, f"ablation ({name})")
     return sweep(model, swept, silence, metrics, ablation=name, heads=heads, using=engine)
 
 

@@ -3,22 +3,28 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.ablation import engine, plain
 from interp.ablation.replacements import Silencer
+from interp.corpora.batching import Group
+from interp.corpora.readings import parts
 from interp.errors import InterpError, closest
 from interp.sums import EffectSums
-from interp.types import BLOCKS, Batch, Head, HeadModel, Metric, Resumable
+from interp.types import BLOCKS, Batch, Head, HeadModel, Metric, Reading, Resumable
 
 ENGINES = ("auto", "fast", "plain")
 """Only the rest of the network for each head, a whole forward pass for each, or the first of them that fits."""
 
+TOKENS_A_PART = 512
+"""Padded tokens of the rows of a reading that are swept together: a long document has many masked copies."""
+
 
 def sweep(
     model: HeadModel,
-    batches: Iterable[Batch],
+    batches: Iterable[Batch | Group],
     silence: Silencer,
     metrics: Sequence[Metric],
     *,
@@ -28,22 +34,82 @@ def sweep(
 ) -> list[EffectSums]:
     """Returns one `EffectSums` per metric; effect = intact − ablated, so a positive one means that the head helped.
 
-    A document without a value (NaN) is left out of n and counted. Raises `InterpError` for an engine that is not known
-    or that the model does not fit.
+    A document without a value (NaN) is left out of n and counted. Metrics that read documents otherwise than as they
+    stand need groups, from which batches are made. Raises `InterpError` where they are given batches, and for an
+    engine that is not known or that the model does not fit.
     """
     chosen = tuple(model.heads if heads is None else heads)
     sets = [(head,) for head in chosen]
     totals = [_Totals(len(chosen)) for _ in metrics]
     fast = runs_fast(model, using)
     for batch in batches:
-        if fast and isinstance(model, Resumable):
-            before, after = engine.measure(model, batch, silence(batch), sets, metrics)
-        else:
-            before, after = plain.measure(model, batch, silence(batch), sets, metrics)
-        for number, metric in enumerate(metrics):
-            totals[number].add(before[number], after[number], metric.scored_tokens(batch), batch.block)
+        for reading in dict.fromkeys(metric.reading for metric in metrics):
+            numbers = [number for number, metric in enumerate(metrics) if metric.reading is reading]
+            of_reading = [metrics[number] for number in numbers]
+            rows = _rows(batch, reading, of_reading)
+            before, after = of_documents(model, rows, silence, sets, of_reading, fast=fast)
+            for place, number in enumerate(numbers):
+                tokens, block = _per_document(rows, metrics[number])
+                totals[number].add(before[place], after[place], tokens, block)
     places = tuple((head.site, head.layer, head.head) for head in chosen)
     return [total.sums(ablation, metric, places) for total, metric in zip(totals, metrics, strict=True)]
+
+
+def of_documents(
+    model: HeadModel,
+    rows: Batch,
+    silence: Silencer,
+    sets: Sequence[Sequence[Head]],
+    metrics: Sequence[Metric],
+    *,
+    fast: bool,
+) -> tuple[Float[Tensor, "metric document"], Float[Tensor, "metric variant document"]]:
+    """Every metric of every document, of the intact model and with each set of heads silenced.
+
+    `rows` are what the metrics, all of one reading, read: documents as they stand, or copies of them, some at a time.
+    """
+    some = [rows] if metrics[0].reading is None else parts(rows, TOKENS_A_PART)
+    measured = [_of_rows(model, part, silence, sets, metrics, fast) for part in some]
+    before, after = (torch.cat(values, dim=-1) for values in zip(*measured, strict=True))
+    combined = [
+        (intact, ablated) if metric.combine is None else (metric.combine(intact, rows), metric.combine(ablated, rows))
+        for metric, intact, ablated in zip(metrics, before, after, strict=True)
+    ]
+    return torch.stack([intact for intact, _ in combined]), torch.stack([ablated for _, ablated in combined])
+
+
+def _of_rows(
+    model: HeadModel,
+    rows: Batch,
+    silence: Silencer,
+    sets: Sequence[Sequence[Head]],
+    metrics: Sequence[Metric],
+    fast: bool,
+) -> tuple[Float[Tensor, "metric row"], Float[Tensor, "metric variant row"]]:
+    if fast and isinstance(model, Resumable):
+        return engine.measure(model, rows, silence(rows), sets, metrics)
+    return plain.measure(model, rows, silence(rows), sets, metrics)
+
+
+def _rows(batch: Batch | Group, reading: Reading | None, metrics: Sequence[Metric]) -> Batch:
+    """What metrics of one reading read."""
+    if isinstance(batch, Group):
+        return batch.batch() if reading is None else reading(batch.encoded, batch.documents, batch.model)
+    if reading is not None:
+        raise InterpError(
+            f"{metrics[0].name} reads copies of the documents, and the sweep was given batches, from which none can be "
+            "made. Allowed: the groups of interp.corpora.batching.batches."
+        )
+    return batch
+
+
+def _per_document(rows: Batch, metric: Metric) -> tuple[Int[Tensor, " document"], Int[Tensor, " document"]]:
+    """Each document's scored tokens, over all its rows, and its block."""
+    tokens = metric.scored_tokens(rows)
+    if metric.reading is None:
+        return tokens, rows.block
+    _, place, count = torch.unique_consecutive(rows.document, return_inverse=True, return_counts=True)
+    return tokens.new_zeros(len(count)).index_add(0, place, tokens), rows.block[count.cumsum(0) - 1]
 
 
 def runs_fast(model: HeadModel, using: str = "auto") -> bool:
