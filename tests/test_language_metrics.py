@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from interp.corpora.text import text_document
 from interp.effects import measure
 from interp.errors import InterpError
 from interp.sums import EffectSums
-from interp.types import BLOCKS, Corpus, Head, Metric, Resumable
+from interp.types import BLOCKS, Corpus, Head, Metric, Output, Resumable
 from tests.conftest import (
     Case,
     assert_close,
@@ -133,6 +134,11 @@ def mean_z(case: Case, texts: Sequence[str], head: Head) -> Tensor:
 # What is under test
 
 
+def logits_of(output: Output) -> Tensor:
+    assert output.logits is not None
+    return output.logits
+
+
 def pairs_corpus(pairs: Sequence[tuple[str, str]] = PAIRS) -> Corpus:
     documents = [replace(text_document(good, f"pair/{i}"), alternative=bad) for i, (good, bad) in enumerate(pairs)]
     return Corpus("pairs", tuple(documents), sha256(repr(pairs).encode()).hexdigest())
@@ -189,9 +195,10 @@ def test_logits_at_some_positions_are_those_of_plain_transformers(name: str, req
     assert clean.output.logits is not None and resumed.logits is not None
     assert_close(clean.output.logits, torch.cat(expected))
     assert_close(resumed.logits, torch.cat(expected).repeat(3, 1))
-    assert torch.equal(clean.output.at, at) and torch.equal(resumed.at, at.repeat(3, 1))
+    assert clean.output.at is at
+    assert resumed.at is not None and torch.equal(resumed.at, at.repeat(3, 1))
     dense = case.model.run(batch)
-    assert dense.at is None and dense.logits.shape[:2] == batch.tokens.shape
+    assert dense.at is None and logits_of(dense).shape[:2] == batch.tokens.shape
     assert case.model.remember(batch, logits=False).output.logits is None
 
 
@@ -205,10 +212,10 @@ def test_a_head_that_needs_every_position_is_given_them(tiny_gpt2: Case, monkeyp
 
     monkeypatch.setattr(head, "forward", by_position)
     batch = batch_of(case.model, TEXTS)
-    expected = case.model.run(batch).logits
+    expected = logits_of(case.model.run(batch))
     for at in (batch.mask, batch.tokens % 2 == 0):
         found = case.model.remember(batch, logits=at).output.logits  # pyright: ignore[reportAttributeAccessIssue]
-        assert_close(found, expected[at])
+        assert_close(found, expected[at], atol=1e-3)  # logits are stretched, and rounding with them
 
 
 @pytest.mark.parametrize("name", CAUSAL)
@@ -216,14 +223,14 @@ def test_metrics_are_the_same_from_all_positions_and_from_some(name: str, reques
     case: Case = request.getfixturevalue(name)
     batch = batch_of(case.model, TEXTS)
     dense = case.model.run(batch)
-    other = replace(dense, logits=dense.logits.flip(-1))
+    other = replace(dense, logits=logits_of(dense).flip(-1))
     at = metrics.asked(batch)
     more = at.clone()
     more[:, 0] = True
     for metric in (metrics.LOG_PROB, metrics.KL):
         expected = metric.measure(other, batch, dense)
         for where in (at, more):
-            some = [replace(one, logits=one.logits[where], at=where) for one in (other, dense)]
+            some = [replace(one, logits=logits_of(one)[where], at=where) for one in (other, dense)]
             assert torch.equal(metric.measure(some[0], batch, some[1]), expected)
 
 
@@ -240,11 +247,11 @@ def test_log_prob_and_kl_of_a_silenced_head(name: str, using: str, request: pyte
         return logits[0, :-1].double().log_softmax(-1)
 
     intact = [distributions(text) for text in TEXTS]
-    assert log_prob.intact == close(by_block(corpus, [np.mean(next_tokens(case, text)) for text in TEXTS]))
+    assert log_prob.intact == close(by_block(corpus, [fmean(next_tokens(case, text)) for text in TEXTS]))
     for row, head in enumerate(HEADS):
         with _projection_silenced(case, head):
             ablated = [distributions(text) for text in TEXTS]
-            expected = [np.mean(next_tokens(case, text)) for text in TEXTS]
+            expected = [fmean(next_tokens(case, text)) for text in TEXTS]
         apart = [(p.exp() * (p - q)).sum(-1).mean().item() for p, q in zip(intact, ablated, strict=True)]
         assert log_prob.ablated[row] == close(by_block(corpus, expected))
         assert kl.effect[row] == close(by_block(corpus, apart))
@@ -257,14 +264,14 @@ def _projection_silenced(case: Case, head: Head) -> Iterator[None]:
         with silenced(case, head):
             yield
         return
-    layers: Any = case.plain.base_model.decoder.layers
+    base: Any = case.plain.base_model
 
     def before(_module: Any, args: tuple[Tensor]) -> tuple[Tensor]:
         z = args[0].unflatten(-1, (4, -1)).clone()
         z[..., head.head, :] = 0
         return (z.flatten(-2),)
 
-    handle = layers[head.layer].self_attn.out_proj.register_forward_pre_hook(before)
+    handle = base.decoder.layers[head.layer].self_attn.out_proj.register_forward_pre_hook(before)
     try:
         yield
     finally:
@@ -283,12 +290,12 @@ def test_the_pseudo_log_probability_masks_one_token_at_a_time(ablation: str, usi
     assert (sums.metric, sums.signed, sums.left_out) == ("pseudo_log_prob", True, 0)
     assert sums.n.tolist() == by_block(corpus, [1] * len(TEXTS)).tolist()
     assert sums.tokens.tolist() == by_block(corpus, [len(tokens) for tokens in intact]).tolist()
-    assert sums.intact == close(by_block(corpus, [np.mean(tokens) for tokens in intact]))
+    assert sums.intact == close(by_block(corpus, [fmean(tokens) for tokens in intact]))
     for row, head in enumerate(HEADS):
         value = mean_z(tiny_bert, TEXTS, head) if ablation == "mean" else 0.0
         with silenced(tiny_bert, head, value):
             ablated = [masked_tokens(tiny_bert, text) for text in TEXTS]
-        effects = [np.mean(before) - np.mean(after) for before, after in zip(intact, ablated, strict=True)]
+        effects = [fmean(before) - fmean(after) for before, after in zip(intact, ablated, strict=True)]
         assert sums.effect[row] == close(by_block(corpus, effects))
         weighted = [effect * len(tokens) for effect, tokens in zip(effects, intact, strict=True)]
         assert sums.effect_by_token[row] == close(by_block(corpus, weighted), abs=1e-4)
@@ -310,7 +317,7 @@ def test_masked_copies_take_a_resampled_head_from_the_next_document_as_it_stands
             length = len(tiny_bert.tokenizer(text)["input_ids"])
             z = torch.stack([written[0][place % len(written[0]), head.head] for place in range(length)])
             with silenced(tiny_bert, head, z):
-                expected.append(np.mean(masked_tokens(tiny_bert, text)))
+                expected.append(fmean(masked_tokens(tiny_bert, text)))
         assert sums.ablated[row] == close(by_block(corpus, expected))
 
 
@@ -329,9 +336,9 @@ def test_both_engines_agree_on_masked_copies_and_pairs(ablation: str, tiny_bert:
     fast = swept(tiny_bert, pairs_corpus(), chosen, ablation, using="fast", tokens=1)
     assert [sums.metric for sums in fast] == ["pseudo_log_prob", "embedding_cosine", "logit_difference"]
     for one, other in zip(plain, fast, strict=True):
-        assert other.effect == close(one.effect)
-        assert other.intact == close(one.intact)
-        assert np.abs(one.effect).max() > 1e-4
+        assert other.effect == close(one.effect, abs=1e-4)  # of pairs a sum over tokens
+        assert other.intact == close(one.intact, abs=1e-4)
+        assert np.abs(one.effect).max() > 1e-3
 
 
 def test_a_document_without_a_token_to_mask_is_left_out(tiny_bert: Case) -> None:
@@ -345,7 +352,7 @@ def test_a_document_without_a_token_to_mask_is_left_out(tiny_bert: Case) -> None
     silence = replacements.zero(tiny_bert.model, encoded)
     groups = batches(encoded, tiny_bert.model, tokens=1000)
     (sums,) = sweep(tiny_bert.model, groups, silence, [metrics.PSEUDO_LOG_PROB], ablation="zero", heads=HEADS)
-    expected = [np.mean(masked_tokens(tiny_bert, TEXTS[0])), 0, np.mean(masked_tokens(tiny_bert, TEXTS[2]))]
+    expected = [fmean(masked_tokens(tiny_bert, TEXTS[0])), 0, fmean(masked_tokens(tiny_bert, TEXTS[2]))]
     assert sums.left_out == 1
     assert sums.n.tolist() == by_block(corpus, [1, 0, 1]).tolist()
     assert sums.intact == close(by_block(corpus, expected))
@@ -436,15 +443,16 @@ def test_metrics_of_rows_can_be_differentiated(tiny_gpt2: Case) -> None:
     encoded = encode(case.model, pairs_corpus())
     rows = readings.pairs(encoded, range(len(PAIRS)), case.model)
     dense = case.model.run(rows)
-    logits = dense.logits.clone().requires_grad_()
+    logits = logits_of(dense).clone().requires_grad_()
     metric = metrics.LOGIT_DIFFERENCE
     (metric.combine or (lambda values, _: values))(
         metric.measure(replace(dense, logits=logits), rows, dense), rows
     ).sum().backward()
     there = metrics.asked(rows)
     token = rows.tokens.roll(-1, 1)[there]
+    assert rows.alternative is not None
     sign = torch.where(rows.alternative, -1.0, 1.0)[:, None].expand_as(there)[there]
-    expected = -dense.logits[there].softmax(-1)
+    expected = -logits_of(dense)[there].softmax(-1)
     expected[torch.arange(len(token)), token] += 1
     assert logits.grad is not None
     assert_close(logits.grad[there], expected * sign[:, None])
