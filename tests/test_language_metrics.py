@@ -376,6 +376,12 @@ def test_batches_cannot_be_read_otherwise(tiny_bert: Case) -> None:
         sweep(tiny_bert.model, read, silence, [metrics.PSEUDO_LOG_PROB], ablation="zero")
 
 
+def test_a_causal_model_fills_in_nothing(tiny_gpt2: Case) -> None:
+    encoded = encode(tiny_gpt2.model, corpus_of(TEXTS))
+    with pytest.raises(InterpError, match="is causal or has no mask token"):
+        readings.masked(encoded, (0,), tiny_gpt2.model)
+
+
 # Minimal pairs
 
 

@@ -75,7 +75,7 @@ def test_what_holds_no_pair_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="it holds no pair"):
         read_minimal_pairs(written(tmp_path / "empty.jsonl", ""))
     with pytest.raises(CorpusError, match=r"there is no such file.*Did you mean"):
-        read_minimal_pairs(tmp_path / "emty.jsonl")
+        read_minimal_pairs(tmp_path / "empty.json")
     with pytest.raises(InterpError, match="limit=0 keeps no document"):
         read_minimal_pairs(tmp_path / "empty.jsonl", limit=0)
 

@@ -27,11 +27,11 @@ class _Row:
 def masked(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) -> Batch:
     """Copies of each document, in each of which one token is masked; never one of the tokenizer's own.
 
-    A document without any other token is read once, with nothing masked. Raises `InterpError` where the model has no
-    mask token.
+    A document without any other token is read once, with nothing masked. Raises `InterpError` for a causal model and
+    for one without a mask token.
     """
     rows = [copy for i in documents for copy in _copies(_Row(i, encoded.encodings[i], alternative=False))]
-    return _collate(encoded, rows, model)
+    return _collate(encoded, rows, model, _mask_token(model))
 
 
 def pairs(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) -> Batch:
@@ -49,9 +49,9 @@ def pairs(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) ->
                 "Give corpus=minimal_pairs corpus.path=FILE."
             )
         rows += [_Row(i, encoded.encodings[i], alternative=False), _Row(i, other, alternative=True)]
-    if not model.causal:
-        rows = [copy for row in rows for copy in _copies(row)]
-    return _collate(encoded, rows, model)
+    if model.causal:
+        return _collate(encoded, rows, model, None)
+    return _collate(encoded, [copy for row in rows for copy in _copies(row)], model, _mask_token(model))
 
 
 def parts(batch: Batch, tokens: int) -> Iterator[Batch]:
@@ -68,15 +68,18 @@ def _copies(row: _Row) -> list[_Row]:
     return [replace(row, masked=place) for place in places] or [row]
 
 
-def _collate(encoded: EncodedCorpus, rows: Sequence[_Row], model: HeadModel) -> Batch:
-    """Right-padded rows; their gold is left out, because no metric reads it."""
-    mask_token = model.mask_token if isinstance(model, Masking) else None
-    any_masked = not model.causal
-    if any_masked and mask_token is None:
+def _mask_token(model: HeadModel) -> int:
+    token = model.mask_token if isinstance(model, Masking) and not model.causal else None
+    if token is None:
         raise InterpError(
-            f"{model.name!r} has no mask token, so none of its tokens can be masked. "
-            "Allowed: a masked language model with its tokenizer's mask token, or a causal one."
+            f"{model.name!r} is causal or has no mask token, so it fills in no masked tokens. "
+            "Allowed: a masked language model whose tokenizer has a mask token."
         )
+    return token
+
+
+def _collate(encoded: EncodedCorpus, rows: Sequence[_Row], model: HeadModel, mask_token: int | None) -> Batch:
+    """Right-padded rows; their gold is left out, because no metric reads it."""
     tokens = [torch.from_numpy(row.encoding.tokens.astype(np.int64)) for row in rows]
     targets = [torch.full_like(of_row, -1) for of_row in tokens]
     for row, of_row, target in zip(rows, tokens, targets, strict=True):
@@ -99,7 +102,7 @@ def _collate(encoded: EncodedCorpus, rows: Sequence[_Row], model: HeadModel) -> 
         nearest_mention=none,
         antecedent=torch.empty(0, 3, dtype=torch.long),
         relations=encoded.corpus.relations,
-        masked=pad_sequence(targets, batch_first=True, padding_value=-1) if any_masked else None,
+        masked=pad_sequence(targets, batch_first=True, padding_value=-1) if mask_token is not None else None,
         alternative=torch.tensor([row.alternative for row in rows]),
     )
     return to_device(batch, model)
