@@ -47,7 +47,8 @@ PAIRS = (
     ("The dog saw himself.", "The dog saw themselves."),
 )
 SEED = 3
-HEADS = (Head("self", 0, 1), Head("self", 1, 2))
+HEADS = (Head("self", 0, 1), Head("self", 1, 2), Head("self", 1, 0))
+"""Two of them in one layer, so that they go through the rest of the network together."""
 
 close = partial(pytest.approx, abs=1e-5, rel=1e-5)
 

@@ -112,5 +112,5 @@ def _variant(output: Output, number: int, rows: int) -> Output:
     if output.logits is None or output.at is None:
         return Output(hidden, None if output.logits is None else output.logits[rows_of_it])
     at = output.at[rows_of_it]
-    before, here = output.at[: rows_of_it.start].sum(), at.sum()
-    return Output(hidden, output.logits[before : before + here], at)
+    scored = int(at.sum())  # the same in every variant
+    return Output(hidden, output.logits[number * scored : (number + 1) * scored], at)
