@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from interp.analysis import score as score
     from interp.corpora.conllu import read_conllu as read_conllu
     from interp.corpora.grammar import grammar as grammar
+    from interp.corpora.minimal_pairs import read_minimal_pairs as read_minimal_pairs
     from interp.corpora.text import read_text as read_text
     from interp.errors import InterpError as InterpError
     from interp.models.loading import from_bridge as from_bridge
@@ -29,6 +30,7 @@ _HOME = {
     "score": "interp.analysis",
     "read_conllu": "interp.corpora.conllu",
     "grammar": "interp.corpora.grammar",
+    "read_minimal_pairs": "interp.corpora.minimal_pairs",
     "read_text": "interp.corpora.text",
     "InterpError": "interp.errors",
     "from_bridge": "interp.models.loading",

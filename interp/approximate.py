@@ -1,7 +1,7 @@
 """Effects of heads on no more documents than the question needs, towards the effect on the whole corpus."""
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 
 from interp.ablation.replacements import Silencer
-from interp.ablation.sweep import silenced
-from interp.corpora.batching import EncodedCorpus, batches, read_batches
+from interp.ablation.sweep import Measured, readings_of, silenced, weights
+from interp.corpora.batching import EncodedCorpus, batches
 from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.statistics.effects import COLUMNS
@@ -53,14 +53,9 @@ def settle(
         fresh = order[values.shape[1] : count].tolist()
         groups = batches(encoded, model, documents=fresh, tokens=tokens)
         shown = progress(groups, f"ablation ({name}), {racing.sum()} heads to settle")
-        some = [head for head, races in zip(heads, racing, strict=True) if races]
-        found = [
-            (
-                batch.document.tolist(),
-                *silenced(model, batch, silence, some, [metric], using=engine, precision=precision),
-            )
-            for batch in read_batches(shown)
-        ]
+        sets = [(head,) for head, races in zip(heads, racing, strict=True) if races]
+        measure = partial(silenced, sets=sets, metrics=[metric], using=engine, precision=precision)
+        found = [(group.documents, measure(model, group, silence)[0]) for group in shown]
         before, after = _in_order(fresh, found)
         intact = np.concatenate([intact, before])
         more = np.full((len(heads), len(fresh)), np.nan)
@@ -85,20 +80,21 @@ def _scored_tokens(
 ) -> dict[int, int]:
     """Each document's scored tokens; those without any have no value, and are left out."""
     found: dict[int, int] = {}
-    for batch in read_batches(batches(encoded, model, documents=documents)):
-        found |= dict(zip(batch.document.tolist(), metric.scored_tokens(batch).tolist(), strict=True))
+    for group in batches(encoded, model, documents=documents):
+        for rows, _ in readings_of(group, [metric]):
+            found |= dict(zip(group.documents, weights(metric, rows)[0].tolist(), strict=True))
     return {document: count for document, count in found.items() if count > 0}
 
 
 def _in_order(
-    documents: Sequence[int], found: Sequence[tuple[list[int], Any, Any]]
+    documents: Sequence[int], found: Sequence[tuple[Sequence[int], Measured]]
 ) -> tuple[Float[np.ndarray, " document"], Float[np.ndarray, "head document"]]:
-    """The batches' values of one metric, put back into the order in which the documents were drawn."""
-    measured = [document for batch, _, _ in found for document in batch]
+    """What was measured group by group, put back into the order in which the documents were drawn."""
+    measured = [document for group, _ in found for document in group]
     place = {document: number for number, document in enumerate(measured)}
     back = [place[document] for document in documents]
-    before = torch.cat([before[0] for _, before, _ in found]).cpu().double().numpy()
-    after = torch.cat([after[0] for _, _, after in found], dim=1).cpu().double().numpy()
+    before = torch.cat([one.before for _, one in found]).cpu().double().numpy()
+    after = torch.cat([one.after for _, one in found], dim=1).cpu().double().numpy()
     return before[back], after[:, back]
 
 

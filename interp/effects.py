@@ -13,7 +13,7 @@ from interp.ablation.estimates import ESTIMATES, estimate_sums, fitting
 from interp.ablation.replacements import Replacement, Silencer
 from interp.ablation.sweep import sweep
 from interp.approximate import settle
-from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced, read_batches
+from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced
 from interp.errors import InterpError, closest
 from interp.progress import Progress, silent
 from interp.statistics import effect_table
@@ -132,7 +132,7 @@ def _exact(
     progress: Progress,
 ) -> list[EffectSums]:
     groups = progress(batches(encoded, model, documents=documents, tokens=TOKENS_A_SWEEP), f"ablation ({name})")
-    return sweep(model, read_batches(groups), silence, metrics, ablation=name, using=engine, precision=precision)
+    return sweep(model, groups, silence, metrics, ablation=name, using=engine, precision=precision)
 
 
 def _estimated(
@@ -153,7 +153,7 @@ def _estimated(
     fitted = fitting(estimate, metrics)
     label = f"{estimate} of {name} (estimate)" if estimate != "gate_gradient" else f"{estimate} (estimate)"
     groups = progress(batches(encoded, model, documents=documents), label)
-    sums = estimate_sums(model, read_batches(groups), silence, fitted, estimate=estimate, ablation=label, seed=seed)
+    sums = estimate_sums(model, groups, silence, fitted, estimate=estimate, ablation=label, seed=seed)
     table = effect_table(sums, seed=seed, min_blocks=min_blocks)
     swept = effect_table(exact(few, "float32"), seed=seed, min_blocks=min_blocks)
     agreement = {

@@ -4,16 +4,21 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
+from interp.corpora import readings
 from interp.errors import InterpError
-from interp.types import Batch, HeadModel, Metric, Output
+from interp.types import Batch, HeadModel, Masking, Metric, Output
+
+TIE = 1e-4
+"""Nats within which two sentences are as probable as each other: what rounding does to the sum over a sentence."""
 
 
 def automatic(model: HeadModel) -> tuple[Metric, ...]:
-    """Log-probability for a causal model with a trained head, the embedding's cosine for any other."""
-    return language(model) if model.causal and model.has_language_head else embedding(model)
+    """What a trained language head says of the text, for a model that has one; the embedding's cosine for any other."""
+    return language(model) if _predicts_next(model) or _fills_in(model) else embedding(model)
 
 
 def embedding(model: HeadModel) -> tuple[Metric, ...]:  # noqa: ARG001 - every group of metrics is asked alike
@@ -22,13 +27,15 @@ def embedding(model: HeadModel) -> tuple[Metric, ...]:  # noqa: ARG001 - every g
 
 
 def language(model: HeadModel) -> tuple[Metric, ...]:
-    """Of causal language models. Raises `InterpError` for a model without a trained language head."""
-    if not (model.causal and model.has_language_head):
-        raise InterpError(
-            f"metrics=language asks for next-token probabilities, but {model.name!r} has no trained causal language "
-            "head. Allowed for it: metrics=embedding."
-        )
-    return (LOG_PROB, KL)
+    """Of language models, causal or masked. Raises `InterpError` for a model without a trained language head."""
+    _check_language_head(model, "language")
+    return (LOG_PROB, KL) if model.causal else (PSEUDO_LOG_PROB,)
+
+
+def minimal_pairs(model: HeadModel) -> tuple[Metric, ...]:
+    """Of language models on minimal pairs. Raises `InterpError` for a model without a trained language head."""
+    _check_language_head(model, "minimal_pairs")
+    return (ACCURACY, LOGIT_DIFFERENCE)
 
 
 def embedding_cosine(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " batch"]:
@@ -37,13 +44,12 @@ def embedding_cosine(output: Output, batch: Batch, intact: Output) -> Float[Tens
 
 
 def log_prob(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " batch"]:  # noqa: ARG001
-    """Mean next-token log-probability in nats per token; NaN for a document of one token."""
-    if output.logits is None:
-        raise InterpError("log_prob needs the logits of a trained language head, and this model has none.")
-    predicted = output.logits[:, :-1].float()
-    chosen = predicted.gather(-1, batch.tokens[:, 1:, None])[..., 0] - predicted.logsumexp(-1)
-    there = batch.mask[:, 1:]
-    return precise(torch.where(there, chosen, 0.0)).sum(-1) / precise(there).sum(-1)
+    """Mean log-probability, in nats per token, of the tokens asked for; NaN where none is, in a document of one token.
+
+    In a document as it stands every next token is asked for, in a masked copy the masked one: the mean of that over
+    a document's copies is its pseudo-log-likelihood per token (Salazar et al. 2020, section 2).
+    """
+    return _of_asked_tokens(output, batch).sum(-1) / precise(asked(batch)).sum(-1)
 
 
 def kl(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " batch"]:
@@ -51,12 +57,47 @@ def kl(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " batch"]:
 
     KL(intact ‖ given), over the positions whose next token is in the document; NaN for a document of one token.
     """
-    if output.logits is None or intact.logits is None:
-        raise InterpError("kl needs the logits of a trained language head, and this model has none.")
-    before, after = (one[:, :-1].float().log_softmax(-1) for one in (intact.logits, output.logits))
-    there = batch.mask[:, 1:]
-    apart = torch.where(there, (before.exp() * (before - after)).sum(-1), 0.0)
-    return -precise(apart).sum(-1) / precise(there).sum(-1)
+    there = asked(batch)
+    before, after = (_logits(one, there).log_softmax(-1) for one in (intact, output))
+    apart = _in_place((before.exp() * (before - after)).sum(-1), there)
+    return -apart.sum(-1) / precise(there).sum(-1)
+
+
+def sentence_log_prob(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " batch"]:  # noqa: ARG001
+    """Summed log-probability of the tokens asked for, in nats; NaN where none is."""
+    there = asked(batch).any(-1)
+    total = _of_asked_tokens(output, batch).sum(-1)
+    return torch.where(there.to(total.device), total, torch.nan)
+
+
+def asked(batch: Batch) -> Bool[Tensor, "batch pos"]:
+    """Where a token is asked for: in masked copies at the mask, else wherever the next token is in the document."""
+    return pad(batch.mask[:, 1:], (0, 1)) if batch.masked is None else batch.masked >= 0
+
+
+def mean_of_rows(values: Float[Tensor, "*set row"], rows: Batch) -> Float[Tensor, "*set document"]:
+    """The mean over each document's rows."""
+    _, place, count = torch.unique_consecutive(rows.document, return_inverse=True, return_counts=True)
+    return _summed(values, place, len(count)) / count.to(values.device)
+
+
+def difference_of_pair(values: Float[Tensor, "*set row"], rows: Batch) -> Float[Tensor, "*set document"]:
+    """log P(good) − log P(bad), in nats, from the log-probabilities of their rows."""
+    _, place = torch.unique_consecutive(rows.document, return_inverse=True)
+    if rows.alternative is None:
+        raise InterpError("A pair is compared over the rows of minimal pairs. Read them with readings.pairs.")
+    sums = _summed(values, 2 * place + rows.alternative, 2 * (int(place.max()) + 1)).unflatten(-1, (-1, 2))
+    return sums[..., 0] - sums[..., 1]
+
+
+def better_of_pair(values: Float[Tensor, "*set row"], rows: Batch) -> Float[Tensor, "*set document"]:
+    """1 where log P(good) > log P(bad), ½ where they tie, else 0 (Warstadt et al. 2020, abstract).
+
+    Two sentences tie whose log-probabilities differ by no more than rounding does.
+    """
+    difference = difference_of_pair(values, rows)
+    side = torch.where(difference.abs() <= TIE, 0.0, difference.sign())
+    return torch.where(difference.isnan(), torch.nan, (side + 1) / 2)
 
 
 def cosine_direction(
@@ -73,18 +114,14 @@ def kl_direction(output: Output, batch: Batch, generators: Sequence[np.random.Ge
 
     The variance of their gradient is Fisher's information, the second derivative of the divergence.
     """
-    if output.logits is None:
-        raise InterpError("kl needs the logits of a trained language head, and this model has none.")
-    log_probs = output.logits[:, :-1].float().log_softmax(-1)
-    length = log_probs.shape[1]
-    draws = np.stack([generator.random((length, 2)) for generator in generators])
+    there = asked(batch)
+    log_probs = _logits(output, there).log_softmax(-1)
+    draws = torch.from_numpy(np.stack([one.random((there.shape[1], 2)) for one in generators])).to(there.device)[there]
     below = log_probs.detach().exp().cumsum(-1)
-    uniform = torch.from_numpy(draws[..., :1]).to(below)
-    drawn = torch.searchsorted(below, uniform * below[..., -1:]).clamp(max=below.shape[-1] - 1)
-    signs = torch.from_numpy(np.where(draws[..., 1] < 0.5, -1.0, 1.0)).to(below)
-    there = batch.mask[:, 1:]
-    chosen = torch.where(there, log_probs.gather(-1, drawn)[..., 0] * signs, 0.0)
-    return precise(chosen).sum(-1) / precise(there).sum(-1).sqrt()
+    drawn = torch.searchsorted(below, draws[:, :1].to(below) * below[:, -1:]).clamp(max=below.shape[-1] - 1)
+    signs = torch.where(draws[:, 1] < 0.5, -1.0, 1.0)
+    chosen = _in_place(log_probs.gather(-1, drawn)[:, 0] * signs, there)
+    return chosen.sum(-1) / precise(there).sum(-1).sqrt()
 
 
 def precise(values: Tensor) -> Tensor:
@@ -97,14 +134,64 @@ def _pooled(output: Output, batch: Batch) -> Float[Tensor, "batch d_model"]:
     return precise(output.hidden * there).sum(1) / precise(there).sum(1)
 
 
+def _predicts_next(model: HeadModel) -> bool:
+    return model.causal and model.has_language_head
+
+
+def _fills_in(model: HeadModel) -> bool:
+    can_mask = isinstance(model, Masking) and model.mask_token is not None
+    return not model.causal and model.has_language_head and can_mask
+
+
+def _check_language_head(model: HeadModel, group: str) -> None:
+    if not (_predicts_next(model) or _fills_in(model)):
+        raise InterpError(
+            f"metrics={group} asks for the probabilities of tokens, but {model.name!r} has no trained causal language "
+            "head, nor a trained masked one with a mask token. Allowed for it: metrics=embedding."
+        )
+
+
+def _of_asked_tokens(output: Output, batch: Batch) -> Float[Tensor, "batch pos"]:
+    """The log-probability of each token asked for, at the position where it is; 0 elsewhere."""
+    there = asked(batch)
+    logits = _logits(output, there)
+    token = batch.tokens.roll(-1, 1) if batch.masked is None else batch.masked
+    chosen = logits.gather(-1, token[there][:, None])[:, 0] - logits.logsumexp(-1)
+    return _in_place(chosen, there)
+
+
+def _logits(output: Output, there: Bool[Tensor, "batch pos"]) -> Float[Tensor, "scored vocab"]:
+    """The logits at these positions, in float32, whichever positions the output has."""
+    if output.logits is None:
+        raise InterpError("The metric needs the logits of a trained language head, and this model has none.")
+    # most often exactly these positions were scored, and nothing has to be copied
+    exact = output.at is not None and torch.equal(output.at, there)
+    return (output.logits if exact else output.logits[there if output.at is None else there[output.at]]).float()
+
+
+def _in_place(values: Float[Tensor, " scored"], there: Bool[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
+    values = precise(values)
+    where = there.to(values.device)
+    return values.new_zeros(where.shape).masked_scatter(where, values)
+
+
+def _summed(values: Float[Tensor, "*set row"], place: Int[Tensor, " row"], count: int) -> Float[Tensor, "*set place"]:
+    return values.new_zeros(*values.shape[:-1], count).index_add(-1, place.to(values.device), values)
+
+
 def _all_tokens(batch: Batch) -> Int[Tensor, " batch"]:
     return batch.mask.sum(-1)
 
 
-def _predicted_tokens(batch: Batch) -> Int[Tensor, " batch"]:
-    return batch.mask.sum(-1) - 1
+def _asked_tokens(batch: Batch) -> Int[Tensor, " batch"]:
+    return asked(batch).sum(-1)
 
 
-EMBEDDING_COSINE = Metric("embedding_cosine", False, False, embedding_cosine, _all_tokens, cosine_direction)
-LOG_PROB = Metric("log_prob", True, True, log_prob, _predicted_tokens)
-KL = Metric("kl", False, True, kl, _predicted_tokens, kl_direction)
+EMBEDDING_COSINE = Metric("embedding_cosine", False, False, embedding_cosine, _all_tokens, direction=cosine_direction)
+LOG_PROB = Metric("log_prob", True, True, log_prob, _asked_tokens, asked)
+KL = Metric("kl", False, True, kl, _asked_tokens, asked, direction=kl_direction)
+PSEUDO_LOG_PROB = Metric("pseudo_log_prob", True, True, log_prob, _asked_tokens, asked, readings.masked, mean_of_rows)
+ACCURACY = Metric("accuracy", True, True, sentence_log_prob, _asked_tokens, asked, readings.pairs, better_of_pair)
+LOGIT_DIFFERENCE = Metric(
+    "logit_difference", True, True, sentence_log_prob, _asked_tokens, asked, readings.pairs, difference_of_pair
+)

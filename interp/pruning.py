@@ -11,20 +11,17 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
 
 from interp import metrics as known_metrics
-from interp.ablation import engine as fast
-from interp.ablation import plain
-from interp.ablation.replacements import Replacement, Silencing
-from interp.ablation.sweep import runs_fast
+from interp.ablation.replacements import Replacement
+from interp.ablation.sweep import silenced
 from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced
 from interp.effects import TOKENS_A_SWEEP, MetricsOf, checked_limit, named
 from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.statistics.scores import split_blocks
 from interp.sums import PruningSums
-from interp.types import BLOCKS, Batch, Head, HeadModel, Metric, Resumable
+from interp.types import BLOCKS, Head, HeadModel, Metric
 
 Heads = frozenset[Head]
 
@@ -121,55 +118,36 @@ def measure(
                 f"{len(model.heads)} heads of {model.name!r} once."
             )
     silence = prepare(model, encoded, seed)
-    silenced = step_sizes(len(model.heads), steps)
-    steps_of = [[frozenset(order.heads[:count]) for count in silenced] for order in orders]
+    counts = step_sizes(len(model.heads), steps)
+    steps_of = [[frozenset(order.heads[:count]) for count in counts] for order in orders]
     # what several orders share, such as all heads, is measured once; the empty set comes first
     joint = [heads for of_order in steps_of for heads in of_order]
     sets = list(dict.fromkeys([Heads(), *(Heads([head]) for head in model.heads), *joint]))
 
     sums = np.zeros((len(chosen), len(sets), BLOCKS))
     n, left_out = np.zeros((len(chosen), BLOCKS), dtype=np.int64), [0] * len(chosen)
-    is_fast = runs_fast(model, engine)
     documents = evenly_spaced(len(encoded), checked_limit(limit))
     groups = batches(encoded, model, documents=documents, tokens=TOKENS_A_SWEEP)
+    some = [sorted(heads) for heads in sets[1:]]
     for group in progress(groups, f"pruning ({name})"):
-        batch = group.batch()
-        values = _of_every_set(model, batch, silence(batch), sets, chosen, is_fast).cpu().double().numpy()
-        blocks = batch.block.cpu().numpy()
-        for row, value in enumerate(values):
-            scored = ~np.isnan(value[0])
+        for row, one in enumerate(silenced(model, group, silence, some, chosen, using=engine)):
+            value = torch.cat([one.before[None], one.after]).cpu().double().numpy()
+            blocks, scored = one.block.cpu().numpy(), ~np.isnan(value[0])
             np.add.at(n[row], blocks[scored], 1)
             np.add.at(sums[row].T, blocks[scored], value[:, scored].T)
             left_out[row] += int((~scored).sum())
 
     number = {heads: index for index, heads in enumerate(sets)}
-    at_step = np.array([[number[heads] for heads in of_order] for of_order in steps_of]).reshape(-1, len(silenced))
+    at_step = np.array([[number[heads] for heads in of_order] for of_order in steps_of]).reshape(-1, len(counts))
     in_order = np.array([[number[Heads([head])] for head in order.heads] for order in orders], dtype=int)
     labels = tuple((order.name, order.seed) for order in orders)
     return [
         PruningSums(
-            name, metric.name, labels, len(model.heads), silenced, n[row], sums[row, at_step],
-            _cumulated(sums[row, 0] - sums[row, in_order])[:, silenced], left_out[row],
+            name, metric.name, labels, len(model.heads), counts, n[row], sums[row, at_step],
+            _cumulated(sums[row, 0] - sums[row, in_order])[:, counts], left_out[row],
         )
         for row, metric in enumerate(chosen)
     ]  # fmt: skip
-
-
-def _of_every_set(
-    model: HeadModel,
-    batch: Batch,
-    silencing: Silencing,
-    sets: Sequence[Heads],
-    metrics: Sequence[Metric],
-    is_fast: bool,
-) -> Float[Tensor, "metric set batch"]:
-    """Every metric of every document with each set of heads silenced; the first set is the empty one."""
-    some = [sorted(heads) for heads in sets[1:]]
-    if is_fast and isinstance(model, Resumable):
-        intact, silenced = fast.measure(model, batch, silencing, some, metrics)
-    else:
-        intact, silenced = plain.measure(model, batch, silencing, some, metrics)
-    return torch.cat([intact[:, None], silenced], dim=1)
 
 
 def _cumulated(effects: Float[np.ndarray, "order head block"]) -> Float[np.ndarray, "order count block"]:

@@ -30,6 +30,9 @@ HeadOutput = Float[Tensor, "batch query head d_head"]
 Tap = Callable[[Site, int, Tensor], Tensor | None]
 """Sees (site, layer, activation) during a forward pass: `None` watches, a tensor rewrites."""
 
+Scored = bool | Bool[Tensor, "batch pos"]
+"""Where the language head runs: at every position, at none, or at these."""
+
 Look = Callable[[Site, int, int, Tensor], None]
 """Sees (site, layer, first head, pattern of that head and those after it), some heads of a layer at a time."""
 
@@ -57,7 +60,8 @@ class Document:
 
     `spans[w]` is the (start, end) of word w in `text`, (-1, -1) for a word without a place of its own there.
     `governors[w]` is the position of w's governor, -1 at the root; `relations` keep their subtypes (`nsubj:pass`).
-    `source` is the id of the source document this one was cut from; it alone decides the block.
+    `source` is the id of the source document this one was cut from; it alone decides the block. `alternative` is
+    the other sentence of a minimal pair, the one that a speaker would not say.
     """
 
     source: str
@@ -68,6 +72,7 @@ class Document:
     governors: tuple[int, ...] | None = None
     relations: tuple[str, ...] | None = None
     mentions: tuple[Mention, ...] | None = None
+    alternative: str | None = None
 
     @property
     def block(self) -> int:
@@ -123,13 +128,32 @@ class Encoding:
 
 
 @dataclass(frozen=True, eq=False)
+class EncodedCorpus:
+    """A corpus as one model sees it, kept compact, so that many passes tokenise once; `words[d]` is Int[pos].
+
+    `skipped` counts, by reason, what no score can see: cut documents and words that own no token. `alternatives[d]`
+    is the other sentence of a minimal pair, None for a document without one.
+    """
+
+    corpus: Corpus
+    encodings: tuple[Encoding, ...]
+    words: tuple[Int[np.ndarray, " _"], ...]
+    skipped: dict[str, int]
+    alternatives: tuple[Encoding | None, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.encodings)
+
+
+@dataclass(frozen=True, eq=False)
 class Batch:
     """Padded documents on the model's device. Gold is integer, -1 where there is none.
 
     `word[b, t]` is the word that token t belongs to. Per word: `governor` and `relation`, an index into `relations`.
     `antecedent` lists (row, query word, target word): the head word of a mention and that of one of its antecedents;
     `nearest_mention[b, w]` is the nearest head word of a mention to the left of w.
-    `document` is each row's number in the corpus, `block` its block.
+    `document` is each row's number in the corpus, `block` its block. Of masked copies, `masked` holds the token that
+    stood where the mask is, -1 elsewhere; of minimal pairs, `alternative` marks the rows of the other sentence.
     """
 
     tokens: Int[Tensor, "batch pos"]
@@ -143,14 +167,20 @@ class Batch:
     nearest_mention: Int[Tensor, "batch word"]
     antecedent: Int[Tensor, "pair 3"]
     relations: tuple[str, ...]
+    masked: Int[Tensor, "batch pos"] | None = None
+    alternative: Bool[Tensor, " batch"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """What a model made of a batch: final hidden states and, from a trained language head only, logits."""
+    """What a model made of a batch: final hidden states and, from a trained language head only, logits.
+
+    Logits are at every position or, where `at` is given, at those positions only, row after row.
+    """
 
     hidden: Float[Tensor, "batch pos d_model"]
-    logits: Float[Tensor, "batch pos vocab"] | None
+    logits: Float[Tensor, "batch pos vocab"] | Float[Tensor, "scored vocab"] | None
+    at: Bool[Tensor, "batch pos"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,6 +232,18 @@ class HeadModel(Protocol):
         ...
 
 
+Reading = Callable[[EncodedCorpus, Sequence[int], HeadModel], Batch]
+"""From documents, by their numbers in a corpus, to the rows that a model reads, each document's one after another."""
+
+
+@runtime_checkable
+class Masking(HeadModel, Protocol):
+    """A model that may fill in masked tokens."""
+
+    mask_token: int | None
+    """The mask's id; None where the tokenizer has none."""
+
+
 @runtime_checkable
 class Watchable(HeadModel, Protocol):
     """A model that shows its patterns a few heads at a time, so that none is ever held whole: faster to look at."""
@@ -227,7 +269,7 @@ class Resumable(HeadModel, Protocol):
         pattern: bool = False,
         linear: bool = False,
         gradients: bool = False,
-        logits: bool = True,
+        logits: Scored = True,
     ) -> Clean:
         """One forward pass that keeps what `resume` starts from; patterns and linear maps only if asked.
 
@@ -243,10 +285,11 @@ class Resumable(HeadModel, Protocol):
         *,
         pattern: Tap | None = None,
         z: Tap | None = None,
-        logits: bool = True,
+        logits: Scored = True,
     ) -> Output:
         """The rest of the network from `layer` on, all variants in one batch, variants first; taps see later layers.
 
+        Where positions to score are given, they are those of the clean batch, the same in every variant.
         Where linear maps were remembered, they work in bfloat16 on the difference from the clean run.
         """
         ...
@@ -275,7 +318,9 @@ class Metric:
     """A number per document, larger is better, NaN for a document too short to have one.
 
     `measure(output, batch, intact)` sees the intact model's output too. A metric that is not `signed` measures the
-    size of a change and cannot be negative by construction: it has no p-value. `language` metrics need logits.
+    size of a change and cannot be negative by construction: it has no p-value. `language` metrics need logits, at
+    every position or only at those that `positions(batch)` marks. A metric with a `reading` measures each of its rows,
+    and `combine` makes one number of the rows of a document: Float[*, row] → Float[*, document].
     """
 
     name: str
@@ -283,6 +328,9 @@ class Metric:
     language: bool
     measure: Callable[[Output, Batch, Output], Float[Tensor, " batch"]]
     scored_tokens: Callable[[Batch], Int[Tensor, " batch"]]
+    positions: Callable[[Batch], Bool[Tensor, "batch pos"]] | None = None
+    reading: Reading | None = None
+    combine: Callable[[Tensor, Batch], Tensor] | None = None
     direction: Callable[[Output, Batch, Sequence[np.random.Generator]], Float[Tensor, " batch"]] | None = None
     """A random linear view of what is compared with the intact model, one generator a document.
 

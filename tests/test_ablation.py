@@ -241,18 +241,30 @@ def test_nothing_is_left_silenced(tiny_llama: Case) -> None:
 # Metrics
 
 
-def test_language_metrics_ask_for_a_trained_causal_head(
+def test_language_metrics_ask_for_a_trained_head(
     tiny_gpt2: Case, tiny_bert: Case, tiny_bert_base: Case, minilm: Model
 ) -> None:
     assert [metric.name for metric in metrics.language(tiny_gpt2.model)] == ["log_prob", "kl"]
-    for model in (tiny_bert.model, tiny_bert_base.model, minilm):
-        with pytest.raises(InterpError, match=rf"'{model.name}' has no trained causal .*metrics=embedding"):
-            metrics.language(model)
+    assert [metric.name for metric in metrics.language(tiny_bert.model)] == ["pseudo_log_prob"]
+    for model in (tiny_bert_base.model, minilm):
+        for group in (metrics.language, metrics.minimal_pairs):
+            with pytest.raises(InterpError, match=rf"'{model.name}' has no trained causal .*metrics=embedding"):
+                group(model)
+
+
+def test_a_masked_model_without_a_mask_token_has_no_language_metrics(tiny_bert: Case) -> None:
+    tokenizer = word_piece_tokenizer()
+    tokenizer.mask_token = None
+    unmasked = from_transformers(tiny_bert.plain, tokenizer, name="unmasked")
+    assert unmasked.has_language_head
+    with pytest.raises(InterpError, match=r"'unmasked' has no trained causal .* with a mask token"):
+        metrics.language(unmasked)
+    assert [metric.name for metric in metrics.automatic(unmasked)] == ["embedding_cosine"]
 
 
 def test_the_metric_that_suits_a_model_is_chosen(tiny_gpt2: Case, tiny_bert: Case, minilm: Model) -> None:
     chosen = [[metric.name for metric in metrics.automatic(m)] for m in (tiny_gpt2.model, tiny_bert.model, minilm)]
-    assert chosen == [["log_prob", "kl"], ["embedding_cosine"], ["embedding_cosine"]]
+    assert chosen == [["log_prob", "kl"], ["pseudo_log_prob"], ["embedding_cosine"]]
     assert [metric.name for metric in metrics.embedding(tiny_gpt2.model)] == ["embedding_cosine"]
 
 

@@ -10,6 +10,7 @@ from interp import effects, metrics
 from interp.ablation import engine, replacements
 from interp.corpora.batching import EncodedCorpus, encode
 from interp.errors import InterpError
+from interp.types import Resumable
 from tests.conftest import HEADS, LAYERS, Case, batch_of, corpus_of, replaced_z, without_head
 
 WORDS = ("the", "cat", "dog", "park", "mat", "little", "happy", "saw", "sat", "on")
@@ -115,15 +116,14 @@ def test_the_error_of_low_precision_is_its_distance_from_the_exact_effect(tiny_g
 
 
 def test_bfloat16_throughout_is_near_and_not_the_same(tiny_gpt2: Case) -> None:
-    batch = batch_of(tiny_gpt2.model, texts()[:8])
-    silencing = replacements.zero(tiny_gpt2.model, encoded(tiny_gpt2))(batch)
-    sets = [(head,) for head in tiny_gpt2.model.heads]
-    effect = {
-        precision: before[:, None] - after
-        for precision in ("float32", "bfloat16")
-        for before, after in [engine.measure(
-            tiny_gpt2.model, batch, silencing, sets, [metrics.LOG_PROB], precision=precision
-        )]
-    }  # fmt: skip
+    model = tiny_gpt2.model
+    assert isinstance(model, Resumable)
+    batch = batch_of(model, texts()[:8])
+    silencing = replacements.zero(model, encoded(tiny_gpt2))(batch)
+    sets = [(head,) for head in model.heads]
+    effect = {}
+    for precision in ("float32", "bfloat16"):
+        before, after = engine.measure(model, batch, silencing, sets, [metrics.LOG_PROB], precision=precision)
+        effect[precision] = before[:, None] - after
     apart = (effect["bfloat16"] - effect["float32"]).abs().max()
     assert 0 < apart < 0.1 * effect["float32"].abs().max()

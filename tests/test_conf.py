@@ -22,6 +22,7 @@ NEEDED = {
     "model=hub": ["model.name=x"],
     "corpus=conllu": ["corpus.path=x"],
     "corpus=text": ["corpus.path=x"],
+    "corpus=minimal_pairs": ["corpus.path=x"],
 }
 
 

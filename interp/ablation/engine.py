@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.ablation.replacements import Silencing, tap_of
-from interp.types import Batch, Clean, Head, HeadOutput, Metric, Output, Resumable, Site, Tap
+from interp.types import Batch, Clean, Head, HeadOutput, Metric, Output, Resumable, Scored, Site, Tap
 
 TOKENS_AT_ONCE = 1536
 """Padded tokens of all variants that go through the rest of the network together."""
@@ -47,7 +47,7 @@ def _measure(
     *,
     linear: bool,
 ) -> tuple[Float[Tensor, "metric batch"], Float[Tensor, "metric variant batch"]]:
-    logits = any(metric.language for metric in metrics)
+    logits = positions_scored(metrics, batch)
     clean = model.remember(batch, pattern=silencing.kind == "pattern", linear=linear, logits=logits)
     before = torch.stack([metric.measure(clean.output, batch, clean.output) for metric in metrics])
     after = before.new_zeros(len(metrics), len(sets), len(batch.tokens))
@@ -63,6 +63,15 @@ def _measure(
                 for row, metric in enumerate(metrics):
                     after[row, number] = metric.measure(one, batch, clean.output)
     return before, after
+
+
+def positions_scored(metrics: Sequence[Metric], batch: Batch) -> Scored:
+    """Where the language head has to run for these metrics."""
+    asked = [metric.positions for metric in metrics if metric.language]
+    where = [positions(batch) for positions in asked if positions is not None]
+    if len(where) < len(asked):
+        return True
+    return torch.stack(where).any(0) if where else False
 
 
 def _by_first_layer(sets: Sequence[Sequence[Head]]) -> dict[int, list[int]]:
@@ -115,4 +124,9 @@ def _chunks(numbers: Sequence[int], size: int) -> Iterator[Sequence[int]]:
 
 def _variant(output: Output, number: int, rows: int) -> Output:
     rows_of_it = slice(number * rows, (number + 1) * rows)
-    return Output(output.hidden[rows_of_it], None if output.logits is None else output.logits[rows_of_it])
+    hidden = output.hidden[rows_of_it]
+    if output.logits is None or output.at is None:
+        return Output(hidden, None if output.logits is None else output.logits[rows_of_it])
+    at = output.at[rows_of_it]
+    scored = int(at.sum())  # the same in every variant
+    return Output(hidden, output.logits[number * scored : (number + 1) * scored], at)

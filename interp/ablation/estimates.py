@@ -11,9 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.ablation.engine import replaced_z
+from interp.ablation.engine import positions_scored, replaced_z
 from interp.ablation.replacements import Silencer, Silencing
+from interp.ablation.sweep import TOKENS_A_PART, combined, readings_of, weights
 from interp.ablation.totals import Totals
+from interp.corpora.batching import Group
+from interp.corpora.readings import parts
 from interp.errors import InterpError, closest
 from interp.metrics import precise
 from interp.sums import EffectSums
@@ -81,7 +84,7 @@ def fitting(name: str, metrics: Sequence[Metric]) -> list[Metric]:
 
 def estimate_sums(
     model: HeadModel,
-    batches: Iterable[Batch],
+    batches: Iterable[Batch | Group],
     silence: Silencer,
     metrics: Sequence[Metric],
     *,
@@ -100,17 +103,33 @@ def estimate_sums(
     kind = ESTIMATES[estimate]
     totals = [Totals(model.heads) for _ in chosen]
     for batch in batches:
-        silencing = silence(batch)
-        needs = any(metric.language for metric in chosen)
-        clean = model.remember(batch, pattern=silencing.kind == "pattern", gradients=True, logits=needs)
-        change = [-clean.z[layer] if kind.to_zero else _change(clean, silencing, layer) for layer in clean.z]
-        for total, metric in zip(totals, chosen, strict=True):
-            before = metric.measure(clean.output, batch, clean.output)
-            slopes = torch.stack([_slopes(view, clean, change) for view in _views(metric, clean, before, kind, seed)])
-            before = before.detach()
-            total.add(before, before - kind.effect(slopes).to(before), metric.scored_tokens(batch), batch.block)
+        for rows, numbers in readings_of(batch, chosen):
+            of_reading = [chosen[number] for number in numbers]
+            some = [rows] if of_reading[0].reading is None else parts(rows, TOKENS_A_PART)
+            values = [_of_rows(model, part, silence, of_reading, kind, seed) for part in some]
+            for place, (number, metric) in enumerate(zip(numbers, of_reading, strict=True)):
+                before = combined(metric, torch.cat([one[place][0] for one in values]), rows)
+                after = combined(metric, torch.cat([one[place][1] for one in values], dim=1), rows)
+                totals[number].add(before, after, *weights(metric, rows))
     sums = [total.sums(ablation, metric.name, signed=False) for total, metric in zip(totals, chosen, strict=True)]
     return [_normalised(one) for one in sums] if kind.normalised else sums
+
+
+def _of_rows(
+    model: Resumable, rows: Batch, silence: Silencer, metrics: Sequence[Metric], kind: Estimate, seed: int
+) -> list[tuple[Float[Tensor, " row"], Float[Tensor, "any_head row"]]]:
+    """Each metric of each row, of the intact model and as it is estimated to be without each head."""
+    silencing = silence(rows)
+    logits = positions_scored(metrics, rows)
+    clean = model.remember(rows, pattern=silencing.kind == "pattern", gradients=True, logits=logits)
+    change = [-clean.z[layer] if kind.to_zero else _change(clean, silencing, layer) for layer in clean.z]
+    found: list[tuple[Tensor, Tensor]] = []
+    for metric in metrics:
+        before = metric.measure(clean.output, rows, clean.output)
+        slopes = torch.stack([_slopes(view, clean, change) for view in _views(metric, clean, before, kind, seed)])
+        before = before.detach()
+        found.append((before, before - kind.effect(slopes).to(before)))
+    return found
 
 
 @torch.no_grad()

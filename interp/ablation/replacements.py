@@ -43,20 +43,23 @@ def mean(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Silencer:  
 def resample(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Silencer:
     """z becomes that of the next document in a seeded cycle, position by position, repeated where that is shorter.
 
-    The cycle is `default_rng(seed).permutation` of all documents of the corpus, whichever of them are swept.
+    The cycle is `default_rng(seed).permutation` of all documents of the corpus, whichever of them are swept. Every row
+    of a reading (masked copies, both sentences of a pair) takes from the next document as it stands.
     """
     cycle = np.random.default_rng(seed).permutation(len(encoded))
     after = dict(zip(cycle.tolist(), np.roll(cycle, -1).tolist(), strict=True))
 
     def silence(batch: Batch) -> Silencing:
-        donors = collate(encoded, [after[document] for document in batch.document.tolist()], model)
+        # rows of one document share a donor, which runs once
+        documents, row = batch.document.unique(return_inverse=True)
+        donors = collate(encoded, [after[document] for document in documents.tolist()], model)
         written: dict[tuple[Site, int], Tensor] = {}
         model.run(donors, z=lambda site, layer, z: _keep(written, site, layer, z), logits=False)
         place = torch.arange(batch.tokens.shape[1], device=donors.mask.device)
-        index = place[None, :] % donors.mask.sum(1, keepdim=True)
+        index = place[None, :] % donors.mask.sum(1, keepdim=True)[row]
 
         def replace(site: Site, layer: int, z: HeadOutput) -> HeadOutput:
-            return written[site, layer].gather(1, index[:, :, None, None].expand_as(z)).to(z)
+            return written[site, layer][row].gather(1, index[:, :, None, None].expand_as(z)).to(z)
 
         return Silencing("z", replace)
 

@@ -1,16 +1,20 @@
 """Silence every head in turn and measure what the model loses, in block sums."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.ablation import engine, plain
 from interp.ablation.replacements import Silencer
 from interp.ablation.totals import Totals
+from interp.corpora.batching import Group
+from interp.corpora.readings import parts
 from interp.errors import InterpError, closest
 from interp.sums import EffectSums
-from interp.types import Batch, Head, HeadModel, Metric, Resumable
+from interp.types import Batch, Head, HeadModel, Metric, Reading, Resumable
 
 ENGINES = ("auto", "fast", "plain")
 """Only the rest of the network for each head, a whole forward pass for each, or the first of them that fits."""
@@ -18,10 +22,23 @@ ENGINES = ("auto", "fast", "plain")
 PRECISIONS = ("float32", "delta", "bfloat16")
 """Exact; bfloat16 on the difference from the clean run only; bfloat16 throughout, on GPUs that have it."""
 
+TOKENS_A_PART = 512
+"""Padded tokens of the rows of a reading that are swept together: a long document has many masked copies."""
+
+
+class Measured(NamedTuple):
+    """One metric of some documents: of the intact model, and with each set of heads silenced."""
+
+    before: Float[Tensor, " document"]
+    after: Float[Tensor, "set document"]
+    tokens: Int[Tensor, " document"]
+    """Scored tokens."""
+    block: Int[Tensor, " document"]
+
 
 def sweep(
     model: HeadModel,
-    batches: Iterable[Batch],
+    batches: Iterable[Batch | Group],
     silence: Silencer,
     metrics: Sequence[Metric],
     *,
@@ -32,33 +49,66 @@ def sweep(
 ) -> list[EffectSums]:
     """Returns one `EffectSums` per metric; effect = intact − ablated, so a positive one means that the head helped.
 
-    A document without a value (NaN) is left out of n and counted. Raises `InterpError` for an engine that is not known
-    or that the model does not fit.
+    A document without a value (NaN) is left out of n and counted. Raises `InterpError` as `silenced` does.
     """
     chosen = tuple(model.heads if heads is None else heads)
     totals = [Totals(chosen) for _ in metrics]
+    sets = [(head,) for head in chosen]
     for batch in batches:
-        before, after = silenced(model, batch, silence, chosen, metrics, using=using, precision=precision)
-        for number, metric in enumerate(metrics):
-            totals[number].add(before[number], after[number], metric.scored_tokens(batch), batch.block)
+        measured = silenced(model, batch, silence, sets, metrics, using=using, precision=precision)
+        for total, one in zip(totals, measured, strict=True):
+            total.add(*one)
     return [total.sums(ablation, one.name, signed=one.signed) for total, one in zip(totals, metrics, strict=True)]
 
 
 def silenced(
     model: HeadModel,
-    batch: Batch,
+    batch: Batch | Group,
     silence: Silencer,
-    heads: Sequence[Head],
+    sets: Sequence[Sequence[Head]],
     metrics: Sequence[Metric],
     *,
     using: str = "auto",
     precision: str = "float32",
-) -> tuple[Float[Tensor, "metric batch"], Float[Tensor, "metric head batch"]]:
-    """Every metric of every document of a batch, of the intact model and without each head; raises as `sweep` does."""
-    sets = [(head,) for head in heads]
-    if runs_fast(model, using, precision) and isinstance(model, Resumable):
-        return engine.measure(model, batch, silence(batch), sets, metrics, precision=precision)
-    return plain.measure(model, batch, silence(batch), sets, metrics)
+) -> list[Measured]:
+    """Each metric of each document with each set of heads silenced.
+
+    Metrics that read documents otherwise than as they stand need a group, from which batches are made. Raises
+    `InterpError` where they are given a batch, and for an engine or a precision that is not known or does not fit.
+    """
+    fast = runs_fast(model, using, precision)
+    found: dict[int, Measured] = {}
+    for rows, numbers in readings_of(batch, metrics):
+        of_reading = [metrics[number] for number in numbers]
+        some = [rows] if of_reading[0].reading is None else parts(rows, TOKENS_A_PART)
+        measured = [_of_rows(model, part, silence, sets, of_reading, fast, precision) for part in some]
+        before, after = (torch.cat(of_parts, dim=-1) for of_parts in zip(*measured, strict=True))
+        for number, metric, intact, ablated in zip(numbers, of_reading, before, after, strict=True):
+            found[number] = Measured(
+                combined(metric, intact, rows), combined(metric, ablated, rows), *weights(metric, rows)
+            )
+    return [found[number] for number in range(len(metrics))]
+
+
+def readings_of(batch: Batch | Group, metrics: Sequence[Metric]) -> Iterator[tuple[Batch, list[int]]]:
+    """What has to be read, and the numbers of the metrics that read it."""
+    for reading in dict.fromkeys(metric.reading for metric in metrics):
+        numbers = [number for number, metric in enumerate(metrics) if metric.reading is reading]
+        yield _rows(batch, reading, metrics[numbers[0]]), numbers
+
+
+def combined(metric: Metric, values: Float[Tensor, "*set row"], rows: Batch) -> Float[Tensor, "*set document"]:
+    """A metric of each document, from that of its rows."""
+    return values if metric.combine is None else metric.combine(values, rows)
+
+
+def weights(metric: Metric, rows: Batch) -> tuple[Int[Tensor, " document"], Int[Tensor, " document"]]:
+    """Each document's scored tokens, over all its rows, and its block."""
+    tokens = metric.scored_tokens(rows)
+    if metric.reading is None:
+        return tokens, rows.block
+    _, place, count = torch.unique_consecutive(rows.document, return_inverse=True, return_counts=True)
+    return tokens.new_zeros(len(count)).index_add(0, place, tokens), rows.block[count.cumsum(0) - 1]
 
 
 def runs_fast(model: HeadModel, using: str = "auto", precision: str = "float32") -> bool:
@@ -80,3 +130,29 @@ def runs_fast(model: HeadModel, using: str = "auto", precision: str = "float32")
             "Allowed: ablation.precision=float32; or model.backend=attention and ablation.engine=auto."
         )
     return fast
+
+
+def _of_rows(
+    model: HeadModel,
+    rows: Batch,
+    silence: Silencer,
+    sets: Sequence[Sequence[Head]],
+    metrics: Sequence[Metric],
+    fast: bool,
+    precision: str,
+) -> tuple[Float[Tensor, "metric row"], Float[Tensor, "metric set row"]]:
+    if fast and isinstance(model, Resumable):
+        return engine.measure(model, rows, silence(rows), sets, metrics, precision=precision)
+    return plain.measure(model, rows, silence(rows), sets, metrics)
+
+
+def _rows(batch: Batch | Group, reading: Reading | None, metric: Metric) -> Batch:
+    """What metrics of one reading read."""
+    if isinstance(batch, Group):
+        return batch.batch() if reading is None else reading(batch.encoded, batch.documents, batch.model)
+    if reading is not None:
+        raise InterpError(
+            f"{metric.name} reads copies of the documents, and the sweep was given batches, from which none can be "
+            "made. Allowed: the groups of interp.corpora.batching.batches."
+        )
+    return batch

@@ -1,7 +1,7 @@
 """Documents to padded batches for one model: tokens aligned to words by character offsets, gold moved along."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from interp.corpora.mentions import antecedents, nearest_mentions
 from interp.errors import CorpusError
-from interp.types import Batch, Corpus, Document, Encoding, HeadModel
+from interp.types import Batch, Corpus, Document, EncodedCorpus, Encoding, HeadModel
 
 TOKENS_A_BATCH = 1536
 """Padded tokens in one batch: on two CPU cores throughput is flat from about 1,300."""
@@ -19,28 +19,13 @@ LENGTH_AT_FULL_BATCH = 64
 """Tokens of a document up to which a batch is full; with longer ones patterns, which grow with the square, decide."""
 
 
-@dataclass(frozen=True, eq=False)
-class EncodedCorpus:
-    """A corpus as one model sees it, kept compact, so that many passes tokenise once; `words[d]` is Int[pos].
-
-    `skipped` counts, by reason, what no score can see: cut documents and words that own no token.
-    """
-
-    corpus: Corpus
-    encodings: tuple[Encoding, ...]
-    words: tuple[Int[np.ndarray, " _"], ...]
-    skipped: dict[str, int]
-
-    def __len__(self) -> int:
-        return len(self.encodings)
-
-
 def encode(model: HeadModel, corpus: Corpus, *, chunk: int = 1000) -> EncodedCorpus:
     """Tokenise every document and find the word of every token. Raises `CorpusError` where there is no document."""
     if not len(corpus):
         raise CorpusError(corpus.name, None, "holds no document. Give a corpus with at least one sentence.")
     encodings: list[Encoding] = []
     words: list[Int[np.ndarray, " _"]] = []
+    alternatives: list[Encoding | None] = []
     skipped = {"truncated_documents": 0, "unaligned_words": 0}
     for start in range(0, len(corpus), chunk):
         documents = corpus.documents[start : start + chunk]
@@ -50,7 +35,15 @@ def encode(model: HeadModel, corpus: Corpus, *, chunk: int = 1000) -> EncodedCor
             words.append(owner)
             skipped["truncated_documents"] += encoding.truncated
             skipped["unaligned_words"] += len(document.words) - len(np.unique(owner[owner >= 0]))
-    return EncodedCorpus(corpus, tuple(encodings), tuple(words), skipped)
+        alternatives += _alternatives(model, documents)
+    skipped["truncated_documents"] += sum(other is not None and other.truncated for other in alternatives)
+    return EncodedCorpus(corpus, tuple(encodings), tuple(words), skipped, tuple(alternatives))
+
+
+def _alternatives(model: HeadModel, documents: Sequence[Document]) -> list[Encoding | None]:
+    texts = {number: document.alternative for number, document in enumerate(documents) if document.alternative}
+    found = dict(zip(texts, model.encode(list(texts.values())), strict=True)) if texts else {}
+    return [found.get(number) for number in range(len(documents))]
 
 
 def align(document: Document, encoding: Encoding) -> Int[np.ndarray, " pos"]:
@@ -149,7 +142,10 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
         antecedent=torch.tensor(pairs, dtype=torch.long).reshape(-1, 3),
         relations=corpus.relations,
     )
-    tensors = {
-        name: getattr(batch, name).to(model.device) for name in Batch.__dataclass_fields__ if name != "relations"
-    }
-    return Batch(**tensors, relations=corpus.relations)
+    return to_device(batch, model)
+
+
+def to_device(batch: Batch, model: HeadModel) -> Batch:
+    """The same batch, on the model's device."""
+    tensors = {name: value.to(model.device) for name, value in vars(batch).items() if isinstance(value, torch.Tensor)}
+    return replace(batch, **tensors)

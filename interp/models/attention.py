@@ -21,7 +21,7 @@ from interp.models.text import (
     sliding_window,
     visible_keys,
 )
-from interp.types import Batch, Clean, Encoding, Head, HeadOutput, Look, Output, Site, Tap
+from interp.types import Batch, Clean, Encoding, Head, HeadOutput, Look, Output, Scored, Site, Tap
 
 WEIGHTS_AT_ONCE = 2**19
 """Attention weights looked at together: as many as a processor's cache holds (2 MiB)."""
@@ -53,6 +53,7 @@ class AttentionModel:
         self.window = sliding_window(network.config, name)
         self.positions = context(network.config, tokenizer)
         self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+        self.mask_token: int | None = tokenizer.mask_token_id
         if not getattr(network, "_supports_attention_backend", False):
             raise ModelError(
                 f"{name!r} ({type(network).__name__}) does not send its attention through transformers' attention "
@@ -61,6 +62,7 @@ class AttentionModel:
         network.config._attn_implementation = INTERFACE
         self.heads_per_layer, self.layers = find_layers(network, self.base, name)
         self._rounded: dict[nn.Module, Tensor] = {}
+        self._selects: bool | None = None  # whether the head can run on some positions alone; None until it has to
         self.heads: Sequence[Head] = [
             Head("self", i, h) for i in range(len(self.layers)) for h in range(self.heads_per_layer)
         ]
@@ -122,12 +124,13 @@ class AttentionModel:
         pattern: bool = False,
         linear: bool = False,
         gradients: bool = False,
-        logits: bool = True,
+        logits: Scored = True,
     ) -> Clean:
         """One forward pass that keeps what `resume` starts from, and each layer's z, v and (if asked) pattern.
 
         `linear` keeps what goes into and comes out of every linear map, for `resume` to work on differences; with
-        `gradients`, what the model gives can be differentiated with respect to every layer's z.
+        `gradients`, what the model gives can be differentiated with respect to every layer's z. Where positions are
+        given for `logits`, the language head runs at those only.
         """
         if not self.resumable:
             raise ModelError(
@@ -173,11 +176,12 @@ class AttentionModel:
         *,
         pattern: Tap | None = None,
         z: Tap | None = None,
-        logits: bool = True,
+        logits: Scored = True,
     ) -> Output:
         """The network from `layer` on, with other outputs of its attention: all variants of all rows in one batch.
 
         The taps see the layers after `layer`. Variants come first: row v · batch + b is document b of variant v.
+        Positions for `logits` are those of the clean batch, the same in every variant.
         Where linear maps were remembered, they work in bfloat16 on the difference from the clean run.
         """
         variants = attention_output.shape[0]
@@ -201,7 +205,8 @@ class AttentionModel:
                 stack.enter_context(answering(here.attention, (unread, None)))
             inputs = inputs_of(clean.batch, causal=self.causal)
             stacked = {k: v.repeat(variants, 1) if isinstance(v, Tensor) else v for k, v in inputs.items()}
-            return self._forward(stacked, pattern, z, logits, after=layer)
+            where = logits.repeat(variants, 1) if isinstance(logits, Tensor) else logits
+            return self._forward(stacked, pattern, z, where, after=layer)
 
     def _low_precision(self, module: Any) -> Tensor:
         if module not in self._rounded:
@@ -209,9 +214,10 @@ class AttentionModel:
         return self._rounded[module]
 
     def _forward(
-        self, inputs: dict[str, Any], pattern: Tap | None, z: Tap | None, logits: bool, after: int = -1
+        self, inputs: dict[str, Any], pattern: Tap | None, z: Tap | None, logits: Scored, after: int = -1
     ) -> Output:
-        want_logits = logits and self.has_language_head
+        at = logits if isinstance(logits, Tensor) and self.has_language_head else None
+        everywhere = logits is True and self.has_language_head
         hidden: list[Tensor] = []
         order: Iterator[int] = iter(range(after + 1, len(self.layers)))
 
@@ -230,10 +236,38 @@ class AttentionModel:
             stack.callback(keep.remove)
             if pattern is not None or z is not None:
                 self._watch_all(stack, watch, after=after)
-            out = (self.network if want_logits else self.base)(**inputs)
+            out = (self.network if everywhere else self.base)(**inputs)
         if pattern is not None or z is not None:
             self._check_seen(order)
-        return Output(hidden[0], out.logits if want_logits else None)
+        if at is not None:
+            return Output(hidden[0], self._logits_at(inputs, out, at), at)
+        return Output(hidden[0], out.logits if everywhere else None)
+
+    def _logits_at(
+        self, inputs: dict[str, Any], out: Any, at: Bool[Tensor, "batch pos"]
+    ) -> Float[Tensor, "scored vocab"]:
+        """The head's logits at these positions, from what the base model gave: on those alone, if the head can."""
+        if self._selects is None:
+            self._selects = self._head_selects(inputs, out)
+        if self._selects:
+            return self._head(inputs, out, out[0][at][None])[0]
+        return self._head(inputs, out, out[0])[at]
+
+    def _head_selects(self, inputs: dict[str, Any], out: Any) -> bool:
+        """Whether the head gives each hidden state the same logits wherever it stands, seen on one row of a batch."""
+        row = out[0][:1]
+        expected = self._head(inputs, out, row).repeat_interleave(2, dim=1).float()
+        try:
+            found = self._head(inputs, out, row.repeat_interleave(2, dim=1)).float()
+        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
+            return False
+        # rounding may differ with the shape of the batch, in low precision by a percent
+        return found.shape == expected.shape and bool((found - expected).abs().max() <= 0.01 * expected.abs().max())
+
+    def _head(self, inputs: dict[str, Any], out: Any, hidden: Tensor) -> Tensor:
+        """What the network makes of these hidden states: its own code runs, and the base model answers with them."""
+        with answering(self.base, type(out)(last_hidden_state=hidden)):
+            return self.network(**inputs).logits
 
     def _watch_all(self, stack: ExitStack, watch: Watch, after: int = -1) -> None:
         # a module that stands for several layers is watched once

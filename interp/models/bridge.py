@@ -56,6 +56,7 @@ class BridgeModel:
         self.device = next(self.network.parameters()).device
         self.window = sliding_window(self.network.config, name)
         self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+        self.mask_token: int | None = tokenizer.mask_token_id
         self.base: nn.Module = base_of(self.network)
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:

@@ -71,7 +71,14 @@ ROCKET = ["#FAEBDD", "#F7C7A8", "#F6A178", "#F37852", "#EB483E", "#D3214B", "#AF
 SEQUENTIAL = LinearSegmentedColormap.from_list("rocket", ROCKET).with_extremes(bad="0.88")
 DIVERGING = colormaps["RdBu"].with_extremes(bad="0.88")
 
-UNITS = {"log_prob": "nats per token", "kl": "nats per token", "embedding_cosine": "1 − cosine"}
+UNITS = {
+    "log_prob": "nats per token",
+    "kl": "nats per token",
+    "pseudo_log_prob": "nats per token",
+    "embedding_cosine": "1 − cosine",
+    "accuracy": "share of pairs",
+    "logit_difference": "nats",
+}
 SIZES_OF_CHANGE = ["embedding_cosine", "kl"]
 """Metrics whose effect cannot be negative, by construction."""
 

@@ -1,0 +1,79 @@
+"""Minimal pairs, one a line: a sentence that speakers accept beside one that differs in little and that they do not.
+
+The format is BLiMP's (Warstadt et al. 2020): JSON lines with `sentence_good`, `sentence_bad`, `UID` and `pairID`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from interp.corpora.text import (
+    check_limit,
+    cut_words,
+    digest,
+    existing_file,
+    limit_notes,
+    numbered_lines,
+    stem,
+    text_document,
+)
+from interp.errors import CorpusError
+from interp.types import Corpus, Document
+
+FIELDS = ("sentence_good", "sentence_bad", "UID", "pairID")
+SUFFIXES = (".jsonl", ".jsonl.gz")
+
+
+def read_minimal_pairs(path: str | Path, *, limit: int | None = None) -> Corpus:
+    """A file of pairs, `.gz` too, or a folder of such files, in the order of their names.
+
+    Each pair is one document: its text is the better sentence, its alternative the other, its source `UID/pairID`.
+    Stops after `limit` pairs. Raises CorpusError where a file is missing, holds no pair, or a line is none;
+    InterpError where `limit` is below 1.
+    """
+    path = Path(path)
+    check_limit(limit)
+    files = _files(path) if path.is_dir() else [existing_file(path)]
+    pairs = (pair for file in files for pair in _pairs(file))
+    documents = tuple(islice(pairs, limit))
+    if not documents:
+        raise CorpusError(path, None, "it holds no pair; allowed is one JSON object a line. Give a file with pairs.")
+    hashes = [digest(file) for file in files]
+    whole = hashes[0] if len(files) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest()
+    name = path.resolve().name if path.is_dir() else stem(path)
+    return Corpus(name, documents, whole, notes=limit_notes(path, limit, len(documents)))
+
+
+def _files(folder: Path) -> list[Path]:
+    found = sorted(entry for entry in folder.iterdir() if entry.is_file() and entry.name.endswith(SUFFIXES))
+    if not found:
+        allowed = " or ".join(f"*{suffix}" for suffix in SUFFIXES)
+        problem = f"this folder holds no file of minimal pairs; allowed are {allowed}. Give a folder with such files."
+        raise CorpusError(folder, None, problem)
+    return found
+
+
+def _pairs(file: Path) -> Iterator[Document]:
+    return (_pair(file, number, line) for number, line in numbered_lines(file) if line.strip())
+
+
+def _pair(file: Path, number: int, line: str) -> Document:
+    try:
+        given = json.loads(line)
+    except json.JSONDecodeError as error:
+        problem = f"it is no JSON ({error.msg}); allowed is one JSON object a line. Mend the line."
+        raise CorpusError(file, number, problem) from None
+    if not isinstance(given, dict):
+        raise CorpusError(file, number, f"{line[:40]!r} is no JSON object; allowed is one a line. Mend the line.")
+    if missing := [field for field in FIELDS if field not in given]:
+        problem = f"it lacks {', '.join(missing)}; a minimal pair has {', '.join(FIELDS)}. Add what is missing."
+        raise CorpusError(file, number, problem)
+    for field in ("sentence_good", "sentence_bad"):
+        if not isinstance(given[field], str) or not cut_words(given[field]):
+            problem = f"{field} is {given[field]!r}; allowed is a text with at least one word. Mend the sentence."
+            raise CorpusError(file, number, problem)
+    good = text_document(given["sentence_good"], source=f"{given['UID']}/{given['pairID']}")
+    return replace(good, alternative=given["sentence_bad"])
