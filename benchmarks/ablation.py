@@ -126,12 +126,13 @@ def measure(subject: Subject, documents: int, rounds: int, *, with_nnsight: bool
     for name, run in loops.items():
         methods[name] = lambda run=run: by_loop(subject, read, metric, run)
     found = {name: method() for name, method in methods.items()}
-    agree("effects", found)
+    agree("effects", {name: effect for name, effect in found.items() if name != "interp-delta"})
     exact, low = found["interp"].mean(1), found["interp-delta"].mean(1)
     shares = (low - exact).abs() / exact.abs()
     print(f"  interp-delta: error of a head's mean effect, as a share of it: median {shares.median():.2%}, ", end="")
     print(f"largest {shares.max():.2%}")
     largest = float(found["interp"].abs().max())
+    assert float((low - exact).abs().max()) < 0.01 * float(exact.abs().max()), "interp-delta is no delta"
     print(f"  the largest effect is {largest:.1e}")
     # methods that silence nothing would agree, too
     assert largest > 10 * TOLERANCE, (

@@ -40,7 +40,7 @@ def run(
     found = effects.measure(
         model, encoded, metrics=metrics, **ablation, seed=seed, min_blocks=minimum, progress=progress
     )
-    tables["effects"] = found.table
+    tables |= found.tables
     tables["atlas"] = join(tables["scores"], tables["roles"], tables["effects"], shape)
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
     skipped = {**encoded.skipped, **found.skipped}

@@ -31,7 +31,7 @@ def run(
     found = effects.measure(
         model, encoded, metrics=metrics, **ablation, seed=seed, min_blocks=min_blocks, progress=progress
     )
-    tables = {"effects": label(found.table, model, corpus, seed)}
+    tables = {name: label(table, model, corpus, seed) for name, table in found.tables.items()}
     return Findings(tables, {**encoded.skipped, **found.skipped}, found.said)
 
 
@@ -52,4 +52,8 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
             f"    head {row.layer}.{row.head:<3} {row.effect:+.4f}{interval(row.ci_low, row.ci_high, 4)}"
             for row in top.itertuples()
         ]
+        if "top" in table:
+            settled = table[table.top].sort_values("effect", ascending=False, kind="stable")
+            names = ", ".join(f"{row.layer}.{row.head}" for row in settled.itertuples())
+            lines.append(f"    Settled as the top {len(settled)}: {names}")
     return lines

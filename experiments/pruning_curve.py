@@ -43,6 +43,8 @@ def run(
     select, confirm = pruning.halves(encoded)
     ablation = {**ablation, "limit": half(effects.checked_limit(ablation.get("limit")))}
 
+    # sets of its own are what the curve is about
+    ablation = {**ablation, "sets": None}
     names = {"effect": None, ablation.get("estimate") or "effect": ablation.get("estimate")}
     measured = {
         name: effects.measure(

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from jaxtyping import Float, Int
 
+from interp.ablation.budget import Budget
 from interp.ablation.replacements import Silencer
 from interp.ablation.sweep import Measured, readings_of, silenced, weights
 from interp.corpora.batching import EncodedCorpus, batches
@@ -49,12 +50,13 @@ def settle(
     order = np.random.default_rng(seed).permutation(sorted(scored))
     intact, values = np.empty(0), np.empty((len(heads), 0))
     racing, winners = np.ones(len(heads), dtype=bool), np.zeros(len(heads), dtype=bool)
+    budget = Budget()
     for count in looks(len(order)):
         fresh = order[values.shape[1] : count].tolist()
         groups = batches(encoded, model, documents=fresh, tokens=tokens)
         shown = progress(groups, f"ablation ({name}), {racing.sum()} heads to settle")
         sets = [(head,) for head, races in zip(heads, racing, strict=True) if races]
-        measure = partial(silenced, sets=sets, metrics=[metric], using=engine, precision=precision)
+        measure = partial(silenced, sets=sets, metrics=[metric], using=engine, precision=precision, budget=budget)
         found = [(group.documents, measure(model, group, silence)[0]) for group in shown]
         before, after = _in_order(fresh, found)
         intact = np.concatenate([intact, before])

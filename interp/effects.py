@@ -1,8 +1,9 @@
 """What the model loses without each head, as a table: exactly, until enough is known, or estimated."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import torch
@@ -11,14 +12,15 @@ from interp import metrics as known_metrics
 from interp.ablation import replacements
 from interp.ablation.estimates import ESTIMATES, estimate_sums, fitting
 from interp.ablation.replacements import Replacement, Silencer
-from interp.ablation.sweep import sweep
+from interp.ablation.sets import HeadSets, head_sets
+from interp.ablation.sweep import sweep, sweep_sets
 from interp.approximate import settle
 from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced
 from interp.errors import InterpError, closest
 from interp.progress import Progress, silent
 from interp.statistics import effect_table
 from interp.sums import EffectSums
-from interp.types import HeadModel, Metric
+from interp.types import Head, HeadModel, Metric
 
 MetricsOf = Callable[[HeadModel], Sequence[Metric]]
 
@@ -42,13 +44,30 @@ class Effects:
     table: pd.DataFrame
     skipped: Mapping[str, int]
     said: tuple[str, ...] = ()
+    sets: pd.DataFrame | None = None
+    """The table `sets`, one row per set of heads and metric, where any were asked for."""
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All of them by name."""
+        return {"effects": self.table} if self.sets is None else {"effects": self.table, "sets": self.sets}
 
 
 Exact = Callable[[Sequence[int], str], list[EffectSums]]
 """Every head silenced in turn on these documents, with this precision."""
 
 
-def measure(
+def measure(model: HeadModel, encoded: EncodedCorpus, *, sets: HeadSets | None = None, **settings: Any) -> Effects:
+    """Every head alone, as `of_heads` says, and `sets` of heads together, as `of_sets` says, with the same settings."""
+    found = of_heads(model, encoded, **settings)
+    if sets is None:
+        return found
+    shared = ("replacement", "metrics", "limit", "engine", "seed", "min_blocks", "progress")
+    same = {name: settings[name] for name in shared if name in settings}
+    return replace(found, sets=of_sets(model, encoded, sets, found.table, **same))
+
+
+def of_heads(
     model: HeadModel,
     encoded: EncodedCorpus,
     *,
@@ -100,6 +119,37 @@ def measure(
     said = f"precision={precision}: `error` is |effect − exact effect| over {len(few)} documents."
     table = found.table.merge(errors, on=[*HEAD, "metric"], how="left", validate="many_to_one")
     return Effects(table, found.skipped, (*found.said, said))
+
+
+def of_sets(
+    model: HeadModel,
+    encoded: EncodedCorpus,
+    sets: HeadSets,
+    alone: pd.DataFrame,
+    *,
+    replacement: str | Replacement = "mean",
+    metrics: MetricsOf | Sequence[Metric] = known_metrics.automatic,
+    limit: int | None = None,
+    engine: str = "auto",
+    seed: int = 0,
+    min_blocks: int = 12,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """One row per set and metric, its heads silenced together and exactly, beside the sum of their effects `alone`.
+
+    Raises `InterpError` for what is no set of the model's heads, and as `of_heads` does.
+    """
+    name, prepare = named(replacement)
+    chosen = metrics(model) if callable(metrics) else metrics
+    by_name = head_sets(sets, model.heads)
+    documents = evenly_spaced(len(encoded), checked_limit(limit))
+    groups = progress(batches(encoded, model, documents=documents, tokens=TOKENS_A_SWEEP), f"sets ({name})")
+    places = [("set", number, 0) for number in range(len(by_name))]
+    sums = sweep_sets(
+        model, groups, prepare(model, encoded, seed), list(by_name.values()), chosen, ablation=name, places=places,
+        using=engine,
+    )  # fmt: skip
+    return _named_sets(effect_table(sums, seed=seed, min_blocks=min_blocks), by_name, alone)
 
 
 def named(replacement: str | Replacement) -> tuple[str, Replacement]:
@@ -169,6 +219,24 @@ def _estimated(
     said += [f"{estimate} is not for {metric}, which is left out." for metric in left_out]
     forwards = ESTIMATES[estimate].forwards
     return Effects(table, _without_value(sums), (*said, f"It costs about {forwards} forward passes for all heads."))
+
+
+def _named_sets(table: pd.DataFrame, sets: Mapping[str, Sequence[Head]], heads: pd.DataFrame) -> pd.DataFrame:
+    """The rows of sets under their names, beside the sum of the effects of their heads alone."""
+    names, members = list(sets), list(sets.values())
+    alone = heads.set_index([*HEAD, "metric"]).effect
+    written = [" ".join(f"{head.layer}.{head.head}" for head in some) for some in members]
+    sums = [
+        sum(alone.get((*head, metric), float("nan")) for head in members[number])
+        for number, metric in zip(table.layer, table.metric, strict=True)
+    ]
+    rows = table.assign(
+        set=[names[number] for number in table.layer],
+        heads=[written[number] for number in table.layer],
+        size=[len(members[number]) for number in table.layer],
+        sum_of_effects=sums,
+    )
+    return rows[["set", "heads", "size", *[name for name in table if name not in HEAD], "sum_of_effects"]]
 
 
 def _agreement(estimated: pd.DataFrame, exact: pd.DataFrame) -> float:

@@ -16,6 +16,10 @@ TIE = 1e-4
 """Nats within which two sentences are as probable as each other: what rounding does to the sum over a sentence."""
 
 
+ROWS_AT_ONCE = 16
+"""Positions whose probabilities are summed over the vocabulary together."""
+
+
 def automatic(model: HeadModel) -> tuple[Metric, ...]:
     """What a trained language head says of the text, for a model that has one; the embedding's cosine for any other."""
     return language(model) if _predicts_next(model) or _fills_in(model) else embedding(model)
@@ -156,7 +160,7 @@ def _of_asked_tokens(output: Output, batch: Batch) -> Float[Tensor, "batch pos"]
     there = asked(batch)
     logits = _logits(output, there)
     token = batch.tokens.roll(-1, 1) if batch.masked is None else batch.masked
-    chosen = logits.gather(-1, token[there][:, None])[:, 0] - logits.logsumexp(-1)
+    chosen = logits.gather(-1, token[there][:, None])[:, 0] - _logsumexp(logits)
     return _in_place(chosen, there)
 
 
@@ -167,6 +171,11 @@ def _logits(output: Output, there: Bool[Tensor, "batch pos"]) -> Float[Tensor, "
     # most often exactly these positions were scored, and nothing has to be copied
     exact = output.at is not None and torch.equal(output.at, there)
     return (output.logits if exact else output.logits[there if output.at is None else there[output.at]]).float()
+
+
+def _logsumexp(logits: Float[Tensor, "scored vocab"]) -> Float[Tensor, " scored"]:
+    """Over the vocabulary; some rows at a time, which a processor's cache holds, is more than twice as fast."""
+    return torch.cat([rows.logsumexp(-1) for rows in logits.split(ROWS_AT_ONCE)])
 
 
 def _in_place(values: Float[Tensor, " scored"], there: Bool[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 
 from interp import metrics as known_metrics
+from interp.ablation.budget import Budget
 from interp.ablation.replacements import Replacement
 from interp.ablation.sweep import silenced
 from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced
@@ -128,9 +129,9 @@ def measure(
     n, left_out = np.zeros((len(chosen), BLOCKS), dtype=np.int64), [0] * len(chosen)
     documents = evenly_spaced(len(encoded), checked_limit(limit))
     groups = batches(encoded, model, documents=documents, tokens=TOKENS_A_SWEEP)
-    some = [sorted(heads) for heads in sets[1:]]
+    some, budget = [sorted(heads) for heads in sets[1:]], Budget()
     for group in progress(groups, f"pruning ({name})"):
-        for row, one in enumerate(silenced(model, group, silence, some, chosen, using=engine)):
+        for row, one in enumerate(silenced(model, group, silence, some, chosen, using=engine, budget=budget)):
             value = torch.cat([one.before[None], one.after]).cpu().double().numpy()
             blocks, scored = one.block.cpu().numpy(), ~np.isnan(value[0])
             np.add.at(n[row], blocks[scored], 1)

@@ -101,7 +101,7 @@ def estimate_sums(
             "Allowed for it: ablation.estimate=null; or model.backend=attention."
         )
     kind = ESTIMATES[estimate]
-    totals = [Totals(model.heads) for _ in chosen]
+    totals = [Totals([(head.site, head.layer, head.head) for head in model.heads]) for _ in chosen]
     for batch in batches:
         for rows, numbers in readings_of(batch, chosen):
             of_reading = [chosen[number] for number in numbers]

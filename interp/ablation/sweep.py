@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.ablation import engine, plain
+from interp.ablation.budget import Budget
 from interp.ablation.replacements import Silencer
 from interp.ablation.totals import Totals
 from interp.corpora.batching import Group
@@ -52,10 +53,29 @@ def sweep(
     A document without a value (NaN) is left out of n and counted. Raises `InterpError` as `silenced` does.
     """
     chosen = tuple(model.heads if heads is None else heads)
-    totals = [Totals(chosen) for _ in metrics]
+    places = [(head.site, head.layer, head.head) for head in chosen]
     sets = [(head,) for head in chosen]
+    return sweep_sets(
+        model, batches, silence, sets, metrics, ablation=ablation, places=places, using=using, precision=precision
+    )
+
+
+def sweep_sets(
+    model: HeadModel,
+    batches: Iterable[Batch | Group],
+    silence: Silencer,
+    sets: Sequence[Sequence[Head]],
+    metrics: Sequence[Metric],
+    *,
+    ablation: str,
+    places: Sequence[tuple[str, int, int]],
+    using: str = "auto",
+    precision: str = "float32",
+) -> list[EffectSums]:
+    """The same for sets of heads, each silenced together; `places` take the place of the heads in the sums."""
+    totals, budget = [Totals(places) for _ in metrics], Budget()
     for batch in batches:
-        measured = silenced(model, batch, silence, sets, metrics, using=using, precision=precision)
+        measured = silenced(model, batch, silence, sets, metrics, using=using, precision=precision, budget=budget)
         for total, one in zip(totals, measured, strict=True):
             total.add(*one)
     return [total.sums(ablation, one.name, signed=one.signed) for total, one in zip(totals, metrics, strict=True)]
@@ -70,18 +90,21 @@ def silenced(
     *,
     using: str = "auto",
     precision: str = "float32",
+    budget: Budget | None = None,
 ) -> list[Measured]:
     """Each metric of each document with each set of heads silenced.
 
-    Metrics that read documents otherwise than as they stand need a group, from which batches are made. Raises
-    `InterpError` where they are given a batch, and for an engine or a precision that is not known or does not fit.
+    Metrics that read documents otherwise than as they stand need a group, from which batches are made. The `budget` is
+    what is left of it after earlier batches. Raises `InterpError` where they are given a batch, for an engine or a
+    precision that is not known or does not fit, and where a document does not fit into memory.
     """
+    budget = budget or Budget()
     fast = runs_fast(model, using, precision)
     found: dict[int, Measured] = {}
     for rows, numbers in readings_of(batch, metrics):
         of_reading = [metrics[number] for number in numbers]
         some = [rows] if of_reading[0].reading is None else parts(rows, TOKENS_A_PART)
-        measured = [_of_rows(model, part, silence, sets, of_reading, fast, precision) for part in some]
+        measured = [_of_rows(model, part, silence, sets, of_reading, fast, precision, budget) for part in some]
         before, after = (torch.cat(of_parts, dim=-1) for of_parts in zip(*measured, strict=True))
         for number, metric, intact, ablated in zip(numbers, of_reading, before, after, strict=True):
             found[number] = Measured(
@@ -140,10 +163,20 @@ def _of_rows(
     metrics: Sequence[Metric],
     fast: bool,
     precision: str,
+    budget: Budget,
 ) -> tuple[Float[Tensor, "metric row"], Float[Tensor, "metric set row"]]:
-    if fast and isinstance(model, Resumable):
-        return engine.measure(model, rows, silence(rows), sets, metrics, precision=precision)
-    return plain.measure(model, rows, silence(rows), sets, metrics)
+    def measure(tokens: int) -> tuple[Tensor, Tensor]:
+        # a batch that is itself too large is taken in parts
+        measured = [some(part, tokens) for part in parts(rows, tokens)]
+        before, after = (torch.cat(of_parts, dim=-1) for of_parts in zip(*measured, strict=True))
+        return before, after
+
+    def some(part: Batch, tokens: int) -> tuple[Tensor, Tensor]:
+        if fast and isinstance(model, Resumable):
+            return engine.measure(model, part, silence(part), sets, metrics, tokens=tokens, precision=precision)
+        return plain.measure(model, part, silence(part), sets, metrics)
+
+    return budget.within(measure, smallest=rows.tokens.shape[1])
 
 
 def _rows(batch: Batch | Group, reading: Reading | None, metric: Metric) -> Batch:

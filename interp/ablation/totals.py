@@ -7,14 +7,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.sums import EffectSums
-from interp.types import BLOCKS, Head
+from interp.types import BLOCKS
 
 
 class Totals:
     """What a document without a value (NaN) adds is one to `left_out`, and nothing else."""
 
-    def __init__(self, heads: Sequence[Head]) -> None:
-        self.heads = tuple((head.site, head.layer, head.head) for head in heads)
+    def __init__(self, heads: Sequence[tuple[str, int, int]]) -> None:
+        self.heads = tuple(heads)
         self.n, self.tokens = (np.zeros(BLOCKS, dtype=np.int64) for _ in range(2))
         self.left_out = 0
         self.intact = np.zeros(BLOCKS)
