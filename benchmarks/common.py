@@ -19,12 +19,17 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Row:
-    """One method at one piece of work: median seconds, and median growth of the resident memory at its peak."""
+    """One method at one piece of work: median seconds, and median growth of the resident memory at its peak.
+
+    `ratio` is the median over rounds of its time divided by interp's in the same round, which noise that comes and
+    goes leaves alone.
+    """
 
     work: str
     model: str
     method: str
     seconds: float
+    ratio: float
     peak_mib: float | None
 
 
@@ -57,7 +62,11 @@ def compare(work: str, model: str, methods: Mapping[str, Callable[[], object]], 
             took, peak = _measure(methods[name])
             seconds[name].append(took)
             peaks[name].append(peak)
-    return [Row(work, model, name, round(median(seconds[name]), 4), _median(peaks[name])) for name in names]
+    ratios = {name: median(a / b for a, b in zip(seconds[name], seconds["interp"], strict=True)) for name in names}
+    return [
+        Row(work, model, name, round(median(seconds[name]), 4), round(ratios[name], 3), _median(peaks[name]))
+        for name in names
+    ]
 
 
 def agree(what: str, values: Mapping[str, torch.Tensor], first: str = "interp") -> None:
@@ -73,12 +82,10 @@ def agree(what: str, values: Mapping[str, torch.Tensor], first: str = "interp") 
 
 def report(rows: Sequence[Row], file: Path | None) -> None:
     """The table on the screen and, if a file is named, the rows as JSON."""
-    own = {(row.work, row.model): row.seconds for row in rows if row.method == "interp"}
     print(f"\n{'work':15}{'model':12}{'method':17}{'seconds':>10}{'÷ interp':>10}{'peak MiB':>10}")
     for row in rows:
-        ratio = row.seconds / own[row.work, row.model]
         peak = "–" if row.peak_mib is None else f"{row.peak_mib:.0f}"
-        print(f"{row.work:15}{row.model:12}{row.method:17}{row.seconds:10.3f}{ratio:10.2f}{peak:>10}")
+        print(f"{row.work:15}{row.model:12}{row.method:17}{row.seconds:10.3f}{row.ratio:10.2f}{peak:>10}")
     if file is not None:
         file.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
 

@@ -14,8 +14,8 @@ from interp.roles import everything
 from interp.tallies import RoleTally, stream
 from interp.types import Batch, Corpus, Role
 
-SENTENCES = 200
-SENTENCES_A_TEXT = 8
+SENTENCES = 800
+SENTENCES_A_TEXT = 32
 """A text of 512 tokens stands for as many sentences of up to 64."""
 
 Patterns = Callable[[Batch], Sequence[Tensor]]

