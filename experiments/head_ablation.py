@@ -56,4 +56,16 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
             settled = table[table.top].sort_values("effect", ascending=False, kind="stable")
             names = ", ".join(f"{row.layer}.{row.head}" for row in settled.itertuples())
             lines.append(f"    Settled as the top {len(settled)}: {names}")
-    return lines
+    return [*lines, *_sets(tables["sets"])] if "sets" in tables else lines
+
+
+def _sets(table: pd.DataFrame) -> list[str]:
+    """What each set costs together, beside the sum of what its heads cost alone."""
+    largest = (
+        table.rename(columns={"size": "heads_in_it"}).sort_values("effect", ascending=False, kind="stable").head(8)
+    )
+    return ["Heads silenced together, largest effect first (all of them: sets.csv):"] + [
+        f"    {row.set:<12} {row.effect:+.4f}{interval(row.ci_low, row.ci_high, 4)} on {row.metric}, "
+        f"{row.sum_of_effects:+.4f} if what each of its {row.heads_in_it} heads costs alone is added up"
+        for row in largest.itertuples()
+    ]
