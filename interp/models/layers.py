@@ -127,7 +127,7 @@ def answering(module: nn.Module, answer: Any) -> AbstractContextManager[None]:
 
 @contextmanager
 def fused_activations(network: nn.Module) -> Iterator[None]:
-    """While it is open, GPT-2's GELU is one step of torch instead of eight, seven times faster: only rounding differs."""
+    """While it is open, GPT-2's GELU is one step of torch instead of eight, seven times faster; rounding may differ."""
     with ExitStack() as stack:
         for module in network.modules():
             if type(module) is NewGELUActivation:
