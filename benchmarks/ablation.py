@@ -74,7 +74,7 @@ def transformerlens(subject: Subject) -> Run:
 
         def silence(z: Tensor, **_: object) -> Tensor:
             assert head is not None
-            by_head = z if z.dim() == 4 else z.unflatten(-1, (subject.model.heads_per_layer, -1))
+            by_head = z if z.dim() == 4 else z.unflatten(-1, (subject.model.layers[0].heads, -1))
             by_head[:, :, head.head] = 0
             return z
 

@@ -25,7 +25,7 @@ def rerun(model: AttentionModel, read: Sequence[Batch], *, logits: bool) -> Coun
     Rows are padded tokens; attention itself is left out.
     """
     needed: Counter[Shape] = Counter()
-    a_layer = model.heads_per_layer * sum(batch.tokens.numel() for batch in read)
+    a_layer = model.layers[0].heads * sum(batch.tokens.numel() for batch in read)
     for number, layer in enumerate(model.layers):
         known = {id(module) for module in (*layer.attention.modules(), layer.projection)}
         for later in model.layers[number:]:

@@ -11,6 +11,7 @@ from benchmarks.subjects import Subject, joined, load
 from interp.corpora.batching import batches, encode
 from interp.corpora.grammar import grammar
 from interp.roles import everything
+from interp.sights import visible_keys
 from interp.tallies import RoleTally, stream
 from interp.types import Batch, Corpus, Role
 
@@ -32,7 +33,7 @@ def by_cache(subject: Subject, read: Sequence[Batch], roles: Sequence[Role], pat
     """All patterns of a batch are collected first, then scored."""
     tally = RoleTally(roles, subject.model.heads)
     for batch in read:
-        tally.begin(batch, subject.model.visible(batch))
+        tally.begin(batch, visible_keys(subject.model, batch))
         for layer, pattern in enumerate(patterns(batch)):
             tally.update("self", layer, pattern)
     return tally

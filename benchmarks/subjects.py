@@ -42,7 +42,7 @@ class Subject:
 
     def width(self, head: int) -> slice:
         """Where a head lies in what goes into its layer's output projection."""
-        d_head = self.model.layers[0].output_weights(self.model.heads_per_layer).shape[1]
+        d_head = self.model.layers[0].output_weights().shape[1]
         return slice(head * d_head, (head + 1) * d_head)
 
     def forward(self, network: Any, batch: Batch, *, logits: bool) -> Output:

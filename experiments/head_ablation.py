@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import interval
+from experiments.wording import interval, name_of
 from interp import effects, plots
 from interp.analysis import label
 from interp.corpora.batching import encode
@@ -49,12 +49,12 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         )
         top = table.sort_values("effect", ascending=False, kind="stable").head(5)
         lines += [
-            f"    head {row.layer}.{row.head:<3} {row.effect:+.4f}{interval(row.ci_low, row.ci_high, 4)}"
+            f"    head {name_of(row):<5} {row.effect:+.4f}{interval(row.ci_low, row.ci_high, 4)}"
             for row in top.itertuples()
         ]
         if "top" in table:
             settled = table[table.top].sort_values("effect", ascending=False, kind="stable")
-            names = ", ".join(f"{row.layer}.{row.head}" for row in settled.itertuples())
+            names = ", ".join(name_of(row) for row in settled.itertuples())
             lines.append(f"    Settled as the top {len(settled)}: {names}")
     return [*lines, *_sets(tables["sets"])] if "sets" in tables else lines
 

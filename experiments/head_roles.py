@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import interval
+from experiments.wording import interval, name_of
 from interp import plots
 from interp.analysis import RolesOf, label, tally_roles
 from interp.classify import classify, shortfall
@@ -46,14 +46,16 @@ def missing_evidence(sums: RoleSums, classification: Mapping[str, Any]) -> tuple
     needs = _needs(classification)
     lacking = shortfall(sums, **needs)
     asked = {role.name for role, n in zip(sums.roles, sums.n.sum(axis=1), strict=True) if n}
-    never = [role.name for role in sums.roles if role.name not in asked]
+    never = list(dict.fromkeys(role.name for role in sums.roles if role.name not in asked))
     lacking = lacking[lacking.role.isin(asked)]
     lines = []
     if never:
         lines.append(f"No query can see a target here (a causal model sees no later word): {', '.join(never)}.")
     if len(lacking):
         names = list(dict.fromkeys(lacking.role))
-        lines.append(f"Too little to test {len(names)} of {len(sums.roles)} roles: {', '.join(names)}.")
+        lines.append(
+            f"Too little to test {len(names)} of {len({role.name for role in sums.roles})} roles: {', '.join(names)}."
+        )
         most = lacking.groupby("role")[["queries", "blocks"]].min().sort_values(["blocks", "queries"]).iloc[-1]
         lines.append(
             f"A test needs {needs['min_queries']} scored queries in {needs['min_blocks']} blocks of source documents "
@@ -87,12 +89,12 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     if not len(best):
         return [*lines, "No role had enough queries and source documents to be tested; all scores are in scores.csv."]
     lines.append("Best head of each role (chosen on one half of the documents, measured on the other):")
-    stars = set(zip(assigned.role, assigned.layer, assigned["head"], strict=True))
+    stars = set(zip(assigned.role, assigned.site, assigned.layer, assigned["head"], strict=True))
     for row in best.head(14).itertuples():
-        mark = "*" if (row.role, row.layer, row.head) in stars else " "
+        mark = "*" if (row.role, row.site, row.layer, row.head) in stars else " "
         measured = row.hit if row.baseline_name != "uniform" else row.mass
         lines.append(
-            f"  {mark} {row.role:<24} head {row.layer}.{row.head:<3} {measured:.2f} against {row.baseline:.2f} "
+            f"  {mark} {row.role:<24} head {name_of(row):<5} {measured:.2f} against {row.baseline:.2f} "
             f"({row.baseline_name}), lift {row.lift:+.2f}{interval(row.ci_low, row.ci_high)}, n {row.n}"
         )
     if len(best) > 14:
@@ -103,9 +105,9 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
 
 
 def best_head_of_each_role(scores: pd.DataFrame) -> pd.DataFrame:
-    """For each role the head with the largest lift on select, with its confirm row, largest lift first."""
+    """For each role and site the head with the largest lift on select, with its confirm row, largest lift first."""
     keys = ["role", "site", "layer", "head"]
     select = scores[scores.split == "select"]
-    chosen = select.loc[select.groupby("role")["lift"].idxmax(), keys] if len(select) else select[keys]
+    chosen = select.loc[select.groupby(["role", "site"])["lift"].idxmax(), keys] if len(select) else select[keys]
     confirm = chosen.merge(scores[scores.split == "confirm"], on=keys)
     return confirm.sort_values("lift", ascending=False, kind="stable")

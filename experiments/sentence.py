@@ -6,7 +6,6 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -15,8 +14,10 @@ from interp import plots
 from interp.analysis import label
 from interp.corpora.batching import collate, encode
 from interp.errors import InterpError
+from interp.plots.style import head_name
 from interp.progress import Progress, silent
 from interp.results import Findings
+from interp.sights import sights_of, visible_keys
 from interp.tallies import word_view
 from interp.types import Batch, Corpus, Head, HeadModel, Site
 
@@ -48,7 +49,8 @@ def run(
             "Give a shorter one."
         )
     batch = collate(encoded, [0], model)
-    attention, visible = attention_table(model, batch, words, progress)
+    target = () if encoded.target is None else encoded.target.corpus.documents[0].words
+    attention, visible = attention_table(model, batch, words, target, progress)
     if attention.empty:
         raise InterpError(
             f"In {corpus.documents[0].text!r} no word can look at another. Give a sentence of two words or more."
@@ -57,7 +59,8 @@ def run(
     if asked is not None:
         _refuse_unseen(words, asked, chosen, visible, model.name)
         keys = chosen or [word for word in range(len(words)) if visible[asked, word]]
-        found = attention[(attention["query"] == asked) & attention.key.isin(keys)]
+        of_sentence = attention[attention.site.isin(("self", "encoder"))]
+        found = of_sentence[(of_sentence["query"] == asked) & of_sentence.key.isin(keys)]
         found = found[[*HEAD, "query", "key", "mass"]].rename(columns={"key": "candidate"}).reset_index(drop=True)
         tables["candidates"] = label(found, model, corpus, seed).drop(columns="corpus")
     return Findings(tables, encoded.skipped)
@@ -88,25 +91,36 @@ def find_word(words: Sequence[str], given: Word, what: str) -> int:
 
 
 def attention_table(
-    model: HeadModel, batch: Batch, words: Sequence[str], progress: Progress = silent
+    model: HeadModel,
+    batch: Batch,
+    words: Sequence[str],
+    target: Sequence[str] = (),
+    progress: Progress = silent,
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """One row per head, query word and key word that it can see; and which words each word can see."""
-    view = word_view(batch, model.visible(batch))
+    """One row per head, query word and key word that it can see; and which words each of the sentence's can see.
+
+    In a decoder the words are those of the `target`; its cross-attention looks from them to the sentence.
+    """
+    sights = sights_of(model)
+    views = {sight: word_view(batch, seen, sight[0]) for sight, seen in visible_keys(model, batch).items()}
     by_layer: dict[tuple[Site, int], Float[Tensor, "head query key"]] = {}
 
     def watch(site: Site, layer: int, pattern: Tensor) -> None:
-        by_layer[site, layer] = view.attention(pattern)[0].cpu()
+        by_layer[site, layer] = views[sights[site, layer]].attention(pattern)[0].cpu()
 
     for one in progress([batch], "sentence"):
         model.run(one, pattern=watch, logits=False)
-    visible = view.candidates[0].cpu().numpy()
-    query, key = np.nonzero(visible)
-    heads = [Head(site, layer, head) for (site, layer), a in by_layer.items() for head in range(len(a))]
-    masses = torch.cat(list(by_layer.values()))[:, query, key].numpy()
-    pairs = [(q, words[q], k, words[k]) for q, k in zip(query.tolist(), key.tolist(), strict=True)]
-    rows = [(*head, *pair) for head, pair in product(heads, pairs)]
-    table = pd.DataFrame(rows, columns=[*HEAD, "query", "query_word", "key", "key_word"])
-    return table.assign(mass=masses.reshape(-1).astype(np.float64)), visible
+    tables: list[pd.DataFrame] = []
+    for site, layer in sights:
+        query, key = np.nonzero(views[sights[site, layer]].candidates[0].cpu().numpy())
+        asking, asked = target if batch.asking(site) is batch.target else words, target if site == "decoder" else words
+        masses = by_layer[site, layer][:, query, key].numpy().astype(np.float64)
+        pairs = [(q, asking[q], k, asked[k]) for q, k in zip(query.tolist(), key.tolist(), strict=True)]
+        rows = [(*Head(site, layer, head), *pair) for head, pair in product(range(len(masses)), pairs)]
+        of_layer = pd.DataFrame(rows, columns=[*HEAD, "query", "query_word", "key", "key_word"])
+        tables.append(of_layer.assign(mass=masses.reshape(-1)))
+    first = next(view for (site, _), view in views.items() if site in ("self", "encoder"))
+    return pd.concat(tables, ignore_index=True), first.candidates[0].cpu().numpy()
 
 
 def _refuse_unseen(words: Sequence[str], asked: int, chosen: Sequence[int], visible: np.ndarray, name: str) -> None:
@@ -124,18 +138,22 @@ def _refuse_unseen(words: Sequence[str], asked: int, chosen: Sequence[int], visi
             )
 
 
-def best_heads(tables: Mapping[str, pd.DataFrame], count: int = 4) -> list[tuple[str, int, int]]:
+def best_heads(
+    tables: Mapping[str, pd.DataFrame], count: int = 4, sites: Sequence[str] = ("self", "encoder")
+) -> list[tuple[str, int, int]]:
     """With a query, the heads that look most from it to a candidate; else those whose words look most decidedly."""
     if "candidates" in tables:
         strength = tables["candidates"].groupby(HEAD)["mass"].max()
     else:
         attention = tables["attention"]
+        attention = attention[attention.site.isin(sites)]
         strength = attention.groupby([*HEAD, "query"])["mass"].max().groupby(HEAD).mean()
     return [tuple(head) for head in strength.sort_values(ascending=False, kind="stable").index[:count]]
 
 
 def words_of(attention: pd.DataFrame) -> list[str]:
     """The sentence's words, in order, from its table."""
+    attention = attention[attention.site.isin(("self", "encoder"))]
     words = dict(zip(attention["query"], attention["query_word"], strict=True))
     words |= dict(zip(attention["key"], attention["key_word"], strict=True))
     return [words.get(number, "·") for number in range(max(words) + 1)]
@@ -146,6 +164,8 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
     attention, heads = tables["attention"], best_heads(tables)
     words = words_of(attention)
     figures = {"matrices": plots.attention_matrices(attention, heads)}
+    if across := best_heads({"attention": attention}, sites=("cross",)):
+        figures["cross_matrices"] = plots.attention_matrices(attention, across)
     if "candidates" not in tables:
         return figures | {"arcs": plots.attention_arcs(attention, words, heads)}
     found = tables["candidates"]
@@ -160,7 +180,8 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """For each candidate the heads that look most at it; without a query, where the most decided heads look."""
     attention = tables["attention"]
     if "candidates" not in tables:
-        return _where_each_word_looks(attention, best_heads(tables, 3))
+        heads = best_heads(tables, 3) + best_heads(tables, 3, sites=("cross",))
+        return _where_each_word_looks(attention, heads)
     words, found = words_of(attention), tables["candidates"]
     query = int(found["query"].iloc[0])
     wide = found.pivot_table(index=HEAD, columns="candidate", values="mass")
@@ -169,9 +190,9 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     for candidate in leading:
         lines.append(f"  at {words[candidate]!r} (word {candidate})")
         top = wide.sort_values(candidate, ascending=False, kind="stable").head(3)
-        for (_, layer, head), row in zip(top.index.to_list(), top.to_dict("records"), strict=True):
+        for place, row in zip(top.index.to_list(), top.to_dict("records"), strict=True):
             others = ", ".join(f"{words[other]!r} {row[other]:.2f}" for other in leading if other != candidate)
-            lines.append(f"    head {layer}.{head:<3} {row[candidate]:.2f}" + (f"  ({others})" if others else ""))
+            lines.append(f"    head {head_name(*place):<5} {row[candidate]:.2f}" + (f"  ({others})" if others else ""))
     return lines
 
 
@@ -181,5 +202,5 @@ def _where_each_word_looks(attention: pd.DataFrame, heads: Sequence[tuple[str, i
         mine = attention[(attention.site == site) & (attention.layer == layer) & (attention["head"] == head)]
         top = mine.loc[mine.groupby("query")["mass"].idxmax()]
         looks = ", ".join(f"{r.query_word}→{r.key_word} {r.mass:.2f}" for r in top[top.mass >= 0.3].itertuples())
-        lines.append(f"    head {layer}.{head}: {looks or 'nowhere with .30 or more'}")
+        lines.append(f"    head {head_name(site, layer, head)}: {looks or 'nowhere with .30 or more'}")
     return lines

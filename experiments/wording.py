@@ -4,7 +4,14 @@ from typing import Any
 
 import pandas as pd
 
+from interp.plots.style import head_name
+
 
 def interval(low: Any, high: Any, digits: int = 2) -> str:
     """` [low, high]`, or nothing where there is no interval."""
     return "" if pd.isna(low) or pd.isna(high) else f" [{low:+.{digits}f}, {high:+.{digits}f}]"
+
+
+def name_of(row: Any) -> str:
+    """The name of the head that a row of a table is about, such as `3.1` or `cross 3.1`."""
+    return head_name(row.site, row.layer, row.head)

@@ -10,6 +10,7 @@ from interp.corpora.batching import EncodedCorpus, batches, encode
 from interp.effects import measure
 from interp.errors import InterpError, closest
 from interp.progress import Progress, silent
+from interp.sights import sights_of
 from interp.statistics import score_table
 from interp.sums import RoleSums
 from interp.tallies import RoleTally, Tally, stream
@@ -68,7 +69,12 @@ def tally_roles(
             f"The corpus {encoded.corpus.name!r} has no annotation for the roles asked for. "
             "Choose other roles (roles=positional needs none), or a corpus with gold annotation."
         )
-    tally = RoleTally(chosen, model.heads)
+    tally = RoleTally(chosen, model.heads, sights_of(model))
+    if not tally.roles:
+        raise InterpError(
+            f"None of the roles asked for can be asked of {model.name!r}: they belong to other sites than its heads' "
+            f"({', '.join(sorted({head.site for head in model.heads}))}). Choose other roles, or another model."
+        )
     groups = batches(encoded, model)
     stream(model, (group.batch() for group in progress(groups, "roles")), tally, *others)
     return tally.sums()

@@ -70,17 +70,22 @@ def untestable(sums: RoleSums, *, min_queries: int = 50, min_blocks: int = 12) -
     """The names of the roles that this corpus is too small to test, in the order of `sums.roles`."""
     halves = split_blocks(sums.n.shape[1])
     testable = is_testable(sums, halves["select"], halves["confirm"], min_queries=min_queries, min_blocks=min_blocks)
-    return [role.name for role, enough in zip(sums.roles, testable, strict=True) if not enough]
+    tested = {role.name for role, enough in zip(sums.roles, testable, strict=True) if enough}
+    return list(dict.fromkeys(role.name for role in sums.roles if role.name not in tested))
 
 
 def shortfall(sums: RoleSums, *, min_queries: int = 50, min_blocks: int = 12) -> pd.DataFrame:
     """What each untestable role is missing: one row per role and half that lacks scored queries or non-empty blocks.
 
-    `queries` and `blocks` are what there is, `more_queries` and `more_blocks` how many more would do.
+    `queries` and `blocks` are what there is, `more_queries` and `more_blocks` how many more would do. Of a role that
+    stands several times, for heads that see different keys, this is about the row with most queries.
     """
+    most = {}
+    for index in np.argsort(sums.n.sum(axis=1), kind="stable"):
+        most[sums.roles[index].definition, sums.roles[index].name] = int(index)
     rows = [
-        (role.definition, role.name, half, int(n.sum()), int((n > 0).sum()))
-        for index, role in enumerate(sums.roles)
+        (sums.roles[index].definition, sums.roles[index].name, half, int(n.sum()), int((n > 0).sum()))
+        for index in sorted(most.values())
         for half in ("select", "confirm")
         for n in [sums.n[index, split_blocks(sums.n.shape[1])[half]]]
     ]
@@ -112,7 +117,7 @@ def _convincing(
 
     word_mass = mean_over_queries(sums.word_mass[:, :, confirm].sum(axis=-1), sums, confirm)
     asked = np.array([role.statistic == "hit" and role.unit == "word" for role in sums.roles], dtype=bool)
-    return large & (~asked[:, None] | (word_mass >= min_word_mass))
+    return sums.is_asked & large & (~asked[:, None] | (word_mass >= min_word_mass))
 
 
 def _discovered(
@@ -131,11 +136,12 @@ def _discovered(
     """
     D = excess(sums, best_guesses(sums, select), confirm)
     signs = sign_vectors(seed, sums.n.shape[1])[confirm]
-    p = np.where(testable[:, None], 1.0, np.full(wanted.shape, np.nan))
+    tested = testable[:, None] & sums.is_asked
+    p = np.where(tested, 1.0, np.nan)
     p[wanted] = sign_flip_p(D[wanted], signs)
     q = benjamini_hochberg(p)
     if (wanted & (p <= alpha) & (q > alpha)).any():
-        rest = testable[:, None] & ~wanted & _may_reach(D, alpha)
+        rest = tested & ~wanted & _may_reach(D, alpha)
         p[rest] = sign_flip_p(D[rest], signs)
         q = benjamini_hochberg(p)
     return wanted & (q <= alpha)

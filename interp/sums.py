@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,9 @@ class RoleSums:
     `n[r, b]` counts the scored queries of role r in block b. `hit`, `mass` and `word_mass` are sums over them
     (word_mass: attention on all candidates; NaN for token roles). `guess[r, g, b]` sums the credit of guess
     `guesses[g]` on the same queries; a guess that a role does not use is NaN there.
+
+    Where heads see different keys (another site, another window) the same role asks them different queries: then it
+    stands here several times, once for each such group of heads, and `asked[r, h]` says whom a row is about.
     """
 
     roles: tuple[RoleLabel, ...]
@@ -40,16 +43,23 @@ class RoleSums:
     mass: Float[np.ndarray, "role head block"]
     word_mass: Float[np.ndarray, "role head block"]
     guess: Float[np.ndarray, "role guess block"]
+    asked: Bool[np.ndarray, "role head"] | None = None
+    """None: every role of every head."""
+
+    @property
+    def is_asked(self) -> Bool[np.ndarray, "role head"]:
+        """Whether a row of the sums is about a head."""
+        return np.ones(self.hit.shape[:2], dtype=bool) if self.asked is None else self.asked
 
     def merge(self, other: "RoleSums") -> "RoleSums":
         """The sums of two disjoint parts of a corpus, together."""
         mine, theirs = (self.roles, self.heads, self.guesses), (other.roles, other.heads, other.guesses)
-        if mine != theirs:
+        if mine != theirs or not np.array_equal(self.is_asked, other.is_asked):
             raise ValueError("only sums of the same roles, heads and guesses can be merged")
         parts = {
             name: getattr(self, name) + getattr(other, name) for name in ("n", "hit", "mass", "word_mass", "guess")
         }
-        return RoleSums(*mine, **parts)
+        return RoleSums(*mine, **parts, asked=self.asked)
 
 
 @dataclass(frozen=True, eq=False)

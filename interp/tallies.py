@@ -1,6 +1,6 @@
 """Fold attention into sums per role, head and block while a corpus streams by; no pattern is ever kept."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, runtime_checkable
@@ -12,8 +12,9 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from interp.roles.guesses import ALL_GUESSES, credit
+from interp.sights import Sights, Visible, visible_keys
 from interp.sums import RoleLabel, RoleSums
-from interp.types import BLOCKS, Batch, Head, HeadModel, Pattern, Role, Site, Watchable
+from interp.types import BLOCKS, Batch, Head, HeadModel, Pattern, Role, Sight, Site, Watchable
 
 TIE = 1e-6
 """Candidates whose attention is within this of the largest share the hit."""
@@ -23,7 +24,7 @@ TIE = 1e-6
 class Tally(Protocol):
     """What a pass over a corpus feeds: each batch once, then each layer's pattern of it."""
 
-    def begin(self, batch: Batch, visible: Bool[Tensor, "batch query key"]) -> None:
+    def begin(self, batch: Batch, visible: Visible) -> None:
         """Prepare for a batch."""
         ...
 
@@ -43,7 +44,7 @@ def stream(model: HeadModel, batches: Iterable[Batch], *tallies: Tally) -> None:
         look(site, layer, 0, pattern)
 
     for batch in batches:
-        visible = model.visible(batch)
+        visible = visible_keys(model, batch)
         for tally in tallies:
             tally.begin(batch, visible)
         if isinstance(model, Watchable):
@@ -64,7 +65,7 @@ class View:
     queries: Bool[Tensor, "batch query"]
     owned: Int[Tensor, "batch key"]
     rows: Float[Tensor, "batch pos query"] | None = None
-    columns: Float[Tensor, "batch pos key"] | None = None
+    columns: Float[Tensor, "batch other_pos key"] | None = None
 
     def attention(self, pattern: Pattern) -> Float[Tensor, "batch head asking asked"]:
         """The pattern in this view's unit, 0 on all but candidates.
@@ -87,25 +88,43 @@ class View:
         return attention if self.rows is None else attention + (self.weight - 1)
 
 
-def token_view(batch: Batch, visible: Bool[Tensor, "batch query key"]) -> View:
+def token_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> View:
     """All visible keys, itself and special tokens too; special tokens are keys, never queries."""
-    return View(visible, batch.mask & ~batch.special, torch.ones_like(batch.tokens))
+    asking, asked = batch.asking(site), batch.asked(site)
+    queries = written_next(asking.mask & ~asking.special) if site == "cross" else asking.mask & ~asking.special
+    return View(visible, queries, torch.ones_like(asked.tokens))
 
 
-def word_view(batch: Batch, visible: Bool[Tensor, "batch query key"]) -> View:
-    """The other aligned words all of whose tokens the query's last token can see."""
-    width = batch.governor.shape[1]
-    held = batch.word[:, :, None] == torch.arange(width, device=batch.word.device)
-    owned = held.sum(1)
-    place = torch.arange(batch.tokens.shape[1], device=batch.word.device)
-    last = torch.where(held, place[None, :, None], -1).amax(1).clamp(min=0)
-    columns = held.float()
+def word_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> View:
+    """The other aligned words all of whose tokens the query's last token can see.
+
+    At `cross` the attention of a word of the target is that of the positions where its tokens are written.
+    """
+    asking, asked = batch.asking(site), batch.asked(site)
+    columns = _held(asked.word, asked.governor.shape[1])
+    rows = _held(asking.word, asking.governor.shape[1]) if asking is not asked else columns
+    if site == "cross":
+        rows = written_next(rows)
+    owned = columns.sum(1)
+    place = torch.arange(rows.shape[1], device=rows.device)
+    last = torch.where(rows, place[None, :, None], -1).amax(1).clamp(min=0)
     seen_from_last = visible.gather(1, last[:, :, None].expand(-1, -1, visible.shape[2])).float()
-    seen = (seen_from_last @ columns).round().long()
-    aligned = owned > 0
-    candidates = (seen == owned[:, None, :]) & aligned[:, None, :] & aligned[:, :, None]
-    candidates &= ~torch.eye(width, dtype=torch.bool, device=candidates.device)
-    return View(candidates, aligned, owned, columns / owned.clamp(min=1)[:, None, :], columns)
+    seen = (seen_from_last @ columns.float()).round().long()
+    queries = rows.any(1)
+    candidates = (seen == owned[:, None, :]) & (owned > 0)[:, None, :] & queries[:, :, None]
+    if asking is asked:
+        candidates &= ~torch.eye(candidates.shape[1], dtype=torch.bool, device=candidates.device)
+    weights = rows.float() / rows.sum(1).clamp(min=1)[:, None, :]
+    return View(candidates, queries, owned, weights, columns.float())
+
+
+def written_next(marked: Bool[Tensor, "batch pos *rest"]) -> Bool[Tensor, "batch pos *rest"]:
+    """Where the next token is marked: a decoder writes a token at the position before it."""
+    return torch.cat([marked[:, 1:], torch.zeros_like(marked[:, :1])], dim=1)
+
+
+def _held(word: Int[Tensor, "batch pos"], width: int) -> Bool[Tensor, "batch pos word"]:
+    return word[:, :, None] == torch.arange(width, device=word.device)
 
 
 class _Slots:
@@ -141,29 +160,31 @@ class RoleTally:
     least two candidates to choose from.
     """
 
-    def __init__(self, roles: Sequence[Role], heads: Sequence[Head]) -> None:
-        self.roles, self.heads = tuple(roles), tuple(heads)
+    def __init__(self, roles: Sequence[Role], heads: Sequence[Head], sights: Sights | None = None) -> None:
+        self.heads = tuple(heads)
+        self._sight: Sights = sights or {(head.site, head.layer): (head.site, 0) for head in self.heads}
+        present = dict.fromkeys(self._sight.values())
+        self._rows = [(role, sight) for role in roles for sight in present if sight[0] in role.sites]
+        self.roles = tuple(role for role, _ in self._rows)
+        self.guesses = tuple(name for name in ALL_GUESSES if any(name in role.guesses for role in self.roles))
         slots, count = len(self.roles) * BLOCKS, len(self.heads)
         self._number = {head: number for number, head in enumerate(self.heads)}
         self._n = np.zeros((slots, 1))
         self._hit, self._mass, self._word_mass = (np.zeros((slots, count)) for _ in range(3))
-        self._guess = np.zeros((slots, len(ALL_GUESSES)))
-        self._questions: list[_Questions] = []
+        self._guess = np.zeros((slots, len(self.guesses)))
+        self._questions: dict[Sight, list[_Questions]] = {}
 
-    def begin(self, batch: Batch, visible: Bool[Tensor, "batch query key"]) -> None:
+    def begin(self, batch: Batch, visible: Visible) -> None:
         """Find the scored queries of this batch, count them, and let the guesses answer them."""
-        self._questions = []
-        for unit, view_of in (("token", token_view), ("word", word_view)):
-            if any(role.unit == unit for role in self.roles):
-                questions = self._ask(batch, view_of(batch, visible), unit)
-                self._questions.append(questions)
-                questions.slot_of_query.add(self._n, slice(1), torch.ones(len(questions.query), 1))
-                self._answer_by_guess(batch, questions, unit)
+        self._questions = {sight: list(self._all_questions(batch, sight, seen)) for sight, seen in visible.items()}
+        for questions in self._questions.values():
+            for asked in questions:
+                asked.slot_of_query.add(self._n, slice(1), torch.ones(len(asked.query), 1))
 
     def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
         """Add one layer's hits and mass on the questions asked in `begin`."""
         columns = _columns(self._number[Head(site, layer, first)], pattern)
-        for questions in self._questions:
+        for questions in self._questions[self._sight[site, layer]]:
             view = questions.view
             attention = view.attention(pattern)
             row, query, key = questions.pair.unbind(1)
@@ -193,23 +214,37 @@ class RoleTally:
         for number, role in enumerate(self.roles):
             if role.unit == "token":
                 word_mass[number] = np.nan
-            guess[number, [name not in role.guesses for name in ALL_GUESSES]] = np.nan
+            guess[number, [name not in role.guesses for name in self.guesses]] = np.nan
         labels = tuple(RoleLabel(r.name, r.family, r.unit, r.statistic, r.definition, r.guesses) for r in self.roles)
         return RoleSums(
             roles=labels,
             heads=tuple((head.site, head.layer, head.head) for head in self.heads),
-            guesses=ALL_GUESSES,
+            guesses=self.guesses,
             n=self._n.reshape(shape).astype(np.int64),
             hit=by_role(self._hit),
             mass=by_role(self._mass),
             word_mass=word_mass,
             guess=guess,
+            asked=np.array([[self._sight[head[:2]] == sight for head in self.heads] for _, sight in self._rows]),
         )
 
-    def _ask(self, batch: Batch, view: View, unit: str) -> _Questions:
+    def _all_questions(self, batch: Batch, sight: Sight, seen: Bool[Tensor, "batch query key"]) -> Iterator[_Questions]:
+        """What the roles of each unit ask of the heads of one sight."""
+        site = sight[0]
+        # within one side everything but the attention is as in a model that has no other
+        side = batch if site == "cross" else batch.asking(site)
+        for unit, view_of in (("token", token_view), ("word", word_view)):
+            asking = {n: role for n, (role, at) in enumerate(self._rows) if (role.unit, at) == (unit, sight)}
+            if asking:
+                questions = self._ask(side, view_of(batch, seen, site), asking, crossing=site == "cross")
+                self._answer_by_guess(side, questions, asking)
+                yield questions
+
+    def _ask(self, batch: Batch, view: View, asking: Mapping[int, Role], *, crossing: bool) -> _Questions:
         allowed = view.candidates & (view.candidates.sum(-1, keepdim=True) >= 2) & view.queries[:, :, None]
-        others = allowed & ~torch.eye(allowed.shape[1], dtype=torch.bool, device=allowed.device)
-        asking = {number: role for number, role in enumerate(self.roles) if role.unit == unit}
+        others = allowed
+        if not crossing:
+            others = allowed & ~torch.eye(allowed.shape[1], dtype=torch.bool, device=allowed.device)
         targets = [role.targets(batch) & (allowed if role.reflexive else others) for role in asking.values()]
         role, *pair = torch.stack(targets).nonzero().unbind(1)
         slot = torch.tensor(list(asking), device=role.device)[role] * BLOCKS + batch.block[pair[0]]
@@ -219,12 +254,12 @@ class RoleTally:
         query = torch.stack(pair[:2], dim=1)[first]
         return _Questions(view, query, torch.stack(pair, dim=1), _Slots(slot[first]), _Slots(slot))
 
-    def _answer_by_guess(self, batch: Batch, questions: _Questions, unit: str) -> None:
-        wanted = {guess for role in self.roles if role.unit == unit for guess in role.guesses}
+    def _answer_by_guess(self, batch: Batch, questions: _Questions, asking: Mapping[int, Role]) -> None:
+        wanted = {guess for role in asking.values() for guess in role.guesses}
         nothing, view = torch.zeros(len(questions.pair), dtype=torch.float64), questions.view
         earned = [
             credit(guess, batch, questions.pair, view.candidates, view.owned) if guess in wanted else nothing
-            for guess in ALL_GUESSES
+            for guess in self.guesses
         ]
         questions.slot_of_pair.add(self._guess, slice(None), torch.stack(earned, dim=1))
 
@@ -243,23 +278,26 @@ def _columns(first: int, pattern: Pattern) -> slice:
 class ShapeTally:
     """How spread out each head's attention is and how far it goes, averaged over the real tokens that ask.
 
-    `entropy` is −Σ a ln a in nats over all visible keys; `mean_distance` is Σ a |query − key| in tokens.
+    `entropy` is −Σ a ln a in nats over all visible keys; `mean_distance` is Σ a |query − key| in tokens, each counted
+    on its own side.
     """
 
     def __init__(self, heads: Sequence[Head]) -> None:
         self.heads = tuple(heads)
         self._number = {head: number for number, head in enumerate(self.heads)}
         self._entropy, self._distance = (torch.zeros(len(self.heads), dtype=torch.float64) for _ in range(2))
-        self._count = 0
-        self._asking = torch.zeros(0, 0)
-        self._apart = torch.zeros(0, 0)
+        self._count: dict[Site, int] = {head.site: 0 for head in self.heads}
+        self._asking: dict[Site, Tensor] = {}
+        self._apart: dict[Site, Tensor] = {}
 
-    def begin(self, batch: Batch, visible: Bool[Tensor, "batch query key"]) -> None:  # noqa: ARG002 - the seam's shape
+    def begin(self, batch: Batch, visible: Visible) -> None:  # noqa: ARG002 - the seam's shape
         """Note which tokens ask: all but special tokens and padding."""
-        self._asking = (batch.mask & ~batch.special).float()
-        self._count += int(self._asking.sum())
-        place = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)
-        self._apart = (place[:, None] - place[None, :]).abs().float()
+        for site in self._count:
+            asking, asked = batch.asking(site), batch.asked(site)
+            self._asking[site] = (asking.mask & ~asking.special).float()
+            self._count[site] += int(self._asking[site].sum())
+            query, key = (torch.arange(side.tokens.shape[1], device=side.tokens.device) for side in (asking, asked))
+            self._apart[site] = (query[:, None] - key[None, :]).abs().float()
 
     def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
         """Add one layer's entropies and distances."""
@@ -267,10 +305,11 @@ class ShapeTally:
         weights = pattern.float()
         # with x ln x at 0 taken just above it; torch's own entr is three times slower
         entropy = -(weights.clamp(min=torch.finfo(torch.float32).tiny).log_().mul_(weights).sum(-1))
-        distance = torch.einsum("bhqk,qk->bhq", weights, self._apart)
-        self._entropy[columns] += torch.einsum("bhq,bq->h", entropy, self._asking).cpu().double()
-        self._distance[columns] += torch.einsum("bhq,bq->h", distance, self._asking).cpu().double()
+        distance = torch.einsum("bhqk,qk->bhq", weights, self._apart[site])
+        self._entropy[columns] += torch.einsum("bhq,bq->h", entropy, self._asking[site]).cpu().double()
+        self._distance[columns] += torch.einsum("bhq,bq->h", distance, self._asking[site]).cpu().double()
 
     def means(self) -> tuple[Float[np.ndarray, " head"], Float[np.ndarray, " head"]]:
         """Mean entropy (nats) and mean distance (tokens) of every head."""
-        return (self._entropy / max(self._count, 1)).numpy(), (self._distance / max(self._count, 1)).numpy()
+        count = torch.tensor([max(self._count[head.site], 1) for head in self.heads])
+        return (self._entropy / count).numpy(), (self._distance / count).numpy()

@@ -19,7 +19,13 @@ BLOCKS = 64
 """Every source document falls into one of this many blocks; all statistics resample blocks."""
 
 Site = Literal["self", "encoder", "decoder", "cross"]
-"""Which attention of a model: `self` in encoder-only and decoder-only models, the others in encoder-decoders."""
+"""Which attention of a model: `self` in encoder-only and decoder-only models, the others in encoder-decoders.
+
+At `cross` the queries are the tokens of the target and the keys those of the source.
+"""
+
+Sight = tuple[Site, int]
+"""A site and the first of its layers that see the same keys: what heads could have attended to."""
 
 Pattern = Float[Tensor, "batch head query key"]
 """Attention weights of one layer; rows over `key` sum to one."""
@@ -61,7 +67,8 @@ class Document:
     `spans[w]` is the (start, end) of word w in `text`, (-1, -1) for a word without a place of its own there.
     `governors[w]` is the position of w's governor, -1 at the root; `relations` keep their subtypes (`nsubj:pass`).
     `source` is the id of the source document this one was cut from; it alone decides the block. `alternative` is
-    the other sentence of a minimal pair, the one that a speaker would not say.
+    the other sentence of a minimal pair, the one that a speaker would not say. `target` is what an encoder-decoder
+    shall have written, and `alignment` lists (word of the target, word of this document) that say the same.
     """
 
     source: str
@@ -73,6 +80,8 @@ class Document:
     relations: tuple[str, ...] | None = None
     mentions: tuple[Mention, ...] | None = None
     alternative: str | None = None
+    target: "Document | None" = None
+    alignment: tuple[tuple[int, int], ...] | None = None
 
     @property
     def block(self) -> int:
@@ -100,6 +109,11 @@ class Corpus:
         """Every relation that occurs, sorted; `punct` and `root` relate no two words that mean something."""
         labels = {label for document in self.documents for label in document.relations or ()}
         return tuple(sorted({self.relation(label) for label in labels if label.split(":")[0] not in ("punct", "root")}))
+
+    @cached_property
+    def has_alignments(self) -> bool:
+        """Whether any document's words are aligned with those of its target."""
+        return any(document.alignment for document in self.documents)
 
     @cached_property
     def has_mentions(self) -> bool:
@@ -132,7 +146,8 @@ class EncodedCorpus:
     """A corpus as one model sees it, kept compact, so that many passes tokenise once; `words[d]` is Int[pos].
 
     `skipped` counts, by reason, what no score can see: cut documents and words that own no token. `alternatives[d]`
-    is the other sentence of a minimal pair, None for a document without one.
+    is the other sentence of a minimal pair, None for a document without one. `target` is what an encoder-decoder
+    reads in its decoder, document by document.
     """
 
     corpus: Corpus
@@ -140,6 +155,7 @@ class EncodedCorpus:
     words: tuple[Int[np.ndarray, " _"], ...]
     skipped: dict[str, int]
     alternatives: tuple[Encoding | None, ...] = ()
+    target: "EncodedCorpus | None" = None
 
     def __len__(self) -> int:
         return len(self.encodings)
@@ -154,6 +170,8 @@ class Batch:
     `nearest_mention[b, w]` is the nearest head word of a mention to the left of w.
     `document` is each row's number in the corpus, `block` its block. Of masked copies, `masked` holds the token that
     stood where the mask is, -1 elsewhere; of minimal pairs, `alternative` marks the rows of the other sentence.
+    `target` is what an encoder-decoder reads in its decoder, row by row; `alignment` lists (row, word of the target,
+    word of the source).
     """
 
     tokens: Int[Tensor, "batch pos"]
@@ -169,6 +187,21 @@ class Batch:
     relations: tuple[str, ...]
     masked: Int[Tensor, "batch pos"] | None = None
     alternative: Bool[Tensor, " batch"] | None = None
+    target: "Batch | None" = None
+    alignment: Int[Tensor, "aligned 3"] | None = None
+
+    @property
+    def written(self) -> "Batch":
+        """What the model's output belongs to: the target of an encoder-decoder, these documents for any other."""
+        return self if self.target is None else self.target
+
+    def asking(self, site: Site) -> "Batch":
+        """The side that the queries of a site come from."""
+        return self.written if site in ("decoder", "cross") else self
+
+    def asked(self, site: Site) -> "Batch":
+        """The side that the keys of a site come from."""
+        return self.written if site == "decoder" else self
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,6 +243,7 @@ class HeadModel(Protocol):
     has_language_head: bool
     """Whether `run` gives logits that were trained: without it no language metric is ever computed."""
     causal: bool
+    """Whether its output at a token is of the next one; what an encoder-decoder writes is so."""
     pad_token: int
     device: torch.device
     provenance: dict[str, str]
@@ -219,8 +253,11 @@ class HeadModel(Protocol):
         """Raw texts as the tokenizer cuts them, special tokens included, truncated to `positions`."""
         ...
 
-    def visible(self, batch: Batch) -> Bool[Tensor, "batch query key"]:
-        """The keys each query may attend to by the model's construction: never padding, never the future if causal."""
+    def visible(self, batch: Batch, site: Site = "self", layer: int = 0) -> Bool[Tensor, "batch query key"]:
+        """The keys each query may attend to by the model's construction: never padding, never the future if causal.
+
+        Only models with several sites are asked for another than `self`, and only `Windowed` ones for another layer.
+        """
         ...
 
     def run(self, batch: Batch, *, pattern: Tap | None = None, z: Tap | None = None, logits: bool = True) -> Output:
@@ -234,6 +271,30 @@ class HeadModel(Protocol):
 
 Reading = Callable[[EncodedCorpus, Sequence[int], HeadModel], Batch]
 """From documents, by their numbers in a corpus, to the rows that a model reads, each document's one after another."""
+
+
+@runtime_checkable
+class Windowed(HeadModel, Protocol):
+    """A model whose layers do not all see equally far."""
+
+    windows: Sequence[int | None]
+    """How many keys back each layer sees, the query included; None for all."""
+
+
+@runtime_checkable
+class Translating(HeadModel, Protocol):
+    """A model that may be an encoder-decoder, which reads a source and writes a target."""
+
+    translates: bool
+    """Whether this one is."""
+
+    def encode_targets(self, texts: Sequence[str]) -> list[Encoding]:
+        """What the decoder reads: its start, the text as the tokenizer cuts targets, and the end."""
+        ...
+
+    def write(self, encodings: Sequence[Encoding]) -> list[tuple[str, Encoding]]:
+        """What the model itself writes from these sources, the likeliest tokens; and that as its decoder reads it."""
+        ...
 
 
 @runtime_checkable
@@ -299,7 +360,8 @@ class Resumable(HeadModel, Protocol):
 class Role:
     """Where a head with this role would look. How it is scored belongs to the tally, not to the role.
 
-    `targets(batch)` marks the keys that answer each query, over words or tokens as `unit` says. `guesses` are the
+    `sites` are those at which it can be asked; there `targets(batch)` is given the side that asks, at `cross` both. It
+    marks the keys that answer each query, over words or tokens as `unit` says. `guesses` are the
     baselines it is held against, `definition` its id with version. `reflexive`: the query itself may be a target.
     """
 
@@ -311,6 +373,7 @@ class Role:
     guesses: tuple[str, ...]
     targets: Callable[[Batch], Bool[Tensor, "batch query key"]] = field(repr=False)
     reflexive: bool = False
+    sites: tuple[Site, ...] = ("self", "encoder", "decoder")
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,7 +49,7 @@ def _measure(
 ) -> tuple[Float[Tensor, "metric batch"], Float[Tensor, "metric variant batch"]]:
     logits = positions_scored(metrics, batch)
     clean = model.remember(batch, pattern=silencing.kind == "pattern", linear=linear, logits=logits)
-    before = torch.stack([metric.measure(clean.output, batch, clean.output) for metric in metrics])
+    before = torch.stack([metric.measure(clean.output, batch.written, clean.output) for metric in metrics])
     after = before.new_zeros(len(metrics), len(sets), len(batch.tokens))
     at_once = max(1, tokens // batch.tokens.numel())
     for layer, numbers in _by_first_layer(sets).items():
@@ -61,7 +61,7 @@ def _measure(
             for variant, number in enumerate(some):
                 one = _variant(output, variant, len(batch.tokens))
                 for row, metric in enumerate(metrics):
-                    after[row, number] = metric.measure(one, batch, clean.output)
+                    after[row, number] = metric.measure(one, batch.written, clean.output)
     return before, after
 
 

@@ -20,9 +20,9 @@ def measure(
     """Every metric of every document, of the intact model and with each set of heads silenced."""
     logits = any(metric.language for metric in metrics)
     intact = model.run(batch, logits=logits)
-    before = torch.stack([metric.measure(intact, batch, intact) for metric in metrics])
+    before = torch.stack([metric.measure(intact, batch.written, intact) for metric in metrics])
     after = [
-        torch.stack([metric.measure(output, batch, intact) for metric in metrics])
+        torch.stack([metric.measure(output, batch.written, intact) for metric in metrics])
         for heads in sets
         for output in [model.run(batch, **{silencing.kind: tap_of(silencing, heads)}, logits=logits)]
     ]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from interp.corpora.batching import EncodedCorpus, batches, collate, read_batches
 from interp.metrics import precise
+from interp.sights import sights_of, visible_keys
 from interp.types import Batch, Head, HeadModel, HeadOutput, Pattern, Site, Tap
 
 
@@ -55,10 +56,10 @@ def resample(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Silence
         donors = collate(encoded, [after[document] for document in documents.tolist()], model)
         written: dict[tuple[Site, int], Tensor] = {}
         model.run(donors, z=lambda site, layer, z: _keep(written, site, layer, z), logits=False)
-        place = torch.arange(batch.tokens.shape[1], device=donors.mask.device)
-        index = place[None, :] % donors.mask.sum(1, keepdim=True)[row]
 
         def replace(site: Site, layer: int, z: HeadOutput) -> HeadOutput:
+            place = torch.arange(z.shape[1], device=z.device)
+            index = place[None, :] % donors.asking(site).mask.sum(1, keepdim=True)[row]
             return written[site, layer][row].gather(1, index[:, :, None, None].expand_as(z)).to(z)
 
         return Silencing("z", replace)
@@ -70,11 +71,13 @@ def uniform(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Silencer
     """z becomes what the head would write if it attended alike to all that it can see."""
 
     def silence(batch: Batch) -> Silencing:
-        seen = model.visible(batch)[:, None]
-        even = seen / seen.sum(-1, keepdim=True).clamp(min=1)
+        sights, even = sights_of(model), {}
+        for sight, visible in visible_keys(model, batch).items():
+            seen = visible[:, None]
+            even[sight] = seen / seen.sum(-1, keepdim=True).clamp(min=1)
 
-        def replace(site: Site, layer: int, pattern: Pattern) -> Pattern:  # noqa: ARG001 - alike in all layers
-            return even.to(pattern).expand_as(pattern)
+        def replace(site: Site, layer: int, pattern: Pattern) -> Pattern:
+            return even[sights[site, layer]].to(pattern).expand_as(pattern)
 
         return Silencing("pattern", replace)
 
@@ -99,16 +102,17 @@ def tap_of(silencing: Silencing, heads: Sequence[Head]) -> Tap:
 def mean_outputs(model: HeadModel, encoded: EncodedCorpus) -> dict[tuple[Site, int], Float[Tensor, "head d_head"]]:
     """Every head's mean z over all non-padding tokens, special ones included; summed in float64."""
     sums: dict[tuple[Site, int], Tensor] = {}
-    count = 0
 
-    def add(site: Site, layer: int, z: HeadOutput, mask: Tensor) -> None:
-        total = precise(z[mask]).sum(0)
+    def add(site: Site, layer: int, z: HeadOutput, batch: Batch) -> None:
+        total = precise(z[batch.asking(site).mask]).sum(0)
         sums[site, layer] = sums[site, layer] + total if (site, layer) in sums else total
 
+    count: dict[Site, int] = {head.site: 0 for head in model.heads}
     for batch in read_batches(batches(encoded, model)):
-        model.run(batch, z=partial(add, mask=batch.mask), logits=False)
-        count += int(batch.mask.sum())
-    return {place: total / count for place, total in sums.items()}
+        model.run(batch, z=partial(add, batch=batch), logits=False)
+        for site in count:
+            count[site] += int(batch.asking(site).mask.sum())
+    return {(site, layer): total / count[site] for (site, layer), total in sums.items()}
 
 
 def _keep(into: dict[tuple[Site, int], Tensor], site: Site, layer: int, z: HeadOutput) -> None:

@@ -127,7 +127,7 @@ def combined(metric: Metric, values: Float[Tensor, "*set row"], rows: Batch) -> 
 
 def weights(metric: Metric, rows: Batch) -> tuple[Int[Tensor, " document"], Int[Tensor, " document"]]:
     """Each document's scored tokens, over all its rows, and its block."""
-    tokens = metric.scored_tokens(rows)
+    tokens = metric.scored_tokens(rows.written)
     if metric.reading is None:
         return tokens, rows.block
     _, place, count = torch.unique_consecutive(rows.document, return_inverse=True, return_counts=True)

@@ -9,8 +9,9 @@ from jaxtyping import Int
 from torch.nn.utils.rnn import pad_sequence
 
 from interp.corpora.mentions import antecedents, nearest_mentions
+from interp.corpora.text import words_of
 from interp.errors import CorpusError
-from interp.types import Batch, Corpus, Document, EncodedCorpus, Encoding, HeadModel
+from interp.types import Batch, Corpus, Document, EncodedCorpus, Encoding, HeadModel, Translating
 
 TOKENS_A_BATCH = 1536
 """Padded tokens in one batch: on two CPU cores throughput is flat from about 1,300."""
@@ -37,13 +38,38 @@ def encode(model: HeadModel, corpus: Corpus, *, chunk: int = 1000) -> EncodedCor
             skipped["unaligned_words"] += len(document.words) - len(np.unique(owner[owner >= 0]))
         alternatives += _alternatives(model, documents)
     skipped["truncated_documents"] += sum(other is not None and other.truncated for other in alternatives)
-    return EncodedCorpus(corpus, tuple(encodings), tuple(words), skipped, tuple(alternatives))
+    target = (
+        _targets(model, corpus, encodings, skipped) if isinstance(model, Translating) and model.translates else None
+    )
+    return EncodedCorpus(corpus, tuple(encodings), tuple(words), skipped, tuple(alternatives), target)
 
 
 def _alternatives(model: HeadModel, documents: Sequence[Document]) -> list[Encoding | None]:
     texts = {number: document.alternative for number, document in enumerate(documents) if document.alternative}
     found = dict(zip(texts, model.encode(list(texts.values())), strict=True)) if texts else {}
     return [found.get(number) for number in range(len(documents))]
+
+
+def _targets(
+    model: Translating, corpus: Corpus, encodings: Sequence[Encoding], skipped: dict[str, int]
+) -> EncodedCorpus:
+    """What the decoder reads: each document's target or, where it has none, what the model itself writes."""
+    given = {number: document.target for number, document in enumerate(corpus) if document.target is not None}
+    read = dict(zip(given, model.encode_targets([target.text for target in given.values()]), strict=True))
+    absent = [number for number in range(len(corpus)) if number not in given]
+    written = dict(zip(absent, model.write([encodings[number] for number in absent]), strict=True))
+    documents: list[Document] = []
+    tokens: list[Encoding] = []
+    for number, document in enumerate(corpus):
+        text, encoding = written.get(number) or (None, read[number])
+        documents.append(given[number] if text is None else words_of(text, document.source))
+        tokens.append(encoding)
+    skipped["targets_written_by_the_model"] = len(absent)
+    skipped["empty_targets"] = sum(not document.words for document in documents)
+    skipped["truncated_targets"] = sum(encoding.truncated for encoding in tokens)
+    target = Corpus(f"{corpus.name} (target)", tuple(documents), corpus.digest, generated=corpus.generated)
+    owners = tuple(align(document, encoding) for document, encoding in zip(documents, tokens, strict=True))
+    return EncodedCorpus(target, tuple(tokens), owners, skipped)
 
 
 def align(document: Document, encoding: Encoding) -> Int[np.ndarray, " pos"]:
@@ -127,6 +153,7 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
         return torch.tensor([[*row[:width], *[-1] * (width - len(row))] for row in rows], dtype=torch.long)
 
     pairs = [(row, *pair) for row, document in enumerate(chosen) for pair in antecedents(document) if max(pair) < width]
+    target = None if encoded.target is None else collate(encoded.target, documents, model)
     batch = Batch(
         tokens=padded([encoded.encodings[i].tokens for i in documents], model.pad_token),
         mask=torch.arange(int(lengths.max()))[None, :] < lengths[:, None],
@@ -141,8 +168,20 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
         nearest_mention=per_word([nearest_mentions(document) for document in chosen]),
         antecedent=torch.tensor(pairs, dtype=torch.long).reshape(-1, 3),
         relations=corpus.relations,
+        target=target,
+        alignment=None if target is None else _aligned_words(chosen, target.governor.shape[1], width),
     )
     return to_device(batch, model)
+
+
+def _aligned_words(documents: Sequence[Document], target_width: int, width: int) -> Int[torch.Tensor, "aligned 3"]:
+    pairs = [
+        (row, written, read)
+        for row, document in enumerate(documents)
+        for written, read in document.alignment or ()
+        if written < target_width and read < width
+    ]
+    return torch.tensor(pairs, dtype=torch.long).reshape(-1, 3)
 
 
 def to_device(batch: Batch, model: HeadModel) -> Batch:

@@ -59,8 +59,14 @@ def parts(batch: Batch, tokens: int) -> Iterator[Batch]:
     rows, length = batch.tokens.shape
     size = max(1, tokens // length)
     for start, end in pairwise([*range(0, rows, size), rows]):
-        of_rows = {name: value[start:end] for name, value in vars(batch).items() if isinstance(value, Tensor)}
-        yield replace(batch, **{**of_rows, "antecedent": batch.antecedent})
+        yield _some_rows(batch, slice(start, end))
+
+
+def _some_rows(batch: Batch, rows: slice) -> Batch:
+    of_rows = {name: value[rows] for name, value in vars(batch).items() if isinstance(value, Tensor)}
+    target = None if batch.target is None else _some_rows(batch.target, rows)
+    # pairs of words are gold, which no metric reads
+    return replace(batch, **{**of_rows, "antecedent": batch.antecedent, "alignment": None, "target": target})
 
 
 def _copies(row: _Row) -> list[_Row]:

@@ -28,11 +28,17 @@ def text_document(text: str, source: str | None = None) -> Document:
 
     Raises InterpError where the text is empty or all spaces.
     """
-    cuts = cut_words(text)
-    if not cuts:
+    document = words_of(text, text if source is None else source)
+    if not document.words:
         raise InterpError(f"The sentence {text!r} is empty. Allowed: a text with at least one word. Give some text.")
-    spans = np.array([(start, end) for _, start, end in cuts], dtype=np.int32)
-    return Document(text if source is None else source, text, tuple(word for word, _, _ in cuts), spans)
+    return document
+
+
+def words_of(text: str, source: str) -> Document:
+    """A raw text as a document without gold, even one without any word."""
+    cuts = cut_words(text)
+    spans = np.array([(start, end) for _, start, end in cuts], dtype=np.int32).reshape(-1, 2)
+    return Document(source, text, tuple(word for word, _, _ in cuts), spans)
 
 
 def sentence(text: str | None) -> Corpus:

@@ -10,7 +10,16 @@ from torch import Tensor, nn
 
 from interp.errors import ModelError
 from interp.models.interface import INTERFACE, Ingredients, Watch, watching
-from interp.models.layers import answering, computing, find_layers, from_clean, fused_activations, low_precision_weight
+from interp.models.layers import (
+    Layer,
+    answering,
+    computing,
+    find_layers,
+    from_clean,
+    fused_activations,
+    low_precision_weight,
+)
+from interp.models.targets import generate, target_encodings
 from interp.models.text import (
     base_of,
     check_offsets,
@@ -27,8 +36,11 @@ WEIGHTS_AT_ONCE = 2**19
 """Attention weights looked at together: as many as a processor's cache holds (2 MiB)."""
 
 
+SITE_ORDER = ("self", "encoder", "decoder", "cross")
+
+
 class AttentionModel:
-    """A `HeadModel` over an unmodified transformers model: encoder-only or decoder-only, grouped queries included.
+    """A `HeadModel` over an unmodified transformers model, grouped queries and encoder-decoders included.
 
     Raises `ModelError` where the model does not send its attention through the interface.
     """
@@ -47,33 +59,40 @@ class AttentionModel:
         self.network: Any = network.eval().requires_grad_(False)
         self.tokenizer, self.name, self.has_language_head = tokenizer, name, has_language_head
         self.provenance = dict(provenance or {})
-        self.causal = is_causal(network.config)
+        self.translates: bool = network.config.is_encoder_decoder
+        self.causal = self.translates or is_causal(network.config)
         self.base: nn.Module = base_of(network)
         self.device = next(network.parameters()).device
         self.window = sliding_window(network.config, name)
         self.positions = context(network.config, tokenizer)
         self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         self.mask_token: int | None = tokenizer.mask_token_id
-        if not getattr(network, "_supports_attention_backend", False):
-            raise ModelError(
-                f"{name!r} ({type(network).__name__}) does not send its attention through transformers' attention "
-                "interface. Allowed: model.backend=bridge."
-            )
-        network.config._attn_implementation = INTERFACE
-        self.heads_per_layer, self.layers = find_layers(network, self.base, name)
+        for module in network.modules():  # T5's stacks have configurations of their own
+            if hasattr(module, "config"):
+                module.config._attn_implementation = INTERFACE
+        self.layers = find_layers(network, self.base, name)
+        # what the last block of the text that is written gives
+        self._last: nn.Module = network.get_decoder() if self.translates else self.base
         self._rounded: dict[nn.Module, Tensor] = {}
         self._selects: bool | None = None  # whether the head can run on some positions alone; None until it has to
-        self.heads: Sequence[Head] = [
-            Head("self", i, h) for i in range(len(self.layers)) for h in range(self.heads_per_layer)
-        ]
+        by_site = sorted(self.layers, key=lambda layer: SITE_ORDER.index(layer.site))
+        self.heads: Sequence[Head] = [Head(at.site, at.number, head) for at in by_site for head in range(at.heads)]
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Raw texts as the tokenizer cuts them, truncated to `positions`."""
         return encodings(self.tokenizer, texts, self.positions)
 
-    def visible(self, batch: Batch) -> Bool[Tensor, "batch query key"]:
+    def encode_targets(self, texts: Sequence[str]) -> list[Encoding]:
+        """What the decoder of an encoder-decoder reads: its start, the text, and the end."""
+        return target_encodings(self.tokenizer, texts, self.network.config, self.positions)
+
+    def write(self, encodings: Sequence[Encoding]) -> list[tuple[str, Encoding]]:
+        """What an encoder-decoder writes from these sources, at every step the likeliest token."""
+        return generate(self.network, self.tokenizer, encodings, self.pad_token, self.positions)
+
+    def visible(self, batch: Batch, site: Site = "self", layer: int = 0) -> Bool[Tensor, "batch query key"]:  # noqa: ARG002 - alike in all layers
         """The keys each query may attend to by the model's construction."""
-        return visible_keys(batch, causal=self.causal, window=self.window)
+        return visible_keys(batch, site, causal=self.causal, window=self.window)
 
     @torch.inference_mode()
     def run(self, batch: Batch, *, pattern: Tap | None = None, z: Tap | None = None, logits: bool = True) -> Output:
@@ -84,17 +103,16 @@ class AttentionModel:
     @torch.inference_mode()
     def watch(self, batch: Batch, look: Look) -> None:
         """One forward pass without the language head; `look` sees the patterns of a few heads at a time."""
-        order = iter(range(len(self.layers)))
-        rows, length = batch.tokens.shape
-        at_once = max(1, WEIGHTS_AT_ONCE // (rows * length * length))
+        order = iter(self.layers)
 
         def see(_module: nn.Module, at: Ingredients) -> Tensor:
-            number = next(order)
+            layer = next(order)
+            at_once = max(1, WEIGHTS_AT_ONCE // (len(batch.tokens) * at.query.shape[2] * at.key.shape[2]))
             written: list[Tensor] = []
-            for first in range(0, self.heads_per_layer, at_once):
+            for first in range(0, layer.heads, at_once):
                 some = at.some(slice(first, first + at_once))
                 pattern = some.pattern()
-                look("self", number, first, pattern)
+                look(layer.site, layer.number, first, pattern)
                 written.append(some.write(pattern))
             return written[0] if len(written) == 1 else torch.cat(written, dim=2)
 
@@ -106,16 +124,18 @@ class AttentionModel:
     @torch.no_grad()
     def contribution(self, layer: int, z: HeadOutput, site: Site = "self") -> Float[Tensor, "batch query head d_model"]:
         """Each head's z through its slice of the output projection; their sum plus the bias is the layer's output."""
-        if site != "self":
-            raise ModelError(f"{self.name!r} has no {site!r} attention. Allowed: 'self'.")
-        return torch.einsum("bqhd,hdm->bqhm", z, self.layers[layer].output_weights(self.heads_per_layer))
+        found = next((at for at in self.layers if (at.site, at.number) == (site, layer)), None)
+        if found is None:
+            sites = ", ".join(dict.fromkeys(at.site for at in self.layers))
+            raise ModelError(f"{self.name!r} has no layer {layer} of {site!r} attention. Its sites: {sites}.")
+        return torch.einsum("bqhd,hdm->bqhm", z, found.output_weights())
 
     # The rest of the network, from a layer on
 
     @property
     def resumable(self) -> bool:
         """Whether every layer lies in a block of its own, so that the network can be run from there on."""
-        return all(layer.block is not None for layer in self.layers)
+        return all(layer.block is not None and layer.site == "self" for layer in self.layers)
 
     def remember(
         self,
@@ -220,20 +240,20 @@ class AttentionModel:
         at = logits if isinstance(logits, Tensor) and self.has_language_head else None
         everywhere = logits is True and self.has_language_head
         hidden: list[Tensor] = []
-        order: Iterator[int] = iter(range(after + 1, len(self.layers)))
+        order = iter(self.layers[after + 1 :])
 
         def watch(_module: nn.Module, at: Ingredients) -> Tensor:
-            number = next(order)
+            layer = next(order)
             seen = at.pattern()
             if pattern is not None:
-                replacement = pattern("self", number, seen)
+                replacement = pattern(layer.site, layer.number, seen)
                 seen = seen if replacement is None else replacement
             written = at.write(seen)
-            replacement = z("self", number, written) if z is not None else None
+            replacement = z(layer.site, layer.number, written) if z is not None else None
             return written if replacement is None else replacement
 
         with ExitStack() as stack:
-            keep = self.base.register_forward_hook(lambda _module, _args, out: hidden.append(out[0]))
+            keep = self._last.register_forward_hook(lambda _module, _args, out: hidden.append(out[0]))
             stack.callback(keep.remove)
             if pattern is not None or z is not None:
                 self._watch_all(stack, watch, after=after)
@@ -275,8 +295,8 @@ class AttentionModel:
         for module in {id(layer.attention): layer.attention for layer in self.layers[after + 1 :]}.values():
             stack.enter_context(watching(module, watch))
 
-    def _check_seen(self, rest: Iterator[int]) -> None:
-        if missed := list(rest):
+    def _check_seen(self, rest: Iterator[Layer]) -> None:
+        if missed := [(layer.site, layer.number) for layer in rest]:
             raise ModelError(f"In {self.name!r} the taps never saw the layers {missed}. Allowed: model.backend=bridge.")
 
 

@@ -70,9 +70,15 @@ def attend(
     scaling: float | None = None,
     dropout: float = 0.0,
     softcap: float | None = None,
+    position_bias: Tensor | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Attention as transformers asks for it: fused where nobody watches, laid open where somebody does."""
+    """Attention as transformers asks for it: fused where nobody watches, laid open where somebody does.
+
+    T5's `position_bias` is added to the products as a mask is.
+    """
+    if position_bias is not None:
+        attention_mask = position_bias if attention_mask is None else attention_mask + position_bias
     watch: Watch | None = module.__dict__.get(WATCH)
     if watch is None and softcap is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **options)

@@ -1,5 +1,6 @@
 """The attention layers of a transformers model, found by running it once on two tokens."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,22 +15,32 @@ from transformers.pytorch_utils import Conv1D
 
 from interp.errors import ModelError
 from interp.models.interface import Ingredients, watching
+from interp.types import Site
+
+SITES: dict[tuple[int, int], Site] = {(3, 3): "encoder", (2, 2): "decoder", (2, 3): "cross"}
+"""By the numbers of queries and keys, where the encoder reads three tokens and the decoder two."""
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One attention layer: its module, the projection that mixes its heads, and the block around both, if found."""
+    """One attention layer: its module, the projection that mixes its heads, and the block around both, if found.
 
+    `number` counts the layers of one site.
+    """
+
+    site: Site
+    number: int
+    heads: int
     attention: nn.Module
     projection: nn.Module
     block: nn.Module | None
     ends_in_projection: bool
     """Whether what the attention module returns is what the projection returned, unchanged."""
 
-    def output_weights(self, heads: int) -> Float[Tensor, "head d_head d_model"]:
+    def output_weights(self) -> Float[Tensor, "head d_head d_model"]:
         """W_O, cut into each head's slice."""
         weight = self.projection.weight if isinstance(self.projection, Conv1D) else self.projection.weight.T
-        return weight.unflatten(0, (heads, -1))  # pyright: ignore[reportCallIssue]
+        return weight.unflatten(0, (self.heads, -1))  # pyright: ignore[reportCallIssue]
 
     def linear_maps(self) -> list[nn.Linear | Conv1D]:
         """Every linear map of the block."""
@@ -38,19 +49,21 @@ class Layer:
 
 
 @torch.inference_mode()
-def find_layers(network: Any, base: nn.Module, name: str) -> tuple[int, tuple[Layer, ...]]:
+def find_layers(network: Any, base: nn.Module, name: str) -> tuple[Layer, ...]:
     """The attention layers in the order in which they run, found by running the model once on two tokens.
 
-    The projection of a layer is the first linear map that is given exactly what its heads wrote.
+    An encoder reads three, so that a site shows in the numbers of queries and keys. The projection of a layer is the
+    first linear map that is given exactly what its heads wrote.
     """
-    found: list[tuple[nn.Module, Tensor]] = []
+    found: list[tuple[nn.Module, Tensor, Site]] = []
     projections: dict[int, nn.Module] = {}
     projected: dict[int, Tensor] = {}
     returned: dict[int, Any] = {}
+    pair = network.config.is_encoder_decoder
 
     def watch(module: nn.Module, at: Ingredients) -> Tensor:
         written = at.write(at.pattern())
-        found.append((module, written))
+        found.append((module, written, SITES[at.query.shape[2], at.key.shape[2]] if pair else "self"))
         return written
 
     def look(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
@@ -62,31 +75,41 @@ def find_layers(network: Any, base: nn.Module, name: str) -> tuple[int, tuple[La
         if found and found[-1][0] is module:
             returned[len(found) - 1] = output
 
-    tokens = torch.tensor([[0, 1]], device=next(network.parameters()).device)
+    device = next(network.parameters()).device
+    read = torch.arange(3 if pair else 2, device=device)[None]
+    inputs = {"input_ids": read, "attention_mask": torch.ones_like(read)}
+    if pair:
+        inputs |= {"decoder_input_ids": read[:, :2], "decoder_attention_mask": torch.ones_like(read[:, :2])}
     with ExitStack() as stack:
         for module in base.modules():
             stack.enter_context(watching(module, watch))
             stack.callback(module.register_forward_hook(note).remove)
             if isinstance(module, nn.Linear | Conv1D):
                 stack.callback(module.register_forward_hook(look).remove)
-        base(input_ids=tokens, attention_mask=torch.ones_like(tokens))
-    expected = network.config.num_hidden_layers
+        base(**inputs)
+    expected = _layers_expected(network.config)
     if len(found) != expected or len(projections) != expected:
         raise ModelError(
             f"Of {expected} layers of {name!r}, {len(found)} were seen to attend through transformers' interface and "
             f"{len(projections)} to project what their heads wrote. Allowed: model.backend=bridge."
         )
-    blocks = _blocks(base, [module for module, _ in found])
-    layers = tuple(
-        Layer(
-            module,
-            projections[number],
-            blocks[number],
-            isinstance(returned.get(number), tuple) and _is_same(returned[number][0], projected[number]),
-        )
-        for number, (module, _) in enumerate(found)
-    )
-    return found[0][1].shape[2], layers
+    blocks = _blocks(base, [module for module, _, _ in found])
+    counted: Counter[Site] = Counter()
+    layers: list[Layer] = []
+    for order, (module, written, site) in enumerate(found):
+        ends = isinstance(returned.get(order), tuple) and _is_same(returned[order][0], projected[order])
+        heads = written.shape[2]
+        layers.append(Layer(site, counted[site], heads, module, projections[order], blocks[order], ends))
+        counted[site] += 1
+    return tuple(layers)
+
+
+def _layers_expected(config: Any) -> int:
+    if not config.is_encoder_decoder:
+        return config.num_hidden_layers
+    encoder = getattr(config, "encoder_layers", config.num_hidden_layers)
+    decoder = getattr(config, "decoder_layers", getattr(config, "num_decoder_layers", None))
+    return encoder + 2 * (encoder if decoder is None else decoder)
 
 
 def _is_same(one: Any, other: Tensor) -> bool:

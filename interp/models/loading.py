@@ -18,6 +18,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import build_bridge_from_module
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
+from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES as TRANSLATING
 from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES as HEADLESS
 
 from interp.errors import InterpError, ModelError, closest
@@ -32,6 +33,9 @@ BACKENDS = ("auto", "attention", "bridge")
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors in all-MiniLM-L6-v2 as published."""
+
+HEADED = ("LMHeadModel", "ForCausalLM", "ForMaskedLM", "ForConditionalGeneration", "MTModel")
+"""How transformers ends the names of classes that have a language head."""
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -75,7 +79,7 @@ def local(
 ) -> Model:
     """A Hugging Face directory: config.json, a fast tokenizer and safetensors; no code of its own is ever run.
 
-    Raises `ModelError` for a path that is no such directory, pickled weights, and encoder-decoders.
+    Raises `ModelError` for a path that is no such directory, and for pickled weights.
     """
     folder = Path(path).expanduser()
     check_folder(folder)
@@ -181,15 +185,10 @@ def pick_device(device: str) -> str:
 
 
 def _check_kind(config: Any, name: str) -> None:
-    if config.is_encoder_decoder:
-        raise ModelError(
-            f"{name!r} is an encoder-decoder ({config.model_type}), which is not supported yet. "
-            "Allowed: encoder-only and decoder-only models."
-        )
-    if config.model_type not in CAUSAL | MASKED:
+    if config.model_type not in (TRANSLATING if config.is_encoder_decoder else CAUSAL | MASKED):
         raise ModelError(
             f"{name!r} ({config.model_type}) is no language model of transformers. "
-            "Allowed: encoder-only and decoder-only models of text."
+            "Allowed: encoder-only, decoder-only and encoder-decoder models of text."
         )
 
 
@@ -219,7 +218,7 @@ def _load(
         if init == "random":
             torch.default_generator.manual_seed(seed)
             model = factory.from_config(config, attn_implementation="eager", dtype=DTYPES[dtype])
-            trained_head, label = _is_causal(config), f"{name}-random"
+            trained_head, label = config.is_encoder_decoder or _is_causal(config), f"{name}-random"
             provenance = dict(provenance) | {"weights_sha256": f"random from seed {seed}"}
         else:
             model, trained_head = _pretrained(factory, folder, name, DTYPES[dtype], config.architectures)
@@ -279,8 +278,11 @@ def _boot(
                     provenance={**provenance, "backend": "attention"},
                 )
         except ModelError:
-            if backend == "attention":
+            # the bridge knows one site
+            if backend == "attention" or model.config.is_encoder_decoder:
                 raise
+    if model.config.is_encoder_decoder:
+        raise ModelError(f"{name!r} is an encoder-decoder. Allowed for it: model.backend=attention.")
     bridge = _bridge(model, name)
     return BridgeModel(
         bridge, tokenizer, name=name, has_language_head=trained_head, provenance={**provenance, "backend": "bridge"}
@@ -314,7 +316,9 @@ def _as_saved(tokenizer: Any) -> Any:
 def _with_head(model: Any) -> tuple[Any, bool]:
     """The model itself, if it has a language head; else the same weights under a headed class, the head unused."""
     model.config._attn_implementation = "eager"
-    if type(model).__name__.endswith(("LMHeadModel", "ForCausalLM", "ForMaskedLM")):
+    if type(model).__name__.endswith(
+        ("LMHeadModel", "ForCausalLM", "ForMaskedLM", "ForConditionalGeneration", "MTModel")
+    ):
         return model, True
     headed = _factory(model.config).from_config(model.config, attn_implementation="eager", dtype=model.dtype)
     report = headed.base_model.load_state_dict(model.base_model.state_dict(), strict=False)
@@ -334,6 +338,8 @@ def _is_causal(config: Any) -> bool:
 
 def _factory(config: Any) -> Any:
     """The headed class that TransformerLens's adapters expect: causal where the architecture is, masked otherwise."""
+    if config.is_encoder_decoder:
+        return transformers.AutoModelForSeq2SeqLM
     return transformers.AutoModelForCausalLM if _is_causal(config) else transformers.AutoModelForMaskedLM
 
 

@@ -10,7 +10,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
 
 from interp.errors import ModelError
-from interp.types import Batch, Encoding
+from interp.types import Batch, Encoding, Site
 
 
 def check_offsets(tokenizer: Any, name: str) -> None:
@@ -44,10 +44,15 @@ def encodings(tokenizer: Any, texts: Sequence[str], positions: int) -> list[Enco
     ]
 
 
-def visible_keys(batch: Batch, *, causal: bool, window: int | None) -> Bool[Tensor, "batch query key"]:
-    """Real keys, for real queries; in a causal model only up to the query, in a window only as far as it goes."""
-    seen = batch.mask[:, :, None] & batch.mask[:, None, :]
-    if causal:
+def visible_keys(
+    batch: Batch, site: Site = "self", *, causal: bool, window: int | None
+) -> Bool[Tensor, "batch query key"]:
+    """Real keys, for real queries; in a causal model only up to the query, in a window only as far as it goes.
+
+    Of an encoder-decoder only the decoder's own attention is causal.
+    """
+    seen = batch.asking(site).mask[:, :, None] & batch.asked(site).mask[:, None, :]
+    if causal and site in ("self", "decoder"):
         seen = seen.tril()
     if window is not None:
         seen = seen.triu(1 - window)
@@ -87,12 +92,20 @@ def sliding_window(config: Any, name: str) -> int | None:
 
 
 def base_of(network: Any) -> Any:
-    """The model without its language head; OPT's language model calls its decoder past the base model."""
-    base = getattr(network, str(network.base_model_prefix))
-    return getattr(base, "decoder", base)
+    """The model without its language head; OPT's language model calls its decoder past the base model.
+
+    T5's has no part without its head: then it is all of it.
+    """
+    base = getattr(network, str(network.base_model_prefix), network)
+    return base if network.config.is_encoder_decoder else getattr(base, "decoder", base)
 
 
 def inputs_of(batch: Batch, *, causal: bool) -> dict[str, Any]:
     """What transformers is called with; no cache is kept, nothing is generated."""
     inputs: dict[str, Any] = {"input_ids": batch.tokens, "attention_mask": batch.mask.long()}
+    if batch.target is not None:
+        inputs |= {
+            "decoder_input_ids": batch.target.tokens,
+            "decoder_attention_mask": batch.target.mask.long(),
+        }
     return inputs | {"use_cache": False} if causal else inputs

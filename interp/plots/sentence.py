@@ -104,28 +104,31 @@ def attention_matrices(attention: pd.DataFrame, heads: Sequence[tuple]) -> Figur
     if attention.empty:
         return nothing_to_show("the sentence has no attention between words")
     chosen = _choose(attention, heads)
-    words = dict(zip(attention["key"], attention["key_word"], strict=True))
-    words |= dict(zip(attention["query"], attention["query_word"], strict=True))
-    count = int(max(words)) + 1
+    named_words = {name: _words_of_axes(table) for name, table in chosen.items()}
+    sides = [side for both in named_words.values() for side in both]
+    words = [word for side in sides for word in side.values()]
+    count = max(max(side) for side in sides) + 1
     across = 2 if len(chosen) > 1 and count <= 24 else 1
     width = 4.5 if len(chosen) == 1 and count <= 24 else FULL_WIDTH
     rows = -(-len(chosen) // across)
-    longest = max(text_width(str(word), 6.5) for word in words.values()) / 72
+    longest = max(text_width(str(word), 6.5) for word in words) / 72
     side = max((width - 0.7) / across - longest - 0.15, 1.0)
     figure = new_figure(width, rows * (side + longest + 0.3) + 0.3)
     norm = Normalize(0, max(float(np.nanmax(floats(pd.concat(chosen.values())["mass"]), initial=0)), 1e-6))
     drawn = panels(figure, len(chosen), across)
     step = -(-count // max(int(side * 72 / 7.5), 1))
     for axes, (name, table) in zip(drawn, chosen.items(), strict=True):
-        matrix = np.full((count, count), np.nan)
+        looking, looked_at = named_words[name]
+        rows_here, columns_here = max(looking) + 1, max(looked_at) + 1
+        matrix = np.full((rows_here, columns_here), np.nan)
         matrix[table["query"].to_numpy(int), table["key"].to_numpy(int)] = floats(table["mass"])
         axes.pcolormesh(
-            np.arange(count + 1) - 0.5, np.arange(count + 1) - 0.5, np.ma.masked_invalid(matrix), norm=norm,
+            np.arange(columns_here + 1) - 0.5, np.arange(rows_here + 1) - 0.5, np.ma.masked_invalid(matrix), norm=norm,
             cmap=SEQUENTIAL, edgecolors="white", linewidth=0.3 if count <= 24 else 0,
         )  # fmt: skip
-        named = range(0, count, step)
-        axes.set_xticks(named, [str(words.get(place, "")) for place in named], rotation=90)
-        axes.set_yticks(named, [str(words.get(place, "")) for place in named])
+        across_here, down_here = range(0, columns_here, step), range(0, rows_here, step)
+        axes.set_xticks(across_here, [looked_at.get(place, "") for place in across_here], rotation=90)
+        axes.set_yticks(down_here, [looking.get(place, "") for place in down_here])
         axes.invert_yaxis()
         axes.set_aspect("equal")
         axes.spines[:].set_visible(False)
@@ -136,6 +139,18 @@ def attention_matrices(attention: pd.DataFrame, heads: Sequence[tuple]) -> Figur
     add_colour_bar(figure, drawn, norm, SEQUENTIAL, "attention from row to column", **beside)
     add_note(figure, ["Grey: no attention is counted (a word's own, or what it cannot see)."])
     return figure
+
+
+def _words_of_axes(table: pd.DataFrame) -> tuple[dict[int, str], dict[int, str]]:
+    """The words that look and those that are looked at: the same ones, except across two texts."""
+    looking, looked_at = (
+        {int(place): str(word) for place, word in zip(table[side], table[f"{side}_word"], strict=True)}
+        for side in ("query", "key")
+    )
+    if (table["site"] == "cross").any():
+        return looking, looked_at
+    every = looked_at | looking
+    return every, every
 
 
 @styled

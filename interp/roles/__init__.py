@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import overload
 
 from interp.roles import coreference as _coreference
+from interp.roles import cross as _cross
 from interp.roles import positional as _positional
 from interp.roles import syntax as _syntax
 from interp.types import Corpus, Role
 
-__all__ = ["coreference", "everything", "positional", "syntax"]
+__all__ = ["coreference", "cross", "everything", "positional", "syntax"]
 
 Roles = tuple[Role, ...]
 
@@ -38,6 +39,12 @@ def coreference(corpus: Corpus | None = None) -> Roles | Callable[[Corpus], Role
     return (_coreference.antecedent(),) if corpus.has_mentions else ()
 
 
+def cross(corpus: Corpus | None = None) -> Roles:
+    """Where cross-attention looks in the source; gold alignments, too, where the corpus has them."""
+    gold = (_cross.aligned(),) if corpus is not None and corpus.has_alignments else ()
+    return (*_cross.cross(), *gold)
+
+
 def everything(corpus: Corpus) -> Roles:
-    """Every role that the corpus's annotation can ask for."""
-    return (*positional(corpus), *syntax(corpus), *coreference(corpus))
+    """Every role that the corpus's annotation can ask for; those of cross-attention are for models that have it."""
+    return (*positional(corpus), *syntax(corpus), *coreference(corpus), *cross(corpus))

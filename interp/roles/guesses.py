@@ -9,7 +9,15 @@ from interp.types import Batch
 WORD_GUESSES = (*(f"offset{sign * by:+d}" for by in range(1, 11) for sign in (-1, 1)), "first", "most_tokens")
 """In the order in which a tie is decided: offset-1, offset+1, offset-2, … offset+10, first, most_tokens."""
 
-ALL_GUESSES = (*WORD_GUESSES, "nearest_mention", "uniform")
+CROSS_GUESSES = ("diagonal", "diagonal-1", "diagonal+1", "diagonal-2", "diagonal+2", "first", "last", "most_tokens")
+"""Across two texts: the word as far into the one as the query is into the other, its neighbours, and the ends."""
+
+ALL_GUESSES = (
+    *WORD_GUESSES,
+    "nearest_mention",
+    *(name for name in CROSS_GUESSES if name not in WORD_GUESSES),
+    "uniform",
+)
 
 
 def credit(
@@ -28,6 +36,12 @@ def credit(
         return 1 / candidates.sum(-1)[row, query].cpu().double()
     if guess.startswith("offset"):
         return (key == query + int(guess.removeprefix("offset"))).cpu().double()
+    if guess.startswith("diagonal"):
+        words, source_words = batch.written.word.amax(1) + 1, batch.word.amax(1) + 1
+        aim = diagonal(query, words[row], source_words[row]) + int(guess.removeprefix("diagonal") or 0)
+        return (key == aim).cpu().double()
+    if guess == "last":
+        return (key == batch.word.amax(1)[row]).cpu().double()
     if guess == "first":
         return (key == 0).cpu().double()
     if guess == "nearest_mention":
@@ -37,3 +51,15 @@ def credit(
     shared = ((owned == most) & candidates).sum(-1)
     is_one = tokens_of_word[row, key] == most[row, query, 0]
     return is_one.cpu().double() / shared[row, query].cpu()
+
+
+def diagonal(
+    place: Int[Tensor, "*item"], length: Int[Tensor, " _"], other_length: Int[Tensor, " _"]
+) -> Int[Tensor, "*item"]:
+    """The place in another text that lies as far into it: ⌊(place + ½) · other_length / length⌋.
+
+    Lengths belong to the first axis of `place`.
+    """
+    shape = (-1, *[1] * (place.dim() - 1))
+    length, other_length = length.reshape(shape).clamp(min=1), other_length.reshape(shape)
+    return torch.div((2 * place + 1) * other_length, 2 * length, rounding_mode="floor")

@@ -88,7 +88,7 @@ def score_table(sums: RoleSums, *, seed: int, min_queries: int = 50, min_blocks:
     frames = [_split_frame(sums, split, blocks, guess, testable, seed, min_blocks) for split, blocks in splits.items()]
     # a stable sort on (role, head) puts the three splits of each pair next to each other
     table = pd.concat(frames).sort_index(kind="stable")
-    return table[table["n"] > 0].reset_index(drop=True)
+    return table[(table["n"] > 0) & sums.is_asked.ravel()[table.index]].reset_index(drop=True)
 
 
 def _split_frame(
@@ -102,12 +102,13 @@ def _split_frame(
 ) -> pd.DataFrame:
     D, n = excess(sums, guess, blocks), sums.n[:, blocks]
     interval = np.full((2, *D.shape[:2]), np.nan)
-    for role in range(len(n)):
-        interval[:, role] = bootstrap_interval(D[role], n[role], seed=seed, min_blocks=min_blocks)
+    for role, asked in enumerate(sums.is_asked):
+        interval[:, role, asked] = bootstrap_interval(D[role, asked], n[role], seed=seed, min_blocks=min_blocks)
 
     p = np.full(D.shape[:2], np.nan)
     signs = sign_vectors(seed, sums.n.shape[1])[blocks]
-    p[testable] = sign_flip_p(D[testable].reshape(-1, len(blocks)), signs, exact=split != "all").reshape(-1, D.shape[1])
+    tested = testable[:, None] & sums.is_asked
+    p[tested] = sign_flip_p(D[tested], signs, exact=split != "all")
     q = benjamini_hochberg(p) if split == "confirm" else np.full_like(p, np.nan)
 
     def per_role(values: Sequence, dtype: type) -> np.ndarray:

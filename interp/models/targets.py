@@ -1,0 +1,112 @@
+"""What an encoder-decoder reads in its decoder: a text that is given, or what it writes itself."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from interp.errors import ModelError
+from interp.types import Encoding
+
+WRITTEN_AT_ONCE = 64
+"""Sources that are written from together."""
+
+
+def target_encodings(tokenizer: Any, texts: Sequence[str], config: Any, positions: int) -> list[Encoding]:
+    """The decoder's start token, the text as the tokenizer cuts targets, and the end token, where the model has one.
+
+    Raises `ModelError` for a text whose letters the tokenizer does not know: some tokenizers know sources only.
+    """
+    if not texts:
+        return []
+    out = tokenizer(
+        text_target=list(texts),
+        truncation=True,
+        max_length=positions - 2,
+        padding=False,
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
+    )
+    found: list[Encoding] = []
+    for i, text in enumerate(texts):
+        tokens, special = out["input_ids"][i], out["special_tokens_mask"][i]
+        if tokens and all(token == tokenizer.unk_token_id for token in tokens):
+            raise ModelError(
+                f"The tokenizer knows no letter of the target {text!r}. Allowed: targets in the language that the "
+                "model writes, and a tokenizer that cuts it; or no targets, and the model writes its own."
+            )
+        truncated = bool(out.encodings[i].overflowing)
+        found.append(_between(tokens, out["offset_mapping"][i], special, _start(config), _end(config), truncated))
+    return found
+
+
+@torch.inference_mode()
+def generate(
+    network: Any, tokenizer: Any, encodings: Sequence[Encoding], pad_token: int, positions: int
+) -> list[tuple[str, Encoding]]:
+    """What the model writes, at every step the likeliest token of those that its generation settings allow.
+
+    Offsets come from decoding one token more at a time: not every tokenizer can cut again what it wrote.
+    """
+    found: list[tuple[str, Encoding]] = []
+    for start in range(0, len(encodings), WRITTEN_AT_ONCE):
+        rows = [torch.from_numpy(one.tokens.astype(np.int64)) for one in encodings[start : start + WRITTEN_AT_ONCE]]
+        tokens = pad_sequence(rows, batch_first=True, padding_value=pad_token).to(network.device)
+        lengths = torch.tensor([len(row) for row in rows], device=tokens.device)
+        mask = (torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]).long()
+        room = min(positions - 2, 2 * tokens.shape[1] + 20)
+        written = network.generate(
+            input_ids=tokens, attention_mask=mask, num_beams=1, do_sample=False, max_new_tokens=room
+        )
+        found += [_read_again(row, tokenizer, network.config) for row in written.tolist()]
+    return found
+
+
+def _read_again(row: Sequence[int], tokenizer: Any, config: Any) -> tuple[str, Encoding]:
+    tokens = list(row[1:])
+    end = _end(config)
+    truncated = end is not None and end not in tokens
+    if end in tokens:
+        tokens = tokens[: tokens.index(end)]
+    special_ids = set(tokenizer.all_special_ids)
+    text, offsets = "", []
+    for count in range(1, len(tokens) + 1):
+        longer = tokenizer.decode(tokens[:count], skip_special_tokens=True)
+        offsets.append((min(len(text), len(longer)), len(longer)))
+        text = longer
+    special = [token in special_ids for token in tokens]
+    return text, _between(tokens, offsets, special, _start(config), end, truncated)
+
+
+def _between(
+    tokens: Sequence[int],
+    offsets: Sequence[tuple[int, int]],
+    special: Sequence[bool | int],
+    start: int,
+    end: int | None,
+    truncated: bool,
+) -> Encoding:
+    closing = [end] if end is not None and list(tokens[-1:]) != [end] else []
+    return Encoding(
+        np.array([start, *tokens, *closing], dtype=np.int32),
+        np.array([(0, 0), *offsets, *((0, 0) for _ in closing)], dtype=np.int32).reshape(-1, 2),
+        np.array([True, *map(bool, special), *(True for _ in closing)]),
+        truncated=truncated,
+    )
+
+
+def _start(config: Any) -> int:
+    start = config.decoder_start_token_id
+    if start is None:
+        raise ModelError(
+            f"The configuration of this {config.model_type} names no decoder_start_token_id, so its decoder cannot "
+            "begin. Set it in config.json."
+        )
+    return int(start)
+
+
+def _end(config: Any) -> int | None:
+    end = config.eos_token_id
+    return int(end[0] if isinstance(end, list) else end) if end is not None else None

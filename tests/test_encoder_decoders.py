@@ -1,0 +1,426 @@
+"""Encoder-decoders through the seam: every site against plain transformers, one document at a time where it matters."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from interp import effects, load_model, metrics, roles
+from interp.analysis import tally_roles
+from interp.corpora.batching import Group, encode
+from interp.corpora.text import text_document
+from interp.errors import ModelError
+from interp.models.attention import AttentionModel
+from interp.models.loading import from_transformers
+from interp.sights import visible_keys
+from interp.tallies import ShapeTally, stream
+from interp.types import Corpus, Head
+from tests.conftest import assert_close, byte_level_tokenizer, seeded
+
+SOURCES = ("The cat sat on the mat.", "There was a park.", "The dog saw the cat, and the cat saw the dog.")
+TARGETS = ("A cat sat.", "There was one park here.", "Dogs see cats.")
+BART: dict[str, Any] = {
+    "d_model": 32, "encoder_layers": 2, "decoder_layers": 3, "encoder_attention_heads": 4, "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "max_position_embeddings": 64, "init_std": 0.3, "pad_token_id": 1,
+    "bos_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 2, "forced_eos_token_id": None,
+}  # fmt: skip
+T5: dict[str, Any] = {
+    "d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_decoder_layers": 3, "num_heads": 4,
+    "relative_attention_num_buckets": 8, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1,
+    "initializer_factor": 1.0, "n_positions": 64,
+}  # fmt: skip
+FAMILIES = {
+    "bart": (transformers.BartForConditionalGeneration, transformers.BartConfig, BART),
+    "marian": (transformers.MarianMTModel, transformers.MarianConfig, BART),
+    "blenderbot": (transformers.BlenderbotForConditionalGeneration, transformers.BlenderbotConfig, BART),
+    "t5": (transformers.T5ForConditionalGeneration, transformers.T5Config, T5),
+}
+SITES = ("encoder", "decoder", "cross")
+
+
+class Case:
+    """A model behind the seam, and the same weights in plain transformers."""
+
+    def __init__(self, name: str) -> None:
+        kind, configuration, options = FAMILIES[name]
+        tokenizer = byte_level_tokenizer()
+        given, self.plain = (seeded(kind, configuration(vocab_size=len(tokenizer), **options)) for _ in range(2))
+        model = from_transformers(given, tokenizer, name=name)
+        assert isinstance(model, AttentionModel)
+        self.model = model
+        self.encoded = encode(model, corpus())
+        self.batch = Group(self.encoded, model, (0, 1, 2)).batch()
+
+    @torch.inference_mode()
+    def attentions(self, number: int) -> dict[str, list[np.ndarray]]:
+        """Every layer's attention of one document alone, by site: [head, query, key]."""
+        out = self.plain(**self.one(number), output_attentions=True)
+        found = {"encoder": out.encoder_attentions, "decoder": out.decoder_attentions, "cross": out.cross_attentions}
+        return {site: [layer[0].numpy() for layer in layers] for site, layers in found.items()}
+
+    def one(self, number: int) -> dict[str, Any]:
+        """What plain transformers is called with for one document."""
+        target = self.encoded.target
+        assert target is not None
+        source, written = (
+            torch.from_numpy(one.encodings[number].tokens).long()[None] for one in (self.encoded, target)
+        )
+        return {"input_ids": source, "decoder_input_ids": written, "use_cache": False}
+
+    @torch.inference_mode()
+    def log_probability(self, number: int) -> float:
+        inputs = self.one(number)
+        logits = self.plain(**inputs).logits
+        return -cross_entropy(logits[0, :-1], inputs["decoder_input_ids"][0, 1:]).item()
+
+    def projections(self, site: str) -> list[nn.Linear]:
+        """The output projections of a site, by the names that plain transformers gives them."""
+        if self.plain.config.model_type == "t5":
+            side, place, name = {
+                "encoder": ("encoder", 0, "SelfAttention"),
+                "decoder": ("decoder", 0, "SelfAttention"),
+                "cross": ("decoder", 1, "EncDecAttention"),
+            }[site]
+            return [getattr(block.layer[place], name).o for block in getattr(self.plain, side).block]
+        side = "encoder" if site == "encoder" else "decoder"
+        name = "encoder_attn" if site == "cross" else "self_attn"
+        return [getattr(layer, name).out_proj for layer in getattr(self.plain.model, side).layers]
+
+    @contextmanager
+    def without(self, site: str, layer: int, head: int, value: Any = 0.0) -> Iterator[None]:
+        """Plain transformers with the z of one head at `value`."""
+        count = sum((one.site, one.layer) == (site, layer) for one in self.model.heads)
+
+        def silence(_module: nn.Module, args: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+            z = args[0].unflatten(-1, (count, -1)).clone()
+            z[:, :, head] = value
+            return (z.flatten(-2),)
+
+        handle = self.projections(site)[layer].register_forward_pre_hook(silence)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+
+def corpus() -> Corpus:
+    documents = tuple(
+        replace(text_document(source, f"s{number}"), target=text_document(target, f"s{number}"))
+        for number, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True))
+    )
+    return Corpus("pairs", documents, "none")
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def case(request: pytest.FixtureRequest) -> Case:
+    return Case(request.param)
+
+
+def test_the_decoder_reads_its_start_the_target_and_the_end(case: Case) -> None:
+    target = case.encoded.target
+    assert target is not None
+    config = case.plain.config
+    for text, encoding in zip(TARGETS, target.encodings, strict=True):
+        own = case.model.tokenizer(text)["input_ids"]
+        assert encoding.tokens.tolist() == [config.decoder_start_token_id, *own, config.eos_token_id]
+        assert encoding.special.tolist() == [True, *[False] * len(own), True]
+
+
+def test_every_site_is_that_of_one_document_alone_in_plain_transformers(case: Case) -> None:
+    seen: dict[tuple[str, int], np.ndarray] = {}
+    output = case.model.run(case.batch, pattern=lambda site, layer, p: seen.update({(site, layer): p.numpy().copy()}))
+    assert {site for site, _ in seen} == set(SITES)
+    for number in range(len(SOURCES)):
+        for site, layers in case.attentions(number).items():
+            for layer, expected in enumerate(layers):
+                _, queries, keys = expected.shape
+                found = seen[site, layer][number]
+                np.testing.assert_allclose(found[:, :queries, :keys], expected, atol=1e-5)
+                assert np.abs(found[:, :queries, keys:]).max(initial=0) == 0
+        with torch.inference_mode():
+            logits = case.plain(**case.one(number)).logits[0]
+        assert output.logits is not None
+        assert_close(output.logits[number, : len(logits)], logits)
+
+
+def test_attention_is_spent_on_what_is_visible_and_nothing_else(case: Case) -> None:
+    visible = visible_keys(case.model, case.batch)
+
+    def check(site: Any, layer: int, pattern: torch.Tensor) -> None:
+        seen = visible[site, 0]
+        asking = case.batch.asking(site).mask
+        assert torch.equal((pattern > 0).any(1)[asking], seen[asking])
+
+    case.model.run(case.batch, pattern=check)
+
+
+def test_what_the_heads_contribute_adds_up_to_what_the_projection_gives(case: Case) -> None:
+    z: dict[tuple[str, int], torch.Tensor] = {}
+    given: dict[tuple[str, int], torch.Tensor] = {}
+    handles = [
+        layer.projection.register_forward_hook(
+            lambda module, _args, out, at=(layer.site, layer.number): given.update(
+                {at: out - (0.0 if module.bias is None else module.bias)}
+            )
+        )
+        for layer in case.model.layers
+    ]
+    case.model.run(case.batch, z=lambda site, layer, one: z.update({(site, layer): one}))
+    for handle in handles:
+        handle.remove()
+    assert len(z) == len(case.model.layers)
+    for (site, layer), one in z.items():
+        assert_close(case.model.contribution(layer, one, site).sum(2), given[site, layer])
+
+
+@pytest.mark.parametrize("replacement", ["zero", "mean", "resample", "uniform"])
+def test_effects_are_those_of_plain_transformers(replacement: str, case: Case) -> None:
+    table = effects.measure(case.model, case.encoded, replacement=replacement, metrics=[metrics.LOG_PROB]).table
+    assert set(table.site) == set(SITES)
+    table = table.groupby(["site", "layer"]).nth([0, -1])  # all heads would take a minute
+    intact = [case.log_probability(number) for number in range(len(SOURCES))]
+    means = means_of(case)
+    for row in table.itertuples():
+        site, layer, head = str(row.site), int(row.layer), int(row.head)  # pyright: ignore[reportArgumentType]
+        ablated = []
+        for number in range(len(SOURCES)):
+            value = replaced(case, replacement, means, number, site, layer, head)
+            with case.without(site, layer, head, value):
+                ablated.append(case.log_probability(number))
+        assert row.effect == pytest.approx(np.mean(np.subtract(intact, ablated)), abs=1e-5), (site, layer, head)
+
+
+@cache
+def heads_z(case: Case, number: int) -> dict[tuple[str, int], np.ndarray]:
+    """z of one document alone, from plain transformers: [query, head, d_head]."""
+    found: dict[tuple[str, int], np.ndarray] = {}
+    handles = []
+    for site in SITES:
+        for layer, projection in enumerate(case.projections(site)):
+            heads = sum((one.site, one.layer) == (site, layer) for one in case.model.heads)
+
+            def keep(_module: Any, args: Any, at: tuple[str, int] = (site, layer), heads: int = heads) -> None:
+                found[at] = args[0][0].unflatten(-1, (heads, -1)).numpy().copy()
+
+            handles.append(projection.register_forward_pre_hook(keep))
+    with torch.inference_mode():
+        case.plain(**case.one(number))
+    for handle in handles:
+        handle.remove()
+    return found
+
+
+def means_of(case: Case) -> dict[tuple[str, int], np.ndarray]:
+    every = [heads_z(case, number) for number in range(len(SOURCES))]
+    return {at: np.concatenate([one[at] for one in every]).mean(0) for at in every[0]}
+
+
+def replaced(
+    case: Case,
+    replacement: str,
+    means: dict[tuple[str, int], np.ndarray],
+    number: int,
+    site: str,
+    layer: int,
+    head: int,
+) -> Any:
+    own = heads_z(case, number)[site, layer][:, head]
+    if replacement == "zero":
+        return 0.0
+    if replacement == "mean":
+        return torch.from_numpy(means[site, layer][head])
+    if replacement == "resample":
+        cycle = np.random.default_rng(0).permutation(len(SOURCES)).tolist()
+        donor = heads_z(case, cycle[(cycle.index(number) + 1) % len(cycle)])[site, layer][:, head]
+        return torch.from_numpy(np.stack([donor[t % len(donor)] for t in range(len(own))]))
+    # uniform: the mean of v over what each query can see; v is solved for from the attention of all queries at once
+    return uniform_z(case, number, site, layer, head)
+
+
+@torch.inference_mode()
+def uniform_z(case: Case, number: int, site: str, layer: int, head: int) -> torch.Tensor:
+    attention = parent_of(case.plain, case.projections(site)[layer])
+    name = "v" if case.plain.config.model_type == "t5" else "v_proj"
+    values: list[torch.Tensor] = []
+    handle = getattr(attention, name).register_forward_hook(lambda _m, _a, out: values.append(out))
+    case.plain(**case.one(number))
+    handle.remove()
+    count = sum((one.site, one.layer) == (site, layer) for one in case.model.heads)
+    value = values[-1][0].unflatten(-1, (count, -1))[:, head]
+    if site == "decoder":
+        return value.cumsum(0) / torch.arange(1, len(value) + 1)[:, None]
+    queries = case.one(number)["decoder_input_ids" if site == "cross" else "input_ids"].shape[1]
+    return value.mean(0).expand(queries, -1)
+
+
+def parent_of(network: nn.Module, module: nn.Module) -> nn.Module:
+    path = next(path for path, one in network.named_modules() if one is module)
+    return network.get_submodule(path.rpartition(".")[0])
+
+
+# Roles
+
+
+def test_cross_roles_are_those_of_a_count_by_hand(case: Case) -> None:
+    """One document, one head and one query at a time, in plain Python."""
+    sums = tally_roles(case.model, case.encoded, roles.cross())
+    every = [case.attentions(number) for number in range(len(SOURCES))]
+    assert case.encoded.target is not None
+    for role in ("diagonal-1", "diagonal", "diagonal+1", "source-first", "source-end"):
+        row = [label.name for label in sums.roles].index(role)
+        for column, head in enumerate(sums.heads):
+            if head[0] != "cross":
+                assert not sums.is_asked[row, column]
+                continue
+            mass, hits, count = 0.0, 0.0, 0
+            for number in range(len(SOURCES)):
+                attention = every[number]["cross"][head[1]][head[2]]
+                text = ~case.encoded.encodings[number].special
+                written = ~case.encoded.target.encodings[number].special
+                # the token at t is written by the query at t − 1
+                for nth, t in enumerate(np.flatnonzero(written)):
+                    by = {"diagonal-1": -1, "diagonal": 0, "diagonal+1": 1}.get(role)
+                    if by is not None:
+                        place = int((nth + 0.5) * text.sum() / written.sum()) + by
+                        keys = np.flatnonzero(text)[[place]] if 0 <= place < text.sum() else []
+                    elif role == "source-first":
+                        keys = [0]
+                    else:
+                        keys = [len(text) - 1]  # this tokenizer ends a source with nothing of its own
+                    if len(keys):
+                        mass += attention[t - 1, keys].sum()
+                        hits += float(attention[t - 1].argmax() in keys)
+                        count += 1
+            assert sums.n[row].sum() == count > 0
+            assert sums.mass[row, column].sum() == pytest.approx(mass, abs=1e-4)
+            assert sums.hit[row, column].sum() == pytest.approx(hits, abs=1e-4)
+
+
+def test_roles_within_one_side_are_asked_of_its_own_tokens(case: Case) -> None:
+    sums = tally_roles(case.model, case.encoded, roles.positional())
+    rows = {
+        (label.name, Head(*sums.heads[sums.is_asked[row].argmax()]).site): row for row, label in enumerate(sums.roles)
+    }
+    assert {site for _, site in rows} == {"encoder", "decoder"}
+    every = [case.attentions(number) for number in range(len(SOURCES))]
+    sides = {"encoder": case.encoded, "decoder": case.encoded.target}
+    for site, side in sides.items():
+        assert side is not None
+        row = rows["offset-1", site]
+        for column, (at, layer, head) in enumerate(sums.heads):
+            assert sums.is_asked[row, column] == (at == site)
+            if at == site:
+                mass = 0.0
+                for number, encoding in enumerate(side.encodings):
+                    attention = every[number][site][layer][head]
+                    mass += sum(attention[t, t - 1] for t in np.flatnonzero(~encoding.special) if t > 0)
+                assert sums.mass[row, column].sum() == pytest.approx(mass, abs=1e-4)
+
+
+def test_gold_alignments_are_asked_of_whole_words() -> None:
+    case = Case("bart")
+    documents = tuple(
+        replace(document, alignment=((0, 1), (2, 0), (2, 3))) if number == 0 else document
+        for number, document in enumerate(corpus().documents)
+    )
+    encoded = encode(case.model, Corpus("aligned", documents, "none"))
+    sums = tally_roles(case.model, encoded, roles.cross)
+    row = [label.name for label in sums.roles].index("aligned")
+    assert sums.n[row].sum() == 2
+    assert encoded.target is not None
+    read, written = encoded.words[0], encoded.target.words[0]
+    attention = case.attentions(0)["cross"]
+    for column, (site, layer, head) in enumerate(sums.heads):
+        if site != "cross":
+            continue
+        mass, hits = 0.0, 0.0
+        for word, targets in ((0, [1]), (2, [0, 3])):
+            on_words = np.zeros(read.max() + 1)
+            queries = np.flatnonzero(written == word) - 1
+            for key, owner in enumerate(read):
+                if owner >= 0:
+                    on_words[owner] += attention[layer][head][queries, key].mean()
+            mass += on_words[targets].sum()
+            hits += float(on_words.argmax() in targets)
+        assert sums.mass[row, column].sum() == pytest.approx(mass, abs=1e-4)
+        assert sums.hit[row, column].sum() == pytest.approx(hits, abs=1e-4)
+
+
+def test_entropy_and_distance_are_counted_on_each_side() -> None:
+    case = Case("bart")
+    shape = ShapeTally(case.model.heads)
+    stream(case.model, [case.batch], shape)
+    entropy, distance = shape.means()
+    assert case.encoded.target is not None
+    for number, head in enumerate(case.model.heads):
+        asking = case.encoded if head.site == "encoder" else case.encoded.target
+        rows = [
+            (t, case.attentions(i)[head.site][head.layer][head.head][t])
+            for i in range(len(SOURCES))
+            for t in np.flatnonzero(~asking.encodings[i].special)
+        ]
+        by_hand = [-(row[row > 0] * np.log(row[row > 0])).sum() for _, row in rows]
+        away = [(row * np.abs(np.arange(len(row)) - t)).sum() for t, row in rows]
+        assert entropy[number] == pytest.approx(np.mean(by_hand), abs=1e-4)
+        assert distance[number] == pytest.approx(np.mean(away), abs=1e-4)
+
+
+# What it writes
+
+
+def test_without_targets_the_decoder_reads_what_the_model_writes() -> None:
+    case = Case("bart")
+    encoded = encode(case.model, Corpus("texts", tuple(map(text_document, SOURCES)), "none"))
+    assert encoded.skipped["targets_written_by_the_model"] == len(SOURCES)
+    assert encoded.target is not None
+    for number in range(len(SOURCES)):
+        source = torch.from_numpy(encoded.encodings[number].tokens).long()[None]
+        tokens = encoded.target.encodings[number].tokens.tolist()
+        assert tokens[0] == case.plain.config.decoder_start_token_id
+        # token by token, the likeliest after all before it
+        with torch.inference_mode():
+            logits = case.plain(input_ids=source, decoder_input_ids=torch.tensor([tokens[:-1]]), use_cache=False).logits
+        own = tokens[1:] if not encoded.target.encodings[number].truncated else tokens[1:-1]
+        assert logits[0, : len(own)].argmax(-1).tolist() == own
+
+
+def test_a_target_that_the_tokenizer_cannot_read_is_an_error(shared: Any) -> None:
+    model = load_model(shared / "models" / "aren-transliteration")
+    document = replace(text_document("بغداد"), target=text_document("baghdad"))
+    with pytest.raises(ModelError, match="knows no letter of the target"):
+        encode(model, Corpus("pair", (document,), "none"))
+
+
+def test_a_real_model_writes_what_its_card_says_and_attends_as_transformers_says(shared: Any) -> None:
+    folder = shared / "models" / "aren-transliteration"
+    model = load_model(folder)
+    assert len(model.heads) == 144
+    texts = ("بغداد", "القاهرة", "محمد")
+    encoded = encode(model, Corpus("names", tuple(map(text_document, texts)), "none"))
+    assert encoded.target is not None
+    plain = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, attn_implementation="eager").eval()
+    sources = [torch.from_numpy(one.tokens).long()[None] for one in encoded.encodings]
+    written = [plain.generate(one, num_beams=1, do_sample=False, max_new_tokens=40)[0].tolist() for one in sources]
+    assert [one.tokens.tolist() for one in encoded.target.encodings] == written
+    assert encoded.target.corpus.documents[0].text == "baghdad"
+    batch = Group(encoded, model, (0, 1, 2)).batch()
+    seen: dict[tuple[str, int], torch.Tensor] = {}
+    model.run(batch, pattern=lambda site, layer, pattern: seen.update({(site, layer): pattern}))
+    for number in range(len(texts)):
+        source, written = (
+            torch.from_numpy(one.encodings[number].tokens).long()[None] for one in (encoded, encoded.target)
+        )
+        with torch.inference_mode():
+            out = plain(input_ids=source, decoder_input_ids=written, output_attentions=True, use_cache=False)
+        expected = {"encoder": out.encoder_attentions, "decoder": out.decoder_attentions, "cross": out.cross_attentions}
+        for (site, layer), pattern in seen.items():
+            alone = expected[site][layer][0]
+            torch.testing.assert_close(pattern[number, :, : alone.shape[1], : alone.shape[2]], alone, atol=1e-5, rtol=0)
