@@ -27,8 +27,8 @@ from interp.models.text import (
     encodings,
     inputs_of,
     is_causal,
-    sliding_window,
     visible_keys,
+    windows,
 )
 from interp.types import Batch, Clean, Encoding, Head, HeadOutput, Look, Output, Scored, Site, Tap
 
@@ -63,7 +63,6 @@ class AttentionModel:
         self.causal = self.translates or is_causal(network.config)
         self.base: nn.Module = base_of(network)
         self.device = next(network.parameters()).device
-        self.window = sliding_window(network.config, name)
         self.positions = context(network.config, tokenizer)
         self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         self.mask_token: int | None = tokenizer.mask_token_id
@@ -71,6 +70,7 @@ class AttentionModel:
             if hasattr(module, "config"):
                 module.config._attn_implementation = INTERFACE
         self.layers = find_layers(network, self.base, name)
+        self.windows = windows(network.config, len(self.layers), name)
         # what the last block of the text that is written gives
         self._last: nn.Module = network.get_decoder() if self.translates else self.base
         self._rounded: dict[nn.Module, Tensor] = {}
@@ -90,9 +90,9 @@ class AttentionModel:
         """What an encoder-decoder writes from these sources, at every step the likeliest token."""
         return generate(self.network, self.tokenizer, encodings, self.pad_token, self.positions)
 
-    def visible(self, batch: Batch, site: Site = "self", layer: int = 0) -> Bool[Tensor, "batch query key"]:  # noqa: ARG002 - alike in all layers
+    def visible(self, batch: Batch, site: Site = "self", layer: int = 0) -> Bool[Tensor, "batch query key"]:
         """The keys each query may attend to by the model's construction."""
-        return visible_keys(batch, site, causal=self.causal, window=self.window)
+        return visible_keys(batch, site, causal=self.causal, window=self.windows[layer])
 
     @torch.inference_mode()
     def run(self, batch: Batch, *, pattern: Tap | None = None, z: Tap | None = None, logits: bool = True) -> Output:

@@ -17,8 +17,8 @@ from interp.models.text import (
     encodings,
     inputs_of,
     is_causal,
-    sliding_window,
     visible_keys,
+    windows,
 )
 from interp.types import Batch, Encoding, Head, HeadOutput, Output, Site, Tap
 
@@ -54,7 +54,7 @@ class BridgeModel:
         ]
         self.positions = context(self.network.config, tokenizer)
         self.device = next(self.network.parameters()).device
-        self.window = sliding_window(self.network.config, name)
+        self.windows = windows(self.network.config, self.layers, name)
         self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         self.mask_token: int | None = tokenizer.mask_token_id
         self.base: nn.Module = base_of(self.network)
@@ -63,9 +63,9 @@ class BridgeModel:
         """Raw texts as the tokenizer cuts them, truncated to `positions`."""
         return encodings(self.tokenizer, texts, self.positions)
 
-    def visible(self, batch: Batch) -> Bool[Tensor, "batch query key"]:
+    def visible(self, batch: Batch, site: Site = "self", layer: int = 0) -> Bool[Tensor, "batch query key"]:
         """The keys each query may attend to by the model's construction."""
-        return visible_keys(batch, causal=self.causal, window=self.window)
+        return visible_keys(batch, site, causal=self.causal, window=self.windows[layer])
 
     @torch.inference_mode()
     def run(self, batch: Batch, *, pattern: Tap | None = None, z: Tap | None = None, logits: bool = True) -> Output:

@@ -34,6 +34,13 @@ BACKENDS = ("auto", "attention", "bridge")
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors in all-MiniLM-L6-v2 as published."""
 
+REFUSED = {
+    "deberta": "its attention adds up three products (content and positions), each of which looks somewhere else, so "
+    "that a pattern means something else than in all other models. Allowed: BERT, RoBERTa, ELECTRA and their kind.",
+    "vit": "it reads pictures, and every role and corpus here is of text. Allowed: models of text.",
+}
+REFUSED["deberta-v2"] = REFUSED["deberta"]
+
 HEADED = ("LMHeadModel", "ForCausalLM", "ForMaskedLM", "ForConditionalGeneration", "MTModel")
 """How transformers ends the names of classes that have a language head."""
 
@@ -185,6 +192,8 @@ def pick_device(device: str) -> str:
 
 
 def _check_kind(config: Any, name: str) -> None:
+    if config.model_type in REFUSED:
+        raise ModelError(f"{name!r} ({config.model_type}) is not supported: {REFUSED[config.model_type]}")
     if config.model_type not in (TRANSLATING if config.is_encoder_decoder else CAUSAL | MASKED):
         raise ModelError(
             f"{name!r} ({config.model_type}) is no language model of transformers. "
@@ -210,10 +219,10 @@ def _load(
     with _aside():
         try:
             config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            _check_kind(config, name)
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         except (OSError, ValueError, KeyError, StrictDataclassError) as error:
             raise ModelError(f"{folder} could not be read as a model: {_first_line(error)}") from error
-        _check_kind(config, name)
         factory = _factory(config)
         if init == "random":
             torch.default_generator.manual_seed(seed)

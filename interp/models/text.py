@@ -47,7 +47,7 @@ def encodings(tokenizer: Any, texts: Sequence[str], positions: int) -> list[Enco
 def visible_keys(
     batch: Batch, site: Site = "self", *, causal: bool, window: int | None
 ) -> Bool[Tensor, "batch query key"]:
-    """Real keys, for real queries; in a causal model only up to the query, in a window only as far as it goes.
+    """Real keys, for real queries; in a causal model only up to the query, within a window only as far as it goes.
 
     Of an encoder-decoder only the decoder's own attention is causal.
     """
@@ -55,7 +55,7 @@ def visible_keys(
     if causal and site in ("self", "decoder"):
         seen = seen.tril()
     if window is not None:
-        seen = seen.triu(1 - window)
+        seen = seen.triu(1 - window).tril(window - 1)
     return seen
 
 
@@ -76,19 +76,22 @@ def context(config: Any, tokenizer: Any) -> int:
     return int(positions - reserved)
 
 
-def sliding_window(config: Any, name: str) -> int | None:
-    """How many keys back every query sees, itself included; None where all are."""
-    window = getattr(config, "sliding_window", None)
+def windows(config: Any, layers: int, name: str) -> tuple[int | None, ...]:
+    """How many keys back each layer sees (in a model that is not causal, ahead as well), itself included; None for all.
+
+    Raises `ModelError` for a kind of attention that is not known.
+    """
+    width = getattr(config, "window_size" if config.model_type == "gpt_neo" else "sliding_window", None)
     listed = config.attention_layers if config.model_type == "gpt_neo" else getattr(config, "layer_types", None)
-    kinds = set(listed or ["full_attention" if window is None else "sliding_attention"])
-    if kinds in ({"full_attention"}, {"global"}):
-        return None
-    if kinds == {"sliding_attention"}:
-        return None if window is None else int(window)
-    raise ModelError(
-        f"The attention of {name!r} ({', '.join(sorted(kinds))}) differs between layers, and so does what a head could "
-        "see. Allowed here: full attention or one sliding window in all layers."
-    )
+    kinds = list(listed or ["full_attention" if width is None else "sliding_attention"] * layers)
+    if unknown := set(kinds) - {"full_attention", "global", "sliding_attention", "local"}:
+        raise ModelError(
+            f"The attention of {name!r} ({', '.join(sorted(unknown))}) is of a kind whose keys are not known here. "
+            "Allowed: full attention and sliding windows, in any order of layers."
+        )
+    # without a causal mask transformers counts the distance, to which the token itself is added here
+    own = 0 if is_causal(config) else 1
+    return tuple(None if kind in ("full_attention", "global") or width is None else int(width) + own for kind in kinds)
 
 
 def base_of(network: Any) -> Any:
