@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from interp.errors import ModelError
@@ -15,13 +16,15 @@ from interp.models.text import (
     base_of,
     check_offsets,
     context,
+    decoded,
     encodings,
     inputs_of,
     is_causal,
     sliding_window,
     visible_keys,
 )
-from interp.types import Batch, Clean, Encoding, Head, HeadOutput, Look, Output, Scored, Site, Tap
+from interp.models.unhooked import projecting, run_unhooked, without_bias
+from interp.types import Batch, Clean, Encoding, Head, HeadOutput, Look, Output, Place, Scored, Site, Tap, Unhooked
 
 WEIGHTS_AT_ONCE = 2**19
 """Attention weights looked at together: as many as a processor's cache holds (2 MiB)."""
@@ -54,6 +57,7 @@ class AttentionModel:
         self.positions = context(network.config, tokenizer)
         self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         self.mask_token: int | None = tokenizer.mask_token_id
+        self.unknown_token: int | None = tokenizer.unk_token_id
         if not getattr(network, "_supports_attention_backend", False):
             raise ModelError(
                 f"{name!r} ({type(network).__name__}) does not send its attention through transformers' attention "
@@ -109,6 +113,36 @@ class AttentionModel:
         if site != "self":
             raise ModelError(f"{self.name!r} has no {site!r} attention. Allowed: 'self'.")
         return torch.einsum("bqhd,hdm->bqhm", z, self.layers[layer].output_weights(self.heads_per_layer))
+
+    # What the network does by itself
+
+    @torch.inference_mode()
+    def unhooked(self, batch: Batch) -> Unhooked:
+        """One forward pass with transformers' own attention in place of the interface."""
+        ours, self.network.config._attn_implementation = self.network.config._attn_implementation, "eager"
+        try:
+            inputs = inputs_of(batch, causal=self.causal)
+            return run_unhooked(self.network, self.base, inputs, self._projections(), self.heads_per_layer)
+        finally:
+            self.network.config._attn_implementation = ours
+
+    @torch.inference_mode()
+    def attention_outputs(self, batch: Batch, *, z: Tap) -> dict[Place, Float[Tensor, "batch query d_model"]]:
+        """What comes out of each layer's output projection, less its bias, while the tap is in place."""
+        with projecting(self._projections()) as kept:
+            self.run(batch, z=z, logits=False)
+        return without_bias(self._projections(), kept)
+
+    def modules(self) -> Iterator[nn.Module]:
+        """Every module of the network."""
+        return self.network.modules()
+
+    def decode(self, tokens: Int[np.ndarray, " pos"]) -> str | None:
+        """The text of these tokens; None where the tokenizer cannot say."""
+        return decoded(self.tokenizer, tokens)
+
+    def _projections(self) -> dict[Place, nn.Module]:
+        return {("self", number): layer.projection for number, layer in enumerate(self.layers)}
 
     # The rest of the network, from a layer on
 
