@@ -166,14 +166,19 @@ def describe_gate(status: str, checks: Sequence[Check], seconds: float) -> dict[
 
 def closing_words(corpus: Corpus, findings: results.Findings, gate: Mapping[str, Any], folder: Path) -> list[str]:
     """What a reader has to know of the numbers, and where the files are."""
-    lines = []
-    if gate["status"] == "off":
-        lines.append("Note: gate=off: nothing proved that the taps see, and change, what the model does.")
-    lines += [f"Skipped: {count} {reason.replace('_', ' ')}." for reason, count in findings.skipped.items() if count]
-    lines += [f"Note: {note}" for note in (*corpus.notes, *findings.said)]
+    lines = [f"Skipped: {count} {reason.replace('_', ' ')}." for reason, count in findings.skipped.items() if count]
+    lines += [f"Note: {note}" for note in (*corpus.notes, *findings.said, *gate_words(gate))]
     if corpus.generated:
         lines.append("Note: the corpus is generated: intervals and p-values describe its generator, not a language.")
     return [*lines, f"Tables ({', '.join(sorted(findings.tables))}), figures and manifest: {shown(folder)}"]
+
+
+def gate_words(gate: Mapping[str, Any]) -> list[str]:
+    """What was not proved of the model, if anything."""
+    if gate["status"] == "off":
+        return ["gate=off: nothing proved that the taps see, and change, what the model does."]
+    missing = ", ".join(gate["not_checked"])
+    return [f"the correctness gate could not ask this model for {missing} (why: manifest.json)."] if missing else []
 
 
 def say_kept(folder: Path, recorded: dict[str, Any], *, as_json: bool) -> None:

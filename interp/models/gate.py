@@ -34,7 +34,7 @@ from interp.types import Batch, EncodedCorpus, HeadModel
 LONGEST = 64
 """Tokens to which the documents are cut."""
 
-CHECKS: tuple[Callable[[Evidence], Check], ...] = (
+CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
     every_layer_is_seen,
     tokens_are_the_text,
     rows_sum_to_one,
@@ -52,7 +52,7 @@ CHECKS: tuple[Callable[[Evidence], Check], ...] = (
     padding_changes_nothing,
     order_changes_nothing,
 )
-"""Every check, in the order in which an error names those that do not hold."""
+"""Every check, in the order in which an error names those that do not hold; None from one that a model has no use for."""
 
 
 def check(model: HeadModel, encoded: EncodedCorpus, batch: Batch) -> list[Check]:
@@ -60,10 +60,9 @@ def check(model: HeadModel, encoded: EncodedCorpus, batch: Batch) -> list[Check]
     shortened = examples(batch, model.pad_token)
     evidence = Evidence(model, encoded, shortened, look(model, shortened, logits=True))
     first = every_layer_is_seen(evidence)
-    if not first.passed:
-        # the others compare what was seen of every layer
-        return [first]
-    return [first, *[one(evidence) for one in CHECKS if one is not every_layer_is_seen]]
+    # the others compare what was seen of every layer
+    found = [one(evidence) for one in CHECKS] if first.passed else [first]
+    return [one for one in found if one is not None]
 
 
 def insist(model: HeadModel, checks: Sequence[Check]) -> None:

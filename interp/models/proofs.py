@@ -24,7 +24,7 @@ from interp.models.evidence import (
 from interp.models.rows import some_rows
 from interp.models.spelling import first_loss
 from interp.models.unhooked import traces
-from interp.types import Head, Provable, Resumable, Site, Tap, Watchable
+from interp.types import Head, Place, Provable, Resumable, Site, Tap, Watchable
 
 INVISIBLE = 1e-6
 """The most attention that may go where nothing can be seen: masks are added before softmax, which leaves 0."""
@@ -35,7 +35,7 @@ NO_NETWORK = "the model shows no network without its taps (interp.types.Provable
 
 def every_layer_is_seen(evidence: Evidence) -> Check:
     """Both taps are called once for every layer that has heads, and see as many heads there."""
-    heads = Counter((head.site, head.layer) for head in evidence.model.heads)
+    heads: Counter[Place] = Counter((head.site, head.layer) for head in evidence.model.heads)
     wrong: list[str] = []
     for kind, kept, axis in (("pattern", evidence.seen.pattern, 1), ("z", evidence.seen.z, 2)):
         for place, count in heads.items():
@@ -199,11 +199,11 @@ def watching_changes_nothing(evidence: Evidence) -> Check:
     return found.check("watching_changes_nothing", evidence.tolerance, "a tap that only looks changes the output")
 
 
-def parts_are_the_whole(evidence: Evidence) -> Check:
-    """A model that shows its patterns a few heads at a time shows each once, and the same."""
+def parts_are_the_whole(evidence: Evidence) -> Check | None:
+    """A model that shows its patterns a few heads at a time shows each once, and the same; others are not asked."""
     name, what = "parts_are_the_whole", "patterns shown a few heads at a time are not those of a run"
     if not isinstance(evidence.model, Watchable):
-        return Check(name, None, 0, "the model shows its patterns whole, as its runs do")
+        return None
     found = Worst()
     times: Counter[Head] = Counter()
 
@@ -223,12 +223,12 @@ def parts_are_the_whole(evidence: Evidence) -> Check:
     return found.check(name, evidence.tolerance, what)
 
 
-def resumed_is_run(evidence: Evidence) -> Check:
-    """What the fast engine runs from a layer on, one head silenced there, is what a whole run gives."""
+def resumed_is_run(evidence: Evidence) -> Check | None:
+    """What the fast engine runs from a layer on, one head silenced there, is what a whole run gives, if it can."""
     name, what = "resumed_is_run", "the rest of the network from a layer on is not that of a whole run"
     model, batch = evidence.model, evidence.batch
     if not (isinstance(model, Resumable) and model.resumable):
-        return Check(name, None, 0, "the model cannot be run from a layer on, and no engine asks it to")
+        return None
     clean, found = model.remember(batch), Worst()
     site, last = evidence.places[-1]
     for layer in sorted({0, last // 2, last}):
