@@ -52,7 +52,7 @@ CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
     padding_changes_nothing,
     order_changes_nothing,
 )
-"""Every check, in the order in which an error names those that do not hold; None from one that a model has no use for."""
+"""Every check, in the order in which an error names them; one that a model has no use for gives None."""
 
 
 def check(model: HeadModel, encoded: EncodedCorpus, batch: Batch) -> list[Check]:

@@ -45,7 +45,7 @@ def every_layer_is_seen(evidence: Evidence) -> Check:
             elif shape[axis] != count:
                 wrong.append(f"{kind} of {name_of(place)} with {shape[axis]} heads of {count}")
         wrong += [f"{kind} of {name_of(place)}, which is said to have no heads" for place in kept if place not in heads]
-    return Check("every_layer_is_seen", len(wrong), 0, f"the taps saw {'; '.join(wrong[:3])}")
+    return Check("every_layer_is_seen", float(len(wrong)), 0.0, f"the taps saw {'; '.join(wrong[:3])}")
 
 
 def rows_sum_to_one(evidence: Evidence) -> Check:
@@ -72,7 +72,7 @@ def heads_add_up(evidence: Evidence) -> Check:
     """Σ heads + bias = attention output, of the network by itself."""
     name, what = "heads_add_up", "the heads' contributions and the bias are not the output of the attention"
     if evidence.unhooked is None or not evidence.unhooked.attention_output:
-        return Check(name, None, 0, NO_NETWORK)
+        return Check(name, None, 0.0, NO_NETWORK)
     found = Worst()
     for place, output in evidence.unhooked.attention_output.items():
         site, layer = place
@@ -86,7 +86,7 @@ def same_as_unhooked(evidence: Evidence) -> Check:
     """Hidden states, and logits where there are any, are those of the network by itself."""
     name, what = "same_as_unhooked", "the network by itself gives something else"
     if evidence.unhooked is None:
-        return Check(name, None, 0, NO_NETWORK)
+        return Check(name, None, 0.0, NO_NETWORK)
     found = Worst()
     found.outputs(evidence.bare, evidence.unhooked.output, queries_of_output(evidence.batch))
     return found.check(name, evidence.tolerance, what)
@@ -99,7 +99,7 @@ def head_map(evidence: Evidence) -> Check:
     """
     name, what = "head_map", "a head is seen to write what the network by itself does not write there"
     if evidence.unhooked is None or not evidence.unhooked.z:
-        return Check(name, None, 0, NO_NETWORK)
+        return Check(name, None, 0.0, NO_NETWORK)
     found = Worst()
     for place, expected in evidence.unhooked.z.items():
         there = queries(evidence.batch, place[0])
@@ -131,7 +131,7 @@ def patterns_make_z(evidence: Evidence) -> Check:
     try:
         looking = look(evidence.model, copies, pattern=at_one_key, z=put_back)
     except ModelError as error:
-        return Check(name, None, 0, str(error))
+        return Check(name, None, 0.0, str(error))
     found = Worst()
     for place, pattern in clean.pattern.items():
         values = looking.z[place][: pattern.shape[-1]].float()
@@ -180,7 +180,7 @@ def a_silenced_head_matters(evidence: Evidence) -> Check:
         if writes and not moved[row] > 10 * moved[-1]:
             dead.append(f"{name_of((head.site, head.layer))}, head {head.head}")
     detail = f"heads whose silence moves nothing: {'; '.join(dead[:3])}"
-    return Check("a_silenced_head_matters", len(dead), 0, detail)
+    return Check("a_silenced_head_matters", float(len(dead)), 0.0, detail)
 
 
 def watching_changes_nothing(evidence: Evidence) -> Check:
@@ -269,13 +269,15 @@ def nothing_stays_hooked(evidence: Evidence) -> Check:
         try:
             again = model.run(batch)
         except _OnPurpose:
-            return Check("nothing_stays_hooked", 1, 0, "a tap is called in a run without taps")
+            return Check("nothing_stays_hooked", 1.0, 0.0, "a tap is called in a run without taps")
         found = Worst()
         found.outputs(again, bare, queries_of_output(batch))
         if not found.check("", evidence.tolerance, "").passed:
             left.append("after an exception in a tap the model gives something else")
     left += [f"{name} on a module" for _, name, _ in traces(modules) - before]
-    return Check("nothing_stays_hooked", len(left), 0, f"what stays behind: {'; '.join(sorted(set(left))[:3])}")
+    return Check(
+        "nothing_stays_hooked", float(len(left)), 0.0, f"what stays behind: {'; '.join(sorted(set(left))[:3])}"
+    )
 
 
 def padding_changes_nothing(evidence: Evidence) -> Check:
@@ -284,7 +286,7 @@ def padding_changes_nothing(evidence: Evidence) -> Check:
     model, lengths = evidence.model, evidence.batch.mask.sum(1).tolist()
     padded = sorted((row for row, length in enumerate(lengths) if length < max(lengths)), key=lambda row: lengths[row])
     if not padded:
-        return Check(name, None, 0, "no document is longer than another")
+        return Check(name, None, 0.0, "no document is longer than another")
     found = Worst()
     for row in padded[:2]:
         batch = some_rows(evidence.batch, [row], model.pad_token)
@@ -306,7 +308,7 @@ def tokens_are_the_text(evidence: Evidence) -> Check:
     model, texts = evidence.model, [document.text for document in evidence.encoded.corpus]
     decode, unknown = (model.decode, model.unknown_token) if isinstance(model, Provable) else (_cannot_say, None)
     lost = first_loss(texts, evidence.encoded.encodings, decode, unknown)
-    return Check("tokens_are_the_text", int(lost is not None), 0, f"tokens are not the text: {lost}")
+    return Check("tokens_are_the_text", float(lost is not None), 0.0, f"tokens are not the text: {lost}")
 
 
 def _only_raising(tap: Tap) -> Tap:
