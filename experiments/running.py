@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
@@ -19,7 +19,9 @@ from tqdm import tqdm
 from experiments import settings
 from experiments.command_line import explain
 from interp import results
+from interp.analysis import prove
 from interp.errors import InterpError
+from interp.models.evidence import Check
 from interp.types import Corpus, HeadModel
 
 NOT_COMPARED = ("json", "quiet")
@@ -78,7 +80,13 @@ def measure(config: DictConfig, folder: Path, manifest: dict[str, Any]) -> Run:
     watch.lap("corpus")
     model: HeadModel = instantiate(config.model, _convert_="all")
     watch.lap("model")
-    manifest |= {"model": {"name": model.name, **model.provenance}, "corpus": describe(corpus)}
+    proven = [] if is_off(config) else prove(model, corpus)
+    watch.lap("gate")
+    manifest |= {
+        "model": {"name": model.name, **model.provenance},
+        "corpus": describe(corpus),
+        "gate": describe_gate("off" if is_off(config) else "passed", proven, watch.laps["gate"]),
+    }
     results.write_manifest(folder, manifest)
     experiment = instantiate(config.experiment, _convert_="all")
     findings: results.Findings = experiment(model, corpus, progress=partial(bar, quiet=config.quiet))
@@ -107,7 +115,11 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
     if config.json:
         print(to_json(folder, manifest))
         return
-    for line in [f"{run.model.name} on {run.corpus.name}", *summary, *closing_words(run.corpus, findings, folder)]:
+    for line in [
+        f"{run.model.name} on {run.corpus.name}",
+        *summary,
+        *closing_words(run.corpus, findings, manifest["gate"], folder),
+    ]:
         print(line)
 
 
@@ -137,13 +149,36 @@ def describe(corpus: Corpus) -> dict[str, Any]:
     }
 
 
-def closing_words(corpus: Corpus, findings: results.Findings, folder: Path) -> list[str]:
+def is_off(config: DictConfig) -> bool:
+    """Whether the correctness gate is left out: `off`, which YAML reads as false."""
+    return config.gate in ("off", False)
+
+
+def describe_gate(status: str, checks: Sequence[Check], seconds: float) -> dict[str, Any]:
+    """What the manifest says of the gate: the largest deviation of every check, and what could not be asked."""
+    return {
+        "status": status,
+        "checks": {check.name: check.deviation for check in checks if check.deviation is not None},
+        "not_checked": {check.name: check.detail for check in checks if check.deviation is None},
+        "seconds": seconds,
+    }
+
+
+def closing_words(corpus: Corpus, findings: results.Findings, gate: Mapping[str, Any], folder: Path) -> list[str]:
     """What a reader has to know of the numbers, and where the files are."""
     lines = [f"Skipped: {count} {reason.replace('_', ' ')}." for reason, count in findings.skipped.items() if count]
-    lines += [f"Note: {note}" for note in (*corpus.notes, *findings.said)]
+    lines += [f"Note: {note}" for note in (*corpus.notes, *findings.said, *gate_words(gate))]
     if corpus.generated:
         lines.append("Note: the corpus is generated: intervals and p-values describe its generator, not a language.")
     return [*lines, f"Tables ({', '.join(sorted(findings.tables))}), figures and manifest: {shown(folder)}"]
+
+
+def gate_words(gate: Mapping[str, Any]) -> list[str]:
+    """What was not proved of the model, if anything."""
+    if gate["status"] == "off":
+        return ["gate=off: nothing proved that the taps see, and change, what the model does."]
+    missing = ", ".join(gate["not_checked"])
+    return [f"the correctness gate could not ask this model for {missing} (why: manifest.json)."] if missing else []
 
 
 def say_kept(folder: Path, recorded: dict[str, Any], *, as_json: bool) -> None:

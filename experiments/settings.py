@@ -71,6 +71,8 @@ def check(config: Mapping[str, Any]) -> None:
         given = "null" if key in flat and flat[key] is None else flat.get(key)
         if key in flat and given not in options:
             raise InterpError(f"{key}={given} is not known. {closest(given, options)}")
+    if not isinstance(gate := flat.get("gate", "on"), bool) and gate not in ("on", "off"):
+        raise InterpError(f"gate={'null' if gate is None else gate} is not known. {closest(gate, ('on', 'off'))}")
     for key in SWITCHES:
         if key in flat and not isinstance(flat[key], bool):
             raise _refusal(key, flat[key], "true or false")

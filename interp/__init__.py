@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from interp import roles as roles
     from interp.analysis import ablate as ablate
+    from interp.analysis import prove as prove
     from interp.analysis import score as score
     from interp.corpora.conllu import read_conllu as read_conllu
     from interp.corpora.grammar import grammar as grammar
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ablate": "interp.analysis",
+    "prove": "interp.analysis",
     "score": "interp.analysis",
     "read_conllu": "interp.corpora.conllu",
     "grammar": "interp.corpora.grammar",

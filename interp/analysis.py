@@ -6,9 +6,12 @@ from typing import Any
 import pandas as pd
 
 from interp import roles as known_roles
-from interp.corpora.batching import EncodedCorpus, batches, encode
+from interp.corpora.batching import EncodedCorpus, batches, collate, encode
+from interp.corpora.few import few
 from interp.effects import measure
 from interp.errors import InterpError, closest
+from interp.models.evidence import Check
+from interp.models.gate import check, insist
 from interp.progress import Progress, silent
 from interp.sights import sights_of
 from interp.statistics import score_table
@@ -53,6 +56,17 @@ def ablate(
     """
     found = measure(model, encode(model, corpus), seed=seed, progress=progress, **settings)
     return label(found.table, model, corpus, seed)
+
+
+def prove(model: HeadModel, corpus: Corpus) -> list[Check]:
+    """The correctness gate on a few short documents: every check, with the largest deviation it found.
+
+    Raises `ModelError` that names the checks that do not hold.
+    """
+    encoded = few(model, corpus)
+    checks = check(model, encoded, collate(encoded, range(len(encoded)), model))
+    insist(model, checks)
+    return checks
 
 
 def tally_roles(

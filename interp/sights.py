@@ -28,6 +28,10 @@ def sights_of(model: HeadModel) -> Sights:
 
 def visible_keys(model: HeadModel, batch: Batch) -> Visible:
     """What the heads of each sight could attend to in this batch."""
-    distinct = dict.fromkeys(sights_of(model).values())
+    return {sight: seen_from(model, batch, sight) for sight in dict.fromkeys(sights_of(model).values())}
+
+
+def seen_from(model: HeadModel, batch: Batch, sight: Sight) -> Bool[Tensor, "batch query key"]:
+    """The keys that each query of this sight may attend to."""
     # a model of one site is asked for no site: it may know of none
-    return {sight: model.visible(batch) if sight == ("self", 0) else model.visible(batch, *sight) for sight in distinct}
+    return model.visible(batch) if sight == ("self", 0) else model.visible(batch, *sight)

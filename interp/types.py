@@ -36,6 +36,9 @@ HeadOutput = Float[Tensor, "batch query head d_head"]
 Tap = Callable[[Site, int, Tensor], Tensor | None]
 """Sees (site, layer, activation) during a forward pass: `None` watches, a tensor rewrites."""
 
+Place = tuple[Site, int]
+"""One attention layer: its site and its number."""
+
 Scored = bool | Bool[Tensor, "batch pos"]
 """Where the language head runs: at every position, at none, or at these."""
 
@@ -232,6 +235,17 @@ class Clean:
     output: Output
 
 
+@dataclass(frozen=True, eq=False)
+class Unhooked:
+    """What a network makes of a batch with nothing in place that watches or rewrites its heads."""
+
+    output: Output
+    z: dict[Place, HeadOutput]
+    """What goes into the output projection of each attention layer, cut into heads."""
+    attention_output: dict[Place, Float[Tensor, "batch query d_model"]]
+    """What comes out of each output projection, less its bias."""
+
+
 @runtime_checkable
 class HeadModel(Protocol):
     """A model whose heads can be watched and rewritten: the whole seam between a backend and everything else."""
@@ -353,6 +367,30 @@ class Resumable(HeadModel, Protocol):
         Where positions to score are given, they are those of the clean batch, the same in every variant.
         Where linear maps were remembered, they work in bfloat16 on the difference from the clean run.
         """
+        ...
+
+
+@runtime_checkable
+class Provable(HeadModel, Protocol):
+    """A model over a network that can also be seen without its taps: what the strongest checks of the gate ask for."""
+
+    unknown_token: int | None
+    """The id that stands for a text the tokenizer has no token for; None where there is none."""
+
+    def unhooked(self, batch: Batch) -> Unhooked:
+        """One forward pass of the network as it came, its own attention included."""
+        ...
+
+    def attention_outputs(self, batch: Batch, *, z: Tap) -> dict[Place, Float[Tensor, "batch query d_model"]]:
+        """What comes out of each output projection, less its bias, while the tap is in place."""
+        ...
+
+    def modules(self) -> Iterator[nn.Module]:
+        """Every module on which something could stay hooked."""
+        ...
+
+    def decode(self, tokens: Int[np.ndarray, " pos"]) -> str | None:
+        """The text of these tokens; None where the tokenizer cannot say."""
         ...
 
 

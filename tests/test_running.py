@@ -151,7 +151,7 @@ def test_the_manifest_says_what_ran(
     assert manifest["model"]["tokenizer_sha256"] == sha256(tokenizer.read_bytes()).hexdigest()
     assert set(manifest["skipped"].values()) == {0}
     assert {"truncated_documents", "unaligned_words"} <= set(manifest["skipped"])
-    assert set(manifest["seconds"]) == {"corpus", "model", "experiment", "figures"}
+    assert set(manifest["seconds"]) == {"corpus", "model", "gate", "experiment", "figures"}
     assert all(seconds >= 0 for seconds in manifest["seconds"].values())
     assert manifest["started"] <= manifest["finished"]
     for name, rows in manifest["tables"].items():

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from interp.errors import ModelError
@@ -24,13 +25,15 @@ from interp.models.text import (
     base_of,
     check_offsets,
     context,
+    decoded,
     encodings,
     inputs_of,
     is_causal,
     visible_keys,
     windows,
 )
-from interp.types import Batch, Clean, Encoding, Head, HeadOutput, Look, Output, Scored, Site, Tap
+from interp.models.unhooked import projecting, run_unhooked, without_bias
+from interp.types import Batch, Clean, Encoding, Head, HeadOutput, Look, Output, Place, Scored, Site, Tap, Unhooked
 
 WEIGHTS_AT_ONCE = 2**19
 """Attention weights looked at together: as many as a processor's cache holds (2 MiB)."""
@@ -66,9 +69,8 @@ class AttentionModel:
         self.positions = context(network.config, tokenizer)
         self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         self.mask_token: int | None = tokenizer.mask_token_id
-        for module in network.modules():  # T5's stacks have configurations of their own
-            if hasattr(module, "config"):
-                module.config._attn_implementation = INTERFACE
+        self.unknown_token: int | None = tokenizer.unk_token_id
+        self._attend_by(INTERFACE)
         self.layers = find_layers(network, self.base, name)
         self.windows = windows(network.config, len(self.layers), name)
         # what the last block of the text that is written gives
@@ -129,6 +131,42 @@ class AttentionModel:
             sites = ", ".join(dict.fromkeys(at.site for at in self.layers))
             raise ModelError(f"{self.name!r} has no layer {layer} of {site!r} attention. Its sites: {sites}.")
         return torch.einsum("bqhd,hdm->bqhm", z, found.output_weights())
+
+    # What the network does by itself
+
+    @torch.inference_mode()
+    def unhooked(self, batch: Batch) -> Unhooked:
+        """One forward pass with transformers' own attention in place of the interface."""
+        self._attend_by("eager")
+        try:
+            heads: dict[Place, int] = {(layer.site, layer.number): layer.heads for layer in self.layers}
+            inputs = inputs_of(batch, causal=self.causal)
+            return run_unhooked(self.network, self._last, inputs, self._projections(), heads)
+        finally:
+            self._attend_by(INTERFACE)
+
+    @torch.inference_mode()
+    def attention_outputs(self, batch: Batch, *, z: Tap) -> dict[Place, Float[Tensor, "batch query d_model"]]:
+        """What comes out of each layer's output projection, less its bias, while the tap is in place."""
+        with projecting(self._projections()) as kept:
+            self.run(batch, z=z, logits=False)
+        return without_bias(self._projections(), kept)
+
+    def modules(self) -> Iterator[nn.Module]:
+        """Every module of the network."""
+        return self.network.modules()
+
+    def decode(self, tokens: Int[np.ndarray, " pos"]) -> str | None:
+        """The text of these tokens; None where the tokenizer cannot say."""
+        return decoded(self.tokenizer, tokens)
+
+    def _projections(self) -> dict[Place, nn.Module]:
+        return {(layer.site, layer.number): layer.projection for layer in self.layers}
+
+    def _attend_by(self, implementation: str) -> None:
+        for module in self.network.modules():  # T5's stacks have configurations of their own
+            if hasattr(module, "config"):
+                module.config._attn_implementation = implementation
 
     # The rest of the network, from a layer on
 

@@ -1,26 +1,30 @@
 """The way into a transformer through TransformerLens's bridge: one vocabulary of hooks over many architectures."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
 
 from interp.errors import ModelError
 from interp.models.text import (
     base_of,
     check_offsets,
     context,
+    decoded,
     encodings,
     inputs_of,
     is_causal,
     visible_keys,
     windows,
 )
-from interp.types import Batch, Encoding, Head, HeadOutput, Output, Site, Tap
+from interp.models.unhooked import projecting, run_unhooked, without_bias
+from interp.types import Batch, Encoding, Head, HeadOutput, Output, Place, Site, Tap, Unhooked
 
 Hooks = list[tuple[str, Callable[..., Tensor | None]]]
 
@@ -57,6 +61,7 @@ class BridgeModel:
         self.windows = windows(self.network.config, self.layers, name)
         self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         self.mask_token: int | None = tokenizer.mask_token_id
+        self.unknown_token: int | None = tokenizer.unk_token_id
         self.base: nn.Module = base_of(self.network)
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
@@ -101,6 +106,36 @@ class BridgeModel:
             raise ModelError(f"{self.name!r} has no {site!r} attention. Allowed: 'self'.")
         return torch.einsum("bqhd,hdm->bqhm", z, self.bridge.blocks[layer].attn.W_O)
 
+    @torch.inference_mode()
+    def unhooked(self, batch: Batch) -> Unhooked:
+        """One forward pass of the network as it was before it was bridged: its own modules in the bridge's places."""
+        inputs, projections = inputs_of(batch, causal=self.causal), self._projections()
+        with unwrapped(self.network):
+            return run_unhooked(
+                self.network, self.base, inputs, projections, dict.fromkeys(projections, self.heads_per_layer)
+            )
+
+    @torch.inference_mode()
+    def attention_outputs(self, batch: Batch, *, z: Tap) -> dict[Place, Float[Tensor, "batch query d_model"]]:
+        """What comes out of each layer's output projection, less its bias, while the tap is in place."""
+        with projecting(self._projections()) as kept:
+            self.run(batch, z=z, logits=False)
+        return without_bias(self._projections(), kept)
+
+    def modules(self) -> Iterator[nn.Module]:
+        """Every module of the bridge and of the network under it."""
+        return iter({id(module): module for root in (self.bridge, self.network) for module in root.modules()}.values())
+
+    def decode(self, tokens: Int[np.ndarray, " pos"]) -> str | None:
+        """The text of these tokens; None where the tokenizer cannot say."""
+        return decoded(self.tokenizer, tokens)
+
+    def _projections(self) -> dict[Place, nn.Module]:
+        """The network's own output projections, where the bridge names them."""
+        named = {layer: getattr(self.bridge.blocks[layer].attn, "o", None) for layer in range(self.layers)}
+        own = {layer: getattr(wrapped, "original_component", None) for layer, wrapped in named.items()}
+        return {("self", layer): module for layer, module in own.items() if module is not None}
+
     def _noted(self, kind: str, tap: Tap | None, fired: list[tuple[str, int]]) -> Tap:
         """The tap, with a note of each layer that it saw: a hook that never fires would be a silent no-op."""
 
@@ -141,3 +176,25 @@ class BridgeModel:
             return None if replacement is None else replacement.flatten(-2)
 
         return hook
+
+
+@contextmanager
+def unwrapped(network: nn.Module) -> Iterator[None]:
+    """While it is open, every module that the bridge wrapped stands in its old place."""
+    wrapped: list[tuple[nn.Module, str, nn.Module]] = []
+
+    def unwrap(module: nn.Module) -> None:
+        for name, child in list(module._modules.items()):
+            own = child.original_component if isinstance(child, GeneralizedComponent) else None
+            if child is not None and own is not None:
+                wrapped.append((module, name, child))
+                module._modules[name] = own
+            if (inner := module._modules[name]) is not None:
+                unwrap(inner)
+
+    try:
+        unwrap(network)
+        yield
+    finally:
+        for module, name, child in wrapped:
+            module._modules[name] = child

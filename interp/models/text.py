@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from torch import Tensor
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
@@ -42,6 +42,13 @@ def encodings(tokenizer: Any, texts: Sequence[str], positions: int) -> list[Enco
         )
         for i in range(len(texts))
     ]
+
+
+def decoded(tokenizer: Any, tokens: Int[np.ndarray, " pos"]) -> str | None:
+    """The text of these tokens; None where the tokenizer has no decoder, and would only put pieces side by side."""
+    if tokenizer.backend_tokenizer.decoder is None:
+        return None
+    return tokenizer.decode(tokens.tolist(), skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
 
 def visible_keys(

@@ -1,0 +1,26 @@
+"""A few short documents of a corpus: enough to see whether a model is read rightly."""
+
+from dataclasses import replace
+
+from interp.corpora.batching import encode
+from interp.types import Corpus, Document, EncodedCorpus, HeadModel
+
+LOOKED_AT = 24
+"""Documents that are tokenised to choose from."""
+
+LETTERS = 20
+"""Characters below which a document says little; shorter ones are taken only where there are no others."""
+
+
+def few(model: HeadModel, corpus: Corpus, count: int = 3) -> EncodedCorpus:
+    """The shortest documents that say something, of as many different lengths in tokens as there are.
+
+    Only a few documents are tokenised. Raises `CorpusError` where there is none.
+    """
+    by_length = sorted(corpus.documents, key=lambda document: (len(document.text) < LETTERS, len(document.text)))
+    looked_at = encode(model, replace(corpus, documents=tuple(by_length[:LOOKED_AT])))
+    # the first of each length
+    chosen: dict[int, Document] = {}
+    for document, encoding in zip(looked_at.corpus, looked_at.encodings, strict=True):
+        chosen.setdefault(len(encoding.tokens), document)
+    return encode(model, replace(corpus, documents=tuple(chosen.values())[:count]))

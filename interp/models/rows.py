@@ -1,0 +1,45 @@
+"""Some rows of a batch: alone, in another order, several times, cut short."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from interp.types import Batch
+
+
+def some_rows(
+    batch: Batch,
+    rows: Sequence[int],
+    pad_token: int,
+    cut: Callable[[Int[Tensor, " row"]], Int[Tensor, " row"]] = lambda lengths: lengths,
+) -> Batch:
+    """These rows, padded to the longest of them; `cut` makes of their lengths in tokens those that are kept.
+
+    Gold stays as it is, but for antecedents and alignments, which are left out.
+    """
+    index = torch.tensor(list(rows), device=batch.tokens.device)
+    lengths = cut(batch.mask.sum(1)[index])
+    width = int(lengths.max())
+    there = torch.arange(width, device=index.device) < lengths[:, None]
+
+    def kept(values: Tensor, filling: int | bool) -> Tensor:
+        return values[index, :width].masked_fill(~there, filling)
+
+    chosen: dict[str, Any] = {
+        "tokens": kept(batch.tokens, pad_token),
+        "mask": there,
+        "special": kept(batch.special, False),
+        "word": kept(batch.word, -1),
+        "masked": None if batch.masked is None else kept(batch.masked, -1),
+        "alternative": None if batch.alternative is None else batch.alternative[index],
+        "antecedent": batch.antecedent[:0],
+        "target": None if batch.target is None else some_rows(batch.target, rows, pad_token, cut),
+        "alignment": None if batch.alignment is None else batch.alignment[:0],
+    }
+    for name in ("document", "block", "governor", "relation", "nearest_mention"):
+        chosen[name] = getattr(batch, name)[index]
+    return replace(batch, **chosen)
