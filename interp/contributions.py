@@ -108,12 +108,14 @@ def measure_contributions(model: HeadModel, encoded: EncodedCorpus, progress: Pr
         by_norm.begin(batch, visible)
         rest = iter(made)
 
-        def see(_layer: Layer, at: Ingredients, rest: Iterator[Any] = rest) -> None:
+        def see(_layer: Layer, at: Ingredients, rest: Iterator[Any] = rest) -> Tensor:
             head, output, triangle = next(rest)
             pattern = at.pattern()
-            written.add(head, at.write(pattern), output, triangle)
+            z = at.write(pattern)
+            written.add(head, z, output, triangle)
             raw.update(head.site, head.layer, pattern)
             by_norm.update(head.site, head.layer, weighted_by_norm(pattern, at.value, triangle))
+            return z
 
         with torch.inference_mode():
             see_layers(opened, inputs_of(batch, causal=opened.causal), see)

@@ -19,7 +19,7 @@ from interp.errors import ModelError
 from interp.models.attention import AttentionModel
 from interp.models.interface import Ingredients, watching
 from interp.models.layers import Layer
-from interp.types import Head, HeadModel
+from interp.types import Head, HeadModel, HeadOutput
 
 PROBES = 16
 """Single tokens that a slice is proven on: no two columns of real weights agree on as many."""
@@ -125,10 +125,11 @@ def find_slices(model: HeadModel) -> tuple[LayerSlices, ...]:
     def keep_norm(module: nn.Module, _args: Any, output: Tensor) -> None:
         normed.append((module, output))
 
-    def see(layer: Layer, at: Ingredients) -> None:
+    def see(layer: Layer, at: Ingredients) -> Tensor:
         first = model.heads[len(found) * opened.heads_per_layer]
         found.append(_slices(layer, at, ran, normed, first, model.name, opened.heads_per_layer))
         ran.clear()
+        return at.attended()
 
     with ExitStack() as stack:
         for module in opened.base.modules():
@@ -142,19 +143,18 @@ def find_slices(model: HeadModel) -> tuple[LayerSlices, ...]:
     return tuple(found)
 
 
-def see_layers(model: AttentionModel, inputs: dict[str, Any], see: Callable[[Layer, Ingredients], None]) -> None:
-    """One forward pass without the language head; `see` is shown what each layer attends with, in order."""
+def see_layers(model: AttentionModel, inputs: dict[str, Any], see: Callable[[Layer, Ingredients], HeadOutput]) -> None:
+    """One forward pass without the language head; `see` is shown what each layer attends with, and gives its z."""
     order: Iterator[Layer] = iter(model.layers)
 
     def watch(_module: nn.Module, at: Ingredients) -> Tensor:
-        see(next(order), at)
-        return at.attended()
+        return see(next(order), at)
 
     with ExitStack() as stack:
         # a module that stands for several layers is watched once
         for module in {id(layer.attention): layer.attention for layer in model.layers}.values():
             stack.enter_context(watching(module, watch))
-        model.base(**inputs, **({"use_cache": False} if model.causal else {}))
+        model.base(**(inputs | ({"use_cache": False} if model.causal else {})))
 
 
 def _slices(
