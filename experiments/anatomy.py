@@ -1,6 +1,7 @@
 """What is a head made of, and what does it carry? The four matrices of every head, and what it writes on a corpus."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -63,11 +64,11 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     if len(against):
         lines.append(f"{len(against)} of {len(table)} heads write, on the whole, against their layer.")
     known = table[table.copying.notna()].sort_values("copying", kind="stable")
-    if len(known):
-        most, least = known.iloc[-1], known.iloc[0]
+    if len(known) > 1:
+        least, *_, most = known.itertuples()
         lines.append(
-            f"OV copies most in {_name(most)} ({most.copying:+.2f}) and suppresses most in {_name(least)} "
-            f"({least.copying:+.2f}); space: {most.copying_space}."
+            f"OV copies most in {_name(most)} ({most.copying:+.2f}) and reverses most in "
+            f"{_name(least)} ({least.copying:+.2f}); space: {most.copying_space}."
         )
     placed = table[table.position_mass >= 0.5].sort_values("position_mass", ascending=False, kind="stable")
     if len(placed):
@@ -75,13 +76,11 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         more = f" and {len(placed) - 8} more" if len(placed) > 8 else ""
         lines.append(f"By position alone, {len(placed)} heads put half or more on one place: {some}{more}.")
     lines.append("Mean attention over heads, and the same weighted by norm:")
-    for place in PLACES.values():
-        if table[place].notna().any():
-            lines.append(f"    {place:<10} {table[place].mean():.2f}  {table[f'{place}_by_norm'].mean():.2f}")
+    asked = [place for place in PLACES.values() if table[place].notna().any()]
+    lines += [f"    {place:<10} {table[place].mean():.2f}  {table[f'{place}_by_norm'].mean():.2f}" for place in asked]
     return lines
 
 
-def _name(row: object) -> str:
-    """`head 3.1`, with the site where a model has several."""
-    site, layer, head = (getattr(row, key) for key in ("site", "layer", "head"))
-    return f"head {layer}.{head}" if site == "self" else f"{site} head {layer}.{head}"
+def _name(row: Any) -> str:
+    """`head 3.1` of a row from `itertuples`, with the site where a model has several."""
+    return f"head {row.layer}.{row.head}" if row.site == "self" else f"{row.site} head {row.layer}.{row.head}"

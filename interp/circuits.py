@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from interp.models.embeddings import from_head_to_embedding, position_embeddings
@@ -154,7 +154,7 @@ def _by_position(weights: HeadWeights, ends: Ends) -> dict[str, float | int]:
     if ends.positions is None:
         return dict.fromkeys(("position_previous", "position_offset", "position_mass"), float("nan"))
     masses = offset_masses(positional_pattern(weights, ends.positions, ends.visible), ends.visible)
-    best: Int[np.ndarray, ""] = np.nanargmax(masses)
+    best = int(np.nanargmax(masses))
     return {
         "position_previous": float(masses[OFFSETS.index(-1)]),
         "position_offset": float(OFFSETS[best]),

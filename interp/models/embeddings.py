@@ -16,7 +16,7 @@ def position_embeddings(model: AttentionModel, length: int) -> Float[Tensor, "po
 
     Found by what they do: of all embeddings, those that differ between places that hold the same token.
     """
-    outputs: list[Tensor] = []
+    outputs: list[Any] = []
     table = model.network.get_input_embeddings()
     # RoBERTa's family gives padding no position of its own
     filler = next(token for token in range(table.weight.shape[0]) if token not in _padding(model))

@@ -92,7 +92,9 @@ def head_weights(model: HeadModel, head: Head) -> HeadWeights:
     """
     if head not in model.heads:
         last = model.heads[-1]
-        raise ModelError(f"{model.name!r} has no head {tuple(head)}. Allowed: {tuple(model.heads[0])} to {tuple(last)}.")
+        raise ModelError(
+            f"{model.name!r} has no head {tuple(head)}. Allowed: {tuple(model.heads[0])} to {tuple(last)}."
+        )
     slices = find_slices(model)
     return slices[model.heads.index(head) // len(slices[0].query)].head(head.head)
 

@@ -230,7 +230,10 @@ def attention_by_norm(anatomy: pd.DataFrame) -> Figure:
             edgecolors="0.3", linewidths=0.3,
         )  # fmt: skip
         axes.set_title(f"on {PLACES[place]}")
-        axes.set(xlabel="attention", ylabel="attention weighted by norm", xlim=(-0.04, 1.04), ylim=(-0.04, 1.04))
+        top = 1.08 * float(np.nanmax(anatomy[[place, f"{place}_by_norm"]].to_numpy(dtype=float), initial=0.05))
+        axes.set(
+            xlabel="attention", ylabel="attention weighted by norm", xlim=(-0.04 * top, top), ylim=(-0.04 * top, top)
+        )
     ticks = {"shrink": 0.4, "aspect": 20, "ticks": MaxNLocator(integer=True, nbins=6)}
     add_colour_bar(figure, drawn, norm, SEQUENTIAL, "layer", **ticks)
     add_note(figure, ["Means over the tokens that can see such a place; special tokens are looked at, never asked."])

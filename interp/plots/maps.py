@@ -153,6 +153,11 @@ PARTS = {
 }
 """The columns of `anatomy` that are mapped, and their titles."""
 
+OF_SPACE = {
+    "residual": "eigenvalues of W_V W_O, raw weights",
+    "vocabulary": "eigenvalues of W_E W_V W_O W_U, raw weights",
+}
+
 
 @styled
 def anatomy_maps(anatomy: pd.DataFrame) -> Figure:
@@ -186,10 +191,10 @@ def anatomy_maps(anatomy: pd.DataFrame) -> Figure:
         add_colour_bar(figure, [axes], norm, colours, "", **below)
     _label_outer(drawn, across)
 
-    spaces = ", ".join(dict.fromkeys(anatomy["copying_space"]))
-    notes = [f"Grey: no number. Copying is seen in the space: {spaces}. Weights are raw."]
+    notes = [f"Copying: {OF_SPACE.get(space, space)}." for space in dict.fromkeys(anatomy["copying_space"])]
+    notes += ["Grey: no number."] if anatomy[parts].isna().any(axis=None) else []
     if "position_mass" in parts:
-        notes += ["By position alone: the largest weight on a place from −3 to +3 (named: which)."]
+        notes += ["By position alone: the largest weight on a place from −3 to +3, written in where it is .10 or more."]
     add_note(figure, notes)
     figure.lay_out()
     for axes, (part, site) in zip(drawn, names, strict=True):
@@ -202,7 +207,11 @@ def _part_scale(part: str, values: np.ndarray) -> tuple[Normalize, Colormap]:
     """Ranks vary little: their colours begin at the smallest. The other numbers begin at 0, or diverge around it."""
     if part in ("qk_rank", "ov_rank"):
         return Normalize(np.nanmin(values), max(np.nanmax(values), np.nanmin(values) + 1e-6)), SEQUENTIAL
-    return _scale(values, part == "copying" or bool((values < 0).any()))
+    if part == "copying":
+        return TwoSlopeNorm(0, -1, 1), DIVERGING
+    if part == "position_mass":
+        return Normalize(0, 1), SEQUENTIAL
+    return _scale(values, bool((values < 0).any()))
 
 
 def _write_offsets(axes: Axes, anatomy: pd.DataFrame, shape: tuple[int, int]) -> None:
@@ -210,12 +219,12 @@ def _write_offsets(axes: Axes, anatomy: pd.DataFrame, shape: tuple[int, int]) ->
     width, height = axes_points(axes)
     if width / shape[1] < text_width("−1") + 1 or height / shape[0] < 7:
         return
-    for row in anatomy[anatomy["position_mass"] >= 0.1].itertuples():
-        text = f"{int(row.position_offset):+d}".replace("-", "−").replace("+0", "0")
-        colour = "white" if row.position_mass > 0.55 * axes.collections[0].get_clim()[1] else "black"
-        axes.text(row.head, row.layer, text, ha="center", va="center_baseline", fontsize=SMALL, color=colour).set_in_layout(
-            False
-        )
+    placed = anatomy[anatomy["position_mass"] >= 0.1]
+    columns = (floats(placed[name]) for name in ("layer", "head", "position_offset", "position_mass"))
+    for layer, head, offset, mass in zip(*columns, strict=True):
+        text = f"{offset:+.0f}".replace("-", "−").replace("+0", "0")
+        look = {"ha": "center", "va": "center_baseline", "fontsize": SMALL}
+        axes.text(head, layer, text, color="white" if mass > 0.55 else "black", **look).set_in_layout(False)
 
 
 def _shape(table: pd.DataFrame) -> tuple[int, int]:

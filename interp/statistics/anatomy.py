@@ -10,9 +10,7 @@ PLACES = {"offset-1": "previous", "self": "self", "first": "first", "separator":
 """Roles whose mass is a column of the table, and that column; with `_by_norm`, of norm-weighted attention."""
 
 
-def anatomy_table(
-    circuits: pd.DataFrame, sums: ContributionSums, *, seed: int, min_blocks: int = 12
-) -> pd.DataFrame:
+def anatomy_table(circuits: pd.DataFrame, sums: ContributionSums, *, seed: int, min_blocks: int = 12) -> pd.DataFrame:
     """One row per head: `circuits` (with `site layer head`), and means over the `n` tokens of the corpus.
 
     `written` is the mean norm of what the head writes, `share` the mean share of its layer's output, both with 95 %
