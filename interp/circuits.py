@@ -52,6 +52,7 @@ def circuit_table(model: HeadModel, progress: Progress = silent) -> pd.DataFrame
     if opened.window is not None:
         visible &= apart < opened.window
     through = from_head_to_embedding(opened)
+    through = None if through is None else through.cpu().double()
     positions = position_embeddings(opened, length)
     rows = []
     for number, layer in enumerate(progress(slices, "weights")):
@@ -86,7 +87,7 @@ def _circuits(weights: HeadWeights, ends: Ends) -> dict[str, float | str | int]:
 
 
 def _norm(matrix: Tensor) -> float:
-    return float(matrix.double().norm())
+    return float(matrix.cpu().double().norm())
 
 
 def singular_values(left: Float[Tensor, "d_left r"], right: Float[Tensor, "r d_right"]) -> Float[np.ndarray, " r"]:
@@ -94,7 +95,7 @@ def singular_values(left: Float[Tensor, "d_left r"], right: Float[Tensor, "r d_r
 
     With left = Q L and right^T = P R, orthogonal Q and P change none: they are those of the r × r matrix L R^T.
     """
-    outer, inner = (torch.linalg.qr(matrix.double().cpu(), mode="r").R for matrix in (left, right.T))
+    outer, inner = (torch.linalg.qr(matrix.cpu().double(), mode="r").R for matrix in (left, right.T))
     return torch.linalg.svdvals(outer @ inner.T).numpy()
 
 
@@ -121,8 +122,8 @@ def copying(
     W_O (W_U W_E) W_V; without `through` = W_U W_E, of W_O W_V: the direction itself, kept in the residual stream.
     NaN where all eigenvalues are zero.
     """
-    passed = output.double().cpu()
-    small = (passed if through is None else passed @ through.double().cpu()) @ value.double().cpu()
+    passed = output.cpu().double()
+    small = (passed if through is None else passed @ through.cpu().double()) @ value.cpu().double()
     eigenvalues = torch.linalg.eigvals(small).numpy()
     total = np.abs(eigenvalues).sum()
     return float(eigenvalues.real.sum() / total) if total > 0 else float("nan")
@@ -132,9 +133,9 @@ def positional_pattern(
     weights: HeadWeights, positions: Float[Tensor, "pos d_model"], visible: np.ndarray
 ) -> Float[np.ndarray, "pos pos"]:
     """Where the head would look if tokens were nothing but their positions: its pattern on their embeddings alone."""
-    read = positions.double().cpu()
+    read = positions.cpu().double()
     query, key = (
-        read @ weight.double().cpu() + (0 if bias is None else bias.double().cpu())
+        read @ weight.cpu().double() + (0 if bias is None else bias.cpu().double())
         for weight, bias in ((weights.query, weights.query_bias), (weights.key, weights.key_bias))
     )
     scores = (query @ key.T * weights.scaling).masked_fill(~torch.from_numpy(visible), -torch.inf)

@@ -29,7 +29,7 @@ def looked_at() -> tuple[Role, ...]:
 
 def triangles(output: Projection) -> Float[Tensor, "head d_value d_value"]:
     """R of W_O^T = Q R for every head: ‖v W_O‖ = ‖R v‖, without a vector of d_model numbers for each head."""
-    return torch.linalg.qr(output.double().mT, mode="r").R.float()
+    return torch.linalg.qr(output.cpu().double().mT, mode="r").R.float().to(output.device)
 
 
 def norms_written(
@@ -77,7 +77,7 @@ class _Written:
 
     def begin(self, batch: Batch) -> None:
         """Count the tokens that are no padding."""
-        self.there, self.block = batch.mask, batch.block.cpu().numpy()
+        self.there, self.block = batch.mask.cpu(), batch.block.cpu().numpy()
         np.add.at(self.n, self.block, batch.mask.sum(-1).cpu().numpy())
 
     def add(self, first: Head, z: HeadOutput, output: Projection, triangle: Tensor) -> None:
@@ -85,8 +85,8 @@ class _Written:
         start = self.number[first]
         rows = slice(start, start + z.shape[2])
         for table, values in ((self.norm, norms_written(z, triangle)), (self.share, shares(z, output))):
-            of_documents = values.double().mul(self.there[:, :, None]).sum(1)
-            np.add.at(table[rows].T, self.block, of_documents.cpu().numpy())
+            of_documents = values.cpu().double().mul(self.there[:, :, None]).sum(1)
+            np.add.at(table[rows].T, self.block, of_documents.numpy())
 
 
 def measure_contributions(model: HeadModel, encoded: EncodedCorpus, progress: Progress = silent) -> ContributionSums:

@@ -463,7 +463,9 @@ def test_the_scatter_draws_every_head(table: pd.DataFrame) -> None:
         assert points == pytest.approx(table[[place, f"{place}_by_norm"]].to_numpy())
     causal = plots.attention_by_norm(table.assign(separator=np.nan, separator_by_norm=np.nan))
     assert sum(axes.get_title(loc="left") != "" for axes in causal.axes) == 3
-    empty = plots.attention_by_norm(table.assign(**dict.fromkeys(PLACES.values(), np.nan)))
+    nowhere = table.copy()
+    nowhere[list(PLACES.values())] = np.nan
+    empty = plots.attention_by_norm(nowhere)
     assert "nothing to show" in empty.texts[0].get_text()
     with pytest.raises(InterpError, match="lacks: self_by_norm"):
         plots.attention_by_norm(table.drop(columns="self_by_norm"))
