@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import transformers
 
 import interp as package
 from experiments import anatomy as experiment
@@ -18,7 +19,7 @@ from interp.contributions import measure_contributions, shares
 from interp.corpora.batching import encode
 from interp.errors import InterpError, ModelError
 from interp.models.loading import from_transformers
-from interp.models.weights import HeadWeights, head_weights
+from interp.models.weights import HeadWeights, find_slices, head_weights
 from interp.roles import positional
 from interp.statistics import anatomy_table, bootstrap_interval
 from interp.statistics.anatomy import PLACES
@@ -30,8 +31,11 @@ from tests.conftest import (
     WIDTH,
     Case,
     batch_of,
+    bert_config,
     byte_level_tokenizer,
     corpus_of,
+    gpt2_config,
+    grouped_query_config,
     output_projections,
     plain_inputs,
     plain_values,
@@ -102,6 +106,33 @@ def test_the_slices_are_those_of_the_state_dict(case: Case) -> None:
                 assert mine.shape == expected.shape
                 assert torch.equal(mine, expected), (head, name)
         assert found.scaling == D_HEAD**-0.5
+
+
+@pytest.mark.parametrize("kind", [transformers.BertModel, transformers.GPT2Model])
+def test_slices_are_told_apart_in_low_precision_and_where_weights_are_equal(kind: Any) -> None:
+    """In bfloat16 different columns often give the same numbers; here all of layer 1 do, its weights being zero."""
+    tokenizer = byte_level_tokenizer()
+    make = bert_config if kind is transformers.BertModel else gpt2_config
+    given = seeded(kind, make(len(tokenizer))).bfloat16()
+    for name, parameter in given.named_parameters():
+        if ".1." in f".{name}" and "att" in name:
+            parameter.data.zero_()
+    model = from_transformers(given, tokenizer, name="low")
+    for head in model.heads:
+        found = head_weights(model, head)
+        for name, expected in slices_by_hand(given, head.layer, head.head).items():
+            assert torch.equal(getattr(found, name), expected), (head, name)
+    read = {columns.columns.tolist()[0] for layer in find_slices(model) for columns in layer.key}
+    assert read == {head * D_HEAD + (WIDTH if kind is transformers.GPT2Model else 0) for head in range(HEADS)}
+
+
+def test_what_scales_rotary_embeddings_is_part_of_the_scaling() -> None:
+    tokenizer = byte_level_tokenizer()
+    rope = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 12, "rope_theta": 1e4}
+    config = grouped_query_config(transformers.LlamaConfig, len(tokenizer), rope_parameters=rope)
+    model = from_transformers(seeded(transformers.LlamaForCausalLM, config), tokenizer, name="yarn")
+    scaling = head_weights(model, model.heads[0]).scaling
+    assert scaling == pytest.approx(D_HEAD**-0.5 * (0.1 * np.log(4) + 1) ** 2)
 
 
 def test_grouped_heads_share_keys_and_values_and_nothing_else(tiny_llama: Case) -> None:

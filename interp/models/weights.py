@@ -1,11 +1,12 @@
-"""Each head's own slices of W_Q, W_K, W_V and W_O, found by what they compute and never by what they are called.
+"""Each head's own slices of W_Q, W_K, W_V and W_O, found by where they lead and never by what they are called.
 
-Where a family keeps its projections (apart, fused, fused head by head, shared by a group of heads) is measured: run on
-single tokens, every number that reaches the attention function is looked up, bit by bit, among the outputs of the
-linear maps of that layer. At position 0 rotary embeddings turn nothing, so this holds for rotary models, too.
+Where a family keeps its projections (apart, fused, fused head by head, shared by a group of heads) is measured, as with
+a dye: for one pass every column that a linear map gives is replaced by its number, and the numbers are read off where
+queries, keys and values reach the attention function. The tokens stand at position 0, where rotary embeddings turn
+nothing. What is not the outcome of a linear map alone (norms, detours, sums) garbles the numbers, and is refused.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,8 @@ from interp.models.interface import Ingredients, watching
 from interp.models.layers import Layer
 from interp.types import Head, HeadModel, HeadOutput
 
-PROBES = 16
-"""Single tokens that a slice is proven on: no two columns of real weights agree on as many."""
+DIGITS, BASE = 6, 16
+"""A column's number is written in so many digits, one a row; each is exact in bfloat16."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,38 +112,74 @@ def lay_open(model: HeadModel) -> AttentionModel:
 
 @torch.inference_mode()
 def find_slices(model: HeadModel) -> tuple[LayerSlices, ...]:
-    """The slices of every attention layer, by one forward pass over single tokens.
+    """The slices of every attention layer, by one forward pass over a few single tokens.
 
     Raises `ModelError` where queries, keys or values are no plain linear map of what the layer reads (norms on queries
-    and keys, low-rank detours, scaled rotary embeddings).
+    and keys, low-rank detours).
     """
     opened = lay_open(model)
     found: list[LayerSlices] = []
-    ran: list[tuple[nn.Linear | Conv1D, Tensor, Tensor]] = []
+    read: dict[nn.Module, Tensor] = {}
     normed: list[tuple[nn.Module, Tensor]] = []
+    maps, projections = [], {id(layer.projection) for layer in opened.layers}
+    for layer in opened.layers:
+        inside = (module for module in layer.attention.modules() if isinstance(module, nn.Linear | Conv1D))
+        maps += [module for module in inside if id(module) not in projections and module not in maps]
+    numbers = _Numbers(maps)
 
-    def keep(module: Any, args: tuple[Any, ...], output: Tensor) -> None:
-        ran.append((module, args[0], output))
+    def dye(module: Any, args: tuple[Any, ...], output: Tensor) -> Tensor:
+        read[module] = args[0]
+        return numbers.of(module).to(output).reshape(output.shape)
 
     def keep_norm(module: nn.Module, _args: Any, output: Tensor) -> None:
         normed.append((module, output))
 
     def see(layer: Layer, at: Ingredients) -> Tensor:
         first = model.heads[len(found) * opened.heads_per_layer]
-        found.append(_slices(layer, at, ran, normed, first, model.name, opened.heads_per_layer))
-        ran.clear()
+        found.append(_slices(layer, at, numbers, read, normed, first, model.name, opened.heads_per_layer))
         return at.attended()
 
     with ExitStack() as stack:
+        for module in maps:
+            stack.callback(module.register_forward_hook(dye).remove)
         for module in opened.base.modules():
-            if isinstance(module, nn.Linear | Conv1D):
-                stack.callback(module.register_forward_hook(keep).remove)
-            elif "Norm" in type(module).__name__:
+            if "Norm" in type(module).__name__:
                 stack.callback(module.register_forward_hook(keep_norm).remove)
         vocabulary = opened.network.get_input_embeddings().weight.shape[0]
-        tokens = torch.linspace(0, vocabulary - 1, min(PROBES, vocabulary), device=opened.device).long()
+        tokens = torch.linspace(0, vocabulary - 1, 1 + DIGITS, device=opened.device).long()
         see_layers(opened, {"input_ids": tokens[:, None], "attention_mask": torch.ones_like(tokens[:, None])}, see)
     return tuple(found)
+
+
+class _Numbers:
+    """One number for every column of some linear maps, as a one and digits that follow it."""
+
+    def __init__(self, maps: Sequence[nn.Linear | Conv1D]) -> None:
+        widths = [module.weight.shape[1 if isinstance(module, Conv1D) else 0] for module in maps]
+        self.maps, self.starts = tuple(maps), torch.tensor([0, *widths]).cumsum(0)
+
+    def of(self, module: nn.Module) -> Float[Tensor, "digit column"]:
+        """What stands in for the output of a map: in the first row 1, then a digit of the column's number each."""
+        place = next(number for number, one in enumerate(self.maps) if one is module)
+        column = torch.arange(int(self.starts[place]), int(self.starts[place + 1]))
+        digits = column // BASE ** torch.arange(DIGITS)[:, None] % BASE
+        return torch.cat([torch.ones_like(digits[:1]), (digits + 1) / BASE])
+
+    def read(self, seen: Float[Tensor, "digit d"]) -> tuple[float, Columns] | None:
+        """By what the outputs of a map were multiplied, and which they are; None where they are not one map's alone."""
+        seen = seen.cpu().double()
+        factor = float(seen[0].mean())
+        digits = seen[1:] / seen[0] * BASE - 1
+        rounded = digits.round()
+        # in bfloat16 the products of digits and factor are rounded to 8 bits
+        exact = bool(((digits - rounded).abs() < 0.1).all()) and float((seen[0] / factor - 1).abs().max()) < 1e-6
+        if not exact or not bool(((rounded >= 0) & (rounded < BASE)).all()):
+            return None
+        number = (rounded.long() * BASE ** torch.arange(DIGITS)[:, None]).sum(0)
+        places = torch.bucketize(number, self.starts, right=True) - 1
+        if int(places.min()) != int(places.max()) or int(places[0]) >= len(self.maps):
+            return None
+        return factor, Columns(self.maps[int(places[0])], number - self.starts[places])
 
 
 def see_layers(model: AttentionModel, inputs: dict[str, Any], see: Callable[[Layer, Ingredients], HeadOutput]) -> None:
@@ -162,69 +199,39 @@ def see_layers(model: AttentionModel, inputs: dict[str, Any], see: Callable[[Lay
 def _slices(
     layer: Layer,
     at: Ingredients,
-    ran: Sequence[tuple[nn.Linear | Conv1D, Tensor, Tensor]],
+    numbers: _Numbers,
+    read: Mapping[nn.Module, Tensor],
     normed: Sequence[tuple[nn.Module, Tensor]],
     first: Head,
     name: str,
     heads: int,
 ) -> LayerSlices:
     where = f"layer {first.layer} ({first.site}) of {name!r}"
-    read: dict[str, Tensor] = {}
     places: dict[str, tuple[Columns, ...]] = {}
-    scaling, d_head = at.scaling, at.query.shape[-1]
+    scaling = at.scaling
     for kind, activation in (("queries", at.query), ("keys", at.key), ("values", at.value)):
-        # some families (OPT, Whisper) scale their queries before the attention function does
-        for factor in (1.0, d_head**-0.5) if kind == "queries" else (1.0,):
-            places[kind] = _look_up(activation, ran, factor)
-            if places[kind]:
-                scaling *= factor
-                break
-        else:
+        seen = [numbers.read(head) for head in activation[:, :, 0].unbind(1)]
+        factors = {factor for factor, _ in filter(None, seen)}
+        # some families scale queries (OPT) or rotary embeddings before the attention function does; none scales values
+        if None in seen or len(factors) != 1 or (kind == "values" and factors != {1.0}):
             raise ModelError(
-                f"The {kind} in {where} are no linear map of what the layer reads: not every one of them is an output "
-                "of a linear map. Allowed: models without norms, low-rank detours or scaled rotary embeddings there."
+                f"The {kind} in {where} are no linear map of what the layer reads: on the way to the attention "
+                "function they are changed. Allowed: models without norms or other steps between the two."
             )
-        modules = {id(place.module) for place in places[kind]}
-        read[kind] = next(given for module, given, _ in ran if id(module) in modules)
+        scaling *= factors.pop()
+        places[kind] = tuple(columns for _, columns in filter(None, seen))
     output = layer.output_weights(heads)
-    together = torch.equal(read["keys"], read["values"])
+    given = {kind: {id(read[columns.module]): read[columns.module] for columns in places[kind]} for kind in places}
+    queries, keys, values = (list(inputs.values()) for inputs in given.values())
     # only in cross-attention do queries come from elsewhere
-    together &= first.site == "cross" or torch.equal(read["queries"], read["keys"])
-    if not together or any(given.shape[-1] != output.shape[-1] for given in read.values()):
+    same = [*keys, *values] if first.site == "cross" else [*queries, *keys, *values]
+    if not all(_is_same(one, same[0]) for one in same) or queries[0].shape[-1] != output.shape[-1]:
         raise ModelError(
             f"The queries, keys and values in {where} are not made from one and the same residual stream. "
             "Allowed: models without low-rank detours on the way to them."
         )
-    norm = next((module for module, out in reversed(normed) if _is_same(out, read["values"])), None)
+    norm = next((module for module, out in reversed(normed) if _is_same(out, values[0])), None)
     return LayerSlices(places["queries"], places["keys"], places["values"], output, scaling, norm)
-
-
-def _look_up(
-    activation: Float[Tensor, "probe head 1 d"],
-    ran: Sequence[tuple[nn.Linear | Conv1D, Tensor, Tensor]],
-    factor: float,
-) -> tuple[Columns, ...]:
-    """For each head the columns that its activations are, bit by bit; nothing where one is not found."""
-    # the last map that gives a column is the one whose output went on; + 0.0 makes one zero of both
-    place = {
-        column.tobytes(): (module, number)
-        for module, _, out in ran
-        for number, column in enumerate(_bits(out.flatten(0, -2) * factor))
-    }
-    found = []
-    for head in activation[:, :, 0].unbind(1):
-        places = [place.get(column.tobytes()) for column in _bits(head)]
-        modules = {id(one[0]): one[0] for one in places if one is not None}
-        if None in places or len(modules) != 1:
-            return ()
-        numbers = torch.tensor([one[1] for one in places if one is not None], device=activation.device)
-        found.append(Columns(next(iter(modules.values())), numbers))
-    return tuple(found)
-
-
-def _bits(values: Float[Tensor, "probe column"]) -> Any:
-    """The columns, each as its own row of bytes."""
-    return (values + 0.0).T.contiguous().view(torch.uint8).cpu().numpy()
 
 
 def _is_same(one: Any, other: Tensor) -> bool:
