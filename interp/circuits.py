@@ -38,7 +38,8 @@ def circuit_table(model: HeadModel, progress: Progress = silent) -> pd.DataFrame
     """One row per head: `site layer head`, and what its weights say. No corpus is read.
 
     `query_norm` … `output_norm`, `qk_norm` and `ov_norm` are Frobenius norms of its four matrices and of the products
-    W_Q W_K^T and W_V W_O; `qk_rank` and `ov_rank` the effective ranks of these; `copying` as in that function, in the
+    W_Q W_K^T and W_V W_O; only the products' mean something across heads, since a factor can move from one matrix of a
+    pair to the other. `qk_rank` and `ov_rank` the effective ranks of these; `copying` as in that function, in the
     `copying_space` (`vocabulary`: of W_E W_V W_O W_U; `residual`: of W_V W_O, where the model has no linear language
     head). By position alone: `position_previous` is the weight on the token before, `position_offset` the place −3 … +3
     of the largest and `position_mass` that weight; NaN in a model without learned absolute positions.
