@@ -4,6 +4,7 @@ model = interp.load_model("minilm")            # or a directory, or a name on th
 corpus = interp.read_conllu("en_ewt-ud-dev.conllu")
 scores = interp.score(model, corpus, roles=interp.roles.syntax())
 effects = interp.ablate(model, corpus, replacement="mean")
+table = interp.anatomy(model, corpus)          # every head's weights and what it writes
 runs = interp.load_runs("outputs/**")          # tables of many runs, stacked
 """
 
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from interp import roles as roles
     from interp.analysis import ablate as ablate
+    from interp.analysis import anatomy as anatomy
     from interp.analysis import prove as prove
     from interp.analysis import score as score
     from interp.corpora.conllu import read_conllu as read_conllu
@@ -24,11 +26,13 @@ if TYPE_CHECKING:
     from interp.models.loading import from_bridge as from_bridge
     from interp.models.loading import from_transformers as from_transformers
     from interp.models.loading import load_model as load_model
+    from interp.models.weights import head_weights as head_weights
     from interp.results import load_runs as load_runs
 
 _HOME = {
     "ablate": "interp.analysis",
     "prove": "interp.analysis",
+    "anatomy": "interp.analysis",
     "score": "interp.analysis",
     "read_conllu": "interp.corpora.conllu",
     "grammar": "interp.corpora.grammar",
@@ -38,6 +42,7 @@ _HOME = {
     "from_bridge": "interp.models.loading",
     "from_transformers": "interp.models.loading",
     "load_model": "interp.models.loading",
+    "head_weights": "interp.models.weights",
     "load_runs": "interp.results",
 }
 

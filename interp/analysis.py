@@ -1,4 +1,4 @@
-"""The two measurements, from a model and a corpus to a table: where heads look, and what happens without them."""
+"""From a model and a corpus to a table: where heads look, what happens without them, and what they are made of."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 
 from interp import roles as known_roles
+from interp.circuits import circuit_table
+from interp.contributions import measure_contributions
 from interp.corpora.batching import EncodedCorpus, batches, collate, encode
 from interp.corpora.few import few
 from interp.effects import measure
@@ -14,7 +16,7 @@ from interp.models.evidence import Check
 from interp.models.gate import check, insist
 from interp.progress import Progress, silent
 from interp.sights import sights_of
-from interp.statistics import score_table
+from interp.statistics import anatomy_table, score_table
 from interp.sums import RoleSums
 from interp.tallies import RoleTally, Tally, stream
 from interp.types import Corpus, HeadModel, Role
@@ -67,6 +69,32 @@ def prove(model: HeadModel, corpus: Corpus) -> list[Check]:
     checks = check(model, encoded, collate(encoded, range(len(encoded)), model))
     insist(model, checks)
     return checks
+
+
+def anatomy(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    seed: int = 0,
+    min_blocks: int = 12,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """The table `anatomy`: one row per head, what its weights say and what it writes on the corpus.
+
+    Its columns are those of `interp.circuits.circuit_table` and `interp.statistics.anatomy_table`; the weights
+    themselves are given by `interp.head_weights`. Raises `ModelError` for a model whose heads cannot be laid open.
+    """
+    table = lay_open_heads(model, encode(model, corpus), seed=seed, min_blocks=min_blocks, progress=progress)
+    return label(table, model, corpus, seed)
+
+
+def lay_open_heads(
+    model: HeadModel, encoded: EncodedCorpus, *, seed: int, min_blocks: int, progress: Progress = silent
+) -> pd.DataFrame:
+    """The table of `anatomy` without the columns that say where it comes from."""
+    circuits = circuit_table(model, progress)
+    sums = measure_contributions(model, encoded, progress)
+    return anatomy_table(circuits, sums, seed=seed, min_blocks=min_blocks)
 
 
 def tally_roles(

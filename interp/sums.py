@@ -100,3 +100,20 @@ class PruningSums:
     value: Float[np.ndarray, "order step block"]
     alone: Float[np.ndarray, "order step block"]
     left_out: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class ContributionSums:
+    """Block sums of what each head writes into the residual stream, and of where it looks, raw and weighted by norm.
+
+    Over the `n[b]` tokens of block b that are no padding: `norm[h, b]` sums the length of what head h writes, `share`
+    its share of its layer's output. `raw` and `by_norm` are sums of the same roles, whose patterns are the attention
+    itself and the norms of the vectors that it adds up.
+    """
+
+    heads: tuple[tuple[str, int, int], ...]
+    n: Int[np.ndarray, " block"]
+    norm: Float[np.ndarray, "head block"]
+    share: Float[np.ndarray, "head block"]
+    raw: RoleSums
+    by_norm: RoleSums

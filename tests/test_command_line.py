@@ -56,7 +56,7 @@ def refused(outcome: "Outcome", folder: Path, *said: str) -> None:
         ("model=some/directory", "model=local model.path=DIR"),
         (
             "experiment=atlass",
-            "Did you mean 'atlas'? Allowed: atlas, head_ablation, head_roles, pruning_curve, sentence",
+            "Did you mean 'atlas'? Allowed: anatomy, atlas, head_ablation, head_roles, pruning_curve, sentence",
         ),
         ("corpus=grammr", "Did you mean 'grammar'?"),
         ("corpus=my.conllu", "corpus=conllu corpus.path=FILE"),

@@ -506,7 +506,7 @@ def test_a_gate_that_refuses_ends_the_run_without_a_trace(
     interp: Callable[..., "Outcome"], tmp_path: Path, tiny: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wrong(self: Any, layer: int, z: Tensor, site: str = "self") -> Tensor:
-        return torch.einsum("bqhd,hdm->bqhm", z, self.layers[layer].output_weights(self.heads_per_layer).flip(0))
+        return torch.einsum("bqhd,hdm->bqhm", z, self.layers[layer].output_weights().flip(0))
 
     monkeypatch.setattr("interp.models.attention.AttentionModel.contribution", wrong)
     outcome = interp(*SENTENCE, *tiny)

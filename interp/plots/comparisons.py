@@ -1,18 +1,22 @@
-"""Heads against guesses, and roles against effects."""
+"""Heads against guesses, roles against effects, and attention against attention weighted by norm."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
 from interp.plots.style import (
     FULL_WIDTH,
     GUESS,
     HEAD,
+    SEQUENTIAL,
     SMALL,
     PaperFigure,
+    add_colour_bar,
     add_note,
     check_table,
     families_in,
@@ -158,7 +162,7 @@ def role_against_effect(atlas: pd.DataFrame) -> Figure:
     add_note(figure, [f"{unscored} heads without any scored role are not drawn."] if unscored else [])
     figure.lay_out()
     for axes, here in zip(drawn, labels, strict=True):
-        _name_heads(figure, axes, here)
+        _name_heads(figure, axes, here, "best_lift", "effect")
     return figure
 
 
@@ -171,18 +175,18 @@ def _scatter(axes: Axes, heads: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([largest, heads.nlargest(5, "best_lift")]).drop_duplicates(HEAD)
 
 
-def _name_heads(figure: PaperFigure, axes: Axes, heads: pd.DataFrame) -> None:
+def _name_heads(figure: PaperFigure, axes: Axes, heads: pd.DataFrame, across: str, up: str) -> None:
     """Each name beside its dot, on the first side where it covers neither a dot nor another name."""
     scale = figure.dpi / 72
     all_points = np.concatenate([np.asarray(dots.get_offsets()) for dots in axes.collections])
     points = axes.transData.transform(all_points)
     room, taken = axes.get_window_extent(), []
-    for site, layer, head, x, y in heads[[*HEAD, "best_lift", "effect"]].itertuples(index=False):
+    for site, layer, head, x, y in heads[[*HEAD, across, up]].itertuples(index=False):
         name = head_name(site, layer, head)
         width, height = text_width(name) * scale, SMALL * scale
         at = axes.transData.transform((x, y))
-        for right, up in [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)]:
-            centre = at + np.array([right * (width / 2 + 3.5 * scale), up * (height / 2 + 3 * scale)])
+        for right, above in [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)]:
+            centre = at + np.array([right * (width / 2 + 3.5 * scale), above * (height / 2 + 3 * scale)])
             box = Bbox.from_bounds(centre[0] - width / 2, centre[1] - height / 2, width, height)
             inside = box.x0 > room.x0 and box.x1 < room.x1 and box.y0 > room.y0 and box.y1 < room.y1
             if inside and not box.padded(2 * scale).count_contains(points) and not box.count_overlaps(taken):
@@ -192,3 +196,49 @@ def _name_heads(figure: PaperFigure, axes: Axes, heads: pd.DataFrame) -> None:
                     fontsize=SMALL, color="0.15",
                 ).set_in_layout(False)  # fmt: skip
                 break
+
+
+PLACES = {
+    "previous": "the previous token",
+    "self": "the token itself",
+    "first": "the first token",
+    "separator": "later special tokens",
+}
+"""The columns of `anatomy` that have a twin `…_by_norm`, spelled out."""
+
+
+@styled
+def attention_by_norm(anatomy: pd.DataFrame) -> Figure:
+    """Each head's mean attention on a place against the same weighted by the norms of the vectors it adds up.
+
+    One panel per place; on the dashed line weighting changes nothing, below it the head looks at vectors that are
+    small. The six heads that change most are named, where there is room. `anatomy` needs: site layer head previous
+    self first separator, each of the last four with its twin `…_by_norm`.
+    """
+    check_table(anatomy, "anatomy", [*HEAD, *PLACES, *(f"{place}_by_norm" for place in PLACES)])
+    places = [place for place in PLACES if anatomy[place].notna().any()]
+    if not places:
+        return nothing_to_show("no token was asked where it looks")
+    across = min(len(places), 2)
+    figure = new_figure(FULL_WIDTH * 0.85, -(-len(places) // across) * 2.5 + 0.4)
+    drawn = panels(figure, len(places), across)
+    norm = Normalize(0, max(int(anatomy["layer"].max()), 1))
+    for axes, place in zip(drawn, places, strict=True):
+        axes.axline((0, 0), slope=1, color="0.7", linewidth=0.6, linestyle="--", zorder=0)
+        axes.scatter(
+            anatomy[place], anatomy[f"{place}_by_norm"], s=14, c=anatomy["layer"], norm=norm, cmap=SEQUENTIAL,
+            edgecolors="0.3", linewidths=0.3,
+        )  # fmt: skip
+        axes.set_title(f"on {PLACES[place]}")
+        top = 1.08 * float(np.nanmax(anatomy[[place, f"{place}_by_norm"]].to_numpy(dtype=float), initial=0.05))
+        axes.set(
+            xlabel="attention", ylabel="attention weighted by norm", xlim=(-0.04 * top, top), ylim=(-0.04 * top, top)
+        )
+    ticks = {"shrink": 0.4, "aspect": 20, "ticks": MaxNLocator(integer=True, nbins=6)}
+    add_colour_bar(figure, drawn, norm, SEQUENTIAL, "layer", **ticks)
+    add_note(figure, ["Means over the tokens that can see such a place; special tokens are looked at, never asked."])
+    figure.lay_out()
+    for axes, place in zip(drawn, places, strict=True):
+        apart = (anatomy[place] - anatomy[f"{place}_by_norm"]).abs()
+        _name_heads(figure, axes, anatomy.loc[apart.nlargest(6).index], place, f"{place}_by_norm")
+    return figure

@@ -1,4 +1,4 @@
-"""Layer × head maps: where the roles are, and which heads matter."""
+"""Layer × head maps: where the roles are, which heads matter, and what heads are made of."""
 
 import numpy as np
 import pandas as pd
@@ -141,6 +141,90 @@ def effect_map(effects: pd.DataFrame) -> Figure:
         notes += ["Sizes of a change have no sign and no test."]
     add_note(figure, notes)
     return figure
+
+
+PARTS = {
+    "share": "share of the layer's output",
+    "written": "norm of what it writes",
+    "copying": "OV copying, Σ Re λ / Σ |λ|",
+    "qk_rank": "effective rank of QK",
+    "ov_rank": "effective rank of OV",
+    "position_mass": "attention by position alone",
+}
+"""The columns of `anatomy` that are mapped, and their titles."""
+
+OF_SPACE = {
+    "residual": "eigenvalues of W_V W_O, raw weights",
+    "vocabulary": "eigenvalues of W_E W_V W_O W_U, raw weights",
+}
+
+
+@styled
+def anatomy_maps(anatomy: pd.DataFrame) -> Figure:
+    """What each head is made of and what it carries: one map per number and site, each with its own colours.
+
+    Share and copying diverge around 0, where a head writes against its layer or suppresses what it looks at. By
+    position alone: the largest weight on a place −3 … +3, which is written into the cell where there is room; not drawn
+    for a model without learned absolute positions. `anatomy` needs: site layer head share written copying
+    copying_space qk_rank ov_rank position_offset position_mass.
+    """
+    check_table(anatomy, "anatomy", [*HEAD, *PARTS, "copying_space", "position_offset"])
+    if anatomy.empty:
+        return nothing_to_show("no head was laid open")
+    sites = list(dict.fromkeys(anatomy["site"]))
+    shapes = {site: _shape(anatomy[anatomy["site"] == site]) for site in sites}
+    parts = [part for part in PARTS if anatomy[part].notna().any()]
+    names = [(part, site) for part in parts for site in sites]
+    across = len(sites) if len(sites) > 1 else 3 if max(shape[1] for shape in shapes.values()) <= 16 else 2
+    layers = max(shape[0] for shape in shapes.values())
+    cell = min(0.16, 3 / layers)
+    figure = new_figure(FULL_WIDTH, -(-len(names) // across) * (max(layers * cell, 0.7) + 0.75) + 0.4)
+
+    drawn = panels(figure, len(names), across)
+    for axes, (part, site) in zip(drawn, names, strict=True):
+        values = floats(anatomy[part])
+        here = anatomy[anatomy["site"] == site]
+        norm, colours = _part_scale(part, values)
+        _heat_map(axes, _grid(here, floats(here[part]), shapes[site]), norm, colours, FULL_WIDTH / across - 0.4)
+        axes.set_title(PARTS[part] if len(sites) == 1 else f"{PARTS[part]}, {site}", fontsize=7)
+        below = {"location": "bottom", "shrink": 0.8, "aspect": 25, "pad": 0.03}
+        add_colour_bar(figure, [axes], norm, colours, "", **below)
+    _label_outer(drawn, across)
+
+    notes = [f"Copying: {OF_SPACE.get(space, space)}." for space in dict.fromkeys(anatomy["copying_space"])]
+    notes += ["Grey: no number."] if anatomy[parts].isna().any(axis=None) else []
+    if "position_mass" in parts:
+        notes += ["By position alone: the largest weight on a place from −3 to +3, written in where it is .10 or more."]
+    add_note(figure, notes)
+    figure.lay_out()
+    for axes, (part, site) in zip(drawn, names, strict=True):
+        if part == "position_mass":
+            _write_offsets(axes, anatomy[anatomy["site"] == site], shapes[site])
+    return figure
+
+
+def _part_scale(part: str, values: np.ndarray) -> tuple[Normalize, Colormap]:
+    """Ranks vary little: their colours begin at the smallest. The other numbers begin at 0, or diverge around it."""
+    if part in ("qk_rank", "ov_rank"):
+        return Normalize(np.nanmin(values), max(np.nanmax(values), np.nanmin(values) + 1e-6)), SEQUENTIAL
+    if part == "copying":
+        return TwoSlopeNorm(0, -1, 1), DIVERGING
+    if part == "position_mass":
+        return Normalize(0, 1), SEQUENTIAL
+    return _scale(values, bool((values < 0).any()))
+
+
+def _write_offsets(axes: Axes, anatomy: pd.DataFrame, shape: tuple[int, int]) -> None:
+    """`−1`, `0`, `+2` in the cells of heads that put a tenth or more there, if cells can hold it."""
+    width, height = axes_points(axes)
+    if width / shape[1] < text_width("−1") + 1 or height / shape[0] < 7:
+        return
+    placed = anatomy[anatomy["position_mass"] >= 0.1]
+    columns = (floats(placed[name]) for name in ("layer", "head", "position_offset", "position_mass"))
+    for layer, head, offset, mass in zip(*columns, strict=True):
+        text = f"{offset:+.0f}".replace("-", "−").replace("+0", "0")
+        look = {"ha": "center", "va": "center_baseline", "fontsize": SMALL}
+        axes.text(head, layer, text, color="white" if mass > 0.55 else "black", **look).set_in_layout(False)
 
 
 def _shape(table: pd.DataFrame) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """From block sums to tables: effect sizes, intervals, p-values and false-discovery rates. No torch, no plots."""
 
+from interp.statistics.anatomy import anatomy_table as anatomy_table
 from interp.statistics.bootstrap import bootstrap_interval as bootstrap_interval
 from interp.statistics.effects import effect_table as effect_table
 from interp.statistics.false_discovery import benjamini_hochberg as benjamini_hochberg

@@ -1,0 +1,86 @@
+"""What is a head made of, and what does it carry? The four matrices of every head, and what it writes on a corpus."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.wording import interval
+from interp import plots
+from interp.analysis import label, lay_open_heads
+from interp.corpora.batching import encode
+from interp.progress import Progress, silent
+from interp.results import Findings
+from interp.statistics.anatomy import PLACES
+from interp.types import Corpus, HeadModel
+
+
+def run(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    min_blocks: int = 12,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Findings:
+    """First the weights alone, then one pass over the corpus."""
+    encoded = encode(model, corpus)
+    table = lay_open_heads(model, encoded, seed=seed, min_blocks=min_blocks, progress=progress)
+    return Findings({"anatomy": label(table, model, corpus, seed)}, encoded.skipped, what_is_missing(table))
+
+
+def what_is_missing(table: pd.DataFrame) -> tuple[str, ...]:
+    """What there is to say of columns that are empty or stand for less."""
+    lines = []
+    if table.position_mass.isna().all():
+        lines.append("The model has no learned absolute positions: the columns position_… are empty.")
+    if (table.copying_space == "residual").any():
+        lines.append(
+            "No trained language head reads the residual stream by one linear map: copying is that of W_V W_O alone "
+            "(copying_space residual)."
+        )
+    if table.share_ci_low.isna().all():
+        lines.append("Too few blocks of source documents for intervals. More source documents do it.")
+    return tuple(lines)
+
+
+def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """Maps of what heads are made of, and attention against attention weighted by norm."""
+    return {
+        "anatomy": plots.anatomy_maps(tables["anatomy"]),
+        "attention_by_norm": plots.attention_by_norm(tables["anatomy"]),
+    }
+
+
+def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """The heads that carry most of their layers, copy and suppress most, and what weighting by norm changes."""
+    table = tables["anatomy"]
+    lines = [f"Heads that carry most of their layer's output (mean share over {table.n.max()} tokens):"]
+    for row in table.sort_values("share", ascending=False, kind="stable").head(5).itertuples():
+        ends = interval(row.share_ci_low, row.share_ci_high)
+        lines.append(f"    {_name(row)} {row.share:+.2f}{ends}, norm {row.written:.2f}")
+    against = table[table.share < 0]
+    if len(against):
+        lines.append(f"{len(against)} of {len(table)} heads write, on the whole, against their layer.")
+    known = table[table.copying.notna()].sort_values("copying", kind="stable")
+    if len(known) > 1:
+        least, *_, most = known.itertuples()
+        lines.append(
+            f"OV copies most in {_name(most)} ({most.copying:+.2f}) and reverses most in "
+            f"{_name(least)} ({least.copying:+.2f}); space: {most.copying_space}."
+        )
+    placed = table[table.position_mass >= 0.5].sort_values("position_mass", ascending=False, kind="stable")
+    if len(placed):
+        some = ", ".join(f"{_name(row)} ({row.position_offset:+.0f})" for row in placed.head(8).itertuples())
+        more = f" and {len(placed) - 8} more" if len(placed) > 8 else ""
+        lines.append(f"By position alone, {len(placed)} heads put half or more on one place: {some}{more}.")
+    lines.append("Mean attention over heads, and the same weighted by norm:")
+    asked = [place for place in PLACES.values() if table[place].notna().any()]
+    lines += [f"    {place:<10} {table[place].mean():.2f}  {table[f'{place}_by_norm'].mean():.2f}" for place in asked]
+    return lines
+
+
+def _name(row: Any) -> str:
+    """`head 3.1` of a row from `itertuples`, with the site where a model has several."""
+    return f"head {row.layer}.{row.head}" if row.site == "self" else f"{row.site} head {row.layer}.{row.head}"

@@ -1,0 +1,164 @@
+"""What the weights of a head say by themselves: its two circuits, QK (where it looks) and OV (what it copies).
+
+Both are products of low rank, W_Q W_K^T and W_V W_O (Elhage et al. 2021), and are never formed: all follows from their
+factors. Weights are raw, as in `interp.models.weights`. Numbers are float64.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.models.embeddings import from_head_to_embedding, position_embeddings
+from interp.models.weights import HeadWeights, find_slices, lay_open
+from interp.progress import Progress, silent
+from interp.types import HeadModel
+
+POSITIONS = 128
+"""Positions that a head is asked to choose between by position alone, fewer in a model that has fewer."""
+
+OFFSETS = (-3, -2, -1, 0, 1, 2, 3)
+"""Places, counted from the query, that are compared by position alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """What the circuits of all heads of a model are seen against; `None` where the model has no such thing."""
+
+    positions: Float[Tensor, "pos d_model"] | None
+    through: Float[Tensor, "d_model d_model"] | None
+    """W_U W_E, from the residual stream to the vocabulary and back."""
+    visible: np.ndarray
+
+
+def circuit_table(model: HeadModel, progress: Progress = silent) -> pd.DataFrame:
+    """One row per head: `site layer head`, and what its weights say. No corpus is read.
+
+    `query_norm` … `output_norm`, `qk_norm` and `ov_norm` are Frobenius norms of its four matrices and of the products
+    W_Q W_K^T and W_V W_O; only the products' mean something across heads, since a factor can move from one matrix of a
+    pair to the other. `qk_rank` and `ov_rank` the effective ranks of these; `copying` as in that function, in the
+    `copying_space` (`vocabulary`: of W_E W_V W_O W_U; `residual`: of W_V W_O, where the model has no linear language
+    head). By position alone: `position_previous` is the weight on the token before, `position_offset` the place −3 … +3
+    of the largest and `position_mass` that weight; NaN in a model without learned absolute positions.
+    Raises `ModelError` for a model whose weights cannot be laid open.
+    """
+    opened = lay_open(model)
+    slices = find_slices(model)
+    length = min(POSITIONS, model.positions)
+    apart = np.arange(length)[:, None] - np.arange(length)[None, :]
+    visible = (apart >= 0) | (not model.causal)
+    if opened.window is not None:
+        visible &= apart < opened.window
+    through = from_head_to_embedding(opened)
+    through = None if through is None else through.cpu().double()
+    positions = position_embeddings(opened, length)
+    rows = []
+    for number, layer in enumerate(progress(slices, "weights")):
+        # every layer reads through a norm of its own
+        read = positions if positions is None or layer.norm is None else _normed(layer.norm, positions)
+        ends = Ends(read, through, visible)
+        heads = len(layer.query)
+        for head in model.heads[number * heads : (number + 1) * heads]:
+            row = {"site": head.site, "layer": head.layer, "head": head.head}
+            rows.append(row | _circuits(layer.head(head.head), ends))
+    return pd.DataFrame(rows)
+
+
+def _normed(norm: torch.nn.Module, positions: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return norm(positions)
+
+
+def _circuits(weights: HeadWeights, ends: Ends) -> dict[str, float | str | int]:
+    qk = singular_values(weights.query, weights.key.T)
+    ov = singular_values(weights.value, weights.output)
+    return {
+        **{f"{name}_norm": _norm(getattr(weights, name)) for name in ("query", "key", "value", "output")},
+        "qk_norm": float(np.sqrt(np.square(qk).sum())),
+        "ov_norm": float(np.sqrt(np.square(ov).sum())),
+        "qk_rank": effective_rank(qk),
+        "ov_rank": effective_rank(ov),
+        "copying": copying(weights.value, weights.output, ends.through),
+        "copying_space": "residual" if ends.through is None else "vocabulary",
+        **_by_position(weights, ends),
+    }
+
+
+def _norm(matrix: Tensor) -> float:
+    return float(matrix.cpu().double().norm())
+
+
+def singular_values(left: Float[Tensor, "d_left r"], right: Float[Tensor, "r d_right"]) -> Float[np.ndarray, " r"]:
+    """The r largest singular values of `left @ right`, largest first; the rest are zero.
+
+    With left = Q L and right^T = P R, orthogonal Q and P change none: they are those of the r × r matrix L R^T.
+    """
+    outer, inner = (torch.linalg.qr(matrix.cpu().double(), mode="r").R for matrix in (left, right.T))
+    return torch.linalg.svdvals(outer @ inner.T).numpy()
+
+
+def effective_rank(values: Float[np.ndarray, " r"]) -> float:
+    """exp of the entropy of the singular values as shares of their sum (Roy & Vetterli 2007, definition 1).
+
+    Between 1 and their number where there is any; 0 for a matrix of zeros.
+    """
+    total = values.sum()
+    if total == 0:
+        return 0.0
+    shares = values[values > 0] / total
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def copying(
+    value: Float[Tensor, "d_model r"],
+    output: Float[Tensor, "r d_model"],
+    through: Float[Tensor, "d_model d_model"] | None = None,
+) -> float:
+    """Σ Re λ / Σ |λ| over the eigenvalues of W_E W_V W_O W_U: 1 copies what it looks at, −1 suppresses it.
+
+    Elhage et al. 2021, "Copying matrices"; Olsson et al. 2022. The eigenvalues that are not zero are those of the small
+    W_O (W_U W_E) W_V; without `through` = W_U W_E, of W_O W_V: the direction itself, kept in the residual stream.
+    NaN where all eigenvalues are zero.
+    """
+    passed = output.cpu().double()
+    small = (passed if through is None else passed @ through.cpu().double()) @ value.cpu().double()
+    eigenvalues = torch.linalg.eigvals(small).numpy()
+    total = np.abs(eigenvalues).sum()
+    return float(eigenvalues.real.sum() / total) if total > 0 else float("nan")
+
+
+def positional_pattern(
+    weights: HeadWeights, positions: Float[Tensor, "pos d_model"], visible: np.ndarray
+) -> Float[np.ndarray, "pos pos"]:
+    """Where the head would look if tokens were nothing but their positions: its pattern on their embeddings alone."""
+    read = positions.cpu().double()
+    query, key = (
+        read @ weight.cpu().double() + (0 if bias is None else bias.cpu().double())
+        for weight, bias in ((weights.query, weights.query_bias), (weights.key, weights.key_bias))
+    )
+    scores = (query @ key.T * weights.scaling).masked_fill(~torch.from_numpy(visible), -torch.inf)
+    return torch.softmax(scores, dim=-1).numpy()
+
+
+def offset_masses(pattern: Float[np.ndarray, "pos pos"], visible: np.ndarray) -> Float[np.ndarray, " offset"]:
+    """The mean weight on each of `OFFSETS`, over the queries that can see such a place; NaN where none can."""
+    return np.array([_mean(np.diagonal(pattern, by)[np.diagonal(visible, by)]) for by in OFFSETS])
+
+
+def _mean(values: Float[np.ndarray, " _"]) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def _by_position(weights: HeadWeights, ends: Ends) -> dict[str, float | int]:
+    if ends.positions is None:
+        return dict.fromkeys(("position_previous", "position_offset", "position_mass"), float("nan"))
+    masses = offset_masses(positional_pattern(weights, ends.positions, ends.visible), ends.visible)
+    best = int(np.nanargmax(masses))
+    return {
+        "position_previous": float(masses[OFFSETS.index(-1)]),
+        "position_offset": float(OFFSETS[best]),
+        "position_mass": float(masses[best]),
+    }
