@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +24,7 @@ from interp.training.fitting import repeats_reading as new_repeats
 from interp.training.texts import digest, packed, split
 from interp.training.vocabulary import START, ordinary, token_ids, word_tokenizer
 
-STEPS, SENTENCES, HELD_OUT = 3000, 100_000, 10_000
+DEFAULTS = {"seed": 0, "steps": 3000, "sentences": 100_000, "held_out": 10_000, "threads": 1}
 TESTED = 2000
 """Held-out sentences whose loss is measured: the default corpus."""
 EVERY = 100
@@ -34,7 +33,7 @@ TEXTS = 64
 """Texts of repeats that are held out; as many again for the heads."""
 
 
-def train(out: Path, *, seed: int, steps: int, sentences: int, held_out: int, threads: int, command: str) -> None:
+def train(out: Path, *, seed: int, steps: int, sentences: int, held_out: int, command: str) -> None:
     """Writes config.json, model.safetensors, the tokenizer, loss.csv and README.md to a new directory.
 
     It appears whole or not at all. Raises `InterpError` where there is something already, or the grammar has not so
@@ -42,9 +41,6 @@ def train(out: Path, *, seed: int, steps: int, sentences: int, held_out: int, th
     """
     if out.exists():
         raise InterpError(f"--out={out} exists. Allowed: a directory that is not there yet. Name another one.")
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
-    transformers.logging.disable_progress_bar()
     with torch.random.fork_rng(devices=[]), _whole(out) as folder:
         torch.default_generator.manual_seed(seed)
         _train(folder, seed, steps, sentences, held_out, command)
@@ -145,11 +141,17 @@ def _whole(out: Path) -> Iterator[Path]:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m interp.training", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="a directory that is not there yet")
-    parser.add_argument("--seed", type=int, default=0, help="of sentences, repeats and first weights (default 0)")
-    parser.add_argument("--steps", type=int, default=STEPS, help=f"of the optimizer (default {STEPS})")
-    parser.add_argument("--sentences", type=int, default=SENTENCES, help=f"to train on (default {SENTENCES})")
-    parser.add_argument("--held-out", type=int, default=HELD_OUT, help=f"sentences to test on (default {HELD_OUT})")
-    parser.add_argument("--threads", type=int, default=1, help="of torch; the sums depend on them (default 1)")
+    said = {
+        "seed": "of sentences, repeats and first weights",
+        "steps": "of the optimizer",
+        "sentences": "to train on, at most",
+        "held_out": "sentences to test on",
+        "threads": "of torch; the last digits depend on them",
+    }
+    for name, default in DEFAULTS.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=int, default=default, help=f"{said[name]} (default {default})"
+        )
     options = parser.parse_args(arguments)
     for name in ("steps", "sentences", "held_out", "threads"):
         if getattr(options, name) < 1:
@@ -157,25 +159,25 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _command(options: argparse.Namespace) -> str:
-    """The command that does it again, without the directory's own path."""
-    defaults: dict[str, Any] = {
-        "seed": 0, "steps": STEPS, "sentences": SENTENCES, "held_out": HELD_OUT, "threads": 1,
-    }  # fmt: skip
-    given = [f"--{name.replace('_', '-')} {getattr(options, name)}" for name in defaults]
-    changed = [text for text, (name, value) in zip(given, defaults.items(), strict=True) if vars(options)[name] != value]
-    return " ".join(["python -m interp.training --out", options.out.name, *changed])
+def _command(out: Path, **options: int) -> str:
+    """The command that does it again: where it was run, the directory may have been anywhere."""
+    changed = [f"--{name.replace('_', '-')} {value}" for name, value in options.items() if value != DEFAULTS[name]]
+    return " ".join(["python -m interp.training --out", out.name, *changed])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 1 where something that the user can mend is wrong."""
-    options = _options(arguments)
+    options = vars(_options(arguments))
+    command = _command(**options)
+    torch.set_num_threads(options.pop("threads"))
+    torch.use_deterministic_algorithms(True)
+    transformers.logging.disable_progress_bar()
     try:
-        train(**vars(options), command=_command(options))
+        train(**options, command=command)
     except InterpError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"written to {options.out}")
+    print(f"written to {options['out']}")
     return 0
 
 

@@ -58,6 +58,8 @@ def write_curve(path: Path, rows: Sequence[tuple[int, Loss, Loss]]) -> None:
 def card(facts: Facts) -> str:
     """The model's card, in Markdown."""
     agreed, pairs = facts.agreement
+    (trained, trained_hash), (held_out, held_out_hash) = facts.training, facts.held_out
+    repeats, shortest, longest = fitting.REPEATS_TEXTS, texts.SHORTEST, texts.LONGEST
     return f"""# The small model of interp
 
 A causal language model for tests and examples without a network: it knows the sentences of the bundled `grammar`
@@ -77,13 +79,13 @@ language models at large.
 
 | sentences | number | sha256 of the sentences, one a line |
 |---|---|---|
-| training, `grammar(seed={texts.TRAINING_SEED + facts.seed})` less the held-out | {facts.training[0]:,} | `{facts.training[1]}` |
-| held out, `grammar(seed={texts.HELD_OUT_SEED})` | {facts.held_out[0]:,} | `{facts.held_out[1]}` |
+| training, `grammar(seed={texts.TRAINING_SEED + facts.seed})` less the held-out | {trained:,} | `{trained_hash}` |
+| held out, `grammar(seed={texts.HELD_OUT_SEED})` | {held_out:,} | `{held_out_hash}` |
 
 {facts.repeated} sentences were drawn for both and left out of training, so that no held-out sentence occurs there
 verbatim; its words and constructions do. The default corpus of a run is the first 2,000 of the held-out sentences.
 Every step reads {fitting.GRAMMAR_TEXTS} texts of sentences, packed to {fitting.POSITIONS} tokens, and
-{fitting.REPEATS_TEXTS} of random sequences of {texts.SHORTEST} to {texts.LONGEST} distinct tokens, each followed by itself; both losses weigh the
+{repeats} of random sequences of {shortest} to {longest} distinct tokens, each followed by itself; both losses weigh the
 same. Of repeats, the loss counts only what can be told from what precedes: the repetition without its first token.
 [`loss.csv`](loss.csv) is the loss curve.
 

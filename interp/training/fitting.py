@@ -64,7 +64,9 @@ def grammar_reading(texts: Texts) -> Reading:
     return Reading(tokens, (torch.arange(tokens.shape[1]) > 0).expand_as(tokens))
 
 
-def repeats_reading(count: int, words: Int[np.ndarray, " token"], start: int, generator: np.random.Generator) -> Reading:
+def repeats_reading(
+    count: int, words: Int[np.ndarray, " token"], start: int, generator: np.random.Generator
+) -> Reading:
     """New random sequences; those of their tokens count that can be told from what precedes."""
     tokens, foreseen = repeats(count, words, start, POSITIONS, generator)
     return Reading(torch.from_numpy(tokens), torch.from_numpy(foreseen))
