@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,6 +26,7 @@ from interp.effects import measure
 from interp.errors import InterpError, ModelError
 from interp.metrics import LOG_PROB
 from interp.models import loading
+from interp.training import __main__ as command
 from interp.training import texts, trigram, vocabulary
 from tests.conftest import assert_close, batch_of, corpus_of, plain_inputs, replaced_z, without_head
 
@@ -91,7 +92,6 @@ def test_the_loss_curve_ends_where_the_card_says() -> None:
     curve = pd.read_csv(FOLDER / "loss.csv")
     assert list(curve) == ["step", "training_grammar", "training_repeats", "held_out_grammar", "held_out_repeats"]
     last = curve.iloc[-1]
-    assert f"({last.step:.0f}" not in CARD  # steps are said in words
     assert f"{last.step:.0f} steps" in CARD
     for kind in ("grammar", "repeats"):
         row = next(line for line in CARD.splitlines() if line.startswith(f"| {kind}"))
@@ -326,17 +326,24 @@ def test_words_are_cut_as_a_treebank_cuts_them() -> None:
     assert vocabulary.ordinary(tokenizer).tolist() == list(range(2, len(tokenizer)))
 
 
-def run_training(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The command sets how torch computes; afterwards it computes as before."""
+    monkeypatch.setattr(command, "TEXTS", 4)
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_seed_gives_the_same_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tiny = ["--steps", "3", "--sentences", "300", "--held-out", "100"]
-    command = [sys.executable, "-m", "interp.training", "--out", str(out), *tiny, *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-def test_training_runs_and_a_seed_gives_the_same_weights(tmp_path: Path) -> None:
+    state = torch.get_rng_state()
     for name, seed in (("first", "4"), ("again", "4"), ("other", "5")):
-        done = run_training(tmp_path / name, "--seed", seed)
-        assert done.returncode == 0, done.stderr
-        assert "step 3 of 3" in done.stdout
+        assert command.main(["--out", str(tmp_path / name), "--seed", seed, *tiny]) == 0
+        assert "step 3 of 3" in capsys.readouterr().out
+    assert torch.equal(torch.get_rng_state(), state)
     first, again, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "again", "other"))
     assert first == again
     assert first != other
@@ -346,6 +353,21 @@ def test_training_runs_and_a_seed_gives_the_same_weights(tmp_path: Path) -> None
     assert "`python -m interp.training --out first --seed 4 --steps 3 --sentences 300 --held-out 100`" in card
     assert hashlib.sha256(first).hexdigest() in card
     assert {path.name for path in tmp_path.iterdir()} == {"first", "again", "other"}  # nothing unfinished is left
-    refused = run_training(tmp_path / "first")
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_nothing_is_left_of_a_training_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise InterpError("broken")
+
+    monkeypatch.setattr(command, "card", broken)
+    tiny = ["--steps", "1", "--sentences", "300", "--held-out", "100"]
+    assert command.main(["--out", str(tmp_path / "model"), *tiny]) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_never_overwrites(tmp_path: Path) -> None:
+    called = [sys.executable, "-m", "interp.training", "--out", str(tmp_path)]
+    refused = subprocess.run(called, cwd=ROOT, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert "exists. Allowed: a directory that is not there yet" in refused.stderr

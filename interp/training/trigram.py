@@ -1,6 +1,7 @@
 """What the words just before tell without any network: an interpolated trigram model (Jelinek and Mercer 1980)."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,16 +15,23 @@ BUCKETS = 16
 Texts = Int[np.ndarray, "text pos"]
 
 
+class Table(NamedTuple):
+    """How often each of some keys occurs; the keys are sorted."""
+
+    keys: Int[np.ndarray, " key"]
+    counts: Int[np.ndarray, " key"]
+
+
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """How often each sequence of one, two and three tokens occurs: sorted keys, and counts in the same order.
+    """How often each sequence of one, two and three tokens occurs.
 
     `followed[n]` counts the contexts of n tokens that something follows.
     """
 
     vocabulary: int
-    seen: tuple[tuple[Int[np.ndarray, " key"], Int[np.ndarray, " key"]], ...]
-    followed: tuple[tuple[Int[np.ndarray, " key"], Int[np.ndarray, " key"]], ...]
+    seen: tuple[Table, ...]
+    followed: tuple[Table, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +68,8 @@ def _count(texts: Texts, vocabulary: int) -> Counts:
     return Counts(vocabulary, tuple(map(_unique, seen)), tuple(map(_unique, followed)))
 
 
-def _unique(keys: Int[np.ndarray, " _"]) -> tuple[Int[np.ndarray, " key"], Int[np.ndarray, " key"]]:
-    values, counts = np.unique(keys, return_counts=True)
-    return values, counts
+def _unique(keys: Int[np.ndarray, " n"]) -> Table:
+    return Table(*np.unique(keys, return_counts=True))
 
 
 def _windows(texts: Texts) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
@@ -90,9 +97,7 @@ def _frequencies(counts: Counts, texts: Texts) -> tuple[Float[np.ndarray, "n ord
     return np.stack(orders, axis=1), bucket
 
 
-def _look_up(
-    table: tuple[Int[np.ndarray, " key"], Int[np.ndarray, " key"]], keys: Int[np.ndarray, " n"]
-) -> Int[np.ndarray, " n"]:
-    values, counts = table
-    place = np.minimum(np.searchsorted(values, keys), len(values) - 1)
-    return np.where(values[place] == keys, counts[place], 0)
+def _look_up(table: Table, keys: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """How often each key occurs, 0 for one that is not in the table."""
+    place = np.minimum(np.searchsorted(table.keys, keys), len(table.keys) - 1)
+    return np.where(table.keys[place] == keys, table.counts[place], 0)
