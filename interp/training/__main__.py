@@ -21,10 +21,10 @@ from interp.training import evaluation, trigram
 from interp.training.card import Facts, Head, card, write_curve
 from interp.training.fitting import POSITIONS, Loss, Reading, fit, grammar_reading, held_out_loss, network
 from interp.training.fitting import repeats_reading as new_repeats
-from interp.training.texts import digest, packed, split
+from interp.training.texts import ATTRACTOR_TIMES, digest, packed, split
 from interp.training.vocabulary import START, ordinary, token_ids, word_tokenizer
 
-DEFAULTS = {"seed": 0, "steps": 3000, "sentences": 100_000, "held_out": 10_000, "threads": 1}
+DEFAULTS = {"seed": 0, "steps": 2000, "sentences": 100_000, "held_out": 10_000, "threads": 1}
 TESTED = 2000
 """Held-out sentences whose loss is measured: the default corpus."""
 EVERY = 100
@@ -51,7 +51,8 @@ def _train(folder: Path, seed: int, steps: int, sentences: int, held_out: int, c
     drawn = split(sentences, held_out, seed)
     tokenizer = word_tokenizer(drawn.training, POSITIONS)
     start, words = tokenizer.convert_tokens_to_ids(START), ordinary(tokenizer)
-    known, tested = token_ids(tokenizer, drawn.training), token_ids(tokenizer, drawn.held_out[:TESTED])
+    known = token_ids(tokenizer, [*drawn.training, *drawn.attractors * (ATTRACTOR_TIMES - 1)])
+    tested = token_ids(tokenizer, drawn.held_out[:TESTED])
     grammar = grammar_reading(packed(tested, start, POSITIONS, of_test))
     repeated = new_repeats(TEXTS, words, start, of_test)
     heads = evaluation.repeated_once(TEXTS, words, start, of_test)
@@ -88,6 +89,7 @@ def _train(folder: Path, seed: int, steps: int, sentences: int, held_out: int, c
         training=(len(drawn.training), digest(drawn.training)),
         held_out=(len(drawn.held_out), digest(drawn.held_out)),
         tested=len(tested),
+        attractors=len(drawn.attractors),
         repeated=drawn.repeated,
         model=curve[-1][2],
         trigram=baseline,

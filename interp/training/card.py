@@ -35,6 +35,7 @@ class Facts:
     training: tuple[int, str]
     held_out: tuple[int, str]
     tested: int
+    attractors: int
     repeated: int
     model: Loss
     trigram: Loss
@@ -59,6 +60,7 @@ def card(facts: Facts) -> str:
     """The model's card, in Markdown."""
     agreed, pairs = facts.agreement
     (trained, trained_hash), (held_out, held_out_hash) = facts.training, facts.held_out
+    times = texts.ATTRACTOR_TIMES
     repeats, shortest, longest = fitting.REPEATS_TEXTS, texts.SHORTEST, texts.LONGEST
     return f"""# The small model of interp
 
@@ -84,6 +86,7 @@ language models at large.
 
 {facts.repeated} sentences were drawn for both and left out of training, so that no held-out sentence occurs there
 verbatim; its words and constructions do. The default corpus of a run is the first 2,000 of the held-out sentences.
+The {facts.attractors:,} training sentences whose verb agrees across another noun are read {times} times as often as the others.
 Every step reads {fitting.GRAMMAR_TEXTS} texts of sentences, packed to {fitting.POSITIONS} tokens, and
 {repeats} of random sequences of {shortest} to {longest} distinct tokens, each followed by itself; both losses weigh the
 same. Of repeats, the loss counts only what can be told from what precedes: the repetition without its first token.
@@ -98,7 +101,7 @@ Nats per token on held-out texts, beside an interpolated trigram model fitted on
 | grammar ({facts.tested:,} held-out sentences, packed) | {facts.model.grammar:.3f} | {facts.trigram.grammar:.3f} |
 | repeats (new random sequences) | {facts.model.repeats:.3f} | {facts.trigram.repeats:.3f} |
 
-Agreement across an attractor of the other number (*the keys to the cabinet **are***): right in {agreed:.0%} of {pairs}
+Agreement across an attractor of the other number (*the keys to the cabinet **are** rusty*): right in {agreed:.0%} of {pairs}
 held-out sentences.
 
 The heads that look most to the previous token, and to the token after the query's own earlier occurrence (induction),

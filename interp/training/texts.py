@@ -19,6 +19,12 @@ TRAINING_SEED = 1000
 SHORTEST, LONGEST = 8, 50
 """Tokens of a random sequence before it repeats; lengths vary, or a head could learn the distance instead."""
 
+ATTRACTOR = ("det", "nsubj", "case", "det", "nmod")
+"""The relations of a sentence that opens as *the keys to the cabinet are* does: its verb agrees across a noun."""
+
+ATTRACTOR_TIMES = 10
+"""How often such a sentence is read for every time that another is: at one in forty, they taught nothing."""
+
 Texts = Int[np.ndarray, "text pos"]
 
 
@@ -28,6 +34,8 @@ class Sentences:
 
     training: tuple[str, ...]
     held_out: tuple[str, ...]
+    attractors: tuple[str, ...]
+    """Those of training whose verb agrees across another noun."""
     repeated: int
     """How many sentences were drawn for training and left out, because they are held out."""
 
@@ -38,10 +46,11 @@ def split(training: int, held_out: int, seed: int) -> Sentences:
     Raises `InterpError` where the grammar has not so many.
     """
     tested = tuple(document.text for document in grammar(held_out, seed=HELD_OUT_SEED))
-    drawn = tuple(document.text for document in grammar(training, seed=TRAINING_SEED + seed))
+    drawn = grammar(training, seed=TRAINING_SEED + seed).documents
     unseen = frozenset(tested)
-    kept = tuple(text for text in drawn if text not in unseen)
-    return Sentences(kept, tested, len(drawn) - len(kept))
+    kept = [document for document in drawn if document.text not in unseen]
+    attractors = tuple(document.text for document in kept if (document.relations or ())[:5] == ATTRACTOR)
+    return Sentences(tuple(document.text for document in kept), tested, attractors, len(drawn) - len(kept))
 
 
 def digest(sentences: Sequence[str]) -> str:
