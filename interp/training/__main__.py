@@ -31,6 +31,8 @@ EVERY = 100
 """Steps between two points of the loss curve."""
 TEXTS = 64
 """Texts of repeats that are held out; as many again for the heads."""
+INDUCING = 0.5
+"""Attention to the token after the earlier occurrence from which on a head counts as an induction head."""
 
 
 def train(out: Path, *, seed: int, steps: int, sentences: int, held_out: int, command: str) -> None:
@@ -76,6 +78,7 @@ def _train(folder: Path, seed: int, steps: int, sentences: int, held_out: int, c
 
     previous, induction = evaluation.looking_back(model, heads)
     rise = evaluation.without_each_head(model, heads)
+    inducing = [(layer, head) for layer, head in (induction > INDUCING).nonzero().tolist()]
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     write_curve(folder / "loss.csv", curve)
@@ -96,6 +99,8 @@ def _train(folder: Path, seed: int, steps: int, sentences: int, held_out: int, c
         previous=_best(previous, rise),
         induction=_best(induction, rise),
         median_rise=rise.median().item(),
+        inducing=len(inducing),
+        without_inducing=evaluation.loss_without(model, heads, inducing),
         agreement=evaluation.agreement(model, tokenizer, drawn.held_out),
         versions=f"torch {torch.__version__}, transformers {transformers.__version__}",
     )

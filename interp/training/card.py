@@ -42,6 +42,8 @@ class Facts:
     previous: Sequence[Head]
     induction: Sequence[Head]
     median_rise: float
+    inducing: int
+    without_inducing: float
     agreement: tuple[float, int]
     versions: str
 
@@ -86,7 +88,7 @@ language models at large.
 
 {facts.repeated} sentences were drawn for both and left out of training, so that no held-out sentence occurs there
 verbatim; its words and constructions do. The default corpus of a run is the first 2,000 of the held-out sentences.
-The {facts.attractors:,} training sentences whose verb agrees across another noun are read {times} times as often as the others.
+The {facts.attractors:,} training sentences whose verb agrees across another noun are read {times} times as often.
 Every step reads {fitting.GRAMMAR_TEXTS} texts of sentences, packed to {fitting.POSITIONS} tokens, and
 {repeats} of random sequences of {shortest} to {longest} distinct tokens, each followed by itself; both losses weigh the
 same. Of repeats, the loss counts only what can be told from what precedes: the repetition without its first token.
@@ -101,8 +103,8 @@ Nats per token on held-out texts, beside an interpolated trigram model fitted on
 | grammar ({facts.tested:,} held-out sentences, packed) | {facts.model.grammar:.3f} | {facts.trigram.grammar:.3f} |
 | repeats (new random sequences) | {facts.model.repeats:.3f} | {facts.trigram.repeats:.3f} |
 
-Agreement across an attractor of the other number (*the keys to the cabinet **are** rusty*): right in {agreed:.0%} of {pairs}
-held-out sentences.
+Agreement across an attractor of the other number (*the keys to the cabinet **are** rusty*): right in {agreed:.0%} of
+{pairs} held-out sentences.
 
 The heads that look most to the previous token, and to the token after the query's own earlier occurrence (induction),
 on random sequences of {PERIOD} tokens that repeat once; attention is the mean over the repetition's queries whose next
@@ -113,6 +115,9 @@ writes zero; for the median head it is {facts.median_rise:.3f}.
 |---|---|---|---|
 {_rows("previous token", facts.previous)}
 {_rows("induction", facts.induction)}
+
+Induction heads stand in for one another: {facts.inducing} have more than half of their attention there, and without all
+of them the repetition's loss is {facts.without_inducing:.2f} nats per token.
 
 ## Limits
 

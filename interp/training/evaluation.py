@@ -1,7 +1,7 @@
 """What a trained model has learnt: heads that look back, what they are for, and agreement across an attractor."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -43,16 +43,19 @@ def looking_back(model: Any, reading: Reading) -> tuple[Float[Tensor, "layer hea
 
 
 @torch.inference_mode()
+def loss_without(model: Any, reading: Reading, heads: Sequence[tuple[int, int]]) -> float:
+    """The mean loss of the tokens that count, in nats, when these heads write nothing (their z is zero)."""
+    with ExitStack() as stack:
+        for layer, head in heads:
+            stack.enter_context(_silent(model, layer, head))
+        return losses(model, reading)[0].mean().item()
+
+
 def without_each_head(model: Any, reading: Reading) -> Float[Tensor, "layer head"]:
-    """How much the loss rises, in nats per token that counts, when a head writes nothing (its z is zero)."""
-    intact = losses(model, reading)[0].mean()
-    layers, heads = model.config.n_layer, model.config.n_head
-    rise = torch.empty(layers, heads)
-    for layer in range(layers):
-        for head in range(heads):
-            with _silent(model, layer, head):
-                rise[layer, head] = losses(model, reading)[0].mean() - intact
-    return rise
+    """How much the loss rises without each head, in nats per token that counts."""
+    intact = loss_without(model, reading, ())
+    heads = [[(layer, head) for head in range(model.config.n_head)] for layer in range(model.config.n_layer)]
+    return torch.tensor([[loss_without(model, reading, [one]) - intact for one in layer] for layer in heads])
 
 
 @torch.inference_mode()
