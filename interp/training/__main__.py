@@ -101,7 +101,8 @@ def _train(folder: Path, seed: int, steps: int, sentences: int, held_out: int, c
         median_rise=rise.median().item(),
         inducing=len(inducing),
         without_inducing=evaluation.loss_without(model, heads, inducing),
-        agreement=evaluation.agreement(model, tokenizer, drawn.held_out),
+        plural=evaluation.agreement(model, tokenizer, drawn.held_out, plural=True),
+        singular=evaluation.agreement(model, tokenizer, drawn.held_out, plural=False),
         versions=f"torch {torch.__version__}, transformers {transformers.__version__}",
     )
     (folder / "README.md").write_text(card(facts), encoding="utf-8")

@@ -44,7 +44,8 @@ class Facts:
     median_rise: float
     inducing: int
     without_inducing: float
-    agreement: tuple[float, int]
+    plural: tuple[float, int]
+    singular: tuple[float, int]
     versions: str
 
 
@@ -60,7 +61,7 @@ def write_curve(path: Path, rows: Sequence[tuple[int, Loss, Loss]]) -> None:
 
 def card(facts: Facts) -> str:
     """The model's card, in Markdown."""
-    agreed, pairs = facts.agreement
+    (plural, of_plural), (singular, of_singular) = facts.plural, facts.singular
     (trained, trained_hash), (held_out, held_out_hash) = facts.training, facts.held_out
     times = texts.ATTRACTOR_TIMES
     repeats, shortest, longest = fitting.REPEATS_TEXTS, texts.SHORTEST, texts.LONGEST
@@ -103,8 +104,8 @@ Nats per token on held-out texts, beside an interpolated trigram model fitted on
 | grammar ({facts.tested:,} held-out sentences, packed) | {facts.model.grammar:.3f} | {facts.trigram.grammar:.3f} |
 | repeats (new random sequences) | {facts.model.repeats:.3f} | {facts.trigram.repeats:.3f} |
 
-Agreement across an attractor of the other number (*the keys to the cabinet **are** rusty*): right in {agreed:.0%} of
-{pairs} held-out sentences.
+Agreement across an attractor of the other number (*the keys to the cabinet **are** rusty*), in held-out sentences: right
+in {plural:.0%} of {of_plural} with a plural subject, in {singular:.0%} of {of_singular} with a singular one.
 
 The heads that look most to the previous token, and to the token after the query's own earlier occurrence (induction),
 on random sequences of {PERIOD} tokens that repeat once; attention is the mean over the repetition's queries whose next

@@ -59,12 +59,14 @@ def without_each_head(model: Any, reading: Reading) -> Float[Tensor, "layer head
 
 
 @torch.inference_mode()
-def agreement(model: Any, tokenizer: Any, sentences: Sequence[str]) -> tuple[float, int]:
+def agreement(model: Any, tokenizer: Any, sentences: Sequence[str], *, plural: bool) -> tuple[float, int]:
     """How often the verb is likelier than the same verb in the other number, and over how many sentences.
 
-    Over sentences that open with a noun, another noun of the other number after a preposition, and such a verb.
+    Over sentences that open with a noun of this number, another noun of the other after a preposition, and such a
+    verb. A model that always says the same is right in all sentences of one number, and in none of the other.
     """
-    right = [_right(model, tokenizer, words) for words in map(str.split, sentences) if _has_attractor(words)]
+    asked = [words for words in map(str.split, sentences) if _has_attractor(words) and words[1].endswith("s") == plural]
+    right = [_right(model, tokenizer, words) for words in asked]
     return (float(np.mean(right)) if right else float("nan")), len(right)
 
 
