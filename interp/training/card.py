@@ -104,8 +104,8 @@ Nats per token on held-out texts, beside an interpolated trigram model fitted on
 | grammar ({facts.tested:,} held-out sentences, packed) | {facts.model.grammar:.3f} | {facts.trigram.grammar:.3f} |
 | repeats (new random sequences) | {facts.model.repeats:.3f} | {facts.trigram.repeats:.3f} |
 
-Agreement across an attractor of the other number (*the keys to the cabinet **are** rusty*), in held-out sentences: right
-in {plural:.0%} of {of_plural} with a plural subject, in {singular:.0%} of {of_singular} with a singular one.
+Agreement across an attractor of the other number (*the keys to the cabinet **are** rusty*), in held-out sentences:
+right in {plural:.0%} of {of_plural} with a plural subject, in {singular:.0%} of {of_singular} with a singular one.
 
 The heads that look most to the previous token, and to the token after the query's own earlier occurrence (induction),
 on random sequences of {PERIOD} tokens that repeat once; attention is the mean over the repetition's queries whose next
