@@ -1,6 +1,6 @@
 """What every attention head of a pretrained transformer looks at, and whether it matters.
 
-model = interp.load_model("minilm")            # or a directory, or a name on the hub
+model = interp.load_model("minilm")            # or "small", a directory, a name on the hub
 corpus = interp.read_conllu("en_ewt-ud-dev.conllu")
 scores = interp.score(model, corpus, roles=interp.roles.syntax())
 effects = interp.ablate(model, corpus, replacement="mean")

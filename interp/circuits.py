@@ -49,9 +49,6 @@ def circuit_table(model: HeadModel, progress: Progress = silent) -> pd.DataFrame
     slices = find_slices(model)
     length = min(POSITIONS, model.positions)
     apart = np.arange(length)[:, None] - np.arange(length)[None, :]
-    visible = (apart >= 0) | (not model.causal)
-    if opened.window is not None:
-        visible &= apart < opened.window
     through = from_head_to_embedding(opened)
     through = None if through is None else through.cpu().double()
     positions = position_embeddings(opened, length)
@@ -59,7 +56,9 @@ def circuit_table(model: HeadModel, progress: Progress = silent) -> pd.DataFrame
     for number, layer in enumerate(progress(slices, "weights")):
         # every layer reads through a norm of its own
         read = positions if positions is None or layer.norm is None else _normed(layer.norm, positions)
-        ends = Ends(read, through, visible)
+        window = opened.windows[number]
+        nearby = apart >= 0 if model.causal else np.ones_like(apart, dtype=bool)
+        ends = Ends(read, through, nearby if window is None else nearby & (abs(apart) < window))
         heads = len(layer.query)
         for head in model.heads[number * heads : (number + 1) * heads]:
             row = {"site": head.site, "layer": head.layer, "head": head.head}

@@ -1,6 +1,7 @@
 """Which layers of a model see alike: only among those can one ask the same queries and compare with one guess."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from jaxtyping import Bool
 from torch import Tensor
@@ -33,5 +34,5 @@ def visible_keys(model: HeadModel, batch: Batch) -> Visible:
 
 def seen_from(model: HeadModel, batch: Batch, sight: Sight) -> Bool[Tensor, "batch query key"]:
     """The keys that each query of this sight may attend to."""
-    # a model of one site is asked for no site: it may know of none
-    return model.visible(batch) if sight == ("self", 0) else model.visible(batch, *sight)
+    visible: Any = model.visible  # a model of one site need not know of any
+    return visible(batch) if sight == ("self", 0) else visible(batch, *sight)

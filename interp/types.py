@@ -267,10 +267,10 @@ class HeadModel(Protocol):
         """Raw texts as the tokenizer cuts them, special tokens included, truncated to `positions`."""
         ...
 
-    def visible(self, batch: Batch, site: Site = "self", layer: int = 0) -> Bool[Tensor, "batch query key"]:
+    def visible(self, batch: Batch) -> Bool[Tensor, "batch query key"]:
         """The keys each query may attend to by the model's construction: never padding, never the future if causal.
 
-        Only models with several sites are asked for another than `self`, and only `Windowed` ones for another layer.
+        A model with several sites, or windows of several widths, takes the site and the layer after the batch.
         """
         ...
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from interp.models.attention import AttentionModel
 from interp.models.loading import from_transformers
 from interp.sights import visible_keys
 from interp.tallies import ShapeTally, stream
-from interp.types import Corpus, Head
+from interp.types import Corpus, Head, Site
 from tests.conftest import assert_close, byte_level_tokenizer, seeded
 
 SOURCES = ("The cat sat on the mat.", "There was a park.", "The dog saw the cat, and the cat saw the dog.")
@@ -163,14 +163,14 @@ def test_attention_is_spent_on_what_is_visible_and_nothing_else(case: Case) -> N
 
 
 def test_what_the_heads_contribute_adds_up_to_what_the_projection_gives(case: Case) -> None:
-    z: dict[tuple[str, int], torch.Tensor] = {}
-    given: dict[tuple[str, int], torch.Tensor] = {}
+    z: dict[tuple[Site, int], torch.Tensor] = {}
+    given: dict[tuple[Site, int], torch.Tensor] = {}
+
+    def keep(module: Any, _args: Any, output: torch.Tensor, at: tuple[Site, int]) -> None:
+        given[at] = output if module.bias is None else output - module.bias
+
     handles = [
-        layer.projection.register_forward_hook(
-            lambda module, _args, out, at=(layer.site, layer.number): given.update(
-                {at: out - (0.0 if module.bias is None else module.bias)}
-            )
-        )
+        layer.projection.register_forward_hook(partial(keep, at=(layer.site, layer.number)))
         for layer in case.model.layers
     ]
     case.model.run(case.batch, z=lambda site, layer, one: z.update({(site, layer): one}))

