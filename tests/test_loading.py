@@ -18,6 +18,7 @@ import interp
 from interp.errors import InterpError, ModelError
 from interp.models import folder as folders
 from interp.models import loading
+from interp.models.attention import AttentionModel
 from tests.conftest import (
     Case,
     assert_close,
@@ -110,7 +111,8 @@ def test_a_broken_weight_file(folder: Path) -> None:
     ("changes", "problem"),
     [
         ({"model_type": "perceptron"}, "perceptron"),
-        ({"model_type": "vit"}, "no language model"),
+        ({"model_type": "vit"}, "it reads pictures"),
+        ({"model_type": "clip"}, "no language model"),
         ({"num_attention_heads": 5}, "multiple of the number of attention heads"),
         ({"model_type": "distilbert", "architectures": ["DistilBertForMaskedLM"]}, "lacks"),
     ],
@@ -143,21 +145,28 @@ def test_an_architecture_that_keeps_its_attention_to_itself(tmp_path: Path) -> N
     tokenizer = byte_level_tokenizer()
     config = transformers.GPTJConfig(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=4, rotary_dim=4)
     folder = save(seeded(transformers.GPTJForCausalLM, config), tokenizer, tmp_path / "gptj")
-    with pytest.raises(ModelError, match=r"'gptj'.*does not send its attention through.*model.backend=bridge"):
+    with pytest.raises(
+        ModelError, match=r"'gptj', 0 were seen to attend through transformers' interface.*model.backend=bridge"
+    ):
         loading.local(folder, backend="attention")
     assert loading.local(folder).provenance["backend"] == "bridge"
 
 
 @pytest.mark.real
-def test_an_encoder_decoder(shared: Path) -> None:
-    with pytest.raises(ModelError, match=r"'aren-transliteration' is an encoder-decoder .*Allowed: encoder-only"):
-        loading.local(shared / "models" / "aren-transliteration")
+def test_an_encoder_decoder_has_one_way_in(shared: Path) -> None:
+    folder = shared / "models" / "aren-transliteration"
+    with pytest.raises(ModelError, match=r"'aren-transliteration' is an encoder-decoder.*model.backend=attention"):
+        loading.local(folder, backend="bridge")
+    assert loading.local(folder).provenance["backend"] == "attention"
 
 
-def test_an_encoder_decoder_of_one_s_own() -> None:
+def test_an_encoder_decoder_that_cannot_begin() -> None:
     config = transformers.T5Config(vocab_size=70, d_model=32, num_layers=1, num_heads=4, d_ff=32, d_kv=8)
-    with pytest.raises(ModelError, match=r"'T5ForConditionalGeneration' is an encoder-decoder \(t5\)"):
-        interp.from_transformers(transformers.T5ForConditionalGeneration(config), word_piece_tokenizer())
+    config.decoder_start_token_id = None
+    model = interp.from_transformers(transformers.T5ForConditionalGeneration(config), word_piece_tokenizer())
+    assert isinstance(model, AttentionModel)
+    with pytest.raises(ModelError, match=r"this t5 names no decoder_start_token_id.*Set it in config\.json"):
+        model.encode_targets(["The cat."])
 
 
 class SlowTokenizer(transformers.PreTrainedTokenizer):

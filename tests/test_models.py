@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from interp.models import loading
 from interp.models.bridge import BridgeModel
 from interp.models.interface import WATCH
 from interp.models.loading import Model
+from interp.models.text import windows
 from interp.types import Batch, HeadModel, Output
 from tests.conftest import (
     HEADS,
@@ -157,7 +159,7 @@ def test_contributions_and_the_bias_add_up_to_the_output_projection(case: Case) 
 
 def test_an_attention_that_is_not_there_is_refused(tiny_gpt2: Case) -> None:
     z = torch.zeros(1, 1, HEADS, 8)
-    with pytest.raises(ModelError, match=r"no 'cross' attention.*Allowed: 'self'"):
+    with pytest.raises(ModelError, match=r"no layer 0 of 'cross' attention.*Its sites: self"):
         tiny_gpt2.model.contribution(0, z, site="cross")
 
 
@@ -350,12 +352,15 @@ def gpt_neo() -> Any:
     return seeded(transformers.GPTNeoForCausalLM, config)
 
 
-@pytest.mark.parametrize(
-    ("make", "kinds"), [(qwen_of_two_minds, "full_attention, sliding_attention"), (gpt_neo, "global, local")]
-)
-def test_layers_that_see_differently_are_refused(make: Callable[[], Any], kinds: str) -> None:
-    with pytest.raises(ModelError, match=rf"{kinds}.*Allowed here: full attention or one sliding window"):
-        loading.from_transformers(make(), metaspace_tokenizer())
+@pytest.mark.parametrize("make", [qwen_of_two_minds, gpt_neo])
+def test_layers_that_see_differently_each_have_their_window(make: Callable[[], Any]) -> None:
+    assert loading.from_transformers(make(), metaspace_tokenizer()).windows == (None, 3)
+
+
+def test_layers_that_see_nobody_knows_what_are_refused() -> None:
+    config = SimpleNamespace(model_type="llama4", sliding_window=3, layer_types=["chunked_attention"])
+    with pytest.raises(ModelError, match=r"'odd' \(chunked_attention\).*Allowed: full attention and sliding windows"):
+        windows(config, 1, "odd")
 
 
 # Text to tokens

@@ -93,7 +93,7 @@ def windows(config: Any, layers: int, name: str) -> tuple[int | None, ...]:
     kinds = list(listed or ["full_attention" if width is None else "sliding_attention"] * layers)
     if unknown := set(kinds) - {"full_attention", "global", "sliding_attention", "local"}:
         raise ModelError(
-            f"The attention of {name!r} ({', '.join(sorted(unknown))}) is of a kind whose keys are not known here. "
+            f"Attention in {name!r} ({', '.join(sorted(unknown))}) is of a kind whose keys are not known here. "
             "Allowed: full attention and sliding windows, in any order of layers."
         )
     # without a causal mask transformers counts the distance, to which the token itself is added here
