@@ -13,7 +13,7 @@ import transformers
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from interp import effects, load_model, metrics, roles
+from interp import effects, load_model, metrics, prove, roles
 from interp.analysis import tally_roles
 from interp.corpora.batching import Group, encode
 from interp.corpora.text import text_document
@@ -22,7 +22,7 @@ from interp.models.attention import AttentionModel
 from interp.models.loading import from_transformers
 from interp.sights import visible_keys
 from interp.tallies import ShapeTally, stream
-from interp.types import Corpus, Head, Site
+from interp.types import Batch, Corpus, Head, Site
 from tests.conftest import assert_close, byte_level_tokenizer, seeded
 
 SOURCES = ("The cat sat on the mat.", "There was a park.", "The dog saw the cat, and the cat saw the dog.")
@@ -424,3 +424,37 @@ def test_a_real_model_writes_what_its_card_says_and_attends_as_transformers_says
         for (site, layer), pattern in seen.items():
             alone = expected[site][layer][0]
             torch.testing.assert_close(pattern[number, :, : alone.shape[1], : alone.shape[2]], alone, atol=1e-5, rtol=0)
+
+
+# The gate
+
+
+def test_the_gate_proves_every_site(case: Case) -> None:
+    checks = {check.name: check for check in prove(case.model, corpus())}
+    assert all(check.deviation is not None and check.passed for check in checks.values())
+    assert {"heads_add_up", "head_map", "same_as_unhooked", "padding_changes_nothing"} <= checks.keys()
+
+
+@pytest.mark.parametrize("broken", SITES)
+def test_the_gate_names_heads_that_are_mixed_up_at_one_site(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case("marian")
+    right = AttentionModel.contribution
+
+    def wrong(self: AttentionModel, layer: int, z: torch.Tensor, site: Site = "self") -> torch.Tensor:
+        return right(self, layer, z.flip(2) if site == broken else z, site)
+
+    monkeypatch.setattr(AttentionModel, "contribution", wrong)
+    with pytest.raises(ModelError, match=rf"heads_add_up \([^)]*\({broken}\)"):
+        prove(case.model, corpus())
+
+
+def test_the_gate_sees_attention_beyond_what_is_said_to_be_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case("bart")
+    right = AttentionModel.visible
+
+    def wrong(self: AttentionModel, batch: Batch, site: Site = "self", layer: int = 0) -> torch.Tensor:
+        return right(self, batch, site, layer).tril()
+
+    monkeypatch.setattr(AttentionModel, "visible", wrong)
+    with pytest.raises(ModelError, match="nothing_invisible_is_seen"):
+        prove(case.model, corpus())

@@ -1,5 +1,7 @@
 """Layer × head maps: where the roles are, which heads matter, and what heads are made of."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -54,7 +56,9 @@ def role_maps(scores: pd.DataFrame, roles: pd.DataFrame) -> Figure:
 
     sites = list(dict.fromkeys(scores["site"]))
     shapes = {site: _shape(scores[scores["site"] == site]) for site in sites}
-    names = [(family, site) for family in families_in(shown["family"]) for site in sites]
+    # a family is asked of some sites only
+    asked = set(zip(shown["family"], shown["site"], strict=True))
+    names = [(family, site) for family in families_in(shown["family"]) for site in sites if (family, site) in asked]
     layers, heads = max(shape[0] for shape in shapes.values()), max(shape[1] for shape in shapes.values())
     across = len(sites) if len(sites) > 1 else 1 if heads > 8 >= layers else 2
     rows = -(-len(names) // across)
@@ -107,7 +111,10 @@ def effect_map(effects: pd.DataFrame) -> Figure:
     shapes = {site: _shape(effects[effects["site"] == site]) for site in sites}
     layers = max(shape[0] for shape in shapes.values())
     rows = [(metric, site) for metric in metrics for site in sites]
-    across = len(ablations)
+    # one ablation of several sites: the sites stand side by side
+    beside_each_other = len(ablations) == 1 and len(sites) > 1
+    across = len(sites) if beside_each_other else len(ablations)
+    rows = [(metric, sites) for metric in metrics] if beside_each_other else rows
     width = COLUMN_WIDTH if across == 1 else FULL_WIDTH
     cell = min(0.2, max(0.1, (width - 1) / across / max(shape[1] for shape in shapes.values())), 3 / layers)
     figure = new_figure(width, len(rows) * max(layers * cell + 0.45, 1.5) + 0.25)
@@ -119,16 +126,15 @@ def effect_map(effects: pd.DataFrame) -> Figure:
         signed = metric not in SIZES_OF_CHANGE and bool(of_metric["p"].notna().any() or (values < 0).any())
         norm, colours = _scale(values, signed)
         metric_axes = [grid[row] for row, (name, _) in enumerate(rows) if name == metric]
-        for site, site_axes in zip(sites, metric_axes, strict=True):
-            for ablation, axes in zip(ablations, site_axes, strict=True):
-                here = of_metric[(of_metric["site"] == site) & (of_metric["ablation"] == ablation)]
-                cells = _grid(here, floats(here["effect"]), shapes[site])
-                _heat_map(axes, cells, norm, colours, (width - 1.2) / across - 0.25)
-                axes.set_title(f"{ablation} ablation" if len(sites) == 1 else f"{ablation} ablation, {site}")
-                sure = here[floats(here["q"]) <= 0.05]
-                axes.scatter(sure["head"], sure["layer"], s=5, color="black", edgecolors="white", linewidths=0.4)
+        for (site, ablation), axes in zip(product(sites, ablations), np.concatenate(metric_axes), strict=True):
+            here = of_metric[(of_metric["site"] == site) & (of_metric["ablation"] == ablation)]
+            cells = _grid(here, floats(here["effect"]), shapes[site])
+            _heat_map(axes, cells, norm, colours, (width - 1.2) / across - 0.25)
+            axes.set_title(f"{ablation} ablation" if len(sites) == 1 else f"{ablation} ablation, {site}")
+            sure = here[floats(here["q"]) <= 0.05]
+            axes.scatter(sure["head"], sure["layer"], s=5, color="black", edgecolors="white", linewidths=0.4)
         label = f"effect on {metric_label(metric)}"
-        tall = len(sites) * layers * cell
+        tall = len(metric_axes) * layers * cell
         if tall < 2:
             label = label.replace(" on ", " on\n").replace(" (", "\n(")
         bar_height = min(tall, 2.2)
@@ -314,6 +320,7 @@ def _short(role: str) -> tuple[str, str]:
     name, _, way = role.partition(".")
     if way in ("to_governor", "to_dependent"):
         return name, "→gov" if way == "to_governor" else "→dep"
-    if name.startswith("offset"):
-        return name.removeprefix("offset").replace("-", "−"), ""
+    for beginning, short in (("offset", ""), ("diagonal", "diag"), ("source-", "")):
+        if name.startswith(beginning):
+            return short + name.removeprefix(beginning).replace("-", "−"), ""
     return name, ""
