@@ -122,3 +122,29 @@ def test_a_broken_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(CorpusError, match="cannot be read on"):
         read_text(path)
+
+
+# Targets
+
+
+def test_each_document_has_the_line_of_its_target(tmp_path: Path) -> None:
+    (tmp_path / "source.txt").write_text("one two\n\nthree\nfour\n")
+    (tmp_path / "target.txt").write_text("eins zwei\n\ndrei\nvier\n")
+    corpus = read_text(tmp_path / "source.txt", target=tmp_path / "target.txt")
+    pairs = [(document.text, document.target.text) for document in corpus if document.target is not None]
+    assert pairs == [("one two", "eins zwei"), ("three", "drei"), ("four", "vier")]
+    assert [document.target.block for document in corpus if document.target] == [document.block for document in corpus]
+    assert corpus.digest != read_text(tmp_path / "source.txt").digest
+    limited = read_text(tmp_path / "source.txt", limit=2, target=tmp_path / "target.txt")
+    assert [document.target.text for document in limited if document.target] == ["eins zwei", "drei"]
+
+
+@pytest.mark.parametrize(
+    ("target", "phrase"),
+    [("eins\nzwei\n", "it has 2 lines"), ("a\nb\nc\nd\n", "it has 4 lines"), ("eins\n \ndrei\n", "line is blank")],
+)
+def test_targets_that_do_not_go_along_are_refused(tmp_path: Path, target: str, phrase: str) -> None:
+    (tmp_path / "source.txt").write_text("one\ntwo\nthree\n")
+    (tmp_path / "target.txt").write_text(target)
+    with pytest.raises(CorpusError, match=phrase):
+        read_text(tmp_path / "source.txt", target=tmp_path / "target.txt")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from interp.corpora.text import check_limit, digest, existing_file, limit_notes, numbered_lines, stem
+from interp.corpora.text import check_limit, digest, existing_file, limit_notes, numbered_lines, stem, with_targets
 from interp.errors import CorpusError, InterpError, closest
 from interp.types import Corpus, Document
 
@@ -59,10 +59,16 @@ class _Word(NamedTuple):
 
 
 def read_conllu(
-    path: str | Path, *, unit: str = "sentence", limit: int | None = None, subtypes: bool = False
+    path: str | Path,
+    *,
+    unit: str = "sentence",
+    limit: int | None = None,
+    subtypes: bool = False,
+    target: str | Path | None = None,
 ) -> Corpus:
     """A CoNLL-U file, `.gz` too, one document per `unit` (`sentence` or `document`); stops after `limit` documents.
 
+    `target` is a text file with a line for each document: what an encoder-decoder shall have written from it.
     Raises CorpusError, with the line, where what is read is not CoNLL-U; InterpError for another unit or a limit
     below 1.
     """
@@ -72,7 +78,8 @@ def read_conllu(
     if not documents:
         raise CorpusError(path, None, "it holds no sentence; allowed is one or more. Give a file with sentences.")
     notes = limit_notes(path, limit, len(documents))
-    return Corpus(stem(path), documents, digest(path), subtypes=subtypes, notes=notes)
+    corpus = Corpus(stem(path), documents, digest(path), subtypes=subtypes, notes=notes)
+    return corpus if target is None else with_targets(corpus, target)
 
 
 def conllu_documents(path: str | Path, unit: str = "sentence") -> Iterator[Document]:

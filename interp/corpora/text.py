@@ -5,7 +5,8 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -49,20 +50,23 @@ def sentence(text: str | None) -> Corpus:
     return Corpus("sentence", (document,), hashlib.sha256(document.text.encode()).hexdigest())
 
 
-def read_text(path: str | Path, *, limit: int | None = None) -> Corpus:
+def read_text(path: str | Path, *, limit: int | None = None, target: str | Path | None = None) -> Corpus:
     """A plain text file, `.gz` too: every line that is not blank is one document. Stops after `limit` documents.
 
+    `target` is a file whose lines are what an encoder-decoder shall have written from those of this one.
     Raises CorpusError where the file is missing, not UTF-8 or without text; InterpError where `limit` is below 1.
     """
     path = existing_file(path)
     check_limit(limit)
     documents: list[Document] = []
+    lines: list[int] = []
     blank = 0
-    for _, line in numbered_lines(path):
+    for number, line in numbered_lines(path):
         if not line.strip():
             blank += 1
             continue
         documents.append(text_document(line))
+        lines.append(number)
         if len(documents) == limit:
             break
     if not documents:
@@ -70,7 +74,35 @@ def read_text(path: str | Path, *, limit: int | None = None) -> Corpus:
     notes = limit_notes(path, limit, len(documents))
     if blank:
         notes = (*notes, f"{blank} blank {'line' if blank == 1 else 'lines'} skipped")
-    return Corpus(stem(path), tuple(documents), digest(path), notes=notes)
+    corpus = Corpus(stem(path), tuple(documents), digest(path), notes=notes)
+    return corpus if target is None else with_targets(corpus, target, lines)
+
+
+def with_targets(corpus: Corpus, path: str | Path, lines: Sequence[int] | None = None) -> Corpus:
+    """The same documents, each with the line of the file that belongs to it: its number in `lines`, else in order.
+
+    Raises CorpusError where a line is missing or blank, and where lines are left over though the corpus is whole.
+    """
+    path = existing_file(path)
+    texts = dict(numbered_lines(path))
+    wanted = list(lines) if lines is not None else list(range(1, len(corpus) + 1))
+    whole = not any(note.startswith("the first ") for note in corpus.notes)
+    if len(texts) < wanted[-1] or (whole and any(text.strip() for n, text in texts.items() if n > wanted[-1])):
+        raise CorpusError(
+            path,
+            None,
+            f"it has {len(texts)} lines, and the last document of {corpus.name!r} belongs to line {wanted[-1]}. Allowed: "
+            "one line a document. Give the file that was made from this corpus.",
+        )
+    blank = next((number for number in wanted if not texts[number].strip()), None)
+    if blank is not None:
+        raise CorpusError(path, blank, "the line is blank; allowed is a target with at least one word. Fill it in.")
+    documents = tuple(
+        replace(document, target=text_document(texts[number], document.source))
+        for document, number in zip(corpus, wanted, strict=True)
+    )
+    both = hashlib.sha256(f"{corpus.digest} {digest(path)}".encode()).hexdigest()
+    return replace(corpus, documents=documents, digest=both, notes=(*corpus.notes, f"targets from {path}"))
 
 
 def existing_file(path: str | Path) -> Path:
