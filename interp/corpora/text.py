@@ -91,8 +91,8 @@ def with_targets(corpus: Corpus, path: str | Path, lines: Sequence[int] | None =
         raise CorpusError(
             path,
             None,
-            f"it has {len(texts)} lines, and the last document of {corpus.name!r} belongs to line {wanted[-1]}. Allowed: "
-            "one line a document. Give the file that was made from this corpus.",
+            f"it has {len(texts)} lines, and the last document of {corpus.name!r} belongs to line {wanted[-1]}; "
+            "allowed is one line a document. Give the file that was made from this corpus.",
         )
     blank = next((number for number in wanted if not texts[number].strip()), None)
     if blank is not None:
