@@ -225,7 +225,7 @@ def _named_sets(table: pd.DataFrame, sets: Mapping[str, Sequence[Head]], heads: 
     """The rows of sets under their names, beside the sum of the effects of their heads alone."""
     names, members = list(sets), list(sets.values())
     alone = heads.set_index([*HEAD, "metric"]).effect
-    written = [" ".join(f"{head.layer}.{head.head}" for head in some) for some in members]
+    written = [" ".join(_written(head) for head in some) for some in members]
     sums = [
         sum(alone.get((*head, metric), float("nan")) for head in members[number])
         for number, metric in zip(table.layer, table.metric, strict=True)
@@ -237,6 +237,11 @@ def _named_sets(table: pd.DataFrame, sets: Mapping[str, Sequence[Head]], heads: 
         sum_of_effects=sums,
     )
     return rows[["set", "heads", "size", *[name for name in table if name not in HEAD], "sum_of_effects"]]
+
+
+def _written(head: Head) -> str:
+    place = f"{head.layer}.{head.head}"
+    return place if head.site == "self" else f"{head.site}:{place}"
 
 
 def _agreement(estimated: pd.DataFrame, exact: pd.DataFrame) -> float:

@@ -16,6 +16,7 @@ from interp.ablation.sets import head_sets
 from interp.corpora.batching import encode
 from interp.errors import InterpError
 from interp.models.attention import AttentionModel
+from interp.types import Head
 from tests.conftest import HEADS, LAYERS, Case, corpus_of, replaced_z
 
 TEXTS = ("The cat sat on the mat.", "There was a park.", "The dog saw the cat, and the cat saw the dog.")
@@ -66,6 +67,16 @@ def test_sets_and_layers_are_silenced_together(engine: str, tiny_gpt2: Case) -> 
 def test_what_is_no_set_is_refused(asked: Any, tiny_gpt2: Case) -> None:
     with pytest.raises(InterpError, match=r"^ablation\.sets"):
         head_sets(asked, tiny_gpt2.model.heads)
+
+
+def test_heads_of_several_sites_are_named_with_their_site() -> None:
+    heads = [Head(site, layer, head) for site in ("encoder", "cross") for layer in range(2) for head in range(2)]
+    assert head_sets({"a": ["cross L1H0", "encoder 0.1"]}, heads) == {"a": (heads[6], heads[1])}
+    assert head_sets("layers", heads)["cross layer 1"] == tuple(heads[6:])
+    assert len(head_sets("layers", heads)) == 4
+    for unclear in ("L1H0", "decoder L1H0"):
+        with pytest.raises(InterpError, match=r"no head of this model\. Allowed: cross L0H0 to cross L1H1"):
+            head_sets({"a": [unclear]}, heads)
 
 
 # Memory

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from interp.errors import InterpError, closest
 from interp.types import Head
 
-NOTATION = re.compile(r"L(\d+)H(\d+)|(\d+)\.(\d+)")
+NOTATION = re.compile(r"(?:(?P<site>[a-z]+) )?(?:L(\d+)H(\d+)|(\d+)\.(\d+))")
 
 HeadSets = str | Mapping[str, Sequence[object]]
-"""`layers`, or names with heads such as `L2H10` or `"2.10"`."""
+"""`layers`, or names with heads such as `L2H10` or `"2.10"`; `cross L2H10` in a model with several sites."""
 
 
 def head_sets(asked: HeadSets, heads: Sequence[Head]) -> dict[str, tuple[Head, ...]]:
@@ -17,7 +17,9 @@ def head_sets(asked: HeadSets, heads: Sequence[Head]) -> dict[str, tuple[Head, .
     if asked == "layers":
         layers = sorted({(head.site, head.layer) for head in heads})
         return {
-            f"layer {layer}": tuple(head for head in heads if (head.site, head.layer) == (site, layer))
+            (f"layer {layer}" if site == "self" else f"{site} layer {layer}"): tuple(
+                head for head in heads if (head.site, head.layer) == (site, layer)
+            )
             for site, layer in layers
         }
     if isinstance(asked, str) or not asked:
@@ -26,17 +28,21 @@ def head_sets(asked: HeadSets, heads: Sequence[Head]) -> dict[str, tuple[Head, .
 
 
 def _heads(name: str, written: Iterable[object], heads: Sequence[Head]) -> list[Head]:
-    known = {(head.layer, head.head): head for head in heads}
+    known = {(head.site, head.layer, head.head): head for head in heads}
+    sites = list(dict.fromkeys(head.site for head in heads))
     found: dict[Head, None] = {}
     for one in written:
         match = NOTATION.fullmatch(one) if isinstance(one, str) else None
-        layer, head = (number for number in match.groups() if number is not None) if match else (-1, -1)
-        place = (int(layer), int(head))
+        layer, head = [int(n) for n in match.groups()[1:] if n is not None] if match else (-1, -1)
+        # without a site a head of a model with several could be any of them
+        site = (match["site"] or sites[0]) if match and (match["site"] or len(sites) == 1) else ""
+        place = (site, layer, head)
         if place not in known:
             layers, last = max(head.layer for head in heads), max(head.head for head in heads)
+            of = "" if len(sites) == 1 else f"{sites[-1]} "
             raise InterpError(
-                f"ablation.sets: {one!r} in {name!r} is no head of this model. Allowed: L0H0 to L{layers}H{last} "
-                "(a number such as 2.1 could be head 1 or head 10)."
+                f"ablation.sets: {one!r} in {name!r} is no head of this model. Allowed: {of}L0H0 to "
+                f"{of}L{layers}H{last} (a number such as 2.1 could be head 1 or head 10)."
             )
         found[known[place]] = None
     if not found:
