@@ -51,7 +51,7 @@ def run(
     batch = collate(encoded, [0], model)
     target = () if encoded.target is None else encoded.target.corpus.documents[0].words
     attention, visible = attention_table(model, batch, words, target, progress)
-    if attention.empty:
+    if not visible.any():
         raise InterpError(
             f"In {corpus.documents[0].text!r} no word can look at another. Give a sentence of two words or more."
         )

@@ -62,7 +62,11 @@ def halves(encoded: EncodedCorpus) -> tuple[EncodedCorpus, EncodedCorpus]:
     Raises `InterpError` where one of them is empty.
     """
     split = split_blocks(BLOCKS)
-    parts = [_documents_in(encoded, split[name].tolist()) for name in ("select", "confirm")]
+    blocks = [document.block for document in encoded.corpus]
+    parts = [
+        _documents_in(encoded, [number for number, block in enumerate(blocks) if block in split[name]])
+        for name in ("select", "confirm")
+    ]
     if not all(map(len, parts)):
         raise InterpError(
             f"The corpus {encoded.corpus.name!r} cannot be halved: all of its documents fall into one half "
@@ -71,13 +75,14 @@ def halves(encoded: EncodedCorpus) -> tuple[EncodedCorpus, EncodedCorpus]:
     return parts[0], parts[1]
 
 
-def _documents_in(encoded: EncodedCorpus, blocks: Sequence[int]) -> EncodedCorpus:
-    chosen = [i for i, document in enumerate(encoded.corpus) if document.block in blocks]
+def _documents_in(encoded: EncodedCorpus, chosen: Sequence[int]) -> EncodedCorpus:
     return EncodedCorpus(
         replace(encoded.corpus, documents=tuple(encoded.corpus.documents[i] for i in chosen)),
         tuple(encoded.encodings[i] for i in chosen),
         tuple(encoded.words[i] for i in chosen),
         {},
+        tuple(encoded.alternatives[i] for i in chosen) if encoded.alternatives else (),
+        None if encoded.target is None else _documents_in(encoded.target, chosen),
     )
 
 

@@ -13,13 +13,15 @@ import transformers
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from experiments import sentence
 from interp import effects, load_model, metrics, prove, roles
 from interp.analysis import tally_roles
 from interp.corpora.batching import Group, encode
 from interp.corpora.text import text_document
-from interp.errors import ModelError
+from interp.errors import InterpError, ModelError
 from interp.models.attention import AttentionModel
 from interp.models.loading import from_transformers
+from interp.pruning import halves
 from interp.sights import visible_keys
 from interp.tallies import ShapeTally, stream
 from interp.types import Batch, Corpus, Head, Site
@@ -424,6 +426,24 @@ def test_a_real_model_writes_what_its_card_says_and_attends_as_transformers_says
         for (site, layer), pattern in seen.items():
             alone = expected[site][layer][0]
             torch.testing.assert_close(pattern[number, :, : alone.shape[1], : alone.shape[2]], alone, atol=1e-5, rtol=0)
+
+
+def test_half_a_corpus_keeps_its_targets() -> None:
+    """As `experiment=pruning_curve` needs it."""
+    case = Case("bart")
+    texts = [f"The cat sat {number} times." for number in range(8)]
+    documents = tuple(replace(text_document(text), target=text_document(f"It is {text}")) for text in texts)
+    for half in halves(encode(case.model, Corpus("texts", documents, "none"))):
+        assert half.target is not None
+        pairs = zip(half.corpus, half.target.corpus, strict=True)
+        assert all(target.text == f"It is {document.text}" for document, target in pairs)
+        assert len(half.target.encodings) == len(half.target.words) == len(half)
+
+
+def test_a_sentence_of_one_word_has_nothing_to_show() -> None:
+    case = Case("bart")
+    with pytest.raises(InterpError, match="no word can look at another"):
+        sentence.run(case.model, Corpus("one", (text_document("Cats"),), "none"))
 
 
 # The gate

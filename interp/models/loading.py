@@ -354,9 +354,7 @@ def _as_saved(tokenizer: Any) -> Any:
 def _with_head(model: Any) -> tuple[Any, bool]:
     """The model itself, if it has a language head; else the same weights under a headed class, the head unused."""
     model.config._attn_implementation = "eager"
-    if type(model).__name__.endswith(
-        ("LMHeadModel", "ForCausalLM", "ForMaskedLM", "ForConditionalGeneration", "MTModel")
-    ):
+    if type(model).__name__.endswith(HEADED):
         return model, True
     headed = _factory(model.config).from_config(model.config, attn_implementation="eager", dtype=model.dtype)
     report = headed.base_model.load_state_dict(model.base_model.state_dict(), strict=False)
