@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from interp.models.loading import from_bridge as from_bridge
     from interp.models.loading import from_transformers as from_transformers
     from interp.models.loading import load_model as load_model
+    from interp.models.multihead import from_module as from_module
     from interp.models.weights import head_weights as head_weights
     from interp.results import load_runs as load_runs
 
@@ -41,6 +42,7 @@ _HOME = {
     "InterpError": "interp.errors",
     "from_bridge": "interp.models.loading",
     "from_transformers": "interp.models.loading",
+    "from_module": "interp.models.multihead",
     "load_model": "interp.models.loading",
     "head_weights": "interp.models.weights",
     "load_runs": "interp.results",

@@ -4,7 +4,7 @@ A role says where a head would look; a tally measures how much it does, in sums;
 A model offers two taps per attention layer: `pattern` (where each head looks) and `z` (what each head writes).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -28,7 +28,7 @@ Sight = tuple[Site, int]
 """A site and the first of its layers that see the same keys: what heads could have attended to."""
 
 Pattern = Float[Tensor, "batch head query key"]
-"""Attention weights of one layer; rows over `key` sum to one."""
+"""Attention weights of one layer; rows over `key` sum to one (to less where some goes to no token: `Sinking`)."""
 
 HeadOutput = Float[Tensor, "batch query head d_head"]
 """What each head of one layer writes, before the output projection mixes heads (`z`)."""
@@ -293,6 +293,14 @@ class Windowed(HeadModel, Protocol):
 
     windows: Sequence[int | None]
     """How many keys back each layer sees, the query included; None for all."""
+
+
+@runtime_checkable
+class Sinking(HeadModel, Protocol):
+    """A model some of whose attention goes to keys that are no token: learned ones, or zeros."""
+
+    sinks: Collection[Place]
+    """The attention layers that have such keys. What a rewritten row leaves of one goes to them, as it did before."""
 
 
 @runtime_checkable

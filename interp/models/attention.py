@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from interp.errors import ModelError
 from interp.models.interface import INTERFACE, Ingredients, Watch, watching
 from interp.models.layers import (
+    SITE_ORDER,
     Layer,
     answering,
     computing,
@@ -20,7 +21,7 @@ from interp.models.layers import (
     fused_activations,
     low_precision_weight,
 )
-from interp.models.targets import generate, target_encodings
+from interp.models.targets import ends, generate, target_encodings
 from interp.models.text import (
     base_of,
     check_offsets,
@@ -37,9 +38,6 @@ from interp.types import Batch, Clean, Encoding, Head, HeadOutput, Look, Output,
 
 WEIGHTS_AT_ONCE = 2**19
 """Attention weights looked at together: as many as a processor's cache holds (2 MiB)."""
-
-
-SITE_ORDER = ("self", "encoder", "decoder", "cross")
 
 
 class AttentionModel:
@@ -86,7 +84,7 @@ class AttentionModel:
 
     def encode_targets(self, texts: Sequence[str]) -> list[Encoding]:
         """What the decoder of an encoder-decoder reads: its start, the text, and the end."""
-        return target_encodings(self.tokenizer, texts, self.network.config, self.positions)
+        return target_encodings(self.tokenizer, texts, ends(self.network.config), self.positions)
 
     def write(self, encodings: Sequence[Encoding]) -> list[tuple[str, Encoding]]:
         """What an encoder-decoder writes from these sources, at every step the likeliest token."""

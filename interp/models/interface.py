@@ -35,13 +35,14 @@ class Ingredients:
     softcap: float | None
 
     def pattern(self) -> Pattern:
-        """Where each head looks: softmax of the scaled products, in float32."""
+        """Where each head looks: softmax of the scaled products, in float32 at least."""
         scores = (self.query @ self.key.mT).mul_(self.scaling)
         if self.softcap is not None:
             scores = torch.tanh(scores / self.softcap) * self.softcap
         if self.mask is not None:
             scores.add_(self.mask)
-        return torch.softmax(scores, dim=-1, dtype=torch.float32).to(self.query.dtype)
+        precise = torch.promote_types(scores.dtype, torch.float32)
+        return torch.softmax(scores, dim=-1, dtype=precise).to(self.query.dtype)
 
     def write(self, pattern: Pattern) -> HeadOutput:
         """What each head writes when it looks there."""

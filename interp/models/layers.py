@@ -21,6 +21,10 @@ SITES: dict[tuple[int, int], Site] = {(3, 3): "encoder", (2, 2): "decoder", (2, 
 """By the numbers of queries and keys, where the encoder reads three tokens and the decoder two."""
 
 
+SITE_ORDER: tuple[Site, ...] = ("self", "encoder", "decoder", "cross")
+"""In which order the heads of several sites are listed."""
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """One attention layer: its module, the projection that mixes its heads, and the block around both, if found.

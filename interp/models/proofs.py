@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Collection
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ from interp.models.evidence import (
 from interp.models.rows import some_rows
 from interp.models.spelling import first_loss
 from interp.models.unhooked import traces
-from interp.types import Head, Place, Provable, Resumable, Site, Tap, Watchable
+from interp.types import Head, Place, Provable, Resumable, Sinking, Site, Tap, Watchable
 
 INVISIBLE = 1e-6
 """The most attention that may go where nothing can be seen: masks are added before softmax, which leaves 0."""
@@ -48,12 +49,16 @@ def every_layer_is_seen(evidence: Evidence) -> Check:
 
 
 def rows_sum_to_one(evidence: Evidence) -> Check:
-    """Attention weights are shares: none is negative, and those of a query add up to one."""
+    """Attention weights are shares: none is negative, and those of a query add up to one.
+
+    Where some attention goes to keys that are no token, they add up to one at most.
+    """
     found = Worst()
     for place, pattern in evidence.seen.pattern.items():
         seeing = visible(evidence.model, evidence.batch, place).any(-1)
         rows = pattern.float().transpose(1, 2)[seeing]
-        found.add(name_of(place), (rows.sum(-1) - 1).abs(), -rows)
+        excess = rows.sum(-1) - 1
+        found.add(name_of(place), excess if place in sinks(evidence) else excess.abs(), -rows)
     return found.check("rows_sum_to_one", evidence.tolerance, "attention weights do not add up to one")
 
 
@@ -114,13 +119,12 @@ def patterns_make_z(evidence: Evidence) -> Check:
     """
     name, what = "patterns_make_z", "a head's pattern and its values do not make what it writes"
     count = max(keys(evidence.copies(1), site).shape[1] for site, _ in evidence.places)
-    copies = evidence.copies(count)
+    copies = evidence.copies(count + 1)
     clean = look(evidence.model, copies)
 
     def at_one_key(_site: Site, _layer: int, pattern: Tensor) -> Tensor:
         keys = torch.arange(pattern.shape[-1], device=pattern.device)
-        alone = pattern.clone()
-        alone[keys] = 0
+        alone = torch.zeros_like(pattern)
         alone[keys, :, :, keys] = 1
         return alone
 
@@ -135,6 +139,9 @@ def patterns_make_z(evidence: Evidence) -> Check:
     for place, pattern in clean.pattern.items():
         values = looking.z[place][: pattern.shape[-1]].float()
         made = torch.einsum("hqk,kqhd->qhd", pattern[0].float(), values)
+        if place in sinks(evidence):
+            rest = 1 - pattern[0].float().sum(-1)
+            made = made + rest.T[:, :, None] * looking.z[place][-1].float()
         found.by_head(place, made, clean.z[place][0], axis=1)
     return found.check(name, evidence.tolerance, what)
 
@@ -239,6 +246,11 @@ def resumed_is_run(evidence: Evidence) -> Check | None:
         expected = model.run(batch, z=silencing([silent] * len(batch.tokens)))
         found.outputs(resumed, expected, queries_of_output(batch))
     return found.check(name, evidence.tolerance, what)
+
+
+def sinks(evidence: Evidence) -> Collection[Place]:
+    """The attention layers that have keys that are no token."""
+    return evidence.model.sinks if isinstance(evidence.model, Sinking) else ()
 
 
 class _OnPurpose(Exception):  # noqa: N818 - it is no error

@@ -1,20 +1,41 @@
 """What an encoder-decoder reads in its decoder: a text that is given, or what it writes itself."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from interp.errors import ModelError
-from interp.types import Encoding
+from interp.types import Batch, Encoding, Output
 
 WRITTEN_AT_ONCE = 64
 """Sources that are written from together."""
 
 
-def target_encodings(tokenizer: Any, texts: Sequence[str], config: Any, positions: int) -> list[Encoding]:
+class Ends(NamedTuple):
+    """The tokens that a decoder begins with, and ends with if it has one for that."""
+
+    start: int
+    end: int | None
+
+
+def ends(config: Any) -> Ends:
+    """Those that a configuration of transformers names. Raises `ModelError` where there is no start."""
+    start, end = config.decoder_start_token_id, config.eos_token_id
+    if start is None:
+        raise ModelError(
+            f"The configuration of this {config.model_type} names no decoder_start_token_id, so its decoder cannot "
+            "begin. Set it in config.json."
+        )
+    return Ends(int(start), int(end[0] if isinstance(end, list) else end) if end is not None else None)
+
+
+def target_encodings(tokenizer: Any, texts: Sequence[str], between: Ends, positions: int) -> list[Encoding]:
     """The decoder's start token, the text as the tokenizer cuts targets, and the end token, where the model has one.
 
     Raises `ModelError` for a text whose letters the tokenizer does not know: some tokenizers know sources only.
@@ -38,7 +59,7 @@ def target_encodings(tokenizer: Any, texts: Sequence[str], config: Any, position
                 "model writes, and a tokenizer that cuts it; or no targets, and the model writes its own."
             )
         truncated = bool(out.encodings[i].overflowing)
-        found.append(_between(tokens, out["offset_mapping"][i], special, _start(config), _end(config), truncated))
+        found.append(_between(tokens, out["offset_mapping"][i], special, between, truncated))
     return found
 
 
@@ -60,13 +81,59 @@ def generate(
         written = network.generate(
             input_ids=tokens, attention_mask=mask, num_beams=1, do_sample=False, max_new_tokens=room
         )
-        found += [_read_again(row, tokenizer, network.config) for row in written.tolist()]
+        found += [_read_again(row, tokenizer, ends(network.config)) for row in written.tolist()]
     return found
 
 
-def _read_again(row: Sequence[int], tokenizer: Any, config: Any) -> tuple[str, Encoding]:
+@torch.inference_mode()
+def write_greedily(
+    call: Callable[[Batch], Output],
+    tokenizer: Any,
+    encodings: Sequence[Encoding],
+    between: Ends,
+    pad_token: int,
+    positions: int,
+    device: torch.device,
+) -> list[tuple[str, Encoding]]:
+    """What a model of any making writes: the likeliest token after those before it, until its end or no room is left.
+
+    Every step is a whole forward pass, so that nothing is asked of the model but its logits.
+    """
+    found: list[tuple[str, Encoding]] = []
+    for start in range(0, len(encodings), WRITTEN_AT_ONCE):
+        rows = [torch.from_numpy(one.tokens.astype(np.int64)) for one in encodings[start : start + WRITTEN_AT_ONCE]]
+        tokens = pad_sequence(rows, batch_first=True, padding_value=pad_token).to(device)
+        lengths = torch.tensor([len(row) for row in rows], device=device)
+        source = tokens_alone(tokens, torch.arange(tokens.shape[1], device=device) < lengths[:, None])
+        written = torch.full((len(rows), 1), between.start, device=device)
+        ended = torch.zeros(len(rows), dtype=torch.bool, device=device)
+        for _ in range(min(positions - 2, 2 * tokens.shape[1] + 20)):
+            target = tokens_alone(written, torch.ones_like(written, dtype=torch.bool))
+            logits = call(replace(source, target=target)).logits
+            if logits is None:
+                raise ModelError("This model gives no logits, so it cannot write. Allowed: corpora with targets.")
+            written = torch.cat([written, logits[:, -1:].argmax(-1)], dim=1)
+            ended |= written[:, -1] == between.end
+            if ended.all():
+                break
+        found += [_read_again(row, tokenizer, between) for row in written.tolist()]
+    return found
+
+
+def tokens_alone(tokens: Int[Tensor, "batch pos"], mask: Bool[Tensor, "batch pos"]) -> Batch:
+    """A batch of tokens of which nothing else is known."""
+    rows = torch.arange(len(tokens), device=tokens.device)
+    nothing = torch.full((len(tokens), 1), -1, device=tokens.device)
+    return Batch(
+        tokens=tokens, mask=mask, special=torch.zeros_like(mask), word=torch.full_like(tokens, -1),
+        document=rows, block=torch.zeros_like(rows), governor=nothing, relation=nothing, nearest_mention=nothing,
+        antecedent=rows.new_zeros(0, 3), relations=(),
+    )  # fmt: skip
+
+
+def _read_again(row: Sequence[int], tokenizer: Any, between: Ends) -> tuple[str, Encoding]:
     tokens = list(row[1:])
-    end = _end(config)
+    end = between.end
     truncated = end is not None and end not in tokens
     if end in tokens:
         tokens = tokens[: tokens.index(end)]
@@ -77,17 +144,17 @@ def _read_again(row: Sequence[int], tokenizer: Any, config: Any) -> tuple[str, E
         offsets.append((min(len(text), len(longer)), len(longer)))
         text = longer
     special = [token in special_ids for token in tokens]
-    return text, _between(tokens, offsets, special, _start(config), end, truncated)
+    return text, _between(tokens, offsets, special, between, truncated)
 
 
 def _between(
     tokens: Sequence[int],
     offsets: Sequence[tuple[int, int]],
     special: Sequence[bool | int],
-    start: int,
-    end: int | None,
+    between: Ends,
     truncated: bool,
 ) -> Encoding:
+    start, end = between
     closing = [end] if end is not None and list(tokens[-1:]) != [end] else []
     return Encoding(
         np.array([start, *tokens, *closing], dtype=np.int32),
@@ -95,18 +162,3 @@ def _between(
         np.array([True, *map(bool, special), *(True for _ in closing)]),
         truncated=truncated,
     )
-
-
-def _start(config: Any) -> int:
-    start = config.decoder_start_token_id
-    if start is None:
-        raise ModelError(
-            f"The configuration of this {config.model_type} names no decoder_start_token_id, so its decoder cannot "
-            "begin. Set it in config.json."
-        )
-    return int(start)
-
-
-def _end(config: Any) -> int | None:
-    end = config.eos_token_id
-    return int(end[0] if isinstance(end, list) else end) if end is not None else None
