@@ -27,7 +27,8 @@ def run(
     """First the weights alone, then one pass over the corpus."""
     encoded = encode(model, corpus)
     table = lay_open_heads(model, encoded, seed=seed, min_blocks=min_blocks, progress=progress)
-    return Findings({"anatomy": label(table, model, corpus, seed)}, encoded.skipped, what_is_missing(table))
+    said = (*encoded.notes, *what_is_missing(table))
+    return Findings({"anatomy": label(table, model, corpus, seed)}, encoded.skipped, said)
 
 
 def what_is_missing(table: pd.DataFrame) -> tuple[str, ...]:

@@ -44,7 +44,8 @@ def run(
     tables["atlas"] = join(tables["scores"], tables["roles"], tables["effects"], shape)
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
     skipped = {**encoded.skipped, **found.skipped}
-    return Findings(labelled, skipped, (*head_roles.missing_evidence(sums, classification), *found.said))
+    said = (*encoded.notes, *head_roles.missing_evidence(sums, classification), *found.said)
+    return Findings(labelled, skipped, said)
 
 
 def join(scores: pd.DataFrame, roles: pd.DataFrame, effect: pd.DataFrame, shape: ShapeTally) -> pd.DataFrame:

@@ -32,7 +32,7 @@ def run(
         model, encoded, metrics=metrics, **ablation, seed=seed, min_blocks=min_blocks, progress=progress
     )
     tables = {name: label(table, model, corpus, seed) for name, table in found.tables.items()}
-    return Findings(tables, {**encoded.skipped, **found.skipped}, found.said)
+    return Findings(tables, {**encoded.skipped, **found.skipped}, (*encoded.notes, *found.said))
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:

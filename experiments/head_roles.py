@@ -32,7 +32,7 @@ def run(
     sums = tally_roles(model, encoded, roles, progress=progress)
     tables = role_tables(sums, classification, seed)
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
-    return Findings(labelled, encoded.skipped, missing_evidence(sums, classification))
+    return Findings(labelled, encoded.skipped, (*encoded.notes, *missing_evidence(sums, classification)))
 
 
 def role_tables(sums: RoleSums, classification: Mapping[str, Any], seed: int) -> dict[str, pd.DataFrame]:

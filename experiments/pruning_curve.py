@@ -74,7 +74,8 @@ def run(
     said = dict.fromkeys(line for one in measured.values() for line in one.said)
     too_short = {f"documents_without_{one.metric}": one.left_out for one in sums}
     both = {name: count + found.skipped.get(name, 0) for name, count in too_short.items()}
-    return Findings(labelled, {**encoded.skipped, **both}, (*said, *missing_intervals(sums, min_blocks)))
+    said = (*encoded.notes, *said, *missing_intervals(sums, min_blocks))
+    return Findings(labelled, {**encoded.skipped, **both}, said)
 
 
 def find_role(name: str, roles: Sequence[Role], corpus: Corpus) -> Role:

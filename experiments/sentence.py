@@ -63,7 +63,7 @@ def run(
         found = of_sentence[(of_sentence["query"] == asked) & of_sentence.key.isin(keys)]
         found = found[[*HEAD, "query", "key", "mass"]].rename(columns={"key": "candidate"}).reset_index(drop=True)
         tables["candidates"] = label(found, model, corpus, seed).drop(columns="corpus")
-    return Findings(tables, encoded.skipped)
+    return Findings(tables, encoded.skipped, encoded.notes)
 
 
 def find_word(words: Sequence[str], given: Word, what: str) -> int:

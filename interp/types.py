@@ -160,6 +160,11 @@ class EncodedCorpus:
     alternatives: tuple[Encoding | None, ...] = ()
     target: "EncodedCorpus | None" = None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to read the corpus with this model, and skips nothing."""
+        return () if self.target is None else self.target.corpus.notes
+
     def __len__(self) -> int:
         return len(self.encodings)
 

@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 
 import interp
 from interp.errors import InterpError, ModelError
+from interp.models import devices, loading
 from interp.models import folder as folders
-from interp.models import loading
 from interp.models.attention import AttentionModel
 from tests.conftest import (
     Case,
@@ -224,9 +224,9 @@ def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch, folder: Pat
     for device in ("cuda", "cuda:1", "mps"):
         with pytest.raises(InterpError, match=rf"device={device}, but .* has none\. Allowed here: auto, cpu\."):
             loading.local(folder, device=device)
-    assert loading.pick_device("auto") == "cpu"
+    assert devices.pick_device("auto") == "cpu"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert (loading.pick_device("auto"), loading.pick_device("cuda:1")) == ("cuda", "cuda:1")
+    assert (devices.pick_device("auto"), devices.pick_device("cuda:1")) == ("cuda", "cuda:1")
 
 
 @pytest.mark.parametrize(

@@ -64,10 +64,11 @@ def _targets(
         text, encoding = written.get(number) or (None, read[number])
         documents.append(given[number] if text is None else words_of(text, document.source))
         tokens.append(encoding)
-    skipped["targets_written_by_the_model"] = len(absent)
     skipped["empty_targets"] = sum(not document.words for document in documents)
     skipped["truncated_targets"] = sum(encoding.truncated for encoding in tokens)
-    target = Corpus(f"{corpus.name} (target)", tuple(documents), corpus.digest, generated=corpus.generated)
+    notes = (f"the model itself wrote the targets of {len(absent)} of {len(corpus)} documents",) if absent else ()
+    name, own = f"{corpus.name} (target)", tuple(documents)
+    target = Corpus(name, own, corpus.digest, generated=corpus.generated, notes=notes)
     owners = tuple(align(document, encoding) for document, encoding in zip(documents, tokens, strict=True))
     return EncodedCorpus(target, tuple(tokens), owners, skipped)
 

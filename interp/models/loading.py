@@ -24,6 +24,7 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES as HEADLE
 from interp.errors import InterpError, ModelError, closest
 from interp.models.attention import AttentionModel
 from interp.models.bridge import BridgeModel
+from interp.models.devices import pick_device, pick_dtype
 from interp.models.folder import check_folder, file_digest, is_whole, tokenizer_digest, weights_digest
 
 Model = AttentionModel | BridgeModel
@@ -49,8 +50,6 @@ REFUSED["deberta-v2"] = REFUSED["deberta"]
 
 HEADED = ("LMHeadModel", "ForCausalLM", "ForMaskedLM", "ForConditionalGeneration", "MTModel")
 """How transformers ends the names of classes that have a language head."""
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def minilm(
@@ -197,19 +196,6 @@ def from_bridge(
     return BridgeModel(bridge, own, name=label, has_language_head=trained)
 
 
-def pick_device(device: str) -> str:
-    """`auto` becomes cuda, mps or cpu, the first that is there; any other is checked to be there."""
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device == "auto":
-        return next(kind for kind in ("cuda", "mps", "cpu") if there[kind])
-    kind = device.split(":")[0]
-    if kind not in there:
-        raise InterpError(f"device={device} is not known. {closest(device, [*there, 'auto'])}")
-    if not there[kind]:
-        raise InterpError(f"device={device}, but this machine (or this torch) has none. Allowed here: auto, cpu.")
-    return device
-
-
 def _check_weights(folder: Path, published: str, what: str, package: str) -> None:
     file = folder / "model.safetensors"
     found = file_digest(file) if file.is_file() else "none (there is no such file)"
@@ -240,8 +226,7 @@ def _load(
     dtype: str,
     backend: str,
 ) -> Model:
-    if dtype not in DTYPES:
-        raise InterpError(f"dtype={dtype} is not known. {closest(dtype, DTYPES)}")
+    precision = pick_dtype(dtype)
     if init not in ("pretrained", "random"):
         raise InterpError(f"model.init={init} is not known. {closest(init, ['pretrained', 'random'])}")
     place = pick_device(device)
@@ -255,11 +240,11 @@ def _load(
         factory = _factory(config)
         if init == "random":
             torch.default_generator.manual_seed(seed)
-            model = factory.from_config(config, attn_implementation="eager", dtype=DTYPES[dtype])
+            model = factory.from_config(config, attn_implementation="eager", dtype=precision)
             trained_head, label = config.is_encoder_decoder or _is_causal(config), f"{name}-random"
             provenance = dict(provenance) | {"weights_sha256": f"random from seed {seed}"}
         else:
-            model, trained_head = _pretrained(factory, folder, name, DTYPES[dtype], config.architectures)
+            model, trained_head = _pretrained(factory, folder, name, precision, config.architectures)
             label = name
     return _boot(model, tokenizer, label, trained_head, provenance, backend, place)
 

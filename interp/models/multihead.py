@@ -112,8 +112,7 @@ class MultiheadModel:
     @torch.inference_mode()
     def unhooked(self, batch: Batch) -> Unhooked:
         """One forward pass of the module as it came, fused where torch fuses it; and one to see what it projects."""
-        with as_it_came():
-            output = self._call(batch)
+        output = self._call(batch)
         weights = self._output_weights()
         with slow_path(), what_is_projected(weights.values()) as kept:
             self._call(batch)
@@ -160,7 +159,8 @@ class MultiheadModel:
         return found
 
     def _call(self, batch: Batch) -> Output:
-        output = self._call_network(self.network, batch)
+        with as_it_came():
+            output = self._call_network(self.network, batch)
         if output.hidden.shape[:2] != batch.written.tokens.shape:
             raise ModelError(
                 f"The hidden states that `call` gives of {self.name!r} have the shape {tuple(output.hidden.shape)}. "
