@@ -10,13 +10,23 @@ import torch
 import transformers
 from torch import Tensor
 
+from interp.analysis import prove
 from interp.errors import ModelError
 from interp.models.attention import AttentionModel
 from interp.models.bridge import BridgeModel
 from interp.models.loading import from_transformers, load_model
 from interp.sights import sights_of, visible_keys
 from interp.types import Site
-from tests.conftest import assert_close, batch_of, byte_level_tokenizer, grouped_query_config, plain_inputs, seeded
+from tests.conftest import (
+    TEXTS,
+    assert_close,
+    batch_of,
+    byte_level_tokenizer,
+    corpus_of,
+    grouped_query_config,
+    plain_inputs,
+    seeded,
+)
 
 SIZES: dict[str, Any] = {
     "hidden_size": 32,
@@ -133,6 +143,35 @@ def test_families_without_the_interface_go_through_the_bridge(name: str) -> None
         assert_close(pattern[rows], attention[rows])
 
 
+@pytest.mark.parametrize("name", ["gptj", "gpt_neo"])
+def test_a_pattern_rewritten_in_the_bridge_goes_through_the_values(name: str) -> None:
+    kind, make = BRIDGED[name]
+    tokenizer = byte_level_tokenizer()
+    given, plain = (seeded(kind, make(len(tokenizer))) for _ in range(2))
+    model = from_transformers(given, tokenizer, name=name)
+    batch = batch_of(model)
+    values: list[Tensor] = []
+    projections = [module for path, module in plain.named_modules() if path.endswith("v_proj")]
+    handle = projections[1].register_forward_hook(lambda _module, _args, output: values.append(output))
+    with torch.inference_mode():
+        expected = plain(**plain_inputs(model, batch)).logits
+    handle.remove()
+    outputs: dict[int, Tensor] = {}
+
+    def at_the_first(_site: Site, layer: int, pattern: Tensor) -> Tensor | None:
+        if layer == 0:
+            return None
+        alone = torch.zeros_like(pattern)
+        alone[..., 0] = 1
+        return alone
+
+    output = model.run(batch, pattern=at_the_first, z=lambda site, layer, z: outputs.update({layer: z.clone()}))
+    first = values[0].unflatten(-1, (4, -1))[:, :1].expand(outputs[1].shape)
+    assert_close(outputs[1], first)
+    assert output.logits is not None
+    assert (output.logits - expected)[batch.mask].abs().max() > 1e-3
+
+
 @pytest.mark.parametrize("name", ["gemma2", "gemma3", "modernbert", "gpt_neo"])
 def test_each_layer_sees_as_far_as_its_window(name: str) -> None:
     kind, make = (FAMILIES | BRIDGED)[name]
@@ -156,3 +195,13 @@ def test_what_cannot_be_supported_is_refused_by_name(name: str, tmp_path: Path) 
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(ModelError, match=rf"{name}\) is not supported: it"):
         load_model(tmp_path)
+
+
+@pytest.mark.parametrize("name", FAMILIES | BRIDGED)
+def test_the_gate_passes_and_asks_everything(name: str) -> None:
+    kind, make = (FAMILIES | BRIDGED)[name]
+    tokenizer = byte_level_tokenizer()
+    model = from_transformers(seeded(kind, make(len(tokenizer))), tokenizer, name=name)
+    checks = prove(model, corpus_of(TEXTS))
+    assert {"head_map", "heads_add_up", "same_as_unhooked", "a_silenced_head_matters"} <= {one.name for one in checks}
+    assert [one.name for one in checks if one.deviation is None] == []

@@ -549,7 +549,14 @@ def test_opt_calls_its_decoder_past_the_base_model() -> None:
     assert_close(opt.model.run(batch, logits=False).hidden[there], out.hidden[there])
 
 
-def test_a_pattern_that_comes_after_z_can_be_watched_and_not_rewritten() -> None:
+def test_a_pattern_that_comes_after_z_can_be_watched_and_not_rewritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TransformerLens's own hook of GPT-J's patterns fires so late."""
+
+    def its_own_hook(_model: BridgeModel, layer: int, tap: Callable[..., Any], _stack: Any) -> list[Any]:
+        return [(f"blocks.{layer}.attn.hook_pattern", lambda tensor, **_: tap("self", layer, tensor))]
+
+    monkeypatch.setattr(BridgeModel, "_pattern_hooks", its_own_hook)
+
     def config(vocabulary: int) -> Any:
         return transformers.GPTJConfig(vocab_size=vocabulary, n_embd=32, n_layer=2, n_head=4, rotary_dim=4)
 

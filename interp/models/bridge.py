@@ -32,8 +32,8 @@ Hooks = list[tuple[str, Callable[..., Tensor | None]]]
 class BridgeModel:
     """A `HeadModel` over a booted bridge: encoder-only or decoder-only, grouped queries included.
 
-    The bridge's own hooks carry both taps, except that in BERT's family its pattern hook fires after the output
-    projection, where a rewritten pattern would be dropped: there the pattern is taken (and rewritten) inside.
+    The bridge's own hooks carry both taps, except where its pattern hook fires after z was made, so that a rewritten
+    pattern would be dropped (BERT's family, GPT-J, GPT-Neo): there the pattern is taken, and rewritten, inside.
     """
 
     def __init__(
@@ -153,7 +153,11 @@ class BridgeModel:
         return note
 
     def _pattern_hooks(self, layer: int, tap: Tap, stack: ExitStack) -> Hooks:
-        inner = getattr(self.bridge.blocks[layer].attn.original_component, "self", None)
+        attention = self.bridge.blocks[layer].attn.original_component
+        if hasattr(attention, "_attn"):
+            stack.enter_context(_rewritten_inside(attention, lambda tensor: tap("self", layer, tensor)))
+            return []
+        inner = getattr(attention, "self", None)
         if not isinstance(inner, nn.Module):
             return [(f"blocks.{layer}.attn.hook_pattern", lambda tensor, **_: tap("self", layer, tensor))]
         values: list[Tensor] = []
@@ -176,6 +180,23 @@ class BridgeModel:
             return None if replacement is None else replacement.flatten(-2)
 
         return hook
+
+
+@contextmanager
+def _rewritten_inside(attention: Any, look: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
+    """While it is open, the step of GPT-J and GPT-Neo that attends shows its pattern, and goes on with what it gets."""
+    attend = attention._attn
+
+    def shown(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        written, pattern = attend(query, key, value, mask)
+        replacement = look(pattern)
+        return (written, pattern) if replacement is None else (replacement @ value, replacement)
+
+    attention.__dict__["_attn"] = shown
+    try:
+        yield
+    finally:
+        del attention.__dict__["_attn"]
 
 
 @contextmanager
