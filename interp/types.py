@@ -55,12 +55,18 @@ class Head(NamedTuple):
 
 
 class Mention(NamedTuple):
-    """A span of words, `start` to `end` (exclusive), that refers to an entity."""
+    """A span of words, `start` to `end` (exclusive), that refers to an entity.
+
+    `kind` is its form (pronoun, proper, nominal) or, of a named entity, its type; `gender` and `number` where
+    annotated.
+    """
 
     start: int
     end: int
     entity: int
     kind: str | None = None
+    gender: str | None = None
+    number: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +78,7 @@ class Document:
     `source` is the id of the source document this one was cut from; it alone decides the block. `alternative` is
     the other sentence of a minimal pair, the one that a speaker would not say. `target` is what an encoder-decoder
     shall have written, and `alignment` lists (word of the target, word of this document) that say the same.
+    `entities` are named entities, their type in `kind`; those that are the same one share the number `entity`.
     """
 
     source: str
@@ -85,6 +92,7 @@ class Document:
     alternative: str | None = None
     target: "Document | None" = None
     alignment: tuple[tuple[int, int], ...] | None = None
+    entities: tuple[Mention, ...] | None = None
 
     @property
     def block(self) -> int:
@@ -112,6 +120,16 @@ class Corpus:
         """Every relation that occurs, sorted; `punct` and `root` relate no two words that mean something."""
         labels = {label for document in self.documents for label in document.relations or ()}
         return tuple(sorted({self.relation(label) for label in labels if label.split(":")[0] not in ("punct", "root")}))
+
+    @cached_property
+    def tags(self) -> tuple[str, ...]:
+        """Every part-of-speech tag that occurs, sorted."""
+        return tuple(sorted({tag for document in self.documents for tag in document.tags or ()}))
+
+    @cached_property
+    def has_entities(self) -> bool:
+        """Whether any document is annotated with named entities."""
+        return any(document.entities for document in self.documents)
 
     @cached_property
     def has_alignments(self) -> bool:
@@ -173,7 +191,8 @@ class EncodedCorpus:
 class Batch:
     """Padded documents on the model's device. Gold is integer, -1 where there is none.
 
-    `word[b, t]` is the word that token t belongs to. Per word: `governor` and `relation`, an index into `relations`.
+    `word[b, t]` is the word that token t belongs to. Per word: `governor`, `relation`, an index into `relations`, and
+    `tag`, one into `tags`.
     `antecedent` lists (row, query word, target word): the head word of a mention and that of one of its antecedents;
     `nearest_mention[b, w]` is the nearest head word of a mention to the left of w.
     `document` is each row's number in the corpus, `block` its block. Of masked copies, `masked` holds the token that
@@ -190,9 +209,11 @@ class Batch:
     block: Int[Tensor, " batch"]
     governor: Int[Tensor, "batch word"]
     relation: Int[Tensor, "batch word"]
+    tag: Int[Tensor, "batch word"]
     nearest_mention: Int[Tensor, "batch word"]
     antecedent: Int[Tensor, "pair 3"]
     relations: tuple[str, ...]
+    tags: tuple[str, ...]
     masked: Int[Tensor, "batch pos"] | None = None
     alternative: Bool[Tensor, " batch"] | None = None
     target: "Batch | None" = None

@@ -145,6 +145,7 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
     width = max(1, *(1 + int(encoded.words[i].max(initial=0)) for i in documents))
     corpus = encoded.corpus
     index = {name: i for i, name in enumerate(corpus.relations)}
+    tag_index = {name: i for i, name in enumerate(corpus.tags)}
 
     def padded(rows: Sequence[np.ndarray], value: int) -> torch.Tensor:
         tensors = [torch.from_numpy(np.ascontiguousarray(row, dtype=np.int64)) for row in rows]
@@ -166,9 +167,11 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
         relation=per_word(
             [[index.get(corpus.relation(r), -1) for r in document.relations or ()] for document in chosen]
         ),
+        tag=per_word([[tag_index[tag] for tag in document.tags or ()] for document in chosen]),
         nearest_mention=per_word([nearest_mentions(document) for document in chosen]),
         antecedent=torch.tensor(pairs, dtype=torch.long).reshape(-1, 3),
         relations=corpus.relations,
+        tags=corpus.tags,
         target=target,
         alignment=None if target is None else _aligned_words(chosen, target.governor.shape[1], width),
     )

@@ -105,9 +105,11 @@ def _collate(encoded: EncodedCorpus, rows: Sequence[_Row], model: HeadModel, mas
         block=torch.tensor([blocks[row.document] for row in rows]),
         governor=none,
         relation=none,
+        tag=none,
         nearest_mention=none,
         antecedent=torch.empty(0, 3, dtype=torch.long),
         relations=encoded.corpus.relations,
+        tags=encoded.corpus.tags,
         masked=pad_sequence(targets, batch_first=True, padding_value=-1) if mask_token is not None else None,
         alternative=torch.tensor([row.alternative for row in rows]),
     )
