@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from benchmarks import bound, by_nnsight
-from benchmarks.common import TOLERANCE, Row, agree, compare, options, report
+from benchmarks.common import TOLERANCE, Row, agree, compare, finish, options, report
 from benchmarks.subjects import Subject, joined, load
 from interp import effects
 from interp.ablation import engine, replacements
@@ -138,6 +138,9 @@ def measure(subject: Subject, documents: int, rounds: int, *, with_nnsight: bool
     assert largest > 10 * TOLERANCE, (
         f"the largest effect, {largest:.1e}, is too small to tell a method that does nothing"
     )
+    if subject.model.device.type != "cpu":
+        rows = compare("sweep", subject.name, methods, rounds)
+        return rows, f"{subject.name}: the bound is of processors only, not measured on {subject.model.device.type}"
     needed = bound.rerun(subject.model, read, logits=metric.language)
     # measured on both sides of the rounds, because other programs may slow either
     earlier = bound.products(needed, read)
@@ -190,6 +193,7 @@ def estimated(subject: Subject, sentences: int) -> str:
         with torch.inference_mode():
             for group in groups:
                 subject.forward(subject.plain, group.batch(), logits=language)
+        finish()
         ratios.append((middle - start) / (time.perf_counter() - middle))
     guessed = pd.Series(sums[0].effect.sum(axis=1)).abs()
     rank = guessed.corr(exact.effect.abs(), method="spearman")
@@ -208,13 +212,13 @@ def main() -> None:
     bounds: list[str] = []
     for name in asked.models:
         measured, said = measure(
-            load(name), asked.documents or DOCUMENTS[name], asked.rounds, with_nnsight=with_nnsight
+            load(name, asked.device), asked.documents or DOCUMENTS[name], asked.rounds, with_nnsight=with_nnsight
         )
         rows += measured
         bounds.append(said)
         if name == "minilm":
-            bounds.append(estimated(load(name), ESTIMATED))
-            raced, said = settled(load(name), RACED)
+            bounds.append(estimated(load(name, asked.device), ESTIMATED))
+            raced, said = settled(load(name, asked.device), RACED)
             rows += raced
             bounds.append(said)
     report(rows, asked.json)
