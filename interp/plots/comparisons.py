@@ -241,10 +241,7 @@ def attention_by_norm(anatomy: pd.DataFrame) -> Figure:
     ticks = {"shrink": 0.4, "aspect": 20, "ticks": MaxNLocator(integer=True, nbins=6)}
     add_colour_bar(figure, drawn, norm, SEQUENTIAL, "layer", **ticks)
     add_note(
-        figure,
-        [
-            "Means over the tokens (if aligned, words) that can see such a place; special tokens are looked at, never asked."
-        ],
+        figure, ["Means over the tokens (aligned: words) that can see such a place; special tokens are never asked."]
     )
     figure.lay_out()
     for axes, place in zip(drawn, places, strict=True):

@@ -195,7 +195,7 @@ def anatomy_maps(anatomy: pd.DataFrame) -> Figure:
             continue
         norm, colours = _part_scale(part, values)
         _heat_map(axes, _grid(here, floats(here[part]), shapes[site]), norm, colours, FULL_WIDTH / across - 0.4)
-        axes.set_title(PARTS[part] if len(sites) == 1 else f"{PARTS[part]}, {site}", fontsize=7)
+        axes.set_title(PARTS[part] if sites == ["self"] else f"{PARTS[part]}, {site}", fontsize=7)
         below = {"location": "bottom", "shrink": 0.8, "aspect": 25, "pad": 0.03}
         add_colour_bar(figure, [axes], norm, colours, "", **below)
     _label_outer(drawn, across)
