@@ -26,9 +26,9 @@ NOTHING = ("", "-", "_", "*")
 class Part(NamedTuple):
     """A document, or a part of one, as it stands in the file.
 
-    `starts` are the first words of its sentences; `spans` are (start, end, entity) of its mentions, in order. `repeated`
-    counts mentions over words that were one already, of which the first is kept; `escapes` words that the file writes
-    otherwise. Tags are None where a word has none: `partly_tagged` says that others had one.
+    `starts` are the first words of its sentences; `spans` are (start, end, entity) of its mentions, in order.
+    `repeated` counts mentions over words that were one already, of which the first is kept; `escapes` words that the
+    file writes otherwise. Tags are None where a word has none: `partly_tagged` says that others had one.
     """
 
     line: int
@@ -123,7 +123,9 @@ class _Building:
         """The innermost open bracket of this entity is its other end."""
         at = next((i for i in reversed(range(len(self.open))) if self.open[i][0] == entity), None)
         if at is None:
-            problem = f"{entity}) closes what no ({entity} has opened; allowed is a bracket of each kind, in one sentence."
+            problem = (
+                f"{entity}) closes what no ({entity} has opened; allowed is a bracket of each kind, in one sentence."
+            )
             raise CorpusError(self.path, number, f"{problem} Mend the pair.")
         _, start, _ = self.open.pop(at)
         self.repeated += (start, place + 1) in self.spans

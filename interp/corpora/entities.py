@@ -68,7 +68,9 @@ def _columns(path: Path, number: int, row: str) -> tuple[str, str]:
     """The word and its tag."""
     columns = row.split("\t")
     if len(columns) != 2:
-        problem = f"{row[:40]!r} has {len(columns)} columns; allowed are 2, a word and its tag, with a tab between them."
+        problem = (
+            f"{row[:40]!r} has {len(columns)} columns; allowed are 2, a word and its tag, with a tab between them."
+        )
         raise CorpusError(path, number, f"{problem} Mend the line, or leave it blank between sentences.")
     word, tag = columns[0], columns[1].strip()
     if word.split() != [word]:

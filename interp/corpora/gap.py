@@ -47,7 +47,9 @@ def _mentions(file: Path, number: int, row: dict[str, str]) -> list[Mention]:
             raise CorpusError(file, number, problem)
         span = words_under(text, int(place), int(place) + len(name))
         if any(span == (other.start, other.end) for other in found):
-            problem = f"{column} {name!r} covers the same words as another; allowed are three mentions. Mend the offsets."
+            problem = (
+                f"{column} {name!r} covers the same words as another; allowed are three mentions. Mend the offsets."
+            )
             raise CorpusError(file, number, problem)
         if column == "Pronoun":
             found.append(described(name.split(), 0, 1, entity)._replace(start=span[0], end=span[1]))

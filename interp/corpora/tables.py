@@ -16,7 +16,9 @@ def rows(path: Path, names: Sequence[str]) -> Iterator[tuple[int, dict[str, str]
     lines = numbered_lines(path)
     first, header = next(lines, (None, ""))
     if header.split("\t") != list(names):
-        problem = f"the first line is {header[:60]!r}; allowed are the columns' names, with tabs between them: {wanted}."
+        problem = (
+            f"the first line is {header[:60]!r}; allowed are the columns' names, with tabs between them: {wanted}."
+        )
         raise CorpusError(path, first, f"{problem} Give a file of this format, or set corpus.format to its own.")
     for number, line in lines:
         if not line.strip():

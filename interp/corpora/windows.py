@@ -24,7 +24,9 @@ def column_documents(files: Sequence[Path], said: Counter[str], unit: str, windo
             if unit == "document":
                 cuts = windows(cuts, window)
                 said[f"documents cut into windows of at most {window} words"] += len(cuts) > 1
-                said[f"windows of at most {window} words, of the documents that were cut"] += len(cuts) * (len(cuts) > 1)
+                said[f"windows of at most {window} words, of the documents that were cut"] += len(cuts) * (
+                    len(cuts) > 1
+                )
                 if window is not None:
                     said[f"sentences of more than {window} words, each a window alone"] += sum(
                         end - start > window for start, end in cuts
@@ -35,7 +37,9 @@ def column_documents(files: Sequence[Path], said: Counter[str], unit: str, windo
             said[f"mentions whose antecedents all lie in another {'window' if unit == 'document' else unit}"] += lost
             said["mentions over words that were a mention already (the first is kept)"] += part.repeated
             said["words whose escapes were undone (-LRB-, /.)"] += part.escapes
-            said["documents of which some words have a part of speech and some have none (left out)"] += part.partly_tagged
+            said["documents of which some words have a part of speech and some have none (left out)"] += (
+                part.partly_tagged
+            )
             for (start, end), of_window in zip(cuts, kept, strict=True):
                 text, spans = joined(part.words[start:end])
                 tags = None if part.tags is None else part.tags[start:end]
@@ -44,9 +48,7 @@ def column_documents(files: Sequence[Path], said: Counter[str], unit: str, windo
 
 def _mentions(part: Part) -> list[Mention]:
     opening, lower = opening_words(part.words, part.starts), frozenset(word for word in part.words if word.islower())
-    return [
-        described(part.words, *span, tags=part.tags, opening=opening, lower=lower) for span in part.spans
-    ]
+    return [described(part.words, *span, tags=part.tags, opening=opening, lower=lower) for span in part.spans]
 
 
 def windows(sentences: Sequence[tuple[int, int]], longest: int | None) -> list[tuple[int, int]]:

@@ -118,7 +118,7 @@ def _others(sentence: _Sentence, names: set[str]) -> list[tuple[int, int]]:
         if word.lower() not in ARTICLES or start in taken:
             continue
         for end in range(min(start + 1 + longest, len(sentence.words)), start + 1, -1):
-            if (name := _name(sentence.words[start:end])) in names - own:
+            if _name(sentence.words[start:end]) in names - own:
                 found.append((start, end))
                 taken |= set(range(start, end))
                 break

@@ -1,4 +1,4 @@
-"""Winogender schemata (Rudinger et al. 2018): an occupation, a participant, and a pronoun that refers to one of them."""
+"""Winogender schemata (Rudinger et al. 2018): an occupation, a participant, and a pronoun that means one of them."""
 
 import re
 from collections import Counter
@@ -34,7 +34,9 @@ def winogender_documents(
         for number, row in rows(file, NAMES):
             match = SENTENCE_ID.fullmatch(row["sentid"])
             if match is None:
-                problem = f"sentid is {row['sentid']!r}; allowed is occupation.participant.answer.gender, its answer 0 or"
+                problem = (
+                    f"sentid is {row['sentid']!r}; allowed is occupation.participant.answer.gender, its answer 0 or"
+                )
                 raise CorpusError(file, number, f"{problem} 1, its gender male, female or neutral. Mend it.")
             occupation, participant, answer, gender = match.groups()
             text = row["sentence"]
