@@ -122,6 +122,18 @@ class Corpus:
         return tuple(sorted(kinds - {None}))  # pyright: ignore[reportArgumentType] - None is taken out
 
     @cached_property
+    def resumed_kinds(self) -> tuple[str, ...]:
+        """The kinds of those mentions that have another of the same entity before them, sorted."""
+        kinds: set[str] = set()
+        for document in self.documents:
+            met: set[int] = set()
+            for mention in sorted(document.mentions or (), key=lambda mention: (mention.start, mention.end)):
+                if mention.entity in met and mention.kind is not None:
+                    kinds.add(mention.kind)
+                met.add(mention.entity)
+        return tuple(sorted(kinds))
+
+    @cached_property
     def relations(self) -> tuple[str, ...]:
         """Every relation that occurs, sorted; `punct` and `root` relate no two words that mean something."""
         labels = {label for document in self.documents for label in document.relations or ()}

@@ -274,7 +274,9 @@ def test_roles_of_a_corpus_follow_its_kinds(tmp_path: Path) -> None:
     corpus = read_coreference(written(tmp_path / "tale.conll", columns(*TALE)), "conll2012")
     assert corpus.mention_kinds == ("nominal", "pronoun", "proper")
     names = [role.name for role in interp.roles.coreference(corpus)]
-    assert names == ["coref.antecedent", "coref.pronoun", "coref.proper", "coref.nominal", "coref.choice"]
+    # no name and no noun there is resumed
+    assert corpus.resumed_kinds == ("pronoun",)
+    assert names == ["coref.antecedent", "coref.pronoun", "coref.choice"]
     bare = Corpus(
         "bare", (Document("s", "a", ("a",), corpus.documents[0].spans[:1], mentions=(Mention(0, 1, 0),)),), ""
     )

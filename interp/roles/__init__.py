@@ -36,7 +36,9 @@ def coreference(corpus: Corpus | None = None) -> Roles | Callable[[Corpus], Role
     """Antecedents, by kind too, where the corpus is annotated with mentions; without one, the question to ask it."""
     if corpus is None:
         return coreference
-    return _coreference.coreference(corpus.mention_kinds) if corpus.has_mentions else ()
+    if not corpus.has_mentions:
+        return ()
+    return _coreference.coreference(corpus.mention_kinds, corpus.resumed_kinds)
 
 
 def cross(corpus: Corpus | None = None) -> Roles:

@@ -14,9 +14,9 @@ KINDS = ("pronoun", "proper", "nominal")
 """The kinds of mentions that are asked apart."""
 
 
-def coreference(kinds: tuple[str, ...]) -> tuple[Role, ...]:
-    """The antecedent role, and where mentions have kinds those of each kind and the choice of a pronoun."""
-    of_kinds = tuple(of_kind(kind) for kind in KINDS if kind in kinds)
+def coreference(kinds: tuple[str, ...], resumed: tuple[str, ...]) -> tuple[Role, ...]:
+    """The antecedent role; that of each kind of which a mention is `resumed`; where there are pronouns, their choice."""
+    of_kinds = tuple(of_kind(kind) for kind in KINDS if kind in resumed)
     several = "pronoun" in kinds and len(kinds) > 1
     return (antecedent(), *of_kinds, *((choice(),) if several else ()))
 
