@@ -21,6 +21,7 @@ from interp.corpora.batching import EncodedCorpus, batches, encode
 from interp.corpora.grammar import grammar
 from interp.effects import TOKENS_A_SWEEP
 from interp.metrics import EMBEDDING_COSINE, LOG_PROB
+from interp.room import together
 from interp.sums import EffectSums
 from interp.types import Batch, Head, Metric, Output
 
@@ -111,7 +112,10 @@ def measure(subject: Subject, documents: int, rounds: int, *, with_nnsight: bool
     """Check that all methods find the same effects, then time them; and the bound, in words."""
     corpus = joined(subject.model, documents, LENGTH)
     encoded = encode(subject.model, corpus)
-    read = [group.batch() for group in batches(encoded, subject.model, tokens=TOKENS_A_SWEEP)]
+    read = [
+        group.batch()
+        for group in batches(encoded, subject.model, tokens=together(subject.model.device, TOKENS_A_SWEEP))
+    ]
     metric = LOG_PROB if subject.model.has_language_head else EMBEDDING_COSINE
     mean = sum(len(encoding.tokens) for encoding in encoded.encodings) / len(encoded)
     print(f"sweep, {subject.name}: {len(subject.model.heads)} heads, {len(corpus)} documents ", end="")
