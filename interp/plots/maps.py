@@ -316,7 +316,7 @@ def _label(axes: Axes, assigned: pd.DataFrame, shape: tuple[int, int]) -> bool:
 
 
 def _short(role: str) -> tuple[str, str]:
-    """`obj.to_governor` → (obj, →gov), `offset-1` → (−1, ), `coref.antecedent` → (coref, ), `coref.choice` → (choice, )."""
+    """`obj.to_governor` → (obj, →gov), `coref.antecedent` → (coref, ) and `coref.proper` → (proper, )."""
     name, _, way = role.partition(".")
     if way in ("to_governor", "to_dependent"):
         return name, "→gov" if way == "to_governor" else "→dep"

@@ -15,7 +15,7 @@ KINDS = ("pronoun", "proper", "nominal")
 
 
 def coreference(kinds: tuple[str, ...], resumed: tuple[str, ...]) -> tuple[Role, ...]:
-    """The antecedent role; that of each kind of which a mention is `resumed`; where there are pronouns, their choice."""
+    """The antecedent role; that of each kind some mention of which is `resumed`; with pronouns, their choice."""
     of_kinds = tuple(of_kind(kind) for kind in KINDS if kind in resumed)
     several = "pronoun" in kinds and len(kinds) > 1
     return (antecedent(), *of_kinds, *((choice(),) if several else ()))
