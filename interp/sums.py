@@ -17,7 +17,7 @@ class RoleLabel:
 
     name: str
     family: str
-    unit: Literal["token", "word"]
+    unit: Literal["token", "word", "mention"]
     statistic: Literal["hit", "mass"]
     definition: str
     guesses: tuple[str, ...]

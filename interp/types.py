@@ -116,6 +116,24 @@ class Corpus:
     notes: tuple[str, ...] = ()
 
     @cached_property
+    def mention_kinds(self) -> tuple[str, ...]:
+        """Every kind that a mention has here, sorted."""
+        kinds = {mention.kind for document in self.documents for mention in document.mentions or ()}
+        return tuple(sorted(kinds - {None}))  # pyright: ignore[reportArgumentType] - None is taken out
+
+    @cached_property
+    def resumed_kinds(self) -> tuple[str, ...]:
+        """The kinds of those mentions that have another of the same entity before them, sorted."""
+        kinds: set[str] = set()
+        for document in self.documents:
+            met: set[int] = set()
+            for mention in sorted(document.mentions or (), key=lambda mention: (mention.start, mention.end)):
+                if mention.entity in met and mention.kind is not None:
+                    kinds.add(mention.kind)
+                met.add(mention.entity)
+        return tuple(sorted(kinds))
+
+    @cached_property
     def relations(self) -> tuple[str, ...]:
         """Every relation that occurs, sorted; `punct` and `root` relate no two words that mean something."""
         labels = {label for document in self.documents for label in document.relations or ()}
@@ -194,7 +212,9 @@ class Batch:
     `word[b, t]` is the word that token t belongs to. Per word: `governor`, `relation`, an index into `relations`, and
     `tag`, one into `tags`.
     `antecedent` lists (row, query word, target word): the head word of a mention and that of one of its antecedents;
-    `nearest_mention[b, w]` is the nearest head word of a mention to the left of w.
+    `antecedent_kind` has that mention's kind, an index into `kinds`. `nearest_mention[b, w]` is the nearest head word
+    of a mention to the left of w; `nearest_agreeing[b, w]`, of a mention that w heads, that of one whose gender and
+    number do not contradict its own. `mention` lists (start, end, entity, kind) of each row's mentions, in words.
     `document` is each row's number in the corpus, `block` its block. Of masked copies, `masked` holds the token that
     stood where the mask is, -1 elsewhere; of minimal pairs, `alternative` marks the rows of the other sentence.
     `target` is what an encoder-decoder reads in its decoder, row by row; `alignment` lists (row, word of the target,
@@ -211,9 +231,13 @@ class Batch:
     relation: Int[Tensor, "batch word"]
     tag: Int[Tensor, "batch word"]
     nearest_mention: Int[Tensor, "batch word"]
+    nearest_agreeing: Int[Tensor, "batch word"]
     antecedent: Int[Tensor, "pair 3"]
+    antecedent_kind: Int[Tensor, " pair"]
+    mention: Int[Tensor, "batch mention 4"]
     relations: tuple[str, ...]
     tags: tuple[str, ...]
+    kinds: tuple[str, ...]
     masked: Int[Tensor, "batch pos"] | None = None
     alternative: Bool[Tensor, " batch"] | None = None
     target: "Batch | None" = None
@@ -433,13 +457,13 @@ class Role:
     """Where a head with this role would look. How it is scored belongs to the tally, not to the role.
 
     `sites` are those at which it can be asked; there `targets(batch)` is given the side that asks, at `cross` both. It
-    marks the keys that answer each query, over words or tokens as `unit` says. `guesses` are the
+    marks the keys that answer each query, over tokens, words or mentions as `unit` says. `guesses` are the
     baselines it is held against, `definition` its id with version. `reflexive`: the query itself may be a target.
     """
 
     name: str
     family: str
-    unit: Literal["token", "word"]
+    unit: Literal["token", "word", "mention"]
     statistic: Literal["hit", "mass"]
     definition: str
     guesses: tuple[str, ...]

@@ -33,10 +33,12 @@ def coreference(corpus: Corpus) -> Roles: ...
 @overload
 def coreference(corpus: None = None) -> Callable[[Corpus], Roles]: ...
 def coreference(corpus: Corpus | None = None) -> Roles | Callable[[Corpus], Roles]:
-    """The antecedent role, where the corpus is annotated with mentions; without a corpus, the question to ask one."""
+    """Antecedents, by kind too, where the corpus is annotated with mentions; without one, the question to ask it."""
     if corpus is None:
         return coreference
-    return (_coreference.antecedent(),) if corpus.has_mentions else ()
+    if not corpus.has_mentions:
+        return ()
+    return _coreference.coreference(corpus.mention_kinds, corpus.resumed_kinds)
 
 
 def cross(corpus: Corpus | None = None) -> Roles:
