@@ -45,6 +45,7 @@ NUMBERS = {
     "pruning.steps": COUNT._replace(lowest=2),
     "pruning.seeds": COUNT,
     "copying.threshold": SHARE,
+    "shapes.reach": COUNT,
     "corpus.length": COUNT._replace(lowest=2),
     "corpus.times": COUNT._replace(lowest=2),
     "classify.margin": SHARE,

@@ -6,11 +6,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp.errors import InterpError
+from interp.folding import NumberFold
 from interp.roles.copying import duplicate_targets, induction_targets
 from interp.roles.variants import DEFINITIONS, KINDS
 from interp.sights import Visible
 from interp.sums import NumberSums
-from interp.types import BLOCKS, Batch, EncodedCorpus, Head, HeadModel, Pattern, Site
+from interp.types import Batch, EncodedCorpus, Head, HeadModel, Pattern, Site
 
 SITES: tuple[Site, ...] = ("self", "encoder")
 """Where the keys are the documents themselves; what a decoder writes need not repeat."""
@@ -40,14 +41,12 @@ class VariantTally:
 
     def __init__(self, model: HeadModel, periods: Int[np.ndarray, " document"]) -> None:
         self.heads = tuple(head for head in model.heads if head.site in SITES)
-        self._number = {head: number for number, head in enumerate(self.heads)}
         self._periods, self._causal = torch.from_numpy(periods), model.causal
-        self._n = np.zeros((len(KINDS), len(self.heads), BLOCKS), dtype=np.int64)
-        self._total = np.zeros((len(KINDS), len(self.heads), BLOCKS))
+        self._fold = NumberFold([card.id for card in DEFINITIONS], self.heads)
 
     def begin(self, batch: Batch, visible: Visible) -> None:  # noqa: ARG002 - the seam's shape
         """Mark, for every kind of head, what its variants look at."""
-        self._block = batch.block.cpu().numpy()
+        self._block = batch.block
         self._length = batch.mask.sum(1)[:, None]
         self._real = (batch.mask[:, :, None] & batch.mask[:, None, :]).float()
         period = self._periods.to(batch.tokens.device)[batch.document]
@@ -83,16 +82,12 @@ class VariantTally:
         values = torch.stack(
             [self._score(kind, variant, attention, on, everything, on_first) for kind, variant in KINDS]
         )
-        number = self._number[Head(site, layer, first)]
-        rows = slice(number, number + pattern.shape[1])
-        found = values.permute(1, 0, 2).cpu().double().numpy()
-        np.add.at(self._n[:, rows].transpose(2, 0, 1), self._block, ~np.isnan(found))
-        np.add.at(self._total[:, rows].transpose(2, 0, 1), self._block, np.nan_to_num(found))
+        has_one = ~values.isnan()
+        self._fold.add(Head(site, layer, first), self._block, values.nan_to_num(0.0), has_one.long())
 
     def sums(self) -> NumberSums:
-        """Everything folded in so far."""
-        heads = tuple((head.site, head.layer, head.head) for head in self.heads)
-        return NumberSums(tuple(card.id for card in DEFINITIONS), heads, self._n.copy(), self._total.copy())
+        """Everything folded in so far, per block; a document that has no such number is not counted for it."""
+        return self._fold.sums()
 
     def _score(
         self,

@@ -52,7 +52,8 @@ def score_variants(scores: pd.DataFrame, threshold: float) -> Figure:
             mark = {"marker": MARKS[number % len(MARKS)], "s": 9, "color": colour, "linewidths": 0, "zorder": 3}
             axes.scatter(floats(one["value"]), at, label=variant, **mark)
         axes.axvline(threshold, color="0.6", linewidth=0.6, linestyle="--", zorder=0)
-        axes.hlines(np.arange(len(place) - 1) + 0.5, *axes.get_xlim(), color="0.92", linewidth=0.5, zorder=0)
+        for row in range(1, len(place)):
+            axes.axhline(row - 0.5, color="0.92", linewidth=0.5, zorder=0)
         axes.set_yticks(range(len(place)), [head_name(*head) for head in place])
         axes.set_ylim(len(place) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)

@@ -4,6 +4,8 @@ from interp.statistics.anatomy import anatomy_table as anatomy_table
 from interp.statistics.bootstrap import bootstrap_interval as bootstrap_interval
 from interp.statistics.effects import effect_table as effect_table
 from interp.statistics.false_discovery import benjamini_hochberg as benjamini_hochberg
+from interp.statistics.kernels import kernel_numbers as kernel_numbers
+from interp.statistics.kernels import kernel_table as kernel_table
 from interp.statistics.numbers import number_table as number_table
 from interp.statistics.pruning import area_table as area_table
 from interp.statistics.pruning import curve_table as curve_table
