@@ -66,7 +66,7 @@ def kernel_map(kernel: pd.DataFrame, shape: pd.DataFrame) -> Figure:
     for place in (number for number in range(1, len(heads)) if heads[number][:2] != heads[number - 1][:2]):
         for drawn in (axes, beside):
             drawn.axhline(place - 0.5, color="0.4", linewidth=0.4)
-    below = {"location": "bottom", "shrink": 0.6, "aspect": 30}
+    below = {"location": "bottom", "shrink": 0.6, "aspect": 30, "pad": 0.01}
     add_colour_bar(figure, [axes], norm, SEQUENTIAL, "mean attention (colours by its square root)", **below)
     notes = ["Lines part layers. A bar is the 95 % interval."]
     add_note(figure, [*notes, "Grey: an offset that the head cannot see."] if np.isnan(grid).any() else notes)

@@ -27,7 +27,7 @@ class ShapeTally:
     def __init__(self, heads: Sequence[Head]) -> None:
         self.heads = tuple(heads)
         self._fold = NumberFold((ENTROPY.id, DISTANCE.id), self.heads)
-        self._sites = tuple(dict.fromkeys(head.site for head in self.heads))
+        self._sites: list[Site] = list(dict.fromkeys(head.site for head in self.heads))
         self._asking: dict[Site, Float[Tensor, "batch query"]] = {}
         self._apart: dict[Site, Tensor] = {}
 
@@ -65,12 +65,13 @@ class FirstTokenTally:
     def __init__(self, heads: Sequence[Head]) -> None:
         self.heads = tuple(heads)
         self._fold = NumberFold((NULL.id, ENTROPY_WITHOUT_FIRST.id), self.heads)
+        self._sites: list[Site] = list(dict.fromkeys(head.site for head in self.heads))
         self._asking: dict[Site, Float[Tensor, "batch query"]] = {}
 
     def begin(self, batch: Batch, visible: Visible) -> None:  # noqa: ARG002 - the seam's shape
         """Note which tokens ask: all but special tokens, padding and the first one itself."""
         self._block = batch.block
-        for site in dict.fromkeys(head.site for head in self.heads):
+        for site in self._sites:
             side = batch.asking(site)
             asking = side.mask & ~side.special
             if site != "cross":
