@@ -35,6 +35,7 @@ from interp.models.text import (
 )
 from interp.models.unhooked import projecting, run_unhooked, without_bias
 from interp.models.vocabulary import Vocabulary
+from interp.room import together
 from interp.types import Batch, Clean, Encoding, Head, HeadOutput, Look, Output, Place, Scored, Site, Tap, Unhooked
 
 WEIGHTS_AT_ONCE = 2**19
@@ -113,7 +114,9 @@ class AttentionModel:
 
         def see(_module: nn.Module, at: Ingredients) -> Tensor:
             layer = next(order)
-            at_once = max(1, WEIGHTS_AT_ONCE // (len(batch.tokens) * at.query.shape[2] * at.key.shape[2]))
+            at_once = max(
+                1, together(self.device, WEIGHTS_AT_ONCE) // (len(batch.tokens) * at.query.shape[2] * at.key.shape[2])
+            )
             written: list[Tensor] = []
             for first in range(0, layer.heads, at_once):
                 some = at.some(slice(first, first + at_once))
