@@ -79,6 +79,8 @@ class Document:
     the other sentence of a minimal pair, the one that a speaker would not say. `target` is what an encoder-decoder
     shall have written, and `alignment` lists (word of the target, word of this document) that say the same.
     `entities` are named entities, their type in `kind`; those that are the same one share the number `entity`.
+    `symbols`, in place of a text, say which tokens are the same: every number stands for another token, which each
+    model draws from its own vocabulary (`Drawing`).
     """
 
     source: str
@@ -93,11 +95,17 @@ class Document:
     target: "Document | None" = None
     alignment: tuple[tuple[int, int], ...] | None = None
     entities: tuple[Mention, ...] | None = None
+    symbols: Int[np.ndarray, " token"] | None = None
+
+    @property
+    def number(self) -> int:
+        """A 64-bit number from the id of the source document: the same on every machine."""
+        return int.from_bytes(blake2b(self.source.encode(), digest_size=8).digest(), "big")
 
     @property
     def block(self) -> int:
         """The block of the source document, 0 to 63: the same for everything cut from one source."""
-        return int.from_bytes(blake2b(self.source.encode(), digest_size=8).digest(), "big") % BLOCKS
+        return self.number % BLOCKS
 
 
 @dataclass(frozen=True, eq=False)
@@ -366,6 +374,15 @@ class Translating(HeadModel, Protocol):
 
     def write(self, encodings: Sequence[Encoding]) -> list[tuple[str, Encoding]]:
         """What the model itself writes from these sources, the likeliest tokens; and that as its decoder reads it."""
+        ...
+
+
+@runtime_checkable
+class Drawing(HeadModel, Protocol):
+    """A model from whose vocabulary tokens can be drawn, with no text between them and the model."""
+
+    def draw(self, symbols: Sequence[Int[np.ndarray, " token"]], seeds: Sequence[int]) -> list[Encoding]:
+        """For each document, another random token for every number in it, and the tokenizer's own around them."""
         ...
 
 

@@ -10,9 +10,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from interp.corpora.mentions import antecedents_by_kind, nearest_agreeing, nearest_mentions
 from interp.corpora.text import words_of
-from interp.errors import CorpusError
+from interp.errors import CorpusError, ModelError
 from interp.room import together
-from interp.types import Batch, Corpus, Document, EncodedCorpus, Encoding, HeadModel, Translating
+from interp.types import Batch, Corpus, Document, Drawing, EncodedCorpus, Encoding, HeadModel, Translating
 
 TOKENS_A_BATCH = 1536
 """Padded tokens in one batch: on two CPU cores throughput is flat from about 1,300."""
@@ -33,7 +33,7 @@ def encode(model: HeadModel, corpus: Corpus, *, chunk: int = 1000) -> EncodedCor
     skipped = {"truncated_documents": 0, "unaligned_words": 0}
     for start in range(0, len(corpus), chunk):
         documents = corpus.documents[start : start + chunk]
-        for document, encoding in zip(documents, model.encode([d.text for d in documents]), strict=True):
+        for document, encoding in zip(documents, _read(model, documents), strict=True):
             owner = align(document, encoding)
             encodings.append(encoding)
             words.append(owner)
@@ -45,6 +45,22 @@ def encode(model: HeadModel, corpus: Corpus, *, chunk: int = 1000) -> EncodedCor
         _targets(model, corpus, encodings, skipped) if isinstance(model, Translating) and model.translates else None
     )
     return EncodedCorpus(corpus, tuple(encodings), tuple(words), skipped, tuple(alternatives), target)
+
+
+def _read(model: HeadModel, documents: Sequence[Document]) -> list[Encoding]:
+    """Every document as the model reads it: its text, or tokens of the model's own where it has symbols instead."""
+    texts = {number: document.text for number, document in enumerate(documents) if document.symbols is None}
+    drawn = {number: d.symbols for number, d in enumerate(documents) if d.symbols is not None}
+    found = dict(zip(texts, model.encode(list(texts.values())), strict=True)) if texts else {}
+    if drawn:
+        if not isinstance(model, Drawing):
+            raise ModelError(
+                f"{model.name!r} has no vocabulary that tokens can be drawn from, and corpus=repeats is made of drawn "
+                "tokens. Choose a corpus of texts, or give the model a method `draw` (interp.types.Drawing)."
+            )
+        seeds = [documents[number].number for number in drawn]
+        found |= dict(zip(drawn, model.draw(list(drawn.values()), seeds), strict=True))
+    return [found[number] for number in range(len(documents))]
 
 
 def _alternatives(model: HeadModel, documents: Sequence[Document]) -> list[Encoding | None]:
