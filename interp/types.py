@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 BLOCKS = 64
@@ -35,6 +35,12 @@ HeadOutput = Float[Tensor, "batch query head d_head"]
 
 Tap = Callable[[Site, int, Tensor], Tensor | None]
 """Sees (site, layer, activation) during a forward pass: `None` watches, a tensor rewrites."""
+
+Picture = UInt8[np.ndarray, "height width 3"]
+"""Red, green and blue of every point, 0 to 255, rows from the top."""
+
+Grid = tuple[int, int]
+"""Rows and columns of the patches that a model cuts a picture into."""
 
 Place = tuple[Site, int]
 """One attention layer: its site and its number."""
@@ -72,6 +78,8 @@ class Document:
     `source` is the id of the source document this one was cut from; it alone decides the block. `alternative` is
     the other sentence of a minimal pair, the one that a speaker would not say. `target` is what an encoder-decoder
     shall have written, and `alignment` lists (word of the target, word of this document) that say the same.
+    Of a `picture` the words are the patches that a model cuts it into, in the order of reading; as it comes from a
+    file it has none yet.
     """
 
     source: str
@@ -85,6 +93,7 @@ class Document:
     alternative: str | None = None
     target: "Document | None" = None
     alignment: tuple[tuple[int, int], ...] | None = None
+    picture: Picture | None = None
 
     @property
     def block(self) -> int:
@@ -122,6 +131,11 @@ class Corpus:
     def has_mentions(self) -> bool:
         """Whether any document is annotated with mentions."""
         return any(document.mentions for document in self.documents)
+
+    @cached_property
+    def has_pictures(self) -> bool:
+        """Whether any document is a picture."""
+        return any(document.picture is not None for document in self.documents)
 
     def relation(self, label: str) -> str:
         """A label without its subtype (`nsubj:pass` is `nsubj`), unless this corpus keeps subtypes."""
@@ -179,7 +193,8 @@ class Batch:
     `document` is each row's number in the corpus, `block` its block. Of masked copies, `masked` holds the token that
     stood where the mask is, -1 elsewhere; of minimal pairs, `alternative` marks the rows of the other sentence.
     `target` is what an encoder-decoder reads in its decoder, row by row; `alignment` lists (row, word of the target,
-    word of the source).
+    word of the source). Of pictures, `pixels` are what the network reads, whole even where tokens are cut off, and
+    `grid` says how many rows and columns of patches there are: word w is the patch at row w // columns.
     """
 
     tokens: Int[Tensor, "batch pos"]
@@ -197,6 +212,8 @@ class Batch:
     alternative: Bool[Tensor, " batch"] | None = None
     target: "Batch | None" = None
     alignment: Int[Tensor, "aligned 3"] | None = None
+    pixels: Float[Tensor, "batch channel height width"] | None = None
+    grid: Grid | None = None
 
     @property
     def written(self) -> "Batch":
@@ -321,6 +338,18 @@ class Translating(HeadModel, Protocol):
 
     def write(self, encodings: Sequence[Encoding]) -> list[tuple[str, Encoding]]:
         """What the model itself writes from these sources, the likeliest tokens; and that as its decoder reads it."""
+        ...
+
+
+@runtime_checkable
+class Seeing(HeadModel, Protocol):
+    """A model that may read pictures, one token for each patch; its texts are then the names of the patches."""
+
+    grid: Grid | None
+    """How this one cuts a picture; None for a model of text."""
+
+    def pixels(self, pictures: Sequence[Picture]) -> Float[Tensor, "batch channel height width"]:
+        """What the network reads of these pictures: in its own size, normalised as it was trained."""
         ...
 
 

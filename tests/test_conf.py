@@ -23,6 +23,7 @@ NEEDED = {
     "corpus=conllu": ["corpus.path=x"],
     "corpus=text": ["corpus.path=x"],
     "corpus=minimal_pairs": ["corpus.path=x"],
+    "corpus=pictures": ["corpus.path=x"],
 }
 
 
