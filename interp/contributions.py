@@ -11,7 +11,6 @@ from torch import Tensor
 from interp.corpora.batching import EncodedCorpus, batches
 from interp.models.interface import Ingredients
 from interp.models.layers import Layer
-from interp.models.text import inputs_of
 from interp.models.weights import lay_open, see_layers
 from interp.progress import Progress, silent
 from interp.roles.positional import first, offset, self_token, separator
@@ -119,7 +118,7 @@ def measure_contributions(model: HeadModel, encoded: EncodedCorpus, progress: Pr
             return z
 
         with torch.inference_mode():
-            see_layers(opened, inputs_of(batch, causal=opened.causal), see)
+            see_layers(opened, opened.reader.inputs(batch), see)
     return ContributionSums(
         tuple((head.site, head.layer, head.head) for head in heads),
         *(written.n, written.norm, written.share, raw.sums(), by_norm.sums()),

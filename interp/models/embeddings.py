@@ -8,14 +8,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from interp.models.attention import AttentionModel
+from interp.models.pictures import PictureReader
 
 
 @torch.inference_mode()
 def position_embeddings(model: AttentionModel, length: int) -> Float[Tensor, "pos d_model"] | None:
     """The learned absolute embeddings of the first positions; None in a model that has none (rotary, ALiBi).
 
-    Found by what they do: of all embeddings, those that differ between places that hold the same token.
+    Found by what they do: of all embeddings, those that differ between places that hold the same token. A model of
+    pictures has them as they are.
     """
+    if isinstance(model.reader, PictureReader):
+        return model.reader.position_embeddings()[:length]
     outputs: list[Any] = []
     table = model.network.get_input_embeddings()
     # RoBERTa's family gives padding no position of its own

@@ -317,7 +317,9 @@ def order_changes_nothing(evidence: Evidence) -> Check:
 
 
 def tokens_are_the_text(evidence: Evidence) -> Check:
-    """Tokens decode back to the text that they were made of."""
+    """Tokens decode back to the text that they were made of; those of a picture spell nothing, and are not asked."""
+    if evidence.batch.pixels is not None:
+        return Check("tokens_are_the_text", None, 0.0, "the tokens are patches of pictures, which spell no text")
     model, texts = evidence.model, [document.text for document in evidence.encoded.corpus]
     decode, unknown = (model.decode, model.unknown_token) if isinstance(model, Provable) else (_cannot_say, None)
     lost = first_loss(texts, evidence.encoded.encodings, decode, unknown)

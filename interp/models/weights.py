@@ -150,9 +150,7 @@ def find_slices(model: HeadModel) -> tuple[LayerSlices, ...]:
         for module in opened.base.modules():
             if "Norm" in type(module).__name__:
                 stack.callback(module.register_forward_hook(keep_norm).remove)
-        vocabulary = opened.network.get_input_embeddings().weight.shape[0]
-        tokens = torch.linspace(0, vocabulary - 1, 1 + DIGITS, device=opened.device).long()
-        see_layers(opened, {"input_ids": tokens[:, None], "attention_mask": torch.ones_like(tokens[:, None])}, see)
+        see_layers(opened, opened.reader.single_tokens(opened.network, 1 + DIGITS), see)
     return tuple(found)
 
 
@@ -198,7 +196,7 @@ def see_layers(model: AttentionModel, inputs: dict[str, Any], see: Callable[[Lay
         # a module that stands for several layers is watched once
         for module in {id(layer.attention): layer.attention for layer in model.layers}.values():
             stack.enter_context(watching(module, watch))
-        model.base(**(inputs | ({"use_cache": False} if model.causal else {})))
+        model.reader.call(model.base, inputs)
 
 
 def _slices(
