@@ -36,8 +36,8 @@ HeadOutput = Float[Tensor, "batch query head d_head"]
 Tap = Callable[[Site, int, Tensor], Tensor | None]
 """Sees (site, layer, activation) during a forward pass: `None` watches, a tensor rewrites."""
 
-Picture = UInt8[np.ndarray, "height width 3"]
-"""Red, green and blue of every point, 0 to 255, rows from the top."""
+Picture = UInt8[np.ndarray, "_ _ 3"]
+"""Height × width × (red, green, blue), 0 to 255, rows from the top; sizes differ from picture to picture."""
 
 Grid = tuple[int, int]
 """Rows and columns of the patches that a model cuts a picture into."""

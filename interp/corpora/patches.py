@@ -26,7 +26,7 @@ def as_read_by(model: HeadModel, corpus: Corpus) -> Corpus:
     if any(document.picture is None for document in corpus):
         raise InterpError(
             f"The corpus {corpus.name!r} is of text, and {model.name!r} reads pictures. Allowed: corpus=pictures "
-            "corpus.path=FOLDER, or corpus=shapes, which needs no files; or a model of text."
+            "corpus.path=FOLDER, or corpus=drawings, which needs no files; or a model of text."
         )
     text, words, spans = patches(grid)
     return replace(corpus, documents=tuple(replace(one, text=text, words=words, spans=spans) for one in corpus))

@@ -1,4 +1,4 @@
-"""Coloured discs and boxes on a coloured ground: the generated corpus `shapes`, for models of pictures."""
+"""Coloured discs and boxes on a coloured ground: the generated corpus `drawings`, for models of pictures."""
 
 from hashlib import sha256
 
@@ -16,7 +16,7 @@ MOST = 5
 """Shapes of a picture; the fewest are one."""
 
 
-def shapes(documents: int = 500, seed: int = 0, limit: int | None = None) -> Corpus:
+def drawings(documents: int = 500, seed: int = 0, limit: int | None = None) -> Corpus:
     """Pictures of one to five shapes, drawn from `seed`; each is its own source.
 
     `limit` keeps the first so many, and the digest is that of all `documents`. Raises `InterpError` where there would
@@ -28,8 +28,8 @@ def shapes(documents: int = 500, seed: int = 0, limit: int | None = None) -> Cor
     rng = np.random.default_rng(seed)
     drawn = [_drawn(rng) for _ in range(documents)]
     digest = sha256(b"".join(picture.tobytes() for picture in drawn)).hexdigest()
-    kept = tuple(picture_document(picture, f"shapes {seed}.{number}") for number, picture in enumerate(drawn[:limit]))
-    return Corpus("shapes", kept, digest, generated=True)
+    kept = tuple(picture_document(picture, f"drawings {seed}.{number}") for number, picture in enumerate(drawn[:limit]))
+    return Corpus("drawings", kept, digest, generated=True)
 
 
 def _drawn(rng: np.random.Generator) -> Picture:
