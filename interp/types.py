@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 BLOCKS = 64
@@ -35,6 +35,12 @@ HeadOutput = Float[Tensor, "batch query head d_head"]
 
 Tap = Callable[[Site, int, Tensor], Tensor | None]
 """Sees (site, layer, activation) during a forward pass: `None` watches, a tensor rewrites."""
+
+Picture = UInt8[np.ndarray, "_ _ 3"]
+"""Height × width × (red, green, blue), 0 to 255, rows from the top; sizes differ from picture to picture."""
+
+Grid = tuple[int, int]
+"""Rows and columns of the patches that a model cuts a picture into."""
 
 Place = tuple[Site, int]
 """One attention layer: its site and its number."""
@@ -81,6 +87,8 @@ class Document:
     `entities` are named entities, their type in `kind`; those that are the same one share the number `entity`.
     `symbols`, in place of a text, say which tokens are the same: every number stands for another token, which each
     model draws from its own vocabulary (`Drawing`).
+    Of a `picture` the words are the patches that a model cuts it into, in the order of reading; as it comes from a
+    file it has none yet.
     """
 
     source: str
@@ -101,6 +109,8 @@ class Document:
     def number(self) -> int:
         """A 64-bit number from the id of the source document: the same on every machine."""
         return int.from_bytes(blake2b(self.source.encode(), digest_size=8).digest(), "big")
+
+    picture: Picture | None = None
 
     @property
     def block(self) -> int:
@@ -167,6 +177,11 @@ class Corpus:
         """Whether any document is annotated with mentions."""
         return any(document.mentions for document in self.documents)
 
+    @cached_property
+    def has_pictures(self) -> bool:
+        """Whether any document is a picture."""
+        return any(document.picture is not None for document in self.documents)
+
     def relation(self, label: str) -> str:
         """A label without its subtype (`nsubj:pass` is `nsubj`), unless this corpus keeps subtypes."""
         return label if self.subtypes else label.split(":", 1)[0]
@@ -226,7 +241,8 @@ class Batch:
     `document` is each row's number in the corpus, `block` its block. Of masked copies, `masked` holds the token that
     stood where the mask is, -1 elsewhere; of minimal pairs, `alternative` marks the rows of the other sentence.
     `target` is what an encoder-decoder reads in its decoder, row by row; `alignment` lists (row, word of the target,
-    word of the source).
+    word of the source). Of pictures, `pixels` are what the network reads, whole even where tokens are cut off, and
+    `grid` says how many rows and columns of patches there are: word w is the patch at row w // columns.
     """
 
     tokens: Int[Tensor, "batch pos"]
@@ -250,6 +266,8 @@ class Batch:
     alternative: Bool[Tensor, " batch"] | None = None
     target: "Batch | None" = None
     alignment: Int[Tensor, "aligned 3"] | None = None
+    pixels: Float[Tensor, "batch channel height width"] | None = None
+    grid: Grid | None = None
 
     @property
     def written(self) -> "Batch":
@@ -383,6 +401,18 @@ class Drawing(HeadModel, Protocol):
 
     def draw(self, symbols: Sequence[Int[np.ndarray, " token"]], seeds: Sequence[int]) -> list[Encoding]:
         """For each document, another random token for every number in it, and the tokenizer's own around them."""
+        ...
+
+
+@runtime_checkable
+class Seeing(HeadModel, Protocol):
+    """A model that may read pictures, one token for each patch; its texts are then the names of the patches."""
+
+    grid: Grid | None
+    """How this one cuts a picture; None for a model of text."""
+
+    def pixels(self, pictures: Sequence[Picture]) -> Float[Tensor, "batch channel height width"]:
+        """What the network reads of these pictures: in its own size, normalised as it was trained."""
         ...
 
 

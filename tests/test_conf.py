@@ -25,6 +25,7 @@ NEEDED = {
     "corpus=minimal_pairs": ["corpus.path=x"],
     "corpus=coreference": ["corpus.path=x", "corpus.format=gap"],
     "corpus=entities": ["corpus.path=x"],
+    "corpus=pictures": ["corpus.path=x"],
 }
 
 

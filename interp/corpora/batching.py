@@ -9,10 +9,11 @@ from jaxtyping import Int
 from torch.nn.utils.rnn import pad_sequence
 
 from interp.corpora.mentions import antecedents_by_kind, nearest_agreeing, nearest_mentions
+from interp.corpora.patches import as_read_by
 from interp.corpora.text import words_of
 from interp.errors import CorpusError, ModelError
 from interp.room import together
-from interp.types import Batch, Corpus, Document, Drawing, EncodedCorpus, Encoding, HeadModel, Translating
+from interp.types import Batch, Corpus, Document, Drawing, EncodedCorpus, Encoding, HeadModel, Seeing, Translating
 
 TOKENS_A_BATCH = 1536
 """Padded tokens in one batch: on two CPU cores throughput is flat from about 1,300."""
@@ -24,9 +25,14 @@ NO_MENTION = torch.full((1, 4), -1)
 
 
 def encode(model: HeadModel, corpus: Corpus, *, chunk: int = 1000) -> EncodedCorpus:
-    """Tokenise every document and find the word of every token. Raises `CorpusError` where there is no document."""
+    """Tokenise every document and find the word of every token; pictures are cut into the model's patches.
+
+    Raises `CorpusError` where there is no document, `InterpError` where a model of text is given pictures or the
+    other way round.
+    """
     if not len(corpus):
         raise CorpusError(corpus.name, None, "holds no document. Give a corpus with at least one sentence.")
+    corpus = as_read_by(model, corpus)
     encodings: list[Encoding] = []
     words: list[Int[np.ndarray, " _"]] = []
     alternatives: list[Encoding | None] = []
@@ -189,6 +195,8 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
         for document in chosen
     ]
     target = None if encoded.target is None else collate(encoded.target, documents, model)
+    pictures = [document.picture for document in chosen if document.picture is not None]
+    seeing = model if pictures and isinstance(model, Seeing) else None
     batch = Batch(
         tokens=padded([encoded.encodings[i].tokens for i in documents], model.pad_token),
         mask=torch.arange(int(lengths.max()))[None, :] < lengths[:, None],
@@ -212,6 +220,8 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
         kinds=corpus.mention_kinds,
         target=target,
         alignment=None if target is None else _aligned_words(chosen, target.governor.shape[1], width),
+        pixels=None if seeing is None else seeing.pixels(pictures),
+        grid=None if seeing is None else seeing.grid,
     )
     return to_device(batch, model)
 

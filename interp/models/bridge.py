@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -116,10 +117,9 @@ class BridgeModel:
     def unhooked(self, batch: Batch) -> Unhooked:
         """One forward pass of the network as it was before it was bridged: its own modules in the bridge's places."""
         inputs, projections = inputs_of(batch, causal=self.causal), self._projections()
+        heads = dict.fromkeys(projections, self.heads_per_layer)
         with unwrapped(self.network):
-            return run_unhooked(
-                self.network, self.base, inputs, projections, dict.fromkeys(projections, self.heads_per_layer)
-            )
+            return run_unhooked(partial(self.network, **inputs), self.base, projections, heads)
 
     @torch.inference_mode()
     def attention_outputs(self, batch: Batch, *, z: Tap) -> dict[Place, Float[Tensor, "batch query d_model"]]:

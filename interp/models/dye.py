@@ -7,7 +7,7 @@ position 0, where rotary embeddings turn nothing. What is not the outcome of a l
 garbles the numbers, and is refused.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -19,19 +19,23 @@ from transformers.pytorch_utils import Conv1D
 from interp.errors import ModelError
 from interp.models.interface import Ingredients
 from interp.models.layers import SITE_ORDER, Layer, see_each
-from interp.models.text import inputs_of_tokens
 from interp.models.weights import Columns, LayerSlices
 from interp.types import Place
 
 DIGITS, BASE = 6, 16
 """A column's number is written in so many digits, one a row; each is exact in bfloat16."""
 
+ROWS = 1 + DIGITS
+"""Rows of one token each that the numbers are read from."""
+
 Map = nn.Linear | Conv1D
 
 
 @torch.inference_mode()
-def trace_slices(network: Any, base: nn.Module, layers: Sequence[Layer], name: str) -> dict[Place, LayerSlices]:
-    """The slices of every attention layer, by one forward pass over a few single tokens.
+def trace_slices(
+    forward: Callable[[], Any], base: nn.Module, layers: Sequence[Layer], name: str
+) -> dict[Place, LayerSlices]:
+    """The slices of every attention layer, by one forward pass of the base model over `ROWS` single tokens.
 
     Raises `ModelError` where queries, keys or values are no plain linear map of what the layer reads (norms on queries
     and keys, low-rank detours).
@@ -58,16 +62,8 @@ def trace_slices(network: Any, base: nn.Module, layers: Sequence[Layer], name: s
         for module in base.modules():
             if "Norm" in type(module).__name__:
                 stack.callback(module.register_forward_hook(keep_norm).remove)
-        sizes = [side.get_input_embeddings().weight.shape[0] for side in sides(network)]
-        device = next(network.parameters()).device
-        tokens = torch.linspace(0, min(sizes) - 1, 1 + DIGITS, device=device).long()[:, None]
-        see_each(base, layers, inputs_of_tokens(network.config, tokens), see)
+        see_each(forward, layers, see)
     return dict(sorted(found.items(), key=lambda one: SITE_ORDER.index(one[0][0])))
-
-
-def sides(network: Any) -> tuple[Any, ...]:
-    """The parts of a model that read tokens of their own."""
-    return (network.get_encoder(), network.get_decoder()) if network.config.is_encoder_decoder else (network,)
 
 
 def _maps_inside(layers: Sequence[Layer]) -> list[Map]:

@@ -317,7 +317,9 @@ def order_changes_nothing(evidence: Evidence) -> Check:
 
 
 def tokens_are_the_text(evidence: Evidence) -> Check:
-    """Tokens decode back to the text that they were made of."""
+    """Tokens decode back to the text that they were made of; drawn ones and those of a picture never were a text."""
+    if evidence.batch.pixels is not None:
+        return Check("tokens_are_the_text", None, 0.0, "the tokens are patches of pictures, which spell no text")
     model, documents = evidence.model, evidence.encoded.corpus.documents
     if all(document.symbols is not None for document in documents):
         return Check("tokens_are_the_text", None, 0.0, "the documents are drawn tokens, which were never a text")

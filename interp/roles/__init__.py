@@ -6,11 +6,12 @@ from typing import overload
 from interp.roles import copying as _copying
 from interp.roles import coreference as _coreference
 from interp.roles import cross as _cross
+from interp.roles import pictures as _pictures
 from interp.roles import positional as _positional
 from interp.roles import syntax as _syntax
 from interp.types import Corpus, Role
 
-__all__ = ["copying", "coreference", "cross", "everything", "positional", "syntax"]
+__all__ = ["copying", "coreference", "cross", "everything", "pictures", "positional", "syntax"]
 
 Roles = tuple[Role, ...]
 
@@ -53,6 +54,18 @@ def cross(corpus: Corpus | None = None) -> Roles:
     return (*_cross.cross(), *gold)
 
 
+@overload
+def pictures(corpus: Corpus) -> Roles: ...
+@overload
+def pictures(corpus: None = None) -> Callable[[Corpus], Roles]: ...
+def pictures(corpus: Corpus | None = None) -> Roles | Callable[[Corpus], Roles]:
+    """The four neighbours of a patch, where the corpus is of pictures; without a corpus, the question to ask one."""
+    if corpus is None:
+        return pictures
+    return _pictures.pictures() if corpus.has_pictures else ()
+
+
 def everything(corpus: Corpus) -> Roles:
     """Every role that the corpus's annotation can ask for; those of cross-attention are for models that have it."""
-    return (*positional(corpus), *copying(corpus), *syntax(corpus), *coreference(corpus), *cross(corpus))
+    of_text = (*copying(corpus), *syntax(corpus), *coreference(corpus), *cross(corpus))
+    return (*positional(corpus), *pictures(corpus), *of_text)
