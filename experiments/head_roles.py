@@ -13,7 +13,7 @@ from interp.classify import classify, shortfall
 from interp.corpora.batching import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.statistics import score_table
+from interp.statistics import power_table, score_table
 from interp.sums import RoleSums
 from interp.types import Corpus, HeadModel
 
@@ -36,9 +36,11 @@ def run(
 
 
 def role_tables(sums: RoleSums, classification: Mapping[str, Any], seed: int) -> dict[str, pd.DataFrame]:
-    """The tables `scores` and `roles` of one pass."""
-    scores = score_table(sums, seed=seed, **_needs(classification))
-    return {"scores": scores, "roles": classify(sums, scores, seed=seed, **classification)}
+    """The tables `scores`, `roles` and `power` of one pass."""
+    rules = {name: classification[name] for name in ("alpha", "correction") if name in classification}
+    scores = score_table(sums, seed=seed, **_needs(classification), **rules)
+    roles = classify(sums, scores, seed=seed, **classification)
+    return {"scores": scores, "roles": roles, "power": power_table(scores)}
 
 
 def missing_evidence(sums: RoleSums, classification: Mapping[str, Any]) -> tuple[str, ...]:

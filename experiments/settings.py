@@ -52,6 +52,7 @@ NUMBERS = {
 }
 CHOICES = {
     "model.init": ("pretrained", "random"),
+    "classify.correction": ("bh", "max_t"),
     "ablation.engine": ("auto", "fast", "plain"),
     "ablation.precision": ("float32", "delta", "bfloat16"),
     "ablation.estimate": ("null", "gate_gradient", "attribution", "gauss_newton"),

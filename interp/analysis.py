@@ -15,6 +15,7 @@ from interp.errors import InterpError, closest
 from interp.models.evidence import Check
 from interp.models.gate import check, insist
 from interp.progress import Progress, silent
+from interp.roles.harder import harder_guesses
 from interp.sights import sights_of
 from interp.statistics import anatomy_table, score_table
 from interp.sums import RoleSums
@@ -111,7 +112,8 @@ def tally_roles(
             f"The corpus {encoded.corpus.name!r} has no annotation for the roles asked for. "
             "Choose other roles (roles=positional needs none), or a corpus with gold annotation."
         )
-    tally = RoleTally(chosen, model.heads, sights_of(model))
+    sides = (encoded.corpus,) if encoded.target is None else (encoded.corpus, encoded.target.corpus)
+    tally = RoleTally(chosen, model.heads, sights_of(model), harder_guesses(*sides))
     if not tally.roles:
         raise InterpError(
             f"None of the roles asked for can be asked of {model.name!r}: they belong to other sites than its heads' "

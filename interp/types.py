@@ -141,6 +141,11 @@ class Corpus:
         """Whether any document is annotated with mentions."""
         return any(document.mentions for document in self.documents)
 
+    @cached_property
+    def has_agreement(self) -> bool:
+        """Whether the gender or number of any mention is annotated."""
+        return any(m.gender or m.number for document in self.documents for m in document.mentions or ())
+
     def relation(self, label: str) -> str:
         """A label without its subtype (`nsubj:pass` is `nsubj`), unless this corpus keeps subtypes."""
         return label if self.subtypes else label.split(":", 1)[0]
@@ -194,7 +199,8 @@ class Batch:
     `word[b, t]` is the word that token t belongs to. Per word: `governor`, `relation`, an index into `relations`, and
     `tag`, one into `tags`.
     `antecedent` lists (row, query word, target word): the head word of a mention and that of one of its antecedents;
-    `nearest_mention[b, w]` is the nearest head word of a mention to the left of w.
+    `nearest_mention[b, w]` is the nearest head word of a mention to the left of w; `nearest_agreeing`, of head words of
+    mentions, that of the nearest earlier mention whose gender and number do not contradict.
     `document` is each row's number in the corpus, `block` its block. Of masked copies, `masked` holds the token that
     stood where the mask is, -1 elsewhere; of minimal pairs, `alternative` marks the rows of the other sentence.
     `target` is what an encoder-decoder reads in its decoder, row by row; `alignment` lists (row, word of the target,
@@ -211,6 +217,7 @@ class Batch:
     relation: Int[Tensor, "batch word"]
     tag: Int[Tensor, "batch word"]
     nearest_mention: Int[Tensor, "batch word"]
+    nearest_agreeing: Int[Tensor, "batch word"]
     antecedent: Int[Tensor, "pair 3"]
     relations: tuple[str, ...]
     tags: tuple[str, ...]

@@ -64,7 +64,7 @@ def test_a_clear_head_has_its_role_and_the_others_none():
         assert clear[name] == confirm.iloc[0][name]
     assert clear["strength"] == clear["mass"] and clear["stability"] == 1.0
     unclassified = roles.iloc[1:]
-    assert unclassified.drop(columns=["site", "layer", "head", "role"]).isna().all(axis=None)
+    assert unclassified.drop(columns=["site", "layer", "head", "role", "detectable"]).isna().all(axis=None)
     assert list(zip(roles["site"], roles["layer"], roles["head"], strict=True)) == list(sums.heads)
 
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int
 from torch.nn.utils.rnn import pad_sequence
 
-from interp.corpora.mentions import antecedents, nearest_mentions
+from interp.corpora.mentions import antecedents, nearest_agreeing_mentions, nearest_mentions
 from interp.corpora.text import words_of
 from interp.errors import CorpusError
 from interp.types import Batch, Corpus, Document, EncodedCorpus, Encoding, HeadModel, Translating
@@ -169,6 +169,7 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
         ),
         tag=per_word([[tag_index[tag] for tag in document.tags or ()] for document in chosen]),
         nearest_mention=per_word([nearest_mentions(document) for document in chosen]),
+        nearest_agreeing=per_word([nearest_agreeing_mentions(document) for document in chosen]),
         antecedent=torch.tensor(pairs, dtype=torch.long).reshape(-1, 3),
         relations=corpus.relations,
         tags=corpus.tags,

@@ -35,3 +35,29 @@ def nearest_mentions(document: Document) -> list[int]:
         if word in heads:
             last = word
     return nearest
+
+
+def nearest_agreeing_mentions(document: Document) -> list[int]:
+    """For the head word of a mention that of the nearest earlier mention that could be the same by gender and number.
+
+    Of earlier mentions (by start, then end) whose head word stands to the left, the one whose head word is closest;
+    what is not annotated contradicts nothing. -1 where there is none and for every other word. A word that is the head
+    of several mentions asks for the first of them that finds one.
+    """
+    ordered = sorted(document.mentions or (), key=lambda mention: (mention.start, mention.end))
+    heads = [head_word(document, mention) for mention in ordered]
+    nearest = [-1] * len(document.words)
+    for later, mention in enumerate(ordered):
+        agreeing = [
+            heads[earlier]
+            for earlier in range(later)
+            if heads[earlier] < heads[later] and _agree(ordered[earlier], mention)
+        ]
+        if nearest[heads[later]] < 0:
+            nearest[heads[later]] = max(agreeing, default=-1)
+    return nearest
+
+
+def _agree(one: Mention, other: Mention) -> bool:
+    pairs = ((one.gender, other.gender), (one.number, other.number))
+    return all(a is None or b is None or a == b for a, b in pairs)

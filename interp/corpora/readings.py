@@ -107,6 +107,7 @@ def _collate(encoded: EncodedCorpus, rows: Sequence[_Row], model: HeadModel, mas
         relation=none,
         tag=none,
         nearest_mention=none,
+        nearest_agreeing=none,
         antecedent=torch.empty(0, 3, dtype=torch.long),
         relations=encoded.corpus.relations,
         tags=encoded.corpus.tags,

@@ -40,6 +40,6 @@ def some_rows(
         "target": None if batch.target is None else some_rows(batch.target, rows, pad_token, cut),
         "alignment": None if batch.alignment is None else batch.alignment[:0],
     }
-    for name in ("document", "block", "governor", "relation", "tag", "nearest_mention"):
+    for name in ("document", "block", "governor", "relation", "tag", "nearest_mention", "nearest_agreeing"):
         chosen[name] = getattr(batch, name)[index]
     return replace(batch, **chosen)
