@@ -44,6 +44,7 @@ NUMBERS = {
     "ablation.margin": SHARE,
     "pruning.steps": COUNT._replace(lowest=2),
     "pruning.seeds": COUNT,
+    "null_seeds": COUNT,
     "classify.margin": SHARE,
     "classify.alpha": SHARE,
     "classify.min_queries": COUNT,

@@ -103,9 +103,13 @@ def tally_roles(
     encoded: EncodedCorpus,
     roles: RolesAsked,
     *others: Tally,
+    through: Callable[[Tally], Tally] = lambda tally: tally,
     progress: Progress = silent,
 ) -> RoleSums:
-    """One pass over the corpus; `others` are fed along. Raises `InterpError` where there is no role to ask about."""
+    """One pass over the corpus; `others` are fed along, and `through` may stand between the model and the roles.
+
+    Raises `InterpError` where there is no role to ask about.
+    """
     chosen = _roles_asked(roles, encoded.corpus)
     if not chosen:
         raise InterpError(
@@ -120,7 +124,7 @@ def tally_roles(
             f"({', '.join(sorted({head.site for head in model.heads}))}). Choose other roles, or another model."
         )
     groups = batches(encoded, model)
-    stream(model, (group.batch() for group in progress(groups, "roles")), tally, *others)
+    stream(model, (group.batch() for group in progress(groups, "roles")), through(tally), *others)
     return tally.sums()
 
 

@@ -14,7 +14,7 @@ from interp.statistics.bootstrap import bootstrap_interval
 from interp.statistics.false_discovery import benjamini_hochberg
 from interp.statistics.harder import best_harder_guesses, harder_columns
 from interp.statistics.max_t import critical_value_of_max_t, largest_under_flips, max_t_p
-from interp.statistics.power import critical_value_of_bh, detectable_lift
+from interp.statistics.power import detectable_lift, level_of_bh, t_of_level, t_of_max_t
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.statistics.ties import earliest_best
 from interp.sums import RoleSums
@@ -194,8 +194,10 @@ def _over_all_tests(
     D = excess(sums, guess, blocks).reshape(-1, len(blocks))[tested]
     n = np.repeat(sums.n[:, blocks], heads, axis=0)[tested]
     largest = largest_under_flips(D, sign_vectors(seed, sums.n.shape[1])[blocks])
-    by_bh = critical_value_of_bh(confirmed["q"].to_numpy(), alpha)
-    critical = by_bh if correction == "bh" else critical_value_of_max_t(largest, alpha)
+    if correction == "max_t":
+        critical = t_of_max_t(n, critical_value_of_max_t(largest, alpha))
+    else:
+        critical = t_of_level(n, level_of_bh(confirmed["q"].to_numpy(), alpha))
     found = {"p_max_t": max_t_p(D, largest), "detectable": detectable_lift(D, n, critical)}
     return {name: _spread(values, tested) for name, values in found.items()}
 
