@@ -47,17 +47,18 @@ def run(
     encoded = encode(model, corpus)
     sums = tally_roles(model, encoded, roles, progress=progress)
     tables = head_roles.role_tables(sums, classification, seed)
+    said = (*encoded.notes, *head_roles.missing_evidence(sums, classification))
     measured = [Measured(REAL, None, tables["scores"], tables["roles"])]
     for name in chosen:
         for one in range(seed, seed + null_seeds):
-            found = _sums_of(name, one, model, corpus, roles, fresh, progress)
+            found, notes = _sums_of(name, one, model, corpus, roles, fresh, progress)
             if found is not None:
+                said = (*said, *notes)
                 # without re-splits: how stable a null's role is, nobody asks
                 null_tables = head_roles.role_tables(found, {**classification, "splits": 0}, seed)
                 measured.append(Measured(name, one, null_tables["scores"], null_tables["roles"]))
     tables |= {"nulls": null_table(measured), "null_lifts": lifts_of_chosen(measured)}
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
-    said = (*encoded.notes, *head_roles.missing_evidence(sums, classification))
     missing = [name for name in chosen if name not in {one.null for one in measured}]
     if missing:
         said = (*said, f"No role here asks for gold that could be moved, so this null says nothing: {missing[0]}.")
@@ -80,19 +81,21 @@ def _sums_of(
     roles: RolesOf,
     fresh: Callable[[HeadModel, int], HeadModel],
     progress: Progress,
-) -> RoleSums | None:
-    """One pass of a null; None where it leaves nothing to ask."""
+) -> tuple[RoleSums | None, tuple[str, ...]]:
+    """One pass of a null, and what there is to say of it; None where it leaves nothing to ask."""
     asked = roles(corpus)
     if null == "permuted_gold":
         # what does not ask for gold that moves would come out as in the real pass
         moving: Sequence[Role] = [role for role in asked if role.family in MOVED]
         moved = permuted_gold(corpus, seed)
-        return tally_roles(model, encode(model, moved), moving, progress=progress) if moving else None
+        if not moving:
+            return None, ()
+        return tally_roles(model, encode(model, moved), moving, progress=progress), moved.notes[-1:]
     if null == "shuffled_rows":
         through = partial(ShuffledRows, sights=sights_of(model), seed=seed)
-        return tally_roles(model, encode(model, corpus), asked, through=through, progress=progress)
+        return tally_roles(model, encode(model, corpus), asked, through=through, progress=progress), ()
     other = fresh(model, seed)
-    return tally_roles(other, encode(other, corpus), asked, progress=progress)
+    return tally_roles(other, encode(other, corpus), asked, progress=progress), ()
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:

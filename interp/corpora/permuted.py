@@ -3,6 +3,7 @@
 What a role still finds in it is owed to distances alone, or to chance.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -21,30 +22,41 @@ ROUNDS = 10
 def permuted_gold(corpus: Corpus, seed: int) -> Corpus:
     """The same texts with relations and chains of coreference moved within each document, drawn from `seed`.
 
-    Kept, document by document: the text, its words and tags; how many relations of each label there are, and the signed
-    distance from dependent to governor of every one of them, one governor to a word; how many chains of coreference,
-    how many mentions each has, and all distances between the head words of a chain. Not kept: that governors make a
-    tree, how many dependents a word has, the parts of speech at either end, how long mentions are (each becomes its
-    head word alone), and alignments, which are left out.
+    Kept, document by document: the text, its words and tags; the label and the signed distance from dependent to
+    governor of every relation, one governor to a word; and of every chain its mentions and all distances between their
+    head words. Not kept: that governors make a tree, how many dependents a word has, the parts of speech at either end,
+    how long mentions are (each becomes its head word alone), and alignments, which are left out.
+
+    What ends where the gold has a governor for the same dependent, whatever its label, and chains that fit nowhere else
+    are left out, so that nothing of the gold stays; the corpus's notes say how many.
     """
     rng = np.random.default_rng(seed)
-    documents = tuple(_permuted(document, rng) for document in corpus)
-    note = f"null permuted_gold, seed {seed}: relations and mentions stand on other words, as far apart as before"
+    left: Counter[str] = Counter()
+    documents = tuple(_permuted(document, rng, left) for document in corpus)
+    note = (
+        f"null permuted_gold, seed {seed}: relations and chains stand on other words, as far apart as before; left "
+        f"out, because they ended where they belong: {left['relations']} of {left['all relations']} relations, "
+        f"{left['chains']} of {left['all chains']} chains"
+    )
     return replace(corpus, documents=documents, notes=(*corpus.notes, note))
 
 
-def _permuted(document: Document, rng: np.random.Generator) -> Document:
+def _permuted(document: Document, rng: np.random.Generator, left: Counter[str]) -> Document:
     # the head words of mentions are those of the tree as it was
-    mentions = None if document.mentions is None else _moved_chains(document, rng)
+    mentions = None if document.mentions is None else _moved_chains(document, rng, left)
     if document.governors is None or document.relations is None:
         return replace(document, mentions=mentions, alignment=None)
-    order = _moved(document.governors, rng)
-    governors = [-1] * len(order)
-    for word, origin in enumerate(order):
-        if document.governors[origin] >= 0:
-            governors[word] = word + document.governors[origin] - origin
-    relations = tuple(document.relations[origin] for origin in order)
-    return replace(document, governors=tuple(governors), relations=relations, mentions=mentions, alignment=None)
+    governors, relations = [-1] * len(document.words), ["root"] * len(document.words)
+    for word, origin in enumerate(_moved(document.governors, rng)):
+        governor = word + document.governors[origin] - origin
+        if document.governors[origin] < 0:
+            continue
+        left["all relations"] += 1
+        if governor == document.governors[word]:
+            left["relations"] += 1
+        else:
+            governors[word], relations[word] = governor, document.relations[origin]
+    return replace(document, governors=tuple(governors), relations=tuple(relations), mentions=mentions, alignment=None)
 
 
 def _moved(governors: Sequence[int], rng: np.random.Generator) -> list[int]:
@@ -64,13 +76,18 @@ def _moved(governors: Sequence[int], rng: np.random.Generator) -> list[int]:
     return order
 
 
-def _moved_chains(document: Document, rng: np.random.Generator) -> tuple[Mention, ...]:
-    """Each chain shifted as a whole to a place where it fits, all such places alike."""
+def _moved_chains(document: Document, rng: np.random.Generator, left: Counter[str]) -> tuple[Mention, ...]:
+    """Each chain shifted as a whole to another place where it fits, all such places alike."""
     heads = [(head_word(document, mention), mention) for mention in document.mentions or ()]
     moved = []
     for entity in sorted({mention.entity for _, mention in heads}):
         chain = [(head, mention) for head, mention in heads if mention.entity == entity]
         first, last = min(head for head, _ in chain), max(head for head, _ in chain)
-        start = int(rng.integers(len(document.words) - (last - first)))
-        moved += [mention._replace(start=start + head - first, end=start + head - first + 1) for head, mention in chain]
+        places = [place for place in range(len(document.words) - (last - first)) if place != first]
+        left["all chains"] += 1
+        if not places:
+            left["chains"] += 1
+            continue
+        by = places[int(rng.integers(len(places)))] - first
+        moved += [mention._replace(start=head + by, end=head + by + 1) for head, mention in chain]
     return tuple(sorted(moved, key=lambda mention: (mention.start, mention.entity)))
