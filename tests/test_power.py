@@ -82,11 +82,12 @@ def test_scores_roles_and_the_table_of_power_say_the_same() -> None:
     sums = planted([[0.6, 0.2, 0.25], [0.2, 0.2, 0.2]], roles=(HIT, MASS), seed=1)
     scores = score_table(sums, seed=0)
     confirm = scores[scores.split == "confirm"]
-    table = power_table(scores).set_index("role")
-    for name, rows in confirm.groupby("role"):
-        assert table.loc[name, "detectable"] == pytest.approx(rows.detectable.median())
-        assert table.loc[name, "room"] == pytest.approx(0.8)
-        assert (table.loc[name, "heads"], table.loc[name, "hidden"]) == (3, 0)
+    table = {row["role"]: row for row in power_table(scores).to_dict("records")}
+    assert set(table) == set(confirm.role)
+    for name, row in table.items():
+        assert row["detectable"] == pytest.approx(confirm[confirm.role == name].detectable.median())
+        assert row["room"] == pytest.approx(0.8)
+        assert (row["heads"], row["hidden"]) == (3, 0)
     given = classify(sums, scores)
     first = given[given.role == HIT.name].iloc[0]
     assert first.detectable == confirm[(confirm.role == HIT.name) & (confirm["head"] == 0)].detectable.item()
