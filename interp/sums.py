@@ -112,13 +112,13 @@ class PruningSums:
 class ContributionSums:
     """Block sums of what each head writes into the residual stream, and of where it looks, raw and weighted by norm.
 
-    Over the `n[b]` tokens of block b that are no padding: `norm[h, b]` sums the length of what head h writes, `share`
-    its share of its layer's output. `raw` and `by_norm` are sums of the same roles, whose patterns are the attention
-    itself and the norms of the vectors that it adds up.
+    Over the `n[h, b]` tokens of block b that head h attends from, padding left out: `norm[h, b]` sums the length of
+    what it writes, `share` its share of its layer's output. `raw` and `by_norm` are sums of the same roles, whose
+    patterns are the attention itself and the norms of the vectors that it adds up.
     """
 
     heads: tuple[tuple[str, int, int], ...]
-    n: Int[np.ndarray, " block"]
+    n: Int[np.ndarray, "head block"]
     norm: Float[np.ndarray, "head block"]
     share: Float[np.ndarray, "head block"]
     raw: RoleSums

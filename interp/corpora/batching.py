@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from interp.corpora.mentions import antecedents, nearest_agreeing_mentions, nearest_mentions
 from interp.corpora.text import words_of
 from interp.errors import CorpusError
+from interp.room import together
 from interp.types import Batch, Corpus, Document, EncodedCorpus, Encoding, HeadModel, Translating
 
 TOKENS_A_BATCH = 1536
@@ -100,19 +101,20 @@ def batches(
     model: HeadModel,
     *,
     documents: Sequence[int] | None = None,
-    tokens: int = TOKENS_A_BATCH,
+    tokens: int | None = None,
 ) -> list["Group"]:
     """Groups of similar length, at most `tokens` padded tokens each, fewer where they are long; each makes its batch.
 
-    A document too long for the budget goes alone.
+    Without `tokens`, as many as fill the model's device. A document too long for the budget goes alone.
     """
     chosen = range(len(encoded)) if documents is None else documents
+    most = together(model.device, TOKENS_A_BATCH) if tokens is None else tokens
     by_length = sorted(chosen, key=lambda i: (len(encoded.encodings[i].tokens), i))
     groups: list[Group] = []
     current: list[int] = []
     for i in by_length:
         length = len(encoded.encodings[i].tokens)
-        if current and (len(current) + 1) * length * max(1.0, length / LENGTH_AT_FULL_BATCH) > tokens:
+        if current and (len(current) + 1) * length * max(1.0, length / LENGTH_AT_FULL_BATCH) > most:
             groups.append(Group(encoded, model, tuple(current)))
             current = []
         current.append(i)
