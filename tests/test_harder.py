@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -95,7 +96,8 @@ def test_guess_and_lift_are_those_of_loops_over_words(causal: bool) -> None:
         here = here[here.guess == expected]
         assert row.guess_pos == expected
         assert len(here) == row.n
-        assert row.lift_pos == pytest.approx(row.hit - here.credit.mean(), abs=1e-9)
+        lift: Any = row.lift_pos
+        assert lift == pytest.approx(row.hit - here.credit.to_numpy(dtype=float).mean(), abs=1e-9)
     assert causal == (not scores.guess_pos.str.startswith("next").any())
 
 
