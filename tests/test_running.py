@@ -96,7 +96,9 @@ def test_every_figure_is_there_twice(atlas_run: "Finished") -> None:
 
 def test_nothing_temporary_is_left(atlas_run: "Finished") -> None:
     names = {path.name for path in atlas_run.folder.iterdir()}
-    tables = {f"{name}.{kind}" for name in ("scores", "roles", "power", "effects", "atlas") for kind in ("parquet", "csv")}
+    tables = {
+        f"{name}.{kind}" for name in ("scores", "roles", "power", "effects", "atlas") for kind in ("parquet", "csv")
+    }
     assert names == tables | {"manifest.json", "figures", ".hydra"}
 
 
