@@ -17,7 +17,7 @@ class RoleLabel:
 
     name: str
     family: str
-    unit: Literal["token", "word"]
+    unit: Literal["token", "word", "mention"]
     statistic: Literal["hit", "mass"]
     definition: str
     guesses: tuple[str, ...]
@@ -123,3 +123,31 @@ class ContributionSums:
     share: Float[np.ndarray, "head block"]
     raw: RoleSums
     by_norm: RoleSums
+
+
+@dataclass(frozen=True, eq=False)
+class NumberSums:
+    """Block sums of numbers of every head, each a mean: `total[d, h, b]` over the `n[d, h, b]` things it is a mean of.
+
+    `definitions` are the ids of what the numbers are; a head that a number is not asked of has no n.
+    """
+
+    definitions: tuple[str, ...]
+    heads: tuple[tuple[str, int, int], ...]
+    n: Int[np.ndarray, "definition head block"]
+    total: Float[np.ndarray, "definition head block"]
+
+
+@dataclass(frozen=True, eq=False)
+class KernelSums:
+    """Block sums of each head's attention by offset of the key from the query: of the attention and of its square.
+
+    `n[h, o, b]` counts the pairs `offsets[o]` apart that head h could see, `queries[h, b]` the tokens that asked.
+    """
+
+    heads: tuple[tuple[str, int, int], ...]
+    offsets: tuple[int, ...]
+    queries: Int[np.ndarray, "head block"]
+    n: Int[np.ndarray, "head offset block"]
+    total: Float[np.ndarray, "head offset block"]
+    square: Float[np.ndarray, "head offset block"]

@@ -310,7 +310,10 @@ def test_what_a_model_has_not_is_empty(
         table = circuits.circuit_table(case.model)
         assert table[["position_previous", "position_offset", "position_mass"]].isna().all(axis=None)
         assert (table.copying_space == "vocabulary").all()
-        assert any("no learned absolute positions" in line for line in experiment.run(case.model, corpus_of()).said)
+        assert any(
+            "No absolute positions of the model are known" in line
+            for line in experiment.run(case.model, corpus_of()).said
+        )
     for case in (tiny_bert, tiny_bert_base):
         table = circuits.circuit_table(case.model)
         assert table.position_mass.notna().all()

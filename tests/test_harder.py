@@ -13,7 +13,7 @@ from torch import Tensor
 from interp import roles
 from interp.analysis import score, tally_roles
 from interp.corpora.batching import encode
-from interp.corpora.mentions import nearest_agreeing_mentions
+from interp.corpora.mentions import nearest_agreeing
 from interp.roles.harder import harder_guesses
 from interp.types import Batch, Corpus, Document, Mention
 from tests.fakes import FakeModel, document, random_documents, to_governor, uniform
@@ -129,7 +129,7 @@ def test_without_tags_and_for_roles_over_tokens_the_columns_are_empty() -> None:
     scores = score(FakeModel(uniform, 1), without)
     assert scores[["guess_pos", "lift_pos"]].isna().all(axis=None)
     scores = score(FakeModel(uniform, 1), tagged(60))
-    by_token = scores.family == "positional"
+    by_token = scores.word_mass.isna()
     assert scores.loc[by_token, ["guess_pos", "lift_pos"]].isna().all(axis=None)
     assert scores.loc[~by_token, ["guess_pos", "lift_pos"]].notna().all(axis=None)
 
@@ -171,10 +171,10 @@ def test_the_nearest_mention_that_agrees() -> None:
     )
     one = Document("d", " ".join(words), tuple(words), np.zeros((len(words), 2), dtype=np.int32), mentions=mentions)
     #                                    Mary told John that the girls saw him because she and they left
-    assert nearest_agreeing_mentions(one) == [-1, -1, -1, -1, -1, -1, -1, 2, -1, 0, -1, 5, -1]
+    assert nearest_agreeing(one) == [-1, -1, -1, -1, -1, -1, -1, 2, -1, 0, -1, 5, -1]
     unknown = replace(one, mentions=tuple(mention._replace(gender=None, number=None) for mention in mentions))
-    assert nearest_agreeing_mentions(unknown) == [-1, -1, 0, -1, -1, 2, -1, 5, -1, 7, -1, 9, -1]
-    assert nearest_agreeing_mentions(replace(one, mentions=None)) == [-1] * len(words)
+    assert nearest_agreeing(unknown) == [-1, -1, 0, -1, -1, 2, -1, 5, -1, 7, -1, 9, -1]
+    assert nearest_agreeing(replace(one, mentions=None)) == [-1] * len(words)
 
 
 def agreeing_corpus(count: int, *, annotated: bool) -> Corpus:

@@ -17,10 +17,11 @@ from interp.corpora.mentions import antecedents, head_word
 from interp.corpora.permuted import permuted_gold
 from interp.errors import InterpError, ModelError
 from interp.models.loading import Model, minilm, random_weights
+from interp.shapes.spread import ShapeTally
 from interp.shuffled import ShuffledRows, shuffled
 from interp.sights import sights_of
 from interp.statistics.nulls import Measured, lifts_of_chosen, null_table
-from interp.tallies import ShapeTally, stream
+from interp.tallies import stream
 from interp.types import Batch, Corpus, Document, HeadModel
 from tests.fakes import FakeModel, random_documents, to_governor, uniform
 

@@ -37,6 +37,7 @@ from interp.models.text import (
     windows,
 )
 from interp.models.unhooked import projecting, run_unhooked, without_bias
+from interp.models.vocabulary import Vocabulary
 from interp.models.weights import LayerSlices, See
 from interp.room import together
 from interp.types import Batch, Clean, Encoding, Head, HeadOutput, Look, Output, Place, Scored, Site, Tap, Unhooked
@@ -73,6 +74,7 @@ class AttentionModel:
         self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         self.mask_token: int | None = tokenizer.mask_token_id
         self.unknown_token: int | None = tokenizer.unk_token_id
+        self._vocabulary = Vocabulary(tokenizer, name)
         self._attend_by(INTERFACE)
         self.layers = find_layers(network, self.base, name)
         self.windows = windows(network.config, len(self.layers), name)
@@ -86,6 +88,10 @@ class AttentionModel:
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Raw texts as the tokenizer cuts them, truncated to `positions`."""
         return encodings(self.tokenizer, texts, self.positions)
+
+    def draw(self, symbols: Sequence[Int[np.ndarray, " token"]], seeds: Sequence[int]) -> list[Encoding]:
+        """Another random token of the vocabulary for every number of a document, truncated to `positions`."""
+        return self._vocabulary.draw(symbols, seeds, self.positions)
 
     def encode_targets(self, texts: Sequence[str]) -> list[Encoding]:
         """What the decoder of an encoder-decoder reads: its start, the text, and the end."""

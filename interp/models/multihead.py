@@ -18,6 +18,7 @@ from interp.models.targets import Ends, target_encodings, write_greedily
 from interp.models.text import check_offsets, decoded, encodings, visible_keys
 from interp.models.torch_attention import as_it_came, ingredients, slow_path, what_is_projected
 from interp.models.torch_slices import proven_slices
+from interp.models.vocabulary import Vocabulary
 from interp.models.weights import LayerSlices, See
 from interp.types import Batch, Encoding, Head, HeadOutput, Output, Place, Site, Tap, Unhooked
 
@@ -71,6 +72,7 @@ class MultiheadModel:
         self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         self.mask_token: int | None = tokenizer.mask_token_id
         self.unknown_token: int | None = tokenizer.unk_token_id
+        self._vocabulary = Vocabulary(tokenizer, name)
         self.device = next(network.parameters()).device
         self.provenance = {"backend": "multihead", **provenance}
         self._call_network = call
@@ -78,6 +80,10 @@ class MultiheadModel:
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Raw texts as the tokenizer cuts them, truncated to `positions`."""
         return encodings(self.tokenizer, texts, self.positions)
+
+    def draw(self, symbols: Sequence[Int[np.ndarray, " token"]], seeds: Sequence[int]) -> list[Encoding]:
+        """Another random token of the vocabulary for every number of a document, truncated to `positions`."""
+        return self._vocabulary.draw(symbols, seeds, self.positions)
 
     def encode_targets(self, texts: Sequence[str]) -> list[Encoding]:
         """What the decoder reads: the tokenizer's bos token, the text, and its eos token."""

@@ -96,7 +96,11 @@ def best_heads(scores: pd.DataFrame) -> Figure:
 
 def _spell_out(role: str) -> str:
     role = role.replace(".to_governor", " → governor").replace(".to_dependent", " → dependents")
-    return role.replace("coref.antecedent", "mention → antecedents")
+    family, _, kind = role.partition(".")
+    if family != "coref":
+        return role
+    kinds = {"antecedent": "mention → antecedents", "choice": "pronoun → one of the names"}
+    return kinds.get(kind, f"{kind} → antecedents")
 
 
 def _columns_beside(axes: Axes, columns: dict[str, list[str]], testable: np.ndarray) -> None:

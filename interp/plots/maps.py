@@ -331,10 +331,12 @@ def _label(axes: Axes, assigned: pd.DataFrame, shape: tuple[int, int]) -> bool:
 
 
 def _short(role: str) -> tuple[str, str]:
-    """`obj.to_governor` → (obj, →gov), `offset-1` → (−1, ), `coref.antecedent` → (coref, )."""
+    """`obj.to_governor` → (obj, →gov), `coref.antecedent` → (coref, ) and `coref.proper` → (proper, )."""
     name, _, way = role.partition(".")
     if way in ("to_governor", "to_dependent"):
         return name, "→gov" if way == "to_governor" else "→dep"
+    if name == "coref" and way != "antecedent":
+        return way, ""
     for beginning, short in (("offset", ""), ("diagonal", "diag"), ("source-", "")):
         if name.startswith(beginning):
             return short + name.removeprefix(beginning).replace("-", "−"), ""

@@ -75,5 +75,5 @@ def _largest(tests: pd.DataFrame) -> dict[str, Any]:
     columns = {"lift": "largest_lift", "role": "largest_role"} | {name: f"largest_{name}" for name in HEAD}
     if tests.empty:
         return dict.fromkeys(columns.values())
-    row = tests.loc[tests["lift"].idxmax()]
+    row = tests.sort_values("lift", ascending=False, kind="stable").iloc[0]
     return {new: row[old] for old, new in columns.items()}
