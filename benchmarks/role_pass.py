@@ -11,6 +11,7 @@ from benchmarks.subjects import Subject, joined, load
 from interp.corpora.batching import batches, encode
 from interp.corpora.grammar import grammar
 from interp.roles import everything
+from interp.roles.harder import harder_guesses
 from interp.sights import visible_keys
 from interp.tallies import RoleTally, stream
 from interp.types import Batch, Corpus, Role
@@ -22,9 +23,9 @@ SENTENCES_A_TEXT = 32
 Patterns = Callable[[Batch], Sequence[Tensor]]
 
 
-def by_interp(subject: Subject, read: Sequence[Batch], roles: Sequence[Role]) -> RoleTally:
+def by_interp(subject: Subject, read: Sequence[Batch], roles: Sequence[Role], harder: Sequence[str]) -> RoleTally:
     """Patterns are folded in as they arise: what experiment=head_roles does."""
-    tally = RoleTally(roles, subject.model.heads)
+    tally = RoleTally(roles, subject.model.heads, harder=harder)
     stream(subject.model, read, tally)
     return tally
 
@@ -72,7 +73,8 @@ def measure(work: str, subject: Subject, corpus: Corpus, rounds: int, *, with_nn
     caches = {"transformerlens": transformerlens(subject)}
     if with_nnsight:
         caches["nnsight"] = by_nnsight.patterns(subject)
-    scoring: dict[str, Callable[[], RoleTally]] = {"interp": lambda: by_interp(subject, read, roles)}
+    harder = harder_guesses(corpus)
+    scoring: dict[str, Callable[[], RoleTally]] = {"interp": lambda: by_interp(subject, read, roles, harder)}
     for name, patterns in caches.items():
         scoring[name] = lambda patterns=patterns: by_cache(subject, read, roles, patterns)
     found = {name: method() for name, method in scoring.items()}

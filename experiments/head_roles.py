@@ -13,7 +13,7 @@ from interp.classify import classify, shortfall
 from interp.corpora.batching import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.statistics import score_table
+from interp.statistics import power_table, score_table
 from interp.sums import RoleSums
 from interp.types import Corpus, HeadModel
 
@@ -36,9 +36,11 @@ def run(
 
 
 def role_tables(sums: RoleSums, classification: Mapping[str, Any], seed: int) -> dict[str, pd.DataFrame]:
-    """The tables `scores` and `roles` of one pass."""
-    scores = score_table(sums, seed=seed, **_needs(classification))
-    return {"scores": scores, "roles": classify(sums, scores, seed=seed, **classification)}
+    """The tables `scores`, `roles` and `power` of one pass."""
+    rules = {name: classification[name] for name in ("alpha", "correction") if name in classification}
+    scores = score_table(sums, seed=seed, **_needs(classification), **rules)
+    roles = classify(sums, scores, seed=seed, **classification)
+    return {"scores": scores, "roles": roles, "power": power_table(scores)}
 
 
 def missing_evidence(sums: RoleSums, classification: Mapping[str, Any]) -> tuple[str, ...]:
@@ -95,12 +97,32 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         measured = row.hit if row.baseline_name != "uniform" else row.mass
         lines.append(
             f"  {mark} {row.role:<24} head {name_of(row):<5} {measured:.2f} against {row.baseline:.2f} "
-            f"({row.baseline_name}), lift {row.lift:+.2f}{interval(row.ci_low, row.ci_high)}, n {row.n}"
+            f"({row.baseline_name}), lift {row.lift:+.2f}{interval(row.ci_low, row.ci_high)}"
+            f"{_over_harder(row)}, n {row.n}"
         )
     if len(best) > 14:
         lines.append(f"    … and {len(best) - 14} more in scores.csv")
     if len(assigned):
         lines.append("  * the head has the role: see roles.csv")
+    return [*lines, *_power_words(tables["power"])]
+
+
+def _over_harder(row: Any) -> str:
+    return "" if pd.isna(row.lift_pos) else f", over {row.guess_pos} {row.lift_pos:+.2f}"
+
+
+def _power_words(power: pd.DataFrame) -> list[str]:
+    """What it is worth that a head is unclassified."""
+    if power.empty:
+        return []
+    lines = [
+        f"Unclassified: half of the {len(power)} testable roles could have shown a lift of "
+        f"{power.detectable.median():.2f} or less (80 % power), the least sure one {power.detectable.max():.2f}: see "
+        "power.csv."
+    ]
+    hidden = list(power[power.detectable > power.room].role)
+    if hidden:
+        lines.append(f"Of these roles not even a perfect head would have been shown: {', '.join(hidden)}.")
     return lines
 
 

@@ -44,6 +44,7 @@ NUMBERS = {
     "ablation.margin": SHARE,
     "pruning.steps": COUNT._replace(lowest=2),
     "pruning.seeds": COUNT,
+    "null_seeds": COUNT,
     "copying.threshold": SHARE,
     "shapes.reach": COUNT,
     "corpus.length": COUNT._replace(lowest=2),
@@ -56,6 +57,7 @@ NUMBERS = {
 }
 CHOICES = {
     "model.init": ("pretrained", "random"),
+    "classify.correction": ("bh", "max_t"),
     "ablation.engine": ("auto", "fast", "plain"),
     "ablation.precision": ("float32", "delta", "bfloat16"),
     "ablation.estimate": ("null", "gate_gradient", "attribution", "gauss_newton"),

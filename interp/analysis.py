@@ -15,6 +15,7 @@ from interp.errors import InterpError, closest
 from interp.models.evidence import Check
 from interp.models.gate import check, insist
 from interp.progress import Progress, silent
+from interp.roles.harder import harder_guesses
 from interp.sights import sights_of
 from interp.statistics import anatomy_table, score_table
 from interp.sums import RoleSums
@@ -102,23 +103,28 @@ def tally_roles(
     encoded: EncodedCorpus,
     roles: RolesAsked,
     *others: Tally,
+    through: Callable[[Tally], Tally] = lambda tally: tally,
     progress: Progress = silent,
 ) -> RoleSums:
-    """One pass over the corpus; `others` are fed along. Raises `InterpError` where there is no role to ask about."""
+    """One pass over the corpus; `others` are fed along, and `through` may stand between the model and the roles.
+
+    Raises `InterpError` where there is no role to ask about.
+    """
     chosen = _roles_asked(roles, encoded.corpus)
     if not chosen:
         raise InterpError(
             f"The corpus {encoded.corpus.name!r} has no annotation for the roles asked for. "
             "Choose other roles (roles=positional needs none), or a corpus with gold annotation."
         )
-    tally = RoleTally(chosen, model.heads, sights_of(model))
+    sides = (encoded.corpus,) if encoded.target is None else (encoded.corpus, encoded.target.corpus)
+    tally = RoleTally(chosen, model.heads, sights_of(model), harder_guesses(*sides))
     if not tally.roles:
         raise InterpError(
             f"None of the roles asked for can be asked of {model.name!r}: they belong to other sites than its heads' "
             f"({', '.join(sorted({head.site for head in model.heads}))}). Choose other roles, or another model."
         )
     groups = batches(encoded, model)
-    stream(model, (group.batch() for group in progress(groups, "roles")), tally, *others)
+    stream(model, (group.batch() for group in progress(groups, "roles")), through(tally), *others)
     return tally.sums()
 
 

@@ -5,13 +5,22 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from interp.statistics.false_discovery import benjamini_hochberg
-from interp.statistics.scores import best_guesses, excess, is_testable, lift, mean_over_queries, split_blocks
+from interp.statistics.max_t import largest_under_flips, max_t_p
+from interp.statistics.scores import (
+    Correction,
+    best_guesses,
+    excess,
+    is_testable,
+    lift,
+    mean_over_queries,
+    split_blocks,
+)
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import RoleSums
 
 COLUMNS = [
     *("definition", "site", "layer", "head", "role", "family", "hit", "mass"),
-    *("baseline", "lift", "ci_low", "q", "stability", "strength"),
+    *("baseline", "lift", "ci_low", "q", "stability", "strength", "detectable"),
 ]
 KEYS = ["definition", "role", "site", "layer", "head"]
 
@@ -25,6 +34,7 @@ def classify(
     min_queries: int = 50,
     min_blocks: int = 12,
     min_word_mass: float = 0.10,
+    correction: Correction = "bh",
     seed: int = 0,
     splits: int = 20,
 ) -> pd.DataFrame:
@@ -32,11 +42,14 @@ def classify(
 
     A head has a role when lift ≥ `margin` on confirm and on select, q ≤ `alpha`, and, for a role judged by hits, the
     hit rate on confirm also exceeds confirm's own best guess by `margin` and `word_mass` ≥ `min_word_mass`.
-    `scores` is the score table of the same sums.
+    `scores` is the score table of the same sums. With `correction` `max_t` its `p_max_t`, which bounds the family-wise
+    error, stands for q. `detectable` is the smallest lift that could have been shown of this head, with 80 % power: of
+    the role; of an unclassified head, that of the median testable role.
     """
     halves = split_blocks(sums.n.shape[1])
     confirm = _confirm_scores(sums, scores)
-    q = confirm["q"].to_numpy(dtype=np.float64).reshape(len(sums.roles), len(sums.heads))
+    corrected = confirm["q" if correction == "bh" else "p_max_t"].to_numpy(dtype=np.float64)
+    q = corrected.reshape(len(sums.roles), len(sums.heads))
     convincing = _convincing(sums, halves["select"], halves["confirm"], margin, min_word_mass)
     assigned = convincing & (q <= alpha)
 
@@ -46,7 +59,7 @@ def classify(
         select, rest = np.sort(generator.permutation(sums.n.shape[1]).reshape(2, -1), axis=1)
         convincing = assigned & _convincing(sums, select, rest, margin, min_word_mass)
         testable = is_testable(sums, select, rest, min_queries=min_queries, min_blocks=min_blocks)
-        kept += _discovered(sums, select, rest, convincing & testable[:, None], testable, alpha, seed)
+        kept += _discovered(sums, select, rest, convincing & testable[:, None], testable, alpha, correction, seed)
     confirm["stability"] = (kept / splits if splits else np.full(kept.shape, np.nan)).ravel()
     confirm["strength"] = confirm["mass"]
 
@@ -59,6 +72,10 @@ def classify(
     )
     table = heads.merge(confirm[assigned.ravel()].reset_index(), on=["site", "layer", "head"], how="left")
     # without any role these columns are empty, and would lose their type
+    every = confirm.reset_index().groupby(["site", "layer", "head"])["detectable"].median()
+    table["detectable"] = table["detectable"].fillna(
+        table[["site", "layer", "head"]].merge(every.reset_index(), how="left")["detectable"]
+    )
     table = table.astype(dict.fromkeys(["definition", "role", "family"], "str")).fillna({"role": "unclassified"})
     table = table.sort_values(
         ["site", "layer", "head", "lift"], ascending=[True, True, True, False], kind="stable", ignore_index=True
@@ -127,6 +144,7 @@ def _discovered(
     wanted: Bool[np.ndarray, "role head"],
     testable: Bool[np.ndarray, " role"],
     alpha: float,
+    correction: Correction,
     seed: int,
 ) -> Bool[np.ndarray, "role head"]:
     """The `wanted` heads and roles with q ≤ alpha among all testable ones, without testing what cannot matter.
@@ -137,6 +155,11 @@ def _discovered(
     D = excess(sums, best_guesses(sums, select), confirm)
     signs = sign_vectors(seed, sums.n.shape[1])[confirm]
     tested = testable[:, None] & sums.is_asked
+    if correction == "max_t":
+        found = np.zeros(wanted.shape, dtype=bool)
+        if wanted.any():
+            found[wanted] = max_t_p(D[wanted], largest_under_flips(D[tested], signs)) <= alpha
+        return found
     p = np.where(tested, 1.0, np.nan)
     p[wanted] = sign_flip_p(D[wanted], signs)
     q = benjamini_hochberg(p)

@@ -45,6 +45,10 @@ class RoleSums:
     guess: Float[np.ndarray, "role guess block"]
     asked: Bool[np.ndarray, "role head"] | None = None
     """None: every role of every head."""
+    harder_guesses: tuple[str, ...] = ()
+    """Guesses that stand beside the baseline and decide nothing (`interp.roles.harder`)."""
+    harder: Float[np.ndarray, "role harder block"] | None = None
+    """Their credit on the same queries, NaN where a role is not held against one; None where there are none."""
 
     @property
     def is_asked(self) -> Bool[np.ndarray, "role head"]:
@@ -54,12 +58,14 @@ class RoleSums:
     def merge(self, other: "RoleSums") -> "RoleSums":
         """The sums of two disjoint parts of a corpus, together."""
         mine, theirs = (self.roles, self.heads, self.guesses), (other.roles, other.heads, other.guesses)
-        if mine != theirs or not np.array_equal(self.is_asked, other.is_asked):
+        same = mine == theirs and self.harder_guesses == other.harder_guesses
+        if not same or not np.array_equal(self.is_asked, other.is_asked):
             raise ValueError("only sums of the same roles, heads and guesses can be merged")
         parts = {
             name: getattr(self, name) + getattr(other, name) for name in ("n", "hit", "mass", "word_mass", "guess")
         }
-        return RoleSums(*mine, **parts, asked=self.asked)
+        harder = None if self.harder is None or other.harder is None else self.harder + other.harder
+        return RoleSums(*mine, **parts, asked=self.asked, harder_guesses=self.harder_guesses, harder=harder)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from interp.roles.guesses import ALL_GUESSES, credit
+from interp.roles.harder import harder_credit, is_held_against
 from interp.sights import Sights, Visible, visible_keys
 from interp.sums import RoleLabel, RoleSums
 from interp.types import BLOCKS, Batch, Head, HeadModel, Pattern, Role, Sight, Site, Watchable
@@ -182,10 +183,17 @@ class RoleTally:
     """Hits and attention mass on every role's targets, and what every guess would have earned on the same queries.
 
     A query counts for a role when a target is left that it can see and is not the query itself, and when it has at
-    least two candidates to choose from.
+    least two candidates to choose from. `harder` are the names of guesses that stand beside the baseline
+    (`interp.roles.harder.harder_guesses`); without them nothing is held against any.
     """
 
-    def __init__(self, roles: Sequence[Role], heads: Sequence[Head], sights: Sights | None = None) -> None:
+    def __init__(
+        self,
+        roles: Sequence[Role],
+        heads: Sequence[Head],
+        sights: Sights | None = None,
+        harder: Sequence[str] = (),
+    ) -> None:
         self.heads = tuple(heads)
         self._sight: Sights = sights or {(head.site, head.layer): (head.site, 0) for head in self.heads}
         present = dict.fromkeys(self._sight.values())
@@ -197,6 +205,10 @@ class RoleTally:
         self._n = np.zeros((slots, 1))
         self._hit, self._mass, self._word_mass = (np.zeros((slots, count)) for _ in range(3))
         self._guess = np.zeros((slots, len(self.guesses)))
+        self._harder_guesses = tuple(harder)
+        self._harder = np.zeros((slots, len(self._harder_guesses)))
+        held = [[is_held_against(role, name) for name in self._harder_guesses] for role in self.roles]
+        self._held = np.array(held, dtype=bool).reshape(len(self.roles), -1)
         self._questions: dict[Sight, list[_Questions]] = {}
 
     def begin(self, batch: Batch, visible: Visible) -> None:
@@ -235,11 +247,12 @@ class RoleTally:
         def by_role(table: np.ndarray) -> np.ndarray:
             return table.reshape(*shape, -1).transpose(0, 2, 1).copy()
 
-        word_mass, guess = by_role(self._word_mass), by_role(self._guess)
+        word_mass, guess, harder = by_role(self._word_mass), by_role(self._guess), by_role(self._harder)
         for number, role in enumerate(self.roles):
             if role.unit == "token":
                 word_mass[number] = np.nan
             guess[number, [name not in role.guesses for name in self.guesses]] = np.nan
+        harder[~self._held] = np.nan
         labels = tuple(RoleLabel(r.name, r.family, r.unit, r.statistic, r.definition, r.guesses) for r in self.roles)
         return RoleSums(
             roles=labels,
@@ -251,6 +264,8 @@ class RoleTally:
             word_mass=word_mass,
             guess=guess,
             asked=np.array([[self._sight[head[:2]] == sight for head in self.heads] for _, sight in self._rows]),
+            harder_guesses=self._harder_guesses,
+            harder=harder if self._harder_guesses else None,
         )
 
     def _all_questions(self, batch: Batch, sight: Sight, seen: Bool[Tensor, "batch query key"]) -> Iterator[_Questions]:
@@ -287,6 +302,9 @@ class RoleTally:
             for guess in self.guesses
         ]
         questions.slot_of_pair.add(self._guess, slice(None), torch.stack(earned, dim=1))
+        if self._held[list(asking)].any():
+            earned_by_harder = harder_credit(self._harder_guesses, batch, questions.pair)
+            questions.slot_of_pair.add(self._harder, slice(None), earned_by_harder)
 
 
 def _of_queries(

@@ -182,6 +182,11 @@ class Corpus:
         """Whether any document is a picture."""
         return any(document.picture is not None for document in self.documents)
 
+    @cached_property
+    def has_agreement(self) -> bool:
+        """Whether the gender or number of any mention is annotated."""
+        return any(m.gender or m.number for document in self.documents for m in document.mentions or ())
+
     def relation(self, label: str) -> str:
         """A label without its subtype (`nsubj:pass` is `nsubj`), unless this corpus keeps subtypes."""
         return label if self.subtypes else label.split(":", 1)[0]

@@ -64,7 +64,7 @@ def test_a_clear_head_has_its_role_and_the_others_none():
         assert clear[name] == confirm.iloc[0][name]
     assert clear["strength"] == clear["mass"] and clear["stability"] == 1.0
     unclassified = roles.iloc[1:]
-    assert unclassified.drop(columns=["site", "layer", "head", "role"]).isna().all(axis=None)
+    assert unclassified.drop(columns=["site", "layer", "head", "role", "detectable"]).isna().all(axis=None)
     assert list(zip(roles["site"], roles["layer"], roles["head"], strict=True)) == list(sums.heads)
 
 
@@ -93,7 +93,9 @@ def test_without_roles_or_queries_every_head_is_unclassified():
     expected = assign(planted([[0.2, 0.2]]))
     for sums in (nothing, none):
         assert score_table(sums, seed=0).empty
-        pd.testing.assert_frame_equal(assign(sums), expected)
+        given = assign(sums)
+        assert given["detectable"].isna().all(), "what was not tested could have shown nothing"
+        pd.testing.assert_frame_equal(given.drop(columns="detectable"), expected.drop(columns="detectable"))
     with_more_columns = score_table(planted([[0.2, 0.2]]), seed=0).assign(model="planted", corpus="none", seed=0)
     pd.testing.assert_frame_equal(classify(planted([[0.2, 0.2]]), with_more_columns), expected)
 

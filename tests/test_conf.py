@@ -108,6 +108,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert config["classify"] == {
         "margin": 0.10,
         "alpha": 0.05,
+        "correction": "bh",
         "min_queries": 50,
         "min_blocks": 12,
         "min_word_mass": 0.10,

@@ -59,7 +59,7 @@ def told() -> Corpus:
 
 def by_hand(document: Document, model: transformers.PreTrainedModel, tokenizer: object) -> dict[str, np.ndarray]:
     """Hits of the choice and of each guess, [query, layer, head] and [query]; one token at a time."""
-    attention, offsets, special = oracle.attention_of(model, tokenizer, document.text)
+    attention, offsets, special, _ = oracle.attention_of(model, tokenizer, document.text)
     owned = oracle.tokens_of_words(document.text, [tuple(span) for span in document.spans.tolist()], offsets, special)
     mentions = document.mentions or ()
 

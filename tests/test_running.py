@@ -22,9 +22,9 @@ Interp = Callable[..., "Outcome"]
 
 COLUMNS = {
     "scores": "model corpus seed definition role family site layer head split n hit mass word_mass baseline "
-    "baseline_name lift ci_low ci_high p q",
+    "baseline_name lift ci_low ci_high p q guess_pos lift_pos p_max_t detectable",
     "roles": "model corpus seed definition site layer head role family hit mass baseline lift ci_low q stability "
-    "strength",
+    "strength detectable",
     "effects": "model corpus seed site layer head ablation metric n intact ablated effect effect_token ci_low ci_high "
     "p q",
     "attention": "model seed site layer head query query_word key key_word mass",
@@ -96,7 +96,9 @@ def test_every_figure_is_there_twice(atlas_run: "Finished") -> None:
 
 def test_nothing_temporary_is_left(atlas_run: "Finished") -> None:
     names = {path.name for path in atlas_run.folder.iterdir()}
-    tables = {f"{name}.{kind}" for name in ("scores", "roles", "effects", "atlas") for kind in ("parquet", "csv")}
+    tables = {
+        f"{name}.{kind}" for name in ("scores", "roles", "power", "effects", "atlas") for kind in ("parquet", "csv")
+    }
     assert names == tables | {"manifest.json", "figures", ".hydra"}
 
 
@@ -104,7 +106,7 @@ def test_the_summary_is_printed_and_ends_with_the_place(atlas_run: "Finished") -
     lines = atlas_run.outcome.out.splitlines()
     assert lines[0] == "tiny on small"
     place = atlas_run.folder.relative_to(atlas_run.folder.parents[3])
-    assert lines[-1] == f"Tables (atlas, effects, roles, scores), figures and manifest: {place}"
+    assert lines[-1] == f"Tables (atlas, effects, power, roles, scores), figures and manifest: {place}"
     assert any("(mean ablation, effect on embedding_cosine over 30 documents)" in line for line in lines)
     assert atlas_run.outcome.err == ""
 

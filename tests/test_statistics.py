@@ -277,7 +277,8 @@ def loop_score_table(sums: RoleSums, seed: int, min_queries: int, min_blocks: in
 def test_score_table_equals_a_plain_reading_of_the_rules(seed):
     sums = random_sums(seed)
     table = score_table(sums, seed=seed)
-    pd.testing.assert_frame_equal(table, loop_score_table(sums, seed, 50, 12), rtol=1e-9, atol=1e-14)
+    expected = loop_score_table(sums, seed, 50, 12)
+    pd.testing.assert_frame_equal(table[expected.columns], expected, rtol=1e-9, atol=1e-14)
 
     confirm = table[table["split"] == "confirm"].groupby("role", sort=False)
     assert confirm["q"].count().to_dict() == {

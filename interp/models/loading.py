@@ -28,6 +28,7 @@ from interp.models.devices import pick_device, pick_dtype
 from interp.models.folder import check_folder, file_digest, is_whole, reader_digest, weights_digest
 from interp.models.pictures import PICTURES, PictureReader
 from interp.models.text import TextReader
+from interp.types import HeadModel
 
 Model = AttentionModel | BridgeModel
 
@@ -166,6 +167,28 @@ def load_model(name: str | Path, **options: Any) -> Model:
     if Path(name).expanduser().is_dir():
         return local(name, **options)
     return hub(str(name), **options)
+
+
+def random_weights(model: HeadModel, seed: int) -> Model:
+    """The same architecture and tokenizer with weights drawn from `seed`, as `init=random` gives them; a new model.
+
+    Raises `ModelError` for a model that is none of transformers': what its random weights would be, only its author
+    knows.
+    """
+    if not isinstance(model, Model):
+        raise ModelError(
+            f"{model.name!r} is no model of transformers, so there is no rule for drawing its weights anew. Allowed: "
+            "models of transformers; or leave out the null random_init, and compare with model.init=random by hand."
+        )
+    network: Any = model.network
+    config, label = copy.deepcopy(network.config), f"{model.name}-random"
+    with _aside():
+        torch.default_generator.manual_seed(seed)
+        fresh = _factory(config).from_config(config, attn_implementation="eager", dtype=network.dtype)
+    trained_head = config.is_encoder_decoder or _is_causal(config)
+    provenance = {**model.provenance, "weights_sha256": f"random from seed {seed}"}
+    backend = "bridge" if isinstance(model, BridgeModel) else "attention"
+    return _boot(fresh, model.tokenizer, label, trained_head, provenance, backend, str(model.device))
 
 
 def from_transformers(model: Any, tokenizer: Any, *, name: str | None = None, backend: str = "auto") -> Model:

@@ -15,6 +15,7 @@ from interp.plots.kernels import kernel_map as kernel_map
 from interp.plots.maps import anatomy_maps as anatomy_maps
 from interp.plots.maps import effect_map as effect_map
 from interp.plots.maps import role_maps as role_maps
+from interp.plots.nulls import real_against_nulls as real_against_nulls
 from interp.plots.sentence import attention_arcs as attention_arcs
 from interp.plots.sentence import attention_matrices as attention_matrices
 from interp.plots.sentence import candidate_bars as candidate_bars

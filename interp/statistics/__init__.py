@@ -7,6 +7,7 @@ from interp.statistics.false_discovery import benjamini_hochberg as benjamini_ho
 from interp.statistics.kernels import kernel_numbers as kernel_numbers
 from interp.statistics.kernels import kernel_table as kernel_table
 from interp.statistics.numbers import number_table as number_table
+from interp.statistics.power import power_table as power_table
 from interp.statistics.pruning import area_table as area_table
 from interp.statistics.pruning import curve_table as curve_table
 from interp.statistics.pruning import joint_effect_table as joint_effect_table

@@ -4,6 +4,7 @@ Every function takes the blocks it is about, so that the fixed halves and random
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,15 @@ from jaxtyping import Bool, Float, Int
 
 from interp.statistics.bootstrap import bootstrap_interval
 from interp.statistics.false_discovery import benjamini_hochberg
+from interp.statistics.harder import best_harder_guesses, harder_columns
+from interp.statistics.max_t import critical_value_of_max_t, largest_under_flips, max_t_p
+from interp.statistics.power import detectable_lift, level_of_bh, t_of_level, t_of_max_t
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
+from interp.statistics.ties import earliest_best
 from interp.sums import RoleSums
 
-TIE = 1e-12  # relative: credits are sums of simple fractions, added in any order
+Correction = Literal["bh", "max_t"]
+"""For the search over heads and roles: the false discovery rate, or the family-wise error."""
 
 
 def split_blocks(blocks: int = 64) -> dict[str, Int[np.ndarray, " block"]]:
@@ -33,8 +39,7 @@ def best_guesses(sums: RoleSums, blocks: Int[np.ndarray, " some"]) -> Int[np.nda
     for index, role in enumerate(sums.roles):
         names = ("uniform",) if role.statistic == "mass" else role.guesses
         places = np.array([sums.guesses.index(name) for name in names])
-        own = credit[index, places]
-        best[index] = places[np.argmax(own >= own.max() * (1 - TIE))]
+        best[index] = places[earliest_best(credit[index, places])]
     return best
 
 
@@ -76,16 +81,36 @@ def is_testable(
     return enough[0] & enough[1]
 
 
-def score_table(sums: RoleSums, *, seed: int, min_queries: int = 50, min_blocks: int = 12) -> pd.DataFrame:
+def score_table(
+    sums: RoleSums,
+    *,
+    seed: int,
+    min_queries: int = 50,
+    min_blocks: int = 12,
+    alpha: float = 0.05,
+    correction: Correction = "bh",
+) -> pd.DataFrame:
     """One row per role, head and split (select, confirm, all) that has a scored query.
 
     The baseline is the guess that is best on select, in every split. p: one-sided sign flip of the D_b, for roles that
-    are testable. q: Benjamini-Hochberg over confirm's p of all heads and roles, on confirm only.
+    are testable. Over all heads and roles, on confirm only: q, Benjamini-Hochberg over p, and `p_max_t`, corrected for
+    the family-wise error instead (`interp.statistics.max_t`). `detectable` is the smallest lift that confirm could have
+    shown at `alpha` after the `correction`, with 80 % power (`interp.statistics.power`). `guess_pos` is the best
+    harder guess on select, and `lift_pos` how much a head does better than it (`interp.roles.harder`).
     """
     splits = split_blocks(sums.n.shape[1])
     guess = best_guesses(sums, splits["select"])
     testable = is_testable(sums, splits["select"], splits["confirm"], min_queries=min_queries, min_blocks=min_blocks)
-    frames = [_split_frame(sums, split, blocks, guess, testable, seed, min_blocks) for split, blocks in splits.items()]
+    harder = best_harder_guesses(sums, splits["select"])
+    frames = [
+        _split_frame(sums, split, blocks, guess, testable, seed, min_blocks).assign(
+            **_beside(sums, blocks, harder), **dict.fromkeys(("p_max_t", "detectable"), np.nan)
+        )
+        for split, blocks in splits.items()
+    ]
+    confirmed = frames[list(splits).index("confirm")]
+    for name, values in _over_all_tests(sums, splits["confirm"], guess, confirmed, seed, alpha, correction).items():
+        confirmed[name] = values
     # a stable sort on (role, head) puts the three splits of each pair next to each other
     table = pd.concat(frames).sort_index(kind="stable")
     return table[(table["n"] > 0) & sums.is_asked.ravel()[table.index]].reset_index(drop=True)
@@ -143,6 +168,44 @@ def _split_frame(
             "q": q.ravel(),
         }
     )
+
+
+def _beside(sums: RoleSums, blocks: Int[np.ndarray, " some"], harder: list[int | None]) -> dict[str, pd.Series]:
+    """What stands beside the baseline and decides nothing."""
+    names, lifts = harder_columns(sums, harder, blocks)
+    return {
+        "guess_pos": pd.Series([name for name in names for _ in sums.heads], dtype="str"),
+        "lift_pos": pd.Series(lifts.ravel()),
+    }
+
+
+def _over_all_tests(
+    sums: RoleSums,
+    blocks: Int[np.ndarray, " some"],
+    guess: Int[np.ndarray, " role"],
+    confirmed: pd.DataFrame,
+    seed: int,
+    alpha: float,
+    correction: Correction,
+) -> dict[str, np.ndarray]:
+    """p corrected by max-T, and the smallest lift that could have been shown: of every test, NaN for the rest."""
+    tested = confirmed["p"].notna().to_numpy()
+    heads = len(sums.heads)
+    D = excess(sums, guess, blocks).reshape(-1, len(blocks))[tested]
+    n = np.repeat(sums.n[:, blocks], heads, axis=0)[tested]
+    largest = largest_under_flips(D, sign_vectors(seed, sums.n.shape[1])[blocks])
+    if correction == "max_t":
+        critical = t_of_max_t(n, critical_value_of_max_t(largest, alpha))
+    else:
+        critical = t_of_level(n, level_of_bh(confirmed["q"].to_numpy(), alpha))
+    found = {"p_max_t": max_t_p(D, largest), "detectable": detectable_lift(D, n, critical)}
+    return {name: _spread(values, tested) for name, values in found.items()}
+
+
+def _spread(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    table = np.full(len(places), np.nan)
+    table[places] = values
+    return table
 
 
 def _credit(

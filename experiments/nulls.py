@@ -1,0 +1,120 @@
+"""What is found where there is nothing to find? Roles of the real model on the real gold, and of three nulls."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments import head_roles
+from interp import plots
+from interp.analysis import RolesOf, label, tally_roles
+from interp.corpora.batching import encode
+from interp.corpora.permuted import MOVED, permuted_gold
+from interp.errors import InterpError, closest
+from interp.models.loading import random_weights
+from interp.progress import Progress, silent
+from interp.results import Findings
+from interp.shuffled import ShuffledRows
+from interp.sights import sights_of
+from interp.statistics.nulls import REAL, Measured, lifts_of_chosen, null_table
+from interp.sums import RoleSums
+from interp.types import Corpus, HeadModel, Role
+
+NULLS = ("permuted_gold", "shuffled_rows", "random_init")
+
+
+def run(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    roles: RolesOf,
+    classification: Mapping[str, Any],
+    null: Sequence[str] | str = NULLS,
+    null_seeds: int = 5,
+    seed: int = 0,
+    fresh: Callable[[HeadModel, int], HeadModel] = random_weights,
+    progress: Progress = silent,
+) -> Findings:
+    """The real pass, and one for each null and seed, all through the same scores and the same rules.
+
+    `permuted_gold`: relations and mentions moved to other words, distances kept. `shuffled_rows`: each row of attention
+    shuffled among its visible keys. `random_init`: the same architecture, weights from a seed, made by `fresh(model,
+    seed)`. Seeds are `seed`, `seed` + 1, …; raises `InterpError` for a null that is not known.
+    """
+    chosen = _known(null)
+    encoded = encode(model, corpus)
+    sums = tally_roles(model, encoded, roles, progress=progress)
+    tables = head_roles.role_tables(sums, classification, seed)
+    said = (*encoded.notes, *head_roles.missing_evidence(sums, classification))
+    measured = [Measured(REAL, None, tables["scores"], tables["roles"])]
+    for name in chosen:
+        for one in range(seed, seed + null_seeds):
+            found, notes = _sums_of(name, one, model, corpus, roles, fresh, progress)
+            if found is not None:
+                said = (*said, *notes)
+                # without re-splits: how stable a null's role is, nobody asks
+                null_tables = head_roles.role_tables(found, {**classification, "splits": 0}, seed)
+                measured.append(Measured(name, one, null_tables["scores"], null_tables["roles"]))
+    tables |= {"nulls": null_table(measured), "null_lifts": lifts_of_chosen(measured)}
+    labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
+    missing = [name for name in chosen if name not in {one.null for one in measured}]
+    if missing:
+        said = (*said, f"No role here asks for gold that could be moved, so this null says nothing: {missing[0]}.")
+    return Findings(labelled, encoded.skipped, said)
+
+
+def _known(null: Sequence[str] | str) -> tuple[str, ...]:
+    chosen = (null,) if isinstance(null, str) else tuple(null)
+    for name in chosen:
+        if name not in NULLS:
+            raise InterpError(f"null={name} is not known. {closest(name, NULLS)}")
+    return chosen
+
+
+def _sums_of(
+    null: str,
+    seed: int,
+    model: HeadModel,
+    corpus: Corpus,
+    roles: RolesOf,
+    fresh: Callable[[HeadModel, int], HeadModel],
+    progress: Progress,
+) -> tuple[RoleSums | None, tuple[str, ...]]:
+    """One pass of a null, and what there is to say of it; None where it leaves nothing to ask."""
+    asked = roles(corpus)
+    if null == "permuted_gold":
+        # what does not ask for gold that moves would come out as in the real pass
+        moving: Sequence[Role] = [role for role in asked if role.family in MOVED]
+        moved = permuted_gold(corpus, seed)
+        if not moving:
+            return None, ()
+        return tally_roles(model, encode(model, moved), moving, progress=progress), moved.notes[-1:]
+    if null == "shuffled_rows":
+        through = partial(ShuffledRows, sights=sights_of(model), seed=seed)
+        return tally_roles(model, encode(model, corpus), asked, through=through, progress=progress), ()
+    other = fresh(model, seed)
+    return tally_roles(other, encode(other, corpus), asked, progress=progress), ()
+
+
+def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """Every role's best head, real and in the nulls; and the figures of `head_roles`."""
+    return head_roles.draw(tables) | {"nulls": plots.real_against_nulls(tables["null_lifts"])}
+
+
+def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Per null, over its seeds: heads that got a role, roles given, and the largest lift that chance reached."""
+    lines = ["Roles found where there are none (per seed: heads with a role, roles; and the largest lift on confirm):"]
+    table = tables["nulls"]
+    for (null, family), rows in table.groupby(["null", "family"], sort=False):
+        heads, given = (", ".join(map(str, rows[name])) for name in ("heads_with_role", "roles"))
+        best = rows.sort_values("largest_lift", ascending=False, kind="stable").iloc[0]
+        if not best.tests:
+            continue
+        name = "real" if null == REAL else null
+        lines.append(
+            f"  {name:<14} {family:<12} heads {heads} of {best.heads}, roles {given}; largest lift "
+            f"{best.largest_lift:+.2f} ({best.largest_role})"
+        )
+    return [*lines, *head_roles.summarise(tables)]

@@ -1,0 +1,32 @@
+"""The harder guesses beside a role's baseline: chosen like it, on select, and deciding nothing."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from interp.statistics.ties import earliest_best
+from interp.sums import RoleSums
+
+
+def best_harder_guesses(sums: RoleSums, blocks: Int[np.ndarray, " some"]) -> list[int | None]:
+    """Each role's best harder guess on these blocks, as a place in `sums.harder_guesses`; the earlier one in a tie.
+
+    None for a role that is held against none.
+    """
+    if sums.harder is None:
+        return [None] * len(sums.roles)
+    credit = sums.harder[:, :, blocks].sum(axis=-1)
+    places = [np.flatnonzero(~np.isnan(own)) for own in sums.harder[:, :, 0]]
+    return [int(own[earliest_best(credit[role, own])]) if len(own) else None for role, own in enumerate(places)]
+
+
+def harder_columns(
+    sums: RoleSums, guess: list[int | None], blocks: Int[np.ndarray, " some"]
+) -> tuple[list[str | None], Float[np.ndarray, "role head"]]:
+    """The names of the chosen guesses, and hit minus the guess's credit on the same queries, per query."""
+    queries = sums.n[:, blocks].sum(axis=1)
+    lift = np.full(sums.hit.shape[:2], np.nan)
+    for role, place in enumerate(guess):
+        if place is not None and sums.harder is not None and queries[role]:
+            D = sums.hit[role][:, blocks] - sums.harder[role, place, blocks]
+            lift[role] = D.sum(axis=-1) / queries[role]
+    return [None if place is None else sums.harder_guesses[place] for place in guess], lift

@@ -1,0 +1,203 @@
+"""The harder guesses: every credit found again word by word, and heads that know no more than a part of speech."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from interp import roles
+from interp.analysis import score, tally_roles
+from interp.corpora.batching import encode
+from interp.corpora.mentions import nearest_agreeing
+from interp.roles.harder import harder_guesses
+from interp.types import Batch, Corpus, Document, Mention
+from tests.fakes import FakeModel, document, random_documents, to_governor, uniform
+
+TAGS = ("ADJ", "NOUN", "VERB")
+KEYS = ["role", "split", "head"]
+
+
+def tagged(count: int, seed: int = 0) -> Corpus:
+    rng = np.random.default_rng(seed)
+    documents = [
+        replace(one, tags=tuple(rng.choice(TAGS, size=len(one.words)).tolist()))
+        for one in random_documents(count, seed)
+    ]
+    return Corpus("tagged", tuple(documents), "none")
+
+
+def on_word(aim: Callable[[Document, int], int | None], documents: Sequence[Document]) -> Callable[[Batch], Tensor]:
+    """One head whose tokens look evenly at the tokens of the word that `aim` names, at the first token without one."""
+
+    def attend(batch: Batch) -> Tensor:
+        rows, size = batch.tokens.shape
+        pattern = torch.zeros(rows, 1, size, size)
+        for row, number in enumerate(batch.document.tolist()):
+            words = batch.word[row].tolist()
+            for query, word in enumerate(words):
+                target = aim(documents[number], word) if word >= 0 else None
+                keys = [key for key, other in enumerate(words) if other == target] if target is not None else []
+                for key in keys or [0]:
+                    pattern[row, 0, query, key] = 1 / len(keys or [0])
+        return pattern
+
+    return attend
+
+
+def nearest(one: Document, word: int, way: str, tag: str) -> int | None:
+    """Step by step away from the word."""
+    step = -1 if way == "previous" else 1
+    place = word + step
+    while 0 <= place < len(one.words):
+        if one.tags is not None and one.tags[place] == tag:
+            return place
+        place += step
+    return None
+
+
+def credits_of(corpus: Corpus, causal: bool) -> pd.DataFrame:
+    """What every guess earns on every query of every role, in loops; every word here owns a token."""
+    rows = []
+    for one in corpus:
+        assert one.governors is not None and one.relations is not None
+        asked: dict[tuple[str, int], set[int]] = {}
+        for word, (governor, relation) in enumerate(zip(one.governors, one.relations, strict=True)):
+            if governor >= 0:
+                asked.setdefault((f"{relation}.to_governor", word), set()).add(governor)
+                asked.setdefault((f"{relation}.to_dependent", governor), set()).add(word)
+        for (role, word), targets in asked.items():
+            candidates = {other for other in range(len(one.words)) if other != word and (other < word or not causal)}
+            if len(candidates) < 2 or not targets & candidates:
+                continue
+            for tag in TAGS:
+                for way in ("previous", "next"):
+                    named = nearest(one, word, way, tag)
+                    earned = named in targets & candidates
+                    rows.append((role, one.block % 2 == 0, f"{way} {tag}", float(earned)))
+    return pd.DataFrame(rows, columns=["role", "even", "guess", "credit"])
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_guess_and_lift_are_those_of_loops_over_words(causal: bool) -> None:
+    corpus = tagged(150, seed=1)
+    scores = score(FakeModel(uniform, 1, causal=causal), corpus, roles="syntax")
+    earned = credits_of(corpus, causal)
+    order = [f"{way} {tag}" for tag in TAGS for way in ("previous", "next")]
+    for row in scores.itertuples():
+        own = earned[earned.role == row.role]
+        on_select = own[own.even].groupby("guess").credit.sum().reindex(order)
+        expected = on_select.idxmax()  # the first of the largest
+        here = own if row.split == "all" else own[own.even == (row.split == "select")]
+        here = here[here.guess == expected]
+        assert row.guess_pos == expected
+        assert len(here) == row.n
+        lift: Any = row.lift_pos
+        assert lift == pytest.approx(row.hit - here.credit.to_numpy(dtype=float).mean(), abs=1e-9)
+    assert causal == (not scores.guess_pos.str.startswith("next").any())
+
+
+def test_a_head_that_only_knows_the_next_verb_has_no_lift_over_it() -> None:
+    corpus = tagged(300, seed=2)
+    # every adjective's governor becomes the next verb, where there is one
+    moved = []
+    for one in corpus:
+        aims = [nearest(one, word, "next", "VERB") if tag == "ADJ" else None for word, tag in enumerate(one.tags or ())]
+        governors = tuple(-1 if aim is None else aim for aim in aims)
+        moved.append(replace(one, governors=governors, relations=tuple("obj" if g >= 0 else "root" for g in governors)))
+    planted = Corpus("planted", tuple(moved), "none")
+    knows = FakeModel(on_word(lambda one, word: nearest(one, word, "next", "VERB"), planted.documents), 1)
+    scores = score(knows, planted, roles="syntax")
+    found = scores[scores.role == "obj.to_governor"]
+    assert set(found.guess_pos) == {"next VERB"}
+    np.testing.assert_array_equal(found.lift_pos, 0.0)
+    assert (found.hit == 1).all() and (found.lift > 0.1).all(), "the contract's guesses are not that good"
+
+
+def test_a_head_that_knows_the_relation_beats_every_part_of_speech() -> None:
+    scores = score(FakeModel(to_governor, 1), tagged(300, seed=3), roles="syntax")
+    found = scores[scores.role.str.endswith("to_governor")]
+    assert (found.hit == 1).all() and (found.lift_pos > 0.4).all()
+
+
+def test_without_tags_and_for_roles_over_tokens_the_columns_are_empty() -> None:
+    without = Corpus("trees", tuple(random_documents(60)), "none")
+    scores = score(FakeModel(uniform, 1), without)
+    assert scores[["guess_pos", "lift_pos"]].isna().all(axis=None)
+    scores = score(FakeModel(uniform, 1), tagged(60))
+    by_token = scores.word_mass.isna()
+    assert scores.loc[by_token, ["guess_pos", "lift_pos"]].isna().all(axis=None)
+    assert scores.loc[~by_token, ["guess_pos", "lift_pos"]].notna().all(axis=None)
+
+
+def test_harder_guesses_change_no_other_number() -> None:
+    corpus = tagged(60)
+    without = Corpus("tagged", tuple(replace(one, tags=None) for one in corpus), "none")
+    model = FakeModel(to_governor, 1)
+    one, other = (score(model, corpus_).drop(columns=["guess_pos", "lift_pos"]) for corpus_ in (corpus, without))
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_parts_merge_to_the_whole() -> None:
+    corpus = tagged(60)
+    asked, model = roles.syntax(corpus), FakeModel(uniform, 1)
+
+    def of(part: slice) -> Corpus:
+        return Corpus("part", corpus.documents[part], "none")
+
+    whole, left, right = (
+        tally_roles(model, encode(model, of(part)), asked) for part in (slice(None), slice(25), slice(25, None))
+    )
+    merged = left.merge(right)
+    assert whole.harder is not None and merged.harder is not None and whole.harder_guesses == harder_guesses(corpus)
+    np.testing.assert_array_equal(merged.harder, whole.harder)
+    with pytest.raises(ValueError, match="same roles, heads and guesses"):
+        left.merge(replace(right, harder_guesses=()))
+
+
+def test_the_nearest_mention_that_agrees() -> None:
+    words = ["Mary", "told", "John", "that", "the", "girls", "saw", "him", "because", "she", "and", "they", "left"]
+    mentions = (
+        Mention(0, 1, 0, gender="f", number="sing"),
+        Mention(2, 3, 1, gender="m", number="sing"),
+        Mention(4, 6, 2, number="plur"),
+        Mention(7, 8, 1, gender="m", number="sing"),
+        Mention(9, 10, 0, gender="f", number="sing"),
+        Mention(11, 12, 2, number="plur"),
+    )
+    one = Document("d", " ".join(words), tuple(words), np.zeros((len(words), 2), dtype=np.int32), mentions=mentions)
+    #                                    Mary told John that the girls saw him because she and they left
+    assert nearest_agreeing(one) == [-1, -1, -1, -1, -1, -1, -1, 2, -1, 0, -1, 5, -1]
+    unknown = replace(one, mentions=tuple(mention._replace(gender=None, number=None) for mention in mentions))
+    assert nearest_agreeing(unknown) == [-1, -1, 0, -1, -1, 2, -1, 5, -1, 7, -1, 9, -1]
+    assert nearest_agreeing(replace(one, mentions=None)) == [-1] * len(words)
+
+
+def agreeing_corpus(count: int, *, annotated: bool) -> Corpus:
+    """`she` refers to the one woman before it, who is now the nearest name and now the farther one."""
+    documents = []
+    for number in range(count):
+        names = ["Ann", "Bob", "Tim"] if number % 2 else ["Bob", "Ann", "Tim"]
+        words = [*names, "said", "she", "left"]
+        genders = ["f" if name == "Ann" else "m" for name in names] + ["f"]
+        mentions = tuple(
+            Mention(word, word + 1, 0 if gender == "f" else 1 + word, gender=gender if annotated else None)
+            for word, gender in zip((0, 1, 2, 4), genders, strict=True)
+        )
+        one = document(words, [-1] * 6, ["root"] * 6, f"s{number}")
+        documents.append(replace(one, mentions=mentions))
+    return Corpus("names", tuple(documents), "none")
+
+
+def test_coreference_is_held_against_the_mention_that_agrees() -> None:
+    corpus = agreeing_corpus(150, annotated=True)
+    scores = score(FakeModel(uniform, 1), corpus, roles="coreference")
+    assert set(scores.guess_pos) == {"nearest_agreeing_mention"}
+    np.testing.assert_allclose(scores.lift_pos, scores.hit - 1)
+    assert (scores.baseline < 0.7).all(), "by place alone the woman is found about every second time"
+    without = score(FakeModel(uniform, 1), agreeing_corpus(150, annotated=False), roles="coreference")
+    assert without[["guess_pos", "lift_pos"]].isna().all(axis=None)
