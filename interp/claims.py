@@ -52,7 +52,12 @@ def read_claims(written: Sequence[Mapping[str, Any]]) -> list[Claim]:
         for key in ("claim", "published", "tolerance", "source"):
             if key not in given:
                 raise InterpError(f"study.claims: {dict(given)} has no {key!r}. Every claim needs one.")
-    return [Claim(**given) for given in written]
+    return [Claim(**{key: _number(key, value) for key, value in given.items()}) for given in written]
+
+
+def _number(key: str, value: Any) -> Any:
+    """A number as a configuration writes it, with a point or without."""
+    return float(value) if key in ("published", "tolerance", "over", "under") and value is not None else value
 
 
 def compare(claims: Sequence[Claim], tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
