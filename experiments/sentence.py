@@ -37,6 +37,11 @@ def run(
     progress: Progress = silent,
 ) -> Findings:
     """Word-level attention of every head; with a query, also its attention on each candidate (default: every word)."""
+    if corpus.has_pictures:
+        raise InterpError(
+            f"The corpus {corpus.name!r} is of pictures, and experiment=sentence shows a sentence. "
+            'Allowed: text="…"; for pictures another experiment, such as experiment=head_roles.'
+        )
     words = corpus.documents[0].words
     if query is None and candidates:
         raise InterpError("candidates=… is given without query=…. Say whose candidates they are, for example query=it.")

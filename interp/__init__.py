@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from interp.analysis import prove as prove
     from interp.analysis import score as score
     from interp.corpora.conllu import read_conllu as read_conllu
+    from interp.corpora.drawings import drawings as drawings
     from interp.corpora.grammar import grammar as grammar
     from interp.corpora.minimal_pairs import read_minimal_pairs as read_minimal_pairs
+    from interp.corpora.pictures import read_pictures as read_pictures
     from interp.corpora.text import read_text as read_text
     from interp.errors import InterpError as InterpError
     from interp.models.loading import from_bridge as from_bridge
@@ -38,6 +40,8 @@ _HOME = {
     "read_conllu": "interp.corpora.conllu",
     "grammar": "interp.corpora.grammar",
     "read_minimal_pairs": "interp.corpora.minimal_pairs",
+    "read_pictures": "interp.corpora.pictures",
+    "drawings": "interp.corpora.drawings",
     "read_text": "interp.corpora.text",
     "InterpError": "interp.errors",
     "from_bridge": "interp.models.loading",

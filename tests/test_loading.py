@@ -111,7 +111,8 @@ def test_a_broken_weight_file(folder: Path) -> None:
     ("changes", "problem"),
     [
         ({"model_type": "perceptron"}, "perceptron"),
-        ({"model_type": "vit"}, "it reads pictures"),
+        ({"model_type": "vit"}, "holds no preprocessor_config"),
+        ({"model_type": "deberta-v2"}, "its attention adds up three products"),
         ({"model_type": "clip"}, "no language model"),
         ({"num_attention_heads": 5}, "multiple of the number of attention heads"),
         ({"model_type": "distilbert", "architectures": ["DistilBertForMaskedLM"]}, "lacks"),

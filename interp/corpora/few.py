@@ -13,14 +13,16 @@ LETTERS = 20
 
 
 def few(model: HeadModel, corpus: Corpus, count: int = 3) -> EncodedCorpus:
-    """The shortest documents that say something, of as many different lengths in tokens as there are.
+    """The shortest documents that say something, first of as many different lengths in tokens as there are.
 
     Only a few documents are tokenised. Raises `CorpusError` where there is none.
     """
     by_length = sorted(corpus.documents, key=lambda document: (len(document.text) < LETTERS, len(document.text)))
     looked_at = encode(model, replace(corpus, documents=tuple(by_length[:LOOKED_AT])))
-    # the first of each length
-    chosen: dict[int, Document] = {}
+    # the first of each length, then (pictures are all of one length) the rest
+    first: dict[int, Document] = {}
+    rest: list[Document] = []
     for document, encoding in zip(looked_at.corpus, looked_at.encodings, strict=True):
-        chosen.setdefault(len(encoding.tokens), document)
-    return encode(model, replace(corpus, documents=tuple(chosen.values())[:count]))
+        if first.setdefault(len(encoding.tokens), document) is not document:
+            rest.append(document)
+    return encode(model, replace(corpus, documents=(*first.values(), *rest)[:count]))

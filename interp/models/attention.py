@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from interp.errors import ModelError
+from interp.models.dye import ROWS, trace_slices
+from interp.models.embeddings import from_head_to_embedding, position_embeddings
 from interp.models.interface import INTERFACE, Ingredients, Watch, watching
 from interp.models.layers import (
     SITE_ORDER,
@@ -20,22 +23,30 @@ from interp.models.layers import (
     from_clean,
     fused_activations,
     low_precision_weight,
+    see_each,
 )
+from interp.models.pictures import PictureReader
 from interp.models.targets import ends, generate, target_encodings
-from interp.models.text import (
-    base_of,
-    check_offsets,
-    context,
-    decoded,
-    encodings,
-    inputs_of,
-    is_causal,
-    visible_keys,
-    windows,
-)
+from interp.models.text import TextReader, base_of, visible_keys, windows
 from interp.models.unhooked import projecting, run_unhooked, without_bias
+from interp.models.vocabulary import Vocabulary
+from interp.models.weights import LayerSlices, See
 from interp.room import together
-from interp.types import Batch, Clean, Encoding, Head, HeadOutput, Look, Output, Place, Scored, Site, Tap, Unhooked
+from interp.types import (
+    Batch,
+    Clean,
+    Encoding,
+    Head,
+    HeadOutput,
+    Look,
+    Output,
+    Picture,
+    Place,
+    Scored,
+    Site,
+    Tap,
+    Unhooked,
+)
 
 WEIGHTS_AT_ONCE = 2**19
 """Attention weights looked at together: as many as a processor's cache holds (2 MiB)."""
@@ -44,33 +55,33 @@ WEIGHTS_AT_ONCE = 2**19
 class AttentionModel:
     """A `HeadModel` over an unmodified transformers model, grouped queries and encoder-decoders included.
 
-    Raises `ModelError` where the model does not send its attention through the interface.
+    What it reads, text or pictures, and with what the network is called is its reader's business. Raises `ModelError`
+    where the model does not send its attention through the interface.
     """
 
     def __init__(
         self,
         network: Any,
-        tokenizer: Any,
+        reader: TextReader | PictureReader,
         *,
         name: str,
         has_language_head: bool,
         provenance: Mapping[str, str] | None = None,
     ) -> None:
-        check_offsets(tokenizer, name)
         # gradients are asked for activations only, never for weights
         self.network: Any = network.eval().requires_grad_(False)
-        self.tokenizer, self.name, self.has_language_head = tokenizer, name, has_language_head
+        self.reader, self.name, self.has_language_head = reader, name, has_language_head
+        self.tokenizer: Any = reader.tokenizer
+        self.grid = reader.grid
         self.provenance = dict(provenance or {})
-        self.translates: bool = network.config.is_encoder_decoder
-        self.causal = self.translates or is_causal(network.config)
+        self.translates, self.causal = reader.translates, reader.causal
         self.base: nn.Module = base_of(network)
         self.device = next(network.parameters()).device
-        self.positions = context(network.config, tokenizer)
-        self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-        self.mask_token: int | None = tokenizer.mask_token_id
-        self.unknown_token: int | None = tokenizer.unk_token_id
+        self.positions, self.pad_token = reader.positions, reader.pad_token
+        self.mask_token, self.unknown_token = reader.mask_token, reader.unknown_token
+        self._vocabulary = Vocabulary(self.tokenizer, name) if isinstance(reader, TextReader) else None
         self._attend_by(INTERFACE)
-        self.layers = find_layers(network, self.base, name)
+        self.layers = find_layers(network, self.base, name, partial(reader.call, inputs=reader.probe(self.device)))
         self.windows = windows(network.config, len(self.layers), name)
         # what the last block of the text that is written gives
         self._last: nn.Module = network.get_decoder() if self.translates else self.base
@@ -80,8 +91,20 @@ class AttentionModel:
         self.heads: Sequence[Head] = [Head(at.site, at.number, head) for at in by_site for head in range(at.heads)]
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
-        """Raw texts as the tokenizer cuts them, truncated to `positions`."""
-        return encodings(self.tokenizer, texts, self.positions)
+        """Raw texts as the tokenizer cuts them, truncated to `positions`; of pictures the names of the patches."""
+        return self.reader.encode(texts)
+
+    def pixels(self, pictures: Sequence[Picture]) -> Float[Tensor, "batch channel height width"]:
+        """What the network reads of these pictures. Raises `ModelError` for a model of text."""
+        if isinstance(self.reader, TextReader):
+            raise ModelError(f"{self.name!r} reads text and no pictures. Allowed: a model of pictures (ViT).")
+        return self.reader.pixels(pictures).to(self.device)
+
+    def draw(self, symbols: Sequence[Int[np.ndarray, " token"]], seeds: Sequence[int]) -> list[Encoding]:
+        """Another random token of the vocabulary for every number of a document, truncated to `positions`."""
+        if self._vocabulary is None:
+            raise ModelError(f"{self.name!r} reads pictures and has no vocabulary. Allowed: a corpus of pictures.")
+        return self._vocabulary.draw(symbols, seeds, self.positions)
 
     def encode_targets(self, texts: Sequence[str]) -> list[Encoding]:
         """What the decoder of an encoder-decoder reads: its start, the text, and the end."""
@@ -99,7 +122,7 @@ class AttentionModel:
     def run(self, batch: Batch, *, pattern: Tap | None = None, z: Tap | None = None, logits: bool = True) -> Output:
         """One forward pass; `logits` asks for the language head's output, which only a trained head gives."""
         # laid open even where nobody watches: a fused kernel rounds differently, and watching shall change nothing
-        return self._forward(inputs_of(batch, causal=self.causal), pattern or _look, z, logits)
+        return self._forward(self.reader.inputs(batch), pattern or _look, z, logits)
 
     @torch.inference_mode()
     def watch(self, batch: Batch, look: Look) -> None:
@@ -121,7 +144,7 @@ class AttentionModel:
 
         with ExitStack() as stack:
             self._watch_all(stack, see)
-            self.base(**inputs_of(batch, causal=self.causal))
+            self.reader.call(self.base, self.reader.inputs(batch))
         self._check_seen(order)
 
     @torch.no_grad()
@@ -133,6 +156,45 @@ class AttentionModel:
             raise ModelError(f"{self.name!r} has no layer {layer} of {site!r} attention. Its sites: {sites}.")
         return torch.einsum("bqhd,hdm->bqhm", z, found.output_weights())
 
+    # Its heads laid open
+
+    def slices(self) -> dict[Place, LayerSlices]:
+        """Each head's own W_Q, W_K, W_V and W_O, layer by layer."""
+        tokens = self.reader.single_tokens(self.network, ROWS)
+        return trace_slices(partial(self.reader.call, self.base, tokens), self.base, self.layers, self.name)
+
+    @torch.inference_mode()
+    def see_layers(self, batch: Batch, see: See) -> None:
+        """One forward pass of the base model; `see` is shown what each layer attends with, and gives its z."""
+        forward = partial(self.reader.call, self.base, self.reader.inputs(batch))
+        see_each(forward, self.layers, lambda layer, at: see(layer.site, layer.number, at))
+
+    def absolute_positions(self, site: Site, length: int) -> Float[Tensor, "pos d_model"] | None:
+        """The absolute position embeddings of the stream that a site reads; None without any, and at `cross`."""
+        if site == "cross":
+            return None
+        if isinstance(self.reader, PictureReader):
+            return self.reader.position_embeddings()[:length]
+        padding = {self.pad_token, self.network.config.pad_token_id}
+        return position_embeddings(self.network, self.base, self._side(site), length, self._width, padding)
+
+    def vocabulary_map(self, site: Site) -> Float[Tensor, "d_model d_read"] | None:
+        """W_U W_E where a trained language head reads the stream that a site writes into, which `encoder` has not."""
+        if site == "encoder" or not self.has_language_head:
+            return None
+        reads = self._side("encoder" if site == "cross" else site)
+        return from_head_to_embedding(self.network, self._last, reads, self._side("decoder"), self._width)
+
+    def _side(self, site: Site) -> Any:
+        """The part that reads the tokens of a site."""
+        if not self.translates:
+            return self.network
+        return self.network.get_encoder() if site == "encoder" else self.network.get_decoder()
+
+    @property
+    def _width(self) -> int:
+        return self.layers[0].output_weights().shape[-1]
+
     # What the network does by itself
 
     @torch.inference_mode()
@@ -141,8 +203,8 @@ class AttentionModel:
         self._attend_by("eager")
         try:
             heads: dict[Place, int] = {(layer.site, layer.number): layer.heads for layer in self.layers}
-            inputs = inputs_of(batch, causal=self.causal)
-            return run_unhooked(self.network, self._last, inputs, self._projections(), heads)
+            call = partial(self.reader.call, self.network, self.reader.inputs(batch))
+            return run_unhooked(call, self._last, self._projections(), heads)
         finally:
             self._attend_by(INTERFACE)
 
@@ -159,7 +221,7 @@ class AttentionModel:
 
     def decode(self, tokens: Int[np.ndarray, " pos"]) -> str | None:
         """The text of these tokens; None where the tokenizer cannot say."""
-        return decoded(self.tokenizer, tokens)
+        return self.reader.decode(tokens)
 
     def _projections(self) -> dict[Place, nn.Module]:
         return {(layer.site, layer.number): layer.projection for layer in self.layers}
@@ -223,7 +285,7 @@ class AttentionModel:
                 stack.callback(_keep_output(layer.projection, attention_output, number).remove)
                 for module in layer.linear_maps() if linear else []:
                     stack.callback(_keep_both(module, maps[number]).remove)
-            output = self._forward(inputs_of(batch, causal=self.causal), None, None, logits)
+            output = self._forward(self.reader.inputs(batch), None, None, logits)
         return Clean(batch, before, attention_output, z, value, patterns, maps, output)
 
     @torch.inference_mode()
@@ -262,8 +324,8 @@ class AttentionModel:
                 # the projection lies outside, so what the attention returns is read by nobody
                 unread = clean.z[layer].new_empty(1).expand(*replaced.shape[:2], clean.z[layer][0, 0].numel())
                 stack.enter_context(answering(here.attention, (unread, None)))
-            inputs = inputs_of(clean.batch, causal=self.causal)
-            stacked = {k: v.repeat(variants, 1) if isinstance(v, Tensor) else v for k, v in inputs.items()}
+            inputs = self.reader.inputs(clean.batch)
+            stacked = {k: torch.cat([v] * variants) if isinstance(v, Tensor) else v for k, v in inputs.items()}
             where = logits.repeat(variants, 1) if isinstance(logits, Tensor) else logits
             stack.enter_context(fused_activations(self.network))
             return self._forward(stacked, pattern, z, where, after=layer)
@@ -296,7 +358,7 @@ class AttentionModel:
             stack.callback(keep.remove)
             if pattern is not None or z is not None:
                 self._watch_all(stack, watch, after=after)
-            out = (self.network if everywhere else self.base)(**inputs)
+            out = self.reader.call(self.network if everywhere else self.base, inputs)
         if pattern is not None or z is not None:
             self._check_seen(order)
         if at is not None:

@@ -1,4 +1,4 @@
-"""The attention layers of a transformers model, found by running it once on two tokens."""
+"""The attention layers of a transformers model, found by running it once on a few tokens."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -53,11 +53,11 @@ class Layer:
 
 
 @torch.inference_mode()
-def find_layers(network: Any, base: nn.Module, name: str) -> tuple[Layer, ...]:
-    """The attention layers in the order in which they run, found by running the model once on two tokens.
+def find_layers(network: Any, base: nn.Module, name: str, run: Callable[[nn.Module], object]) -> tuple[Layer, ...]:
+    """The attention layers in the order in which they run, found by running the base model once on two tokens.
 
-    An encoder reads three, so that a site shows in the numbers of queries and keys. The projection of a layer is the
-    first linear map that is given exactly what its heads wrote.
+    An encoder-decoder's encoder reads three, so that a site shows in the numbers of queries and keys. The projection of
+    a layer is the first linear map that is given exactly what its heads wrote.
     """
     found: list[tuple[nn.Module, Tensor, Site]] = []
     projections: dict[int, nn.Module] = {}
@@ -79,18 +79,13 @@ def find_layers(network: Any, base: nn.Module, name: str) -> tuple[Layer, ...]:
         if found and found[-1][0] is module:
             returned[len(found) - 1] = output
 
-    device = next(network.parameters()).device
-    read = torch.arange(3 if pair else 2, device=device)[None]
-    inputs = {"input_ids": read, "attention_mask": torch.ones_like(read)}
-    if pair:
-        inputs |= {"decoder_input_ids": read[:, :2], "decoder_attention_mask": torch.ones_like(read[:, :2])}
     with ExitStack() as stack:
         for module in base.modules():
             stack.enter_context(watching(module, watch))
             stack.callback(module.register_forward_hook(note).remove)
             if isinstance(module, nn.Linear | Conv1D):
                 stack.callback(module.register_forward_hook(look).remove)
-        base(**inputs)
+        run(base)
     expected = _layers_expected(network.config)
     if len(found) != expected or len(projections) != expected:
         raise ModelError(
@@ -131,6 +126,20 @@ def _blocks(base: nn.Module, attentions: Sequence[nn.Module]) -> list[nn.Module 
             if all(inside):
                 return list(candidate)
     return [None] * len(attentions)
+
+
+def see_each(forward: Callable[[], Any], layers: Sequence[Layer], see: Callable[[Layer, Ingredients], Tensor]) -> None:
+    """One forward pass; `see` is shown what each layer attends with, and gives its z. `layers` are all there are."""
+    order = iter(layers)
+
+    def watch(_module: nn.Module, at: Ingredients) -> Tensor:
+        return see(next(order), at)
+
+    with ExitStack() as stack:
+        # a module that stands for several layers is watched once
+        for module in {id(layer.attention): layer.attention for layer in layers}.values():
+            stack.enter_context(watching(module, watch))
+        forward()
 
 
 @contextmanager

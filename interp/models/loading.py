@@ -25,7 +25,9 @@ from interp.errors import InterpError, ModelError, closest
 from interp.models.attention import AttentionModel
 from interp.models.bridge import BridgeModel
 from interp.models.devices import pick_device, pick_dtype
-from interp.models.folder import check_folder, file_digest, is_whole, tokenizer_digest, weights_digest
+from interp.models.folder import check_folder, file_digest, is_whole, reader_digest, weights_digest
+from interp.models.pictures import PICTURES, PictureReader
+from interp.models.text import TextReader
 
 Model = AttentionModel | BridgeModel
 
@@ -44,7 +46,6 @@ SMALL_SHA256 = "4a4e2163c80df898d1c2bb545a200c7159aebe4fc8dc15a5ef9f7e34a3b2e5eb
 REFUSED = {
     "deberta": "its attention adds up three products (content and positions), each of which looks somewhere else, so "
     "that a pattern means something else than in all other models. Allowed: BERT, RoBERTa, ELECTRA and their kind.",
-    "vit": "it reads pictures, and every role and corpus here is of text. Allowed: models of text.",
 }
 REFUSED["deberta-v2"] = REFUSED["deberta"]
 
@@ -102,6 +103,7 @@ def local(
 ) -> Model:
     """A Hugging Face directory: config.json, a fast tokenizer and safetensors; no code of its own is ever run.
 
+    A model of pictures (ViT) has preprocessor_config.json in place of the tokenizer.
     Raises `ModelError` for a path that is no such directory, and for pickled weights.
     """
     folder = Path(path).expanduser()
@@ -109,7 +111,7 @@ def local(
     revision = {
         "path": str(folder),
         "weights_sha256": weights_digest(folder),
-        "tokenizer_sha256": tokenizer_digest(folder),
+        **reader_digest(folder),
     }
     return _load(str(folder), name or folder.resolve().name, revision, init, seed, device, dtype, backend)
 
@@ -169,13 +171,15 @@ def load_model(name: str | Path, **options: Any) -> Model:
 def from_transformers(model: Any, tokenizer: Any, *, name: str | None = None, backend: str = "auto") -> Model:
     """One's own transformers model; it is copied, because both ways in change what they are given.
 
-    A model without a language head (a `BertModel`) is given none: it has hidden states and no logits.
+    A model without a language head (a `BertModel`) is given none: it has hidden states and no logits. Of a model of
+    pictures (ViT), whose image processor stands in the tokenizer's place, only the base model is read.
     """
     label = name or Path(model.config.name_or_path or type(model).__name__).name
     _check_kind(model.config, label)
     with _aside():
         headed, has_head = _with_head(copy.deepcopy(model))
-    return _boot(headed, tokenizer, label, has_head, {"weights_sha256": "not hashed (in memory)"}, backend)
+        reader = _reader(headed, tokenizer, label)
+    return _boot(headed, reader, label, has_head, {"weights_sha256": "not hashed (in memory)"}, backend)
 
 
 def from_bridge(
@@ -209,10 +213,13 @@ def _check_weights(folder: Path, published: str, what: str, package: str) -> Non
 def _check_kind(config: Any, name: str) -> None:
     if config.model_type in REFUSED:
         raise ModelError(f"{name!r} ({config.model_type}) is not supported: {REFUSED[config.model_type]}")
+    if config.model_type in PICTURES:
+        return
     if config.model_type not in (TRANSLATING if config.is_encoder_decoder else CAUSAL | MASKED):
         raise ModelError(
             f"{name!r} ({config.model_type}) is no language model of transformers. "
-            "Allowed: encoder-only, decoder-only and encoder-decoder models of text."
+            "Allowed: encoder-only, decoder-only and encoder-decoder models of text; "
+            f"models of pictures: {', '.join(PICTURES)}."
         )
 
 
@@ -234,7 +241,7 @@ def _load(
         try:
             config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
             _check_kind(config, name)
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            read_with = _read_with(folder, config)
         except (OSError, ValueError, KeyError, StrictDataclassError) as error:
             raise ModelError(f"{folder} could not be read as a model: {_first_line(error)}") from error
         factory = _factory(config)
@@ -246,7 +253,21 @@ def _load(
         else:
             model, trained_head = _pretrained(factory, folder, name, precision, config.architectures)
             label = name
-    return _boot(model, tokenizer, label, trained_head, provenance, backend, place)
+        reader = _reader(model, read_with, name)
+    return _boot(model, reader, label, trained_head, provenance, backend, place)
+
+
+def _read_with(folder: str, config: Any) -> Any:
+    """The tokenizer, or the image processor: PIL's, so that pixels do not depend on what else is installed."""
+    if config.model_type in PICTURES:
+        return transformers.AutoImageProcessor.from_pretrained(folder, trust_remote_code=False, backend="pil")
+    return transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+
+
+def _reader(model: Any, read_with: Any, name: str) -> TextReader | PictureReader:
+    if model.config.model_type in PICTURES:
+        return PictureReader(read_with, model, name)
+    return TextReader(read_with, model.config, name)
 
 
 def _pretrained(
@@ -264,8 +285,9 @@ def _pretrained(
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{name!r} could not be loaded from {folder}: {_first_line(error)}") from error
-    inside = model.base_model_prefix + "."
-    absent = [key for key in info["missing_keys"] if key.startswith(inside) and ".pooler." not in key]
+    # a base model's own weights have no prefix
+    inside = "" if model.base_model is model else model.base_model_prefix + "."
+    absent = [key for key in info["missing_keys"] if key.startswith(inside) and "pooler." not in key]
     if absent or info["mismatched_keys"]:
         wrong = sorted([*absent, *map(str, info["mismatched_keys"])])
         raise ModelError(
@@ -275,12 +297,12 @@ def _pretrained(
     head = [key for key in info["missing_keys"] if not key.startswith(inside)]
     # a head that shares the embedding's weights is never missing, even where the model was saved without one
     headless = HEADLESS.get(model.config.model_type) in (architectures or [])
-    return model, not head and not headless
+    return model, bool(inside) and not head and not headless
 
 
 def _boot(
     model: Any,
-    tokenizer: Any,
+    reader: TextReader | PictureReader,
     name: str,
     trained_head: bool,
     provenance: Mapping[str, str],
@@ -295,20 +317,25 @@ def _boot(
             with _aside():
                 return AttentionModel(
                     model,
-                    tokenizer,
+                    reader,
                     name=name,
                     has_language_head=trained_head,
                     provenance={**provenance, "backend": "attention"},
                 )
         except ModelError:
-            # the bridge knows one site
-            if backend == "attention" or model.config.is_encoder_decoder:
+            # the bridge knows one site, and no pictures
+            if backend == "attention" or reader.translates or reader.grid is not None:
                 raise
-    if model.config.is_encoder_decoder:
-        raise ModelError(f"{name!r} is an encoder-decoder. Allowed for it: model.backend=attention.")
+    if reader.translates or reader.grid is not None:
+        kind = "an encoder-decoder" if reader.translates else "a model of pictures"
+        raise ModelError(f"{name!r} is {kind}. Allowed for it: model.backend=attention.")
     bridge = _bridge(model, name)
     return BridgeModel(
-        bridge, tokenizer, name=name, has_language_head=trained_head, provenance={**provenance, "backend": "bridge"}
+        bridge,
+        reader.tokenizer,
+        name=name,
+        has_language_head=trained_head,
+        provenance={**provenance, "backend": "bridge"},
     )
 
 
@@ -337,8 +364,13 @@ def _as_saved(tokenizer: Any) -> Any:
 
 
 def _with_head(model: Any) -> tuple[Any, bool]:
-    """The model itself, if it has a language head; else the same weights under a headed class, the head unused."""
+    """The model itself, if it has a language head; else the same weights under a headed class, the head unused.
+
+    A model of pictures is read without its head.
+    """
     model.config._attn_implementation = "eager"
+    if model.config.model_type in PICTURES:
+        return model.base_model, False
     if type(model).__name__.endswith(HEADED):
         return model, True
     headed = _factory(model.config).from_config(model.config, attn_implementation="eager", dtype=model.dtype)
@@ -358,7 +390,12 @@ def _is_causal(config: Any) -> bool:
 
 
 def _factory(config: Any) -> Any:
-    """The headed class that TransformerLens's adapters expect: causal where the architecture is, masked otherwise."""
+    """The headed class that TransformerLens's adapters expect: causal where the architecture is, masked otherwise.
+
+    Of pictures the base model.
+    """
+    if config.model_type in PICTURES:
+        return transformers.AutoModel
     if config.is_encoder_decoder:
         return transformers.AutoModelForSeq2SeqLM
     return transformers.AutoModelForCausalLM if _is_causal(config) else transformers.AutoModelForMaskedLM

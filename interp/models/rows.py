@@ -19,7 +19,8 @@ def some_rows(
 ) -> Batch:
     """These rows, padded to the longest of them; `cut` makes of their lengths in tokens those that are kept.
 
-    Gold stays as it is, but for antecedents and alignments, which are left out.
+    Gold stays as it is, but for antecedents and alignments, which are left out. Of a picture that is cut short the
+    pixels stay whole: the network leaves out the patches that have no token.
     """
     index = torch.tensor(list(rows), device=batch.tokens.device)
     lengths = cut(batch.mask.sum(1)[index])
@@ -37,9 +38,11 @@ def some_rows(
         "masked": None if batch.masked is None else kept(batch.masked, -1),
         "alternative": None if batch.alternative is None else batch.alternative[index],
         "antecedent": batch.antecedent[:0],
+        "antecedent_kind": batch.antecedent_kind[:0],
+        "pixels": None if batch.pixels is None else batch.pixels[index],
         "target": None if batch.target is None else some_rows(batch.target, rows, pad_token, cut),
         "alignment": None if batch.alignment is None else batch.alignment[:0],
     }
-    for name in ("document", "block", "governor", "relation", "tag", "nearest_mention"):
+    for name in ("document", "block", "governor", "relation", "tag", "nearest_mention", "nearest_agreeing", "mention"):
         chosen[name] = getattr(batch, name)[index]
     return replace(batch, **chosen)

@@ -1,7 +1,7 @@
 """What a network does by itself: seen at its output projections by hooks that only look."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,21 +38,20 @@ def without_bias(
 
 
 def run_unhooked(
-    network: Any,
+    call: Callable[[], Any],
     last: nn.Module,
-    inputs: Mapping[str, Any],
     projections: Mapping[Place, nn.Module],
     heads: Mapping[Place, int],
 ) -> Unhooked:
     """The whole network, language head included if it has one, with nothing on it but hooks that look.
 
-    `last` is the module that gives the final hidden states, `heads` how many each layer has.
+    `call` runs it, `last` is the module that gives the final hidden states, `heads` how many each layer has.
     """
     hidden: list[Tensor] = []
     handle = last.register_forward_hook(lambda _module, _args, out: hidden.append(out[0]))
     try:
         with projecting(projections) as kept:
-            out = network(**inputs)
+            out = call()
     finally:
         handle.remove()
     z: dict[Place, HeadOutput] = {

@@ -60,6 +60,7 @@ PALETTE = {
     "syntax": "#009E73",
     "coreference": "#CC79A7",
     "lexical": "#D55E00",
+    "pictures": "#F0E442",
     "unclassified": "#999999",
 }
 """One colour a family in every figure, from Okabe and Ito's set for all kinds of colour vision."""
