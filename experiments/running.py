@@ -16,7 +16,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
-from experiments import settings
+from experiments import settings, study
 from experiments.command_line import explain
 from interp import results
 from interp.analysis import prove
@@ -53,8 +53,10 @@ def run_once(config: DictConfig) -> None:
             return
         run = measure(literal(plain), folder, results.new_manifest(plain))
     except Exception as error:
-        if recorded is None and explain(error) is not None:
+        if recorded is None and (said := explain(error)) is not None:
             results.take_back(folder)
+            if config.get("study"):
+                raise InterpError(f"{said} {study.needs(config.study)}") from error
         raise
     record(config, folder, run)
 
@@ -90,6 +92,8 @@ def measure(config: DictConfig, folder: Path, manifest: dict[str, Any]) -> Run:
     results.write_manifest(folder, manifest)
     experiment = instantiate(config.experiment, _convert_="all")
     findings: results.Findings = experiment(model, corpus, progress=partial(bar, quiet=config.quiet))
+    if config.get("study"):
+        findings = study.judge(findings, config.study)
     watch.lap("experiment")
     return Run(model, corpus, findings, manifest, watch)
 
@@ -99,9 +103,11 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
     findings, manifest = run.findings, run.manifest
     results.save_tables(folder, findings.tables)
     module = import_module(config.experiment["_target_"].rpartition(".")[0])
-    results.save_figures(folder, module.draw(findings.tables))
+    judged = config.get("study")
+    figures = module.draw(findings.tables) | (study.draw(findings.tables) if judged else {})
+    results.save_figures(folder, figures)
     run.watch.lap("figures")
-    summary = module.summarise(findings.tables)
+    summary = module.summarise(findings.tables) + (study.summarise(findings.tables, judged) if judged else [])
     manifest |= {
         "skipped": findings.skipped,
         "said": findings.said,

@@ -1,0 +1,43 @@
+"""A paper's claims beside what this run measured: any experiment, run as the paper did, and a table of verdicts."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from interp import plots
+from interp.claims import compare, read_claims
+from interp.results import Findings
+
+
+def judge(findings: Findings, study: Mapping[str, Any]) -> Findings:
+    """The findings of the experiment and, beside them, the table `study`: one row per claim."""
+    verdicts = compare(read_claims(study["claims"]), findings.tables)
+    return replace(findings, tables={**findings.tables, "study": verdicts})
+
+
+def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """Published and measured, claim by claim."""
+    return {"study": plots.claims(tables["study"])}
+
+
+def summarise(tables: Mapping[str, pd.DataFrame], study: Mapping[str, Any]) -> list[str]:
+    """Every claim with its verdict."""
+    verdicts = tables["study"]
+    pinned = verdicts[verdicts.published.notna()]
+    lines = [f"{study['title']}: {(pinned.verdict == 'pass').sum()} of {len(pinned)} claims reproduced."]
+    rows: Any = verdicts.itertuples()
+    for row in rows:
+        measured = "–" if pd.isna(row.measured) else f"{row.measured:.3g}"
+        published = "no number" if pd.isna(row.published) else f"{row.published:.3g} ± {row.tolerance:.2g}"
+        head = f" (head {row.head})" if row.head else ""
+        note = f" {row.note}" if row.note else ""
+        lines.append(f"    {row.verdict:<12} {row.claim}: published {published}, measured {measured}{head}.{note}")
+    return lines
+
+
+def needs(study: Mapping[str, Any]) -> str:
+    """What the study needs that does not come with the project, and how to get it."""
+    return f"The study {study['name']!r} needs {study['needs']}"
