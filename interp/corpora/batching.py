@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Int
 from torch.nn.utils.rnn import pad_sequence
 
+from interp.corpora.entities import entity_pairs
+from interp.corpora.marks import marks
 from interp.corpora.mentions import antecedents, nearest_mentions
 from interp.corpora.text import words_of
 from interp.errors import CorpusError
@@ -155,6 +157,7 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
         return torch.tensor([[*row[:width], *[-1] * (width - len(row))] for row in rows], dtype=torch.long)
 
     pairs = [(row, *pair) for row, document in enumerate(chosen) for pair in antecedents(document) if max(pair) < width]
+    links = [(row, *link) for row, document in enumerate(chosen) for link in entity_pairs(document, width)]
     target = None if encoded.target is None else collate(encoded.target, documents, model)
     batch = Batch(
         tokens=padded([encoded.encodings[i].tokens for i in documents], model.pad_token),
@@ -174,8 +177,18 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
         tags=corpus.tags,
         target=target,
         alignment=None if target is None else _aligned_words(chosen, target.governor.shape[1], width),
+        rank=padded([_ranks(encoded, i) for i in documents], -1),
+        mark=per_word([marks(document) for document in chosen]),
+        entity_pair=torch.tensor(links, dtype=torch.long).reshape(-1, 4),
     )
     return to_device(batch, model)
+
+
+def _ranks(encoded: EncodedCorpus, number: int) -> Int[np.ndarray, " pos"]:
+    encoding = encoded.encodings[number]
+    ranks = np.full(len(encoding.tokens), -1, dtype=np.int64)
+    ranks[~encoding.special] = encoded.ranks[encoding.tokens[~encoding.special]]
+    return ranks
 
 
 def _aligned_words(documents: Sequence[Document], target_width: int, width: int) -> Int[torch.Tensor, "aligned 3"]:

@@ -14,6 +14,10 @@ from interp.errors import InterpError
 from interp.types import Batch, EncodedCorpus, Encoding, HeadModel, Masking
 
 
+WITHOUT_GOLD = {"alignment": None, "entity_pair": None}
+"""Pairs of words, which no row of tensors holds."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Row:
     """A sentence of a document, as it stands or with one token masked."""
@@ -66,7 +70,7 @@ def _some_rows(batch: Batch, rows: slice) -> Batch:
     of_rows = {name: value[rows] for name, value in vars(batch).items() if isinstance(value, Tensor)}
     target = None if batch.target is None else _some_rows(batch.target, rows)
     # pairs of words are gold, which no metric reads
-    return replace(batch, **{**of_rows, "antecedent": batch.antecedent, "alignment": None, "target": target})
+    return replace(batch, **{**of_rows, "antecedent": batch.antecedent, **WITHOUT_GOLD, "target": target})
 
 
 def _copies(row: _Row) -> list[_Row]:

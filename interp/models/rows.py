@@ -19,7 +19,7 @@ def some_rows(
 ) -> Batch:
     """These rows, padded to the longest of them; `cut` makes of their lengths in tokens those that are kept.
 
-    Gold stays as it is, but for antecedents and alignments, which are left out.
+    Gold stays as it is, but for antecedents, alignments and links of entities, which are left out.
     """
     index = torch.tensor(list(rows), device=batch.tokens.device)
     lengths = cut(batch.mask.sum(1)[index])
@@ -39,6 +39,9 @@ def some_rows(
         "antecedent": batch.antecedent[:0],
         "target": None if batch.target is None else some_rows(batch.target, rows, pad_token, cut),
         "alignment": None if batch.alignment is None else batch.alignment[:0],
+        "rank": None if batch.rank is None else kept(batch.rank, -1),
+        "mark": None if batch.mark is None else batch.mark[index],
+        "entity_pair": None if batch.entity_pair is None else batch.entity_pair[:0],
     }
     for name in ("document", "block", "governor", "relation", "tag", "nearest_mention"):
         chosen[name] = getattr(batch, name)[index]
