@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from interp.models.multihead import from_module as from_module
     from interp.models.weights import head_weights as head_weights
     from interp.results import load_runs as load_runs
+    from interp.roles import definitions as definitions
 
 _HOME = {
     "ablate": "interp.analysis",
     "prove": "interp.analysis",
     "anatomy": "interp.analysis",
     "score": "interp.analysis",
+    "definitions": "interp.roles",
     "read_conllu": "interp.corpora.conllu",
     "grammar": "interp.corpora.grammar",
     "read_minimal_pairs": "interp.corpora.minimal_pairs",

@@ -238,9 +238,7 @@ class RoleTally:
                     _, row, query = questions.query.unbind(1)
                     questions.slot_of_query.add(self._word_mass, columns, _of_queries(on_words, row, query))
 
-    def _pick(
-        self, questions: _Questions, columns: slice, attention: Tensor, enough: Tensor, sharing: Tensor
-    ) -> None:
+    def _pick(self, questions: _Questions, columns: slice, attention: Tensor, enough: Tensor, sharing: Tensor) -> None:
         """Hits and mass of roles with few targets, one target after another."""
         row, query, key = questions.pair.unbind(1)
         on_target = attention[row, :, query, key]
@@ -290,7 +288,8 @@ class RoleTally:
         # within one side everything but the attention is as in a model that has no other
         side = batch if site == "cross" else batch.asking(site)
         for kind, view_of in VIEWS.items():
-            asking = {n: role for n, (role, at) in enumerate(self._rows) if (role.unit, role.view, at) == (*kind, sight)}
+            here = {n: role for n, (role, at) in enumerate(self._rows) if at == sight}
+            asking = {n: role for n, role in here.items() if (role.unit, role.view) == kind}
             view = view_of(batch, seen, site) if asking else None
             for many in (False, True):
                 some = {n: role for n, role in asking.items() if has_many_targets(role) == many}

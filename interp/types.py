@@ -465,7 +465,7 @@ class Role:
     """Where a head with this role would look. How it is scored belongs to the tally, not to the role.
 
     `view` says whose attention answers: the query's own over the keys (`rows`), that of its first token alone
-    (`first`), or what the query gets from each key (`columns`: the attention of the keys, read down the query's column).
+    (`first`), or what the query gets from each key (`columns`: the attention of the keys, down the query's column).
     `sites` are those at which it can be asked; there `targets(batch)` is given the side that asks, at `cross` both. It
     marks the keys that answer each query, over words or tokens as `unit` says. `guesses` are the
     baselines it is held against, `definition` its id with version. `reflexive`: the query itself may be a target.

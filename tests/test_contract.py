@@ -37,6 +37,8 @@ def tally(model: HeadModel, encoded: EncodedCorpus, tokens: int = 2048, reverse:
 
 
 def compare(mine: pd.DataFrame, theirs: pd.DataFrame) -> None:
+    # the families that the second reading knows
+    mine = mine[mine.family.isin(["positional", "syntax", "coreference"])]
     both = mine.merge(theirs, on=KEYS, how="outer", suffixes=("", "_oracle"), indicator=True)
     assert (both._merge == "both").all(), both[both._merge != "both"][KEYS]
     assert (both.n == both.n_oracle).all()

@@ -13,7 +13,6 @@ from interp.corpora.batching import to_device
 from interp.errors import InterpError
 from interp.types import Batch, EncodedCorpus, Encoding, HeadModel, Masking
 
-
 WITHOUT_GOLD = {"alignment": None, "entity_pair": None}
 """Pairs of words, which no row of tensors holds."""
 

@@ -17,3 +17,4 @@ from interp.plots.maps import role_maps as role_maps
 from interp.plots.sentence import attention_arcs as attention_arcs
 from interp.plots.sentence import attention_matrices as attention_matrices
 from interp.plots.sentence import candidate_bars as candidate_bars
+from interp.plots.tags import tag_matrices as tag_matrices

@@ -140,6 +140,7 @@ def _split_frame(
             "ci_high": interval[1].ravel(),
             "p": p.ravel(),
             "q": q.ravel(),
+            "statistic": per_role([role.statistic for role in sums.roles], str),
         }
     )
 
