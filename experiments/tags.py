@@ -31,15 +31,12 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """For each tag the head that gives it most, beside the mean head and even attention."""
     table = tables["tags"]
     overall = table[(table.from_tag == ANY) & table.share.notna()]
-    lines = [
-        "Share of the attention on words that goes to a part of speech: the head with most, all heads, even attention:"
-    ]
+    lines = ["Share of the attention on words that a part of speech gets (head with most; all heads; even attention):"]
+    means = overall.groupby("to_tag")["share"].mean()
     strong = 0
-    for tag, rows in overall.groupby("to_tag"):
-        most, mean = rows.loc[rows.share.idxmax()], rows.share.mean()
-        strong += bool(most.share > 2 * mean)
-        lines.append(
-            f"    {tag:<6} head {name_of(most):<5} {most.share:.2f}   mean {mean:.2f}   expected {most.expected:.2f}"
-        )
+    for row in overall.loc[overall.groupby("to_tag")["share"].idxmax()].itertuples():
+        mean = means[str(row.to_tag)]
+        strong += float(row.share) > 2 * mean
+        lines.append(f"    {row.to_tag:<6} head {name_of(row):<5} {row.share:.2f}  {mean:.2f}  {row.expected:.2f}")
     lines.append(f"{strong} of {overall.to_tag.nunique()} tags have a head with more than twice the mean of all heads.")
     return lines

@@ -316,8 +316,10 @@ def _label(axes: Axes, assigned: pd.DataFrame, shape: tuple[int, int]) -> bool:
 
 
 def _short(role: str) -> tuple[str, str]:
-    """`obj.to_governor` → (obj, →gov), `offset-1` → (−1, ), `coref.antecedent` → (coref, )."""
+    """`obj.to_governor` → (obj, →gov), `offset-1` → (−1, ), `coref.antecedent` → (coref, ), `tag.NOUN` → (NOUN, )."""
     name, _, way = role.partition(".")
+    if name in ("tag", "entity", "alignment"):
+        return way, ""
     if way in ("to_governor", "to_dependent"):
         return name, "→gov" if way == "to_governor" else "→dep"
     for beginning, short in (("offset", ""), ("diagonal", "diag"), ("source-", "")):

@@ -60,7 +60,7 @@ def _separator_targets(batch: Batch) -> Bool[Tensor, "batch query key"]:
 
 def _card(name: str, role: str, targets: str, exclusions: str, source: str) -> Definition:
     formula = f"Mean over query tokens q of Σ A[q, k] over {targets}."
-    queries = "Queries are all tokens but special ones; padding is neither query nor key."
+    queries = "Special tokens are no queries; padding is neither query nor key."
     baseline = "uniform: targets ÷ visible keys."
     return Definition(
         f"positional/{name}@1",
@@ -88,7 +88,7 @@ DEFINITIONS = (
         "self",
         "self",
         "k = q",
-        "A query with one visible key has nothing to choose.",
+        "No query where only one key is visible.",
         "Clark et al. 2019, section 3.1.",
     ),
     _card(
