@@ -5,14 +5,14 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from interp import roles
+from interp.analysis import definitions
 from interp.progress import Progress, silent
 from interp.results import Findings
 
 
 def run(model: None = None, corpus: None = None, *, progress: Progress = silent) -> Findings:  # noqa: ARG001
     """The cards, as they are in the code."""
-    return Findings({"definitions": roles.definitions()})
+    return Findings({"definitions": definitions()})
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:  # noqa: ARG001

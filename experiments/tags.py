@@ -1,6 +1,7 @@
 """From which parts of speech to which does each head look? The matrix of tags by tags (after Vig & Belinkov 2019)."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -34,9 +35,10 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     lines = ["Share of the attention on words that a part of speech gets (head with most; all heads; even attention):"]
     means = overall.groupby("to_tag")["share"].mean()
     strong = 0
-    for row in overall.loc[overall.groupby("to_tag")["share"].idxmax()].itertuples():
-        mean = means[str(row.to_tag)]
-        strong += float(row.share) > 2 * mean
-        lines.append(f"    {row.to_tag:<6} head {name_of(row):<5} {row.share:.2f}  {mean:.2f}  {row.expected:.2f}")
+    most: Any
+    for most in overall.loc[overall.groupby("to_tag")["share"].idxmax()].itertuples():
+        mean = means[str(most.to_tag)]
+        strong += most.share > 2 * mean
+        lines.append(f"    {most.to_tag:<6} head {name_of(most):<5} {most.share:.2f}  {mean:.2f}  {most.expected:.2f}")
     lines.append(f"{strong} of {overall.to_tag.nunique()} tags have a head with more than twice the mean of all heads.")
     return lines

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 import interp
-from interp import roles
+from interp import analysis, roles
 from interp.results import read_manifest
+from interp.roles import variants
+from interp.shapes import definitions as shapes
 from interp.types import Corpus, Mention, Role
 from tests.fakes import document
 
@@ -19,14 +21,12 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("tests.command_line_fixtures",)
 
-ELSEWHERE = ("coreference", "copying")
-"""Families whose cards are still being written."""
-
 
 def rich_corpus() -> Corpus:
     """A document with every kind of annotation."""
     told = document(["a", "b", "c"], [1, -1, 1], ["nsubj", "root", "obj"], "s")
-    told = replace(told, tags=("NOUN", "VERB", "PUNCT"), mentions=(Mention(0, 1, 0), Mention(2, 3, 0)))
+    mentions = (Mention(0, 1, 0, "nominal"), Mention(1, 2, 0, "proper"), Mention(2, 3, 0, "pronoun"))
+    told = replace(told, tags=("NOUN", "VERB", "PUNCT"), mentions=mentions)
     told = replace(told, entities=(Mention(0, 2, 0, "person"),), target=told, alignment=((0, 1),))
     return Corpus("rich", (told,), "none")
 
@@ -40,8 +40,6 @@ def every_role() -> list[Role]:
 def test_every_role_has_one_card_that_says_the_same() -> None:
     cards = interp.definitions()
     for role in every_role():
-        if role.family in ELSEWHERE:
-            continue
         card = cards[cards.definition == role.definition]
         assert len(card) == 1, role.definition
         found = card[["family", "unit", "statistic"]].iloc[0].tolist()
@@ -51,7 +49,8 @@ def test_every_role_has_one_card_that_says_the_same() -> None:
 def test_every_card_is_that_of_a_role_and_whole() -> None:
     cards = interp.definitions()
     assert cards.definition.is_unique
-    assert set(cards.definition) <= {role.definition for role in every_role()}
+    others = {card.id for card in (*variants.DEFINITIONS, *shapes.DEFINITIONS)}
+    assert set(cards.definition) == {role.definition for role in every_role()} | others
     assert cards.notna().all(axis=None) and (cards != "").all(axis=None)
     assert cards.definition.str.fullmatch(r"[a-z]+/[a-z-]+@\d+").all()
 
@@ -81,7 +80,7 @@ def test_definitions_are_written_without_a_model(
     assert outcome.code == 0, outcome.err
     run = tmp_path / "run"
     for table in (pd.read_parquet(run / "definitions.parquet"), pd.read_csv(run / "definitions.csv")):
-        assert list(table.definition) == list(roles.definitions().definition)
+        assert list(table.definition) == list(analysis.definitions().definition)
     assert (read_manifest(tmp_path / "run") or {})["status"] == "complete"
     assert "syntax/to-governor@1   role RELATION.to_governor, over words, by hit" in outcome.out
     again = interp("experiment=definitions", "hydra.run.dir=run", "json=true")

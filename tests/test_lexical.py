@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from interp import roles
 from interp.analysis import score, tally_roles
 from interp.classify import classify
 from interp.corpora.batching import collate, encode
-from interp.corpora.entities import entity_pairs
+from interp.corpora.links import entity_pairs
 from interp.corpora.marks import marks
 from interp.corpora.readings import parts
 from interp.errors import InterpError
@@ -315,13 +315,13 @@ def test_tags_by_tags_are_those_of_a_plain_loop(causal: bool) -> None:
                 if len(candidates) < 2 or of not in ("any", tag_of(told, query)):
                     continue
                 n += 1
-                targets = [k for k in candidates if tag_of(told, k) == to]
+                targets = [k for k in candidates.tolist() if tag_of(told, k) == to]
                 mass += words.rows[:, query, targets].sum(1)
                 word_mass += words.rows[:, query, candidates].sum(1)
                 size = [len(words.tokens[k]) for k in candidates]
                 even += sum(len(words.tokens[k]) for k in targets) / sum(size)
         for head in range(HEADS):
-            row = table.loc[(head, of, to)]
+            row: Any = table.loc[(head, of, to)]  # pyright: ignore[reportCallIssue, reportArgumentType] - a key of three levels
             assert row.n == n > 10
             found = row[["mass", "word_mass", "share", "expected"]].to_numpy(dtype=float)
             wanted = [mass[head] / n, word_mass[head] / n, mass[head] / word_mass[head], even / n]

@@ -1,40 +1,42 @@
 """Roles by family, each a tuple of small frozen objects; `everything` is what a corpus can be asked."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import overload
 
-import pandas as pd
-
+from interp.roles import copying as _copying
 from interp.roles import coreference as _coreference
 from interp.roles import cross as _cross
 from interp.roles import lexical as _lexical
 from interp.roles import positional as _positional
 from interp.roles import syntax as _syntax
+from interp.roles import variants as _variants
 from interp.roles.definition import Definition
 from interp.types import Corpus, Role
 
-__all__ = ["coreference", "cross", "definitions", "everything", "lexical", "positional", "syntax", "syntax_variants"]
+__all__ = ["copying", "coreference", "cross", "everything", "lexical", "positional", "syntax", "syntax_variants"]
 
 Roles = tuple[Role, ...]
 
 DEFINITIONS: tuple[Definition, ...] = (
     *_positional.DEFINITIONS,
+    *_copying.DEFINITIONS,
+    *_variants.DEFINITIONS,
     *_syntax.DEFINITIONS,
-    *_cross.DEFINITIONS,
+    *_coreference.DEFINITIONS,
     *_lexical.DEFINITIONS,
+    *_cross.DEFINITIONS,
 )
-"""The card of every definition id that a table may hold."""
-
-
-def definitions() -> pd.DataFrame:
-    """The table `definitions`: one row per definition id, with unit, statistic, formula, exclusions and source."""
-    return pd.DataFrame([asdict(card) for card in DEFINITIONS]).rename(columns={"id": "definition"})
+"""The card of every role, and of the other scores of copying."""
 
 
 def positional(corpus: Corpus | None = None) -> Roles:  # noqa: ARG001 - every family is asked alike
     """Offsets −3 … +3, first token, separators, self: the same for every corpus."""
     return _positional.positional()
+
+
+def copying(corpus: Corpus | None = None) -> Roles:  # noqa: ARG001 - every family is asked alike
+    """Earlier occurrences of the same token, and the tokens after them: the same for every corpus."""
+    return _copying.copying()
 
 
 @overload
@@ -60,10 +62,12 @@ def coreference(corpus: Corpus) -> Roles: ...
 @overload
 def coreference(corpus: None = None) -> Callable[[Corpus], Roles]: ...
 def coreference(corpus: Corpus | None = None) -> Roles | Callable[[Corpus], Roles]:
-    """The antecedent role, where the corpus is annotated with mentions; without a corpus, the question to ask one."""
+    """Antecedents, by kind too, where the corpus is annotated with mentions; without one, the question to ask it."""
     if corpus is None:
         return coreference
-    return (_coreference.antecedent(),) if corpus.has_mentions else ()
+    if not corpus.has_mentions:
+        return ()
+    return _coreference.coreference(corpus.mention_kinds, corpus.resumed_kinds)
 
 
 def lexical(corpus: Corpus | None = None) -> Roles:
@@ -81,4 +85,7 @@ def cross(corpus: Corpus | None = None) -> Roles:
 
 def everything(corpus: Corpus) -> Roles:
     """Every role that the corpus's annotation can ask for; those of cross-attention are for models that have it."""
-    return (*positional(corpus), *syntax(corpus), *coreference(corpus), *lexical(corpus), *cross(corpus))
+    return (
+        *(*positional(corpus), *copying(corpus), *syntax(corpus)),
+        *(*coreference(corpus), *lexical(corpus), *cross(corpus)),
+    )
