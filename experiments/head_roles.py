@@ -92,9 +92,10 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         return [*lines, "No role had enough queries and source documents to be tested; all scores are in scores.csv."]
     lines.append("Best head of each role (chosen on one half of the documents, measured on the other):")
     stars = set(zip(assigned.role, assigned.site, assigned.layer, assigned["head"], strict=True))
+    row: Any
     for row in best.head(14).itertuples():
         mark = "*" if (row.role, row.site, row.layer, row.head) in stars else " "
-        measured = row.hit if row.baseline_name != "uniform" else row.mass
+        measured = row.baseline + row.lift
         lines.append(
             f"  {mark} {row.role:<24} head {name_of(row):<5} {measured:.2f} against {row.baseline:.2f} "
             f"({row.baseline_name}), lift {row.lift:+.2f}{interval(row.ci_low, row.ci_high)}"

@@ -29,10 +29,10 @@ NOT_COMPARED = ("json", "quiet")
 
 
 class Run(NamedTuple):
-    """A run whose tables are in memory and not yet on disk."""
+    """A run whose tables are in memory and not yet on disk; an experiment may need no model and no corpus."""
 
-    model: HeadModel
-    corpus: Corpus
+    model: HeadModel | None
+    corpus: Corpus | None
     findings: results.Findings
     manifest: dict[str, Any]
     watch: "Stopwatch"
@@ -78,18 +78,19 @@ def measure(config: DictConfig, folder: Path, manifest: dict[str, Any]) -> Run:
     """Everything up to the tables, which are in memory; the manifest grows on the way."""
     results.write_manifest(folder, manifest)
     watch = Stopwatch()
-    corpus: Corpus = instantiate(config.corpus, _convert_="all")
+    corpus: Corpus | None = instantiate(config.corpus, _convert_="all")
     watch.lap("corpus")
-    model: HeadModel = instantiate(config.model, _convert_="all")
+    model: HeadModel | None = instantiate(config.model, _convert_="all")
     watch.lap("model")
-    proven = [] if is_off(config) else prove(model, corpus)
-    watch.lap("gate")
-    manifest |= {
-        "model": {"name": model.name, **model.provenance},
-        "corpus": describe(corpus),
-        "gate": describe_gate("off" if is_off(config) else "passed", proven, watch.laps["gate"]),
-    }
-    results.write_manifest(folder, manifest)
+    if model is not None and corpus is not None:
+        proven = [] if is_off(config) else prove(model, corpus)
+        watch.lap("gate")
+        manifest |= {
+            "model": {"name": model.name, **model.provenance},
+            "corpus": describe(corpus),
+            "gate": describe_gate("off" if is_off(config) else "passed", proven, watch.laps["gate"]),
+        }
+        results.write_manifest(folder, manifest)
     experiment = instantiate(config.experiment, _convert_="all")
     findings: results.Findings = experiment(model, corpus, progress=partial(bar, quiet=config.quiet))
     if config.get("study"):
@@ -121,11 +122,8 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
     if config.json:
         print(to_json(folder, manifest))
         return
-    for line in [
-        f"{run.model.name} on {run.corpus.name}",
-        *summary,
-        *closing_words(run.corpus, findings, manifest["gate"], folder),
-    ]:
+    beginning = [] if run.model is None or run.corpus is None else [f"{run.model.name} on {run.corpus.name}"]
+    for line in [*beginning, *summary, *closing_words(run.corpus, findings, manifest.get("gate"), folder)]:
         print(line)
 
 
@@ -170,11 +168,14 @@ def describe_gate(status: str, checks: Sequence[Check], seconds: float) -> dict[
     }
 
 
-def closing_words(corpus: Corpus, findings: results.Findings, gate: Mapping[str, Any], folder: Path) -> list[str]:
+def closing_words(
+    corpus: Corpus | None, findings: results.Findings, gate: Mapping[str, Any] | None, folder: Path
+) -> list[str]:
     """What a reader has to know of the numbers, and where the files are."""
     lines = [f"Skipped: {count} {reason.replace('_', ' ')}." for reason, count in findings.skipped.items() if count]
-    lines += [f"Note: {note}" for note in (*corpus.notes, *findings.said, *gate_words(gate))]
-    if corpus.generated:
+    notes = (*(corpus.notes if corpus else ()), *findings.said, *(gate_words(gate) if gate else ()))
+    lines += [f"Note: {note}" for note in notes]
+    if corpus and corpus.generated:
         lines.append("Note: the corpus is generated: intervals and p-values describe its generator, not a language.")
     return [*lines, f"Tables ({', '.join(sorted(findings.tables))}), figures and manifest: {shown(folder)}"]
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from interp import roles as roles
     from interp.analysis import ablate as ablate
     from interp.analysis import anatomy as anatomy
+    from interp.analysis import definitions as definitions
     from interp.analysis import prove as prove
     from interp.analysis import score as score
     from interp.corpora.conllu import read_conllu as read_conllu
@@ -37,6 +38,7 @@ _HOME = {
     "prove": "interp.analysis",
     "anatomy": "interp.analysis",
     "score": "interp.analysis",
+    "definitions": "interp.analysis",
     "read_conllu": "interp.corpora.conllu",
     "grammar": "interp.corpora.grammar",
     "read_minimal_pairs": "interp.corpora.minimal_pairs",

@@ -1,6 +1,7 @@
 """From a model and a corpus to a table: where heads look, what happens without them, and what they are made of."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ from interp.models.evidence import Check
 from interp.models.gate import check, insist
 from interp.progress import Progress, silent
 from interp.roles.harder import harder_guesses
+from interp.shapes import definitions as shape_definitions
 from interp.sights import sights_of
 from interp.statistics import anatomy_table, score_table
 from interp.sums import RoleSums
@@ -26,7 +28,10 @@ RolesOf = Callable[[Corpus], Sequence[Role]]
 RolesAsked = RolesOf | Sequence[Role] | Role | str
 """Roles themselves, one or several; the name of a family; or a question to ask the corpus (`roles.everything`)."""
 
-FAMILIES = ("positional", "copying", "pictures", "syntax", "coreference", "everything")
+FAMILIES = (
+    *("positional", "copying", "pictures", "syntax", "syntax_variants", "coreference", "lexical", "cross"),
+    "everything",
+)
 
 
 def score(
@@ -96,6 +101,12 @@ def lay_open_heads(
     circuits = circuit_table(model, progress)
     sums = measure_contributions(model, encoded, progress)
     return anatomy_table(circuits, sums, seed=seed, min_blocks=min_blocks)
+
+
+def definitions() -> pd.DataFrame:
+    """The table `definitions`: one row per definition id that a table may hold, with unit, formula and source."""
+    cards = (*known_roles.DEFINITIONS, *shape_definitions.DEFINITIONS)
+    return pd.DataFrame([asdict(card) for card in cards]).rename(columns={"id": "definition"})
 
 
 def tally_roles(

@@ -1,8 +1,9 @@
 """Fold attention into sums per role, head and block while a corpus streams by; no pattern is ever kept."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -60,6 +61,7 @@ class View:
 
     `candidates` are the keys a query may be judged on. `rows` and `columns` turn token attention into word attention
     (mean over the tokens of the word attending, sum over the tokens of the word attended to); `None` over tokens.
+    Where it is `turned`, a query is answered by the attention that it gets, and its candidates are those that give it.
     """
 
     candidates: Bool[Tensor, "batch query key"]
@@ -67,6 +69,7 @@ class View:
     owned: Int[Tensor, "batch key"]
     rows: Float[Tensor, "batch pos query"] | None = None
     columns: Float[Tensor, "batch other_pos key"] | None = None
+    turned: bool = False
 
     def attention(self, pattern: Pattern) -> Float[Tensor, "batch head asking asked"]:
         """The pattern in this view's unit, 0 on all but candidates.
@@ -77,7 +80,8 @@ class View:
             return pattern.float()
         # the heads of a row share its columns: as rows of one product they need no copies of them
         on_words = (pattern.float().flatten(1, 2) @ self.columns).unflatten(1, pattern.shape[1:3])
-        return (self.rows.mT[:, None] @ on_words).mul_(self.weight)
+        by_words = self.rows.mT[:, None] @ on_words
+        return by_words.mT * self.weight if self.turned else by_words.mul_(self.weight)
 
     @cached_property
     def weight(self) -> Float[Tensor, "batch 1 query key"]:
@@ -144,6 +148,30 @@ def mention_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: S
     return View(candidates, queries, owned, weights, held.float())
 
 
+def first_token_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> View:
+    """As over words, but a word attends as the first of its tokens does, not as their mean."""
+    view = word_view(batch, visible, site)
+    assert view.rows is not None
+    return replace(view, rows=((view.rows > 0) & (view.rows.cumsum(1) == view.rows)).float())
+
+
+def column_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> View:
+    """Over words, read down the columns: a query's candidates are the words that can see it."""
+    view = word_view(batch, visible, site)
+    candidates = view.candidates.mT
+    return replace(view, candidates=candidates, queries=candidates.any(-1), turned=True)
+
+
+VIEWS: dict[tuple[str, str], Callable[[Batch, Tensor, Site], View]] = {
+    ("token", "rows"): token_view,
+    ("word", "rows"): word_view,
+    ("word", "first"): first_token_view,
+    ("word", "columns"): column_view,
+    ("mention", "rows"): mention_view,
+}
+"""By unit and view of a role."""
+
+
 def written_next(marked: Bool[Tensor, "batch pos *rest"]) -> Bool[Tensor, "batch pos *rest"]:
     """Where the next token is marked: a decoder writes a token at the position before it."""
     return torch.cat([marked[:, 1:], torch.zeros_like(marked[:, :1])], dim=1)
@@ -170,13 +198,24 @@ class _Slots:
 
 @dataclass(frozen=True, eq=False)
 class _Questions:
-    """What the roles of a unit ask of a batch: scored queries (row, query), and (row, query, key) on their targets."""
+    """What some roles ask of a batch: scored queries (role, row, query), and (row, query, key) on their targets.
+
+    Of roles that have many targets a query, `marked` holds the targets too: a product with it is faster than to pick.
+    """
 
     view: View
-    query: Int[Tensor, "scored 2"]
+    query: Int[Tensor, "scored 3"]
     pair: Int[Tensor, "target 3"]
     slot_of_query: _Slots
     slot_of_pair: _Slots
+    marked: Float[Tensor, "batch query role key"] | None = None
+
+    def on_targets(self, values: Float[Tensor, "batch head query key"]) -> Float[Tensor, "scored head"]:
+        """Summed over the marked targets of each scored query."""
+        assert self.marked is not None
+        role, row, query = self.query.unbind(1)
+        sums = (self.marked @ values.permute(0, 2, 3, 1)).flatten(0, 2)
+        return sums.index_select(0, (row * self.marked.shape[1] + query) * self.marked.shape[2] + role)
 
 
 class RoleTally:
@@ -221,24 +260,40 @@ class RoleTally:
     def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
         """Add one layer's hits and mass on the questions asked in `begin`."""
         columns = _columns(self._number[Head(site, layer, first)], pattern)
-        for questions in self._questions[self._sight[site, layer]]:
-            view = questions.view
+        for view, asked in groupby(self._questions[self._sight[site, layer]], key=lambda questions: questions.view):
             attention = view.attention(pattern)
-            row, query, key = questions.pair.unbind(1)
-            on_target = attention[row, :, query, key]
             choice = view.choice(attention)
             enough = choice.amax(-1) - TIE
             # counted in float: torch compares and adds floats several times faster than truth values
-            sharing = torch.ge(choice, enough[..., None], out=torch.empty_like(choice)).sum(-1)
-            # shares in float64, like those of the guesses: a head that does as a guess does has a lift of exactly 0
-            is_hit = (on_target >= _of_queries(enough, row, query)).cpu().double()
-            hits = is_hit / _of_queries(sharing, row, query).cpu()
-            questions.slot_of_pair.add(self._hit, columns, hits)
-            questions.slot_of_pair.add(self._mass, columns, on_target)
-            if view.rows is not None:
-                questions.slot_of_query.add(
-                    self._word_mass, columns, _of_queries(attention.sum(-1), *questions.query.unbind(1))
-                )
+            chosen = torch.ge(choice, enough[..., None], out=torch.empty_like(choice))
+            sharing, on_words = chosen.sum(-1), attention.sum(-1) if view.rows is not None else None
+            for questions in asked:
+                if questions.marked is None:
+                    self._pick(questions, columns, attention, enough, sharing)
+                else:
+                    self._multiply(questions, columns, attention, chosen, sharing)
+                if on_words is not None:
+                    _, row, query = questions.query.unbind(1)
+                    questions.slot_of_query.add(self._word_mass, columns, _of_queries(on_words, row, query))
+
+    def _pick(self, questions: _Questions, columns: slice, attention: Tensor, enough: Tensor, sharing: Tensor) -> None:
+        """Hits and mass of roles with few targets, one target after another."""
+        row, query, key = questions.pair.unbind(1)
+        on_target = attention[row, :, query, key]
+        # shares in float64, like those of the guesses: a head that does as a guess does has a lift of exactly 0
+        is_hit = (on_target >= _of_queries(enough, row, query)).cpu().double()
+        hits = is_hit / _of_queries(sharing, row, query).cpu()
+        questions.slot_of_pair.add(self._hit, columns, hits)
+        questions.slot_of_pair.add(self._mass, columns, on_target)
+
+    def _multiply(
+        self, questions: _Questions, columns: slice, attention: Tensor, chosen: Tensor, sharing: Tensor
+    ) -> None:
+        """Hits and mass of roles with many targets, all targets of a query at once."""
+        _, row, query = questions.query.unbind(1)
+        hits = questions.on_targets(chosen).cpu().double() / _of_queries(sharing, row, query).cpu()
+        questions.slot_of_query.add(self._hit, columns, hits)
+        questions.slot_of_query.add(self._mass, columns, questions.on_targets(attention))
 
     def sums(self) -> RoleSums:
         """Everything folded in so far, as arrays."""
@@ -269,42 +324,50 @@ class RoleTally:
         )
 
     def _all_questions(self, batch: Batch, sight: Sight, seen: Bool[Tensor, "batch query key"]) -> Iterator[_Questions]:
-        """What the roles of each unit ask of the heads of one sight."""
+        """What the roles of each unit and view ask of the heads of one sight; those of one view follow one another."""
         site = sight[0]
         # within one side everything but the attention is as in a model that has no other
         side = batch if site == "cross" else batch.asking(site)
-        for unit, view_of in (("token", token_view), ("word", word_view), ("mention", mention_view)):
-            asking = {n: role for n, (role, at) in enumerate(self._rows) if (role.unit, at) == (unit, sight)}
-            if asking:
-                questions = self._ask(side, view_of(batch, seen, site), asking, crossing=site == "cross")
-                self._answer_by_guess(side, questions, asking)
-                yield questions
+        for kind, view_of in VIEWS.items():
+            here = {n: role for n, (role, at) in enumerate(self._rows) if at == sight}
+            asking = {n: role for n, role in here.items() if (role.unit, role.view) == kind}
+            view = view_of(batch, seen, site) if asking else None
+            for many in (False, True):
+                some = {n: role for n, role in asking.items() if has_many_targets(role) == many}
+                if view is not None and some:
+                    questions = self._ask(side, view, some, crossing=site == "cross", keep=many)
+                    self._answer_by_guess(side, questions, some)
+                    yield questions
 
-    def _ask(self, batch: Batch, view: View, asking: Mapping[int, Role], *, crossing: bool) -> _Questions:
+    def _ask(self, batch: Batch, view: View, asking: Mapping[int, Role], *, crossing: bool, keep: bool) -> _Questions:
         allowed = view.candidates & (view.candidates.sum(-1, keepdim=True) >= 2) & view.queries[:, :, None]
         others = allowed
         if not crossing:
             others = allowed & ~torch.eye(allowed.shape[1], dtype=torch.bool, device=allowed.device)
-        targets = [role.targets(batch) & (allowed if role.reflexive else others) for role in asking.values()]
-        role, *pair = torch.stack(targets).nonzero().unbind(1)
+        targets = torch.stack([r.targets(batch) & (allowed if r.reflexive else others) for r in asking.values()])
+        role, *pair = targets.nonzero().unbind(1)
         slot = torch.tensor(list(asking), device=role.device)[role] * BLOCKS + batch.block[pair[0]]
         # the targets of one query follow one another
         same_role, same_row, same_query = (one[1:] == one[:-1] for one in (role, *pair[:2]))
         first = torch.cat([torch.ones_like(role[:1], dtype=torch.bool), ~(same_role & same_row & same_query)])
-        query = torch.stack(pair[:2], dim=1)[first]
-        return _Questions(view, query, torch.stack(pair, dim=1), _Slots(slot[first]), _Slots(slot))
+        query = torch.stack([role, *pair[:2]], dim=1)[first]
+        marked = targets.permute(1, 2, 0, 3).float() if keep else None
+        return _Questions(view, query, torch.stack(pair, dim=1), _Slots(slot[first]), _Slots(slot), marked)
 
     def _answer_by_guess(self, batch: Batch, questions: _Questions, asking: Mapping[int, Role]) -> None:
         wanted = {guess for role in asking.values() for guess in role.guesses}
-        nothing, view = torch.zeros(len(questions.pair), dtype=torch.float64), questions.view
-        earned = [
-            credit(guess, batch, questions.pair, view.candidates, view.owned) if guess in wanted else nothing
-            for guess in self.guesses
-        ]
-        questions.slot_of_pair.add(self._guess, slice(None), torch.stack(earned, dim=1))
+        for number, guess in enumerate(self.guesses):
+            if guess in wanted:
+                earned = credit(guess, batch, questions.pair, questions.view.candidates, questions.view.owned)
+                questions.slot_of_pair.add(self._guess, slice(number, number + 1), earned[:, None])
         if self._held[list(asking)].any():
             earned_by_harder = harder_credit(self._harder_guesses, batch, questions.pair)
             questions.slot_of_pair.add(self._harder, slice(None), earned_by_harder)
+
+
+def has_many_targets(role: Role) -> bool:
+    """Whether a query is likely to have more than a few targets: such as every noun of the sentence."""
+    return role.unit == "word" and role.statistic == "mass"
 
 
 def _of_queries(

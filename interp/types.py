@@ -6,6 +6,7 @@ A model offers two taps per attention layer: `pattern` (where each head looks) a
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from functools import cached_property
 from hashlib import blake2b
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
@@ -50,6 +51,17 @@ Scored = bool | Bool[Tensor, "batch pos"]
 
 Look = Callable[[Site, int, int, Tensor], None]
 """Sees (site, layer, first head, pattern of that head and those after it), some heads of a layer at a time."""
+
+
+class EntityLink(IntEnum):
+    """How a word of a named entity is linked with a word of one."""
+
+    WITHIN = 0
+    """Both are words of one mention."""
+    SAME = 1
+    """They are words of two mentions of one entity."""
+    TYPE = 2
+    """They are words of two entities of one type."""
 
 
 class Head(NamedTuple):
@@ -224,6 +236,20 @@ class EncodedCorpus:
     alternatives: tuple[Encoding | None, ...] = ()
     target: "EncodedCorpus | None" = None
 
+    @cached_property
+    def ranks(self) -> Int[np.ndarray, " token"]:
+        """The place of every token id among those that occur, the most frequent first; -1 for one that does not.
+
+        Counted over the documents of this corpus without special tokens. Of equally frequent ones the larger id comes
+        later: tokenizers number their tokens roughly by how frequent they were in a much larger text.
+        """
+        read = [one.tokens[~one.special] for one in self.encodings]
+        counts = np.bincount(np.concatenate(read)) if read else np.zeros(0, dtype=np.int64)
+        order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
+        ranks = np.full(len(counts), -1, dtype=np.int64)
+        ranks[order] = np.arange(len(order))
+        return ranks
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What was done to read the corpus with this model, and skips nothing."""
@@ -248,6 +274,10 @@ class Batch:
     `target` is what an encoder-decoder reads in its decoder, row by row; `alignment` lists (row, word of the target,
     word of the source). Of pictures, `pixels` are what the network reads, whole even where tokens are cut off, and
     `grid` says how many rows and columns of patches there are: word w is the patch at row w // columns.
+
+    What lexical roles ask for: `rank[b, t]` is the place of token t among all tokens of the corpus, the most frequent
+    first, -1 for special ones; `mark[b, w]` is 1 for a delimiter, 0 for other punctuation, -1 for any other word;
+    `entity_pair` lists (row, query word, target word, `EntityLink`) of words in named entities.
     """
 
     tokens: Int[Tensor, "batch pos"]
@@ -273,6 +303,9 @@ class Batch:
     alignment: Int[Tensor, "aligned 3"] | None = None
     pixels: Float[Tensor, "batch channel height width"] | None = None
     grid: Grid | None = None
+    rank: Int[Tensor, "batch pos"] | None = None
+    mark: Int[Tensor, "batch word"] | None = None
+    entity_pair: Int[Tensor, "linked 4"] | None = None
 
     @property
     def written(self) -> "Batch":
@@ -508,6 +541,8 @@ class Provable(HeadModel, Protocol):
 class Role:
     """Where a head with this role would look. How it is scored belongs to the tally, not to the role.
 
+    `view` says whose attention answers: the query's own over the keys (`rows`), that of its first token alone
+    (`first`), or what the query gets from each key (`columns`: the attention of the keys, down the query's column).
     `sites` are those at which it can be asked; there `targets(batch)` is given the side that asks, at `cross` both. It
     marks the keys that answer each query, over tokens, words or mentions as `unit` says. `guesses` are the
     baselines it is held against, `definition` its id with version. `reflexive`: the query itself may be a target.
@@ -522,6 +557,7 @@ class Role:
     targets: Callable[[Batch], Bool[Tensor, "batch query key"]] = field(repr=False)
     reflexive: bool = False
     sites: tuple[Site, ...] = ("self", "encoder", "decoder")
+    view: Literal["rows", "columns", "first"] = "rows"
 
 
 @dataclass(frozen=True, eq=False)

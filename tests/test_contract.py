@@ -38,6 +38,8 @@ def tally(model: HeadModel, encoded: EncodedCorpus, tokens: int = 2048, reverse:
 
 
 def compare(mine: pd.DataFrame, theirs: pd.DataFrame) -> None:
+    # which have a second reading of their own, in test_lexical
+    mine = mine[mine.family != "lexical"]
     both = mine.merge(theirs, on=KEYS, how="outer", suffixes=("", "_oracle"), indicator=True)
     assert (both._merge == "both").all(), both[both._merge != "both"][KEYS]
     assert (both.n == both.n_oracle).all()

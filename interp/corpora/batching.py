@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Int
 from torch.nn.utils.rnn import pad_sequence
 
+from interp.corpora.links import entity_pairs
+from interp.corpora.marks import marks
 from interp.corpora.mentions import antecedents_by_kind, nearest_agreeing, nearest_mentions
 from interp.corpora.patches import as_read_by
 from interp.corpora.text import words_of
@@ -194,6 +196,7 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
         )
         for document in chosen
     ]
+    links = [(row, *link) for row, document in enumerate(chosen) for link in entity_pairs(document, width)]
     target = None if encoded.target is None else collate(encoded.target, documents, model)
     pictures = [document.picture for document in chosen if document.picture is not None]
     seeing = model if pictures and isinstance(model, Seeing) else None
@@ -222,8 +225,18 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
         alignment=None if target is None else _aligned_words(chosen, target.governor.shape[1], width),
         pixels=None if seeing is None else seeing.pixels(pictures),
         grid=None if seeing is None else seeing.grid,
+        rank=padded([_ranks(encoded, i) for i in documents], -1),
+        mark=per_word([marks(document) for document in chosen]),
+        entity_pair=torch.tensor(links, dtype=torch.long).reshape(-1, 4),
     )
     return to_device(batch, model)
+
+
+def _ranks(encoded: EncodedCorpus, number: int) -> Int[np.ndarray, " pos"]:
+    encoding = encoded.encodings[number]
+    ranks = np.full(len(encoding.tokens), -1, dtype=np.int64)
+    ranks[~encoding.special] = encoded.ranks[encoding.tokens[~encoding.special]]
+    return ranks
 
 
 def _aligned_words(documents: Sequence[Document], target_width: int, width: int) -> Int[torch.Tensor, "aligned 3"]:

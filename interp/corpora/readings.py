@@ -13,6 +13,9 @@ from interp.corpora.batching import to_device
 from interp.errors import InterpError
 from interp.types import Batch, EncodedCorpus, Encoding, HeadModel, Masking
 
+WITHOUT_GOLD = {"alignment": None, "entity_pair": None}
+"""Pairs of words, which no row of tensors holds."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Row:
@@ -66,7 +69,7 @@ def _some_rows(batch: Batch, rows: slice) -> Batch:
     of_rows = {name: value[rows] for name, value in vars(batch).items() if isinstance(value, Tensor)}
     target = None if batch.target is None else _some_rows(batch.target, rows)
     # pairs of words are gold, which no metric reads
-    gold = {"antecedent": batch.antecedent, "antecedent_kind": batch.antecedent_kind, "alignment": None}
+    gold = {"antecedent": batch.antecedent, "antecedent_kind": batch.antecedent_kind, **WITHOUT_GOLD}
     return replace(batch, **{**of_rows, **gold, "target": target})
 
 

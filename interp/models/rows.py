@@ -19,8 +19,8 @@ def some_rows(
 ) -> Batch:
     """These rows, padded to the longest of them; `cut` makes of their lengths in tokens those that are kept.
 
-    Gold stays as it is, but for antecedents and alignments, which are left out. Of a picture that is cut short the
-    pixels stay whole: the network leaves out the patches that have no token.
+    Gold stays as it is, but for antecedents, alignments and links of entities, which are left out. Of a picture that is
+    cut short the pixels stay whole: the network leaves out the patches that have no token.
     """
     index = torch.tensor(list(rows), device=batch.tokens.device)
     lengths = cut(batch.mask.sum(1)[index])
@@ -42,6 +42,9 @@ def some_rows(
         "pixels": None if batch.pixels is None else batch.pixels[index],
         "target": None if batch.target is None else some_rows(batch.target, rows, pad_token, cut),
         "alignment": None if batch.alignment is None else batch.alignment[:0],
+        "rank": None if batch.rank is None else kept(batch.rank, -1),
+        "mark": None if batch.mark is None else batch.mark[index],
+        "entity_pair": None if batch.entity_pair is None else batch.entity_pair[:0],
     }
     for name in ("document", "block", "governor", "relation", "tag", "nearest_mention", "nearest_agreeing", "mention"):
         chosen[name] = getattr(batch, name)[index]

@@ -20,4 +20,5 @@ from interp.plots.nulls import real_against_nulls as real_against_nulls
 from interp.plots.sentence import attention_arcs as attention_arcs
 from interp.plots.sentence import attention_matrices as attention_matrices
 from interp.plots.sentence import candidate_bars as candidate_bars
+from interp.plots.tags import tag_matrices as tag_matrices
 from interp.plots.variants import score_variants as score_variants

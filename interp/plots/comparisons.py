@@ -36,15 +36,17 @@ MOST_ROWS = 40
 
 @styled
 def best_heads(scores: pd.DataFrame) -> Figure:
-    """For each role over words (relations, coreference), the head that was best on select, and how it did on confirm.
+    """For each role over words that is judged by hits (relations, coreference), the head best on select, on confirm.
 
     A dot is the head's hit rate, with the 95 % interval of its lift; the grey dot is the best guess; sorted by lift.
     Lighter: too few queries or blocks to be tested (no p). `scores` needs: role family site layer head split n hit
-    word_mass (empty for token roles) baseline baseline_name lift ci_low ci_high p.
+    word_mass (empty for token roles) baseline baseline_name lift ci_low ci_high p; `statistic`, if it is there.
     """
     check_table(scores, "scores", [*HEAD, "role", "family", "split", "n", "hit", "baseline", "baseline_name"])
     check_table(scores, "scores", ["lift", "ci_low", "ci_high", "p", "word_mass"])
     words = scores[scores["word_mass"].notna() & scores["lift"].notna()]
+    # tables of earlier versions have hits alone over words
+    words = words[words["statistic"] == "hit"] if "statistic" in words else words
     select = words[words["split"] == "select"].sort_values("lift", ascending=False, kind="stable")
     chosen = select.drop_duplicates("role")[["role", *HEAD]]
     best = chosen.merge(words[words["split"] == "confirm"], on=["role", *HEAD])

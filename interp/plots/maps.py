@@ -331,8 +331,10 @@ def _label(axes: Axes, assigned: pd.DataFrame, shape: tuple[int, int]) -> bool:
 
 
 def _short(role: str) -> tuple[str, str]:
-    """`obj.to_governor` → (obj, →gov), `coref.antecedent` → (coref, ) and `coref.proper` → (proper, )."""
+    """`obj.to_governor` → (obj, →gov), `coref.proper` → (proper, ), `tag.NOUN` → (NOUN, )."""
     name, _, way = role.partition(".")
+    if name in ("tag", "entity", "alignment"):
+        return way, ""
     if way in ("to_governor", "to_dependent"):
         return name, "→gov" if way == "to_governor" else "→dep"
     if name == "coref" and way != "antecedent":

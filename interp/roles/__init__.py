@@ -6,14 +6,32 @@ from typing import overload
 from interp.roles import copying as _copying
 from interp.roles import coreference as _coreference
 from interp.roles import cross as _cross
+from interp.roles import lexical as _lexical
 from interp.roles import pictures as _pictures
 from interp.roles import positional as _positional
 from interp.roles import syntax as _syntax
+from interp.roles import variants as _variants
+from interp.roles.definition import Definition
 from interp.types import Corpus, Role
 
-__all__ = ["copying", "coreference", "cross", "everything", "pictures", "positional", "syntax"]
+__all__ = [
+    *("copying", "coreference", "cross", "everything", "lexical", "pictures", "positional", "syntax"),
+    "syntax_variants",
+]
 
 Roles = tuple[Role, ...]
+
+DEFINITIONS: tuple[Definition, ...] = (
+    *_positional.DEFINITIONS,
+    *_copying.DEFINITIONS,
+    *_variants.DEFINITIONS,
+    *_syntax.DEFINITIONS,
+    *_coreference.DEFINITIONS,
+    *_lexical.DEFINITIONS,
+    *_cross.DEFINITIONS,
+    *_pictures.DEFINITIONS,
+)
+"""The card of every role, and of the other scores of copying."""
 
 
 def positional(corpus: Corpus | None = None) -> Roles:  # noqa: ARG001 - every family is asked alike
@@ -36,6 +54,15 @@ def syntax(corpus: Corpus | None = None) -> Roles | Callable[[Corpus], Roles]:
 
 
 @overload
+def syntax_variants(corpus: Corpus) -> Roles: ...
+@overload
+def syntax_variants(corpus: None = None) -> Callable[[Corpus], Roles]: ...
+def syntax_variants(corpus: Corpus | None = None) -> Roles | Callable[[Corpus], Roles]:
+    """The other ways in which papers score a relation, for comparison; they are not part of `everything`."""
+    return syntax_variants if corpus is None else _syntax.variants(corpus.relations)
+
+
+@overload
 def coreference(corpus: Corpus) -> Roles: ...
 @overload
 def coreference(corpus: None = None) -> Callable[[Corpus], Roles]: ...
@@ -46,6 +73,13 @@ def coreference(corpus: Corpus | None = None) -> Roles | Callable[[Corpus], Role
     if not corpus.has_mentions:
         return ()
     return _coreference.coreference(corpus.mention_kinds, corpus.resumed_kinds)
+
+
+def lexical(corpus: Corpus | None = None) -> Roles:
+    """Rare tokens and punctuation, which any text has; parts of speech and named entities that the corpus has."""
+    if corpus is None:
+        return _lexical.lexical()
+    return (*_lexical.lexical(corpus.tags), *(_lexical.entities() if corpus.has_entities else ()))
 
 
 def cross(corpus: Corpus | None = None) -> Roles:
@@ -67,5 +101,5 @@ def pictures(corpus: Corpus | None = None) -> Roles | Callable[[Corpus], Roles]:
 
 def everything(corpus: Corpus) -> Roles:
     """Every role that the corpus's annotation can ask for; those of cross-attention are for models that have it."""
-    of_text = (*copying(corpus), *syntax(corpus), *coreference(corpus), *cross(corpus))
+    of_text = (*copying(corpus), *syntax(corpus), *coreference(corpus), *lexical(corpus), *cross(corpus))
     return (*positional(corpus), *pictures(corpus), *of_text)

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from interp.roles.definition import Definition
 from interp.roles.guesses import CROSS_GUESSES, diagonal
 from interp.types import Batch, Role
 
@@ -82,3 +83,48 @@ def _aligned_targets(batch: Batch) -> Bool[Tensor, "batch query key"]:
     if batch.alignment is not None:
         found[tuple(batch.alignment.unbind(1))] = True
     return found
+
+
+_WRITTEN = (
+    "Queries are the positions of the decoder at which a token of the target is written, special ones left out; "
+    "keys are the tokens of the source."
+)
+
+
+def _card(name: str, role: str, targets: str, source: str) -> Definition:
+    formula = f"Mean over queries q of Σ A[q, k] over {targets}."
+    return Definition(
+        f"cross/{name}@1", role, "cross", "token", "mass", formula, _WRITTEN, "uniform: targets ÷ visible keys.", source
+    )
+
+
+DEFINITIONS = (
+    _card(
+        "diagonal",
+        "diagonal−1, diagonal, diagonal+1",
+        "k = ⌊(i + ½) S / T⌋ (or the one beside it), for the i-th of T tokens written and S of the source, special "
+        "ones not counted",
+        "This project; the diagonal of monotone alignments as in Dyer et al. 2013.",
+    ),
+    _card("source-first", "source-first", "k = 0, the first token of the source, special or not", "This project."),
+    _card(
+        "source-end",
+        "source-end",
+        "special tokens k after the text of the source, or its last token where there is none",
+        "This project, after Clark et al. 2019, section 3.2 ([SEP]).",
+    ),
+    Definition(
+        "cross/aligned@1",
+        "aligned",
+        "cross",
+        "word",
+        "hit",
+        "Share of words w of the target whose argmax over words v of the source of A_w[w, v] is aligned with w. "
+        "A_w[w, v]: mean over the positions that write the tokens of w, sum over the tokens of v. Candidates within "
+        "1e-6 of the largest share the hit.",
+        f"{_WRITTEN} Words without an alignment, and source texts of one word.",
+        "The best guess on select of: the word on the diagonal or one or two beside it, the first, the last, the words "
+        "with most tokens.",
+        "Garg et al. 2019, section 3.1.",
+    ),
+)

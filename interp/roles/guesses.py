@@ -9,6 +9,9 @@ from interp.types import Batch
 WORD_GUESSES = (*(f"offset{sign * by:+d}" for by in range(1, 11) for sign in (-1, 1)), "first", "most_tokens")
 """In the order in which a tie is decided: offset-1, offset+1, offset-2, … offset+10, first, most_tokens."""
 
+SPREAD = ("uniform", "uniform_tokens")
+"""What attention gives that is spread evenly: over the candidates, or over the tokens of the candidates."""
+
 CROSS_GUESSES = ("diagonal", "diagonal-1", "diagonal+1", "diagonal-2", "diagonal+2", "first", "last", "most_tokens")
 """Across two texts: the word as far into the one as the query is into the other, its neighbours, and the ends."""
 
@@ -21,6 +24,7 @@ ALL_GUESSES = (
     *CHOICE_GUESSES[:-1],
     *(name for name in CROSS_GUESSES if name not in WORD_GUESSES),
     "uniform",
+    "uniform_tokens",
 )
 
 
@@ -38,6 +42,9 @@ def credit(
     row, query, key = pair.unbind(1)
     if guess == "uniform":
         return 1 / candidates.sum(-1)[row, query].cpu().double()
+    if guess == "uniform_tokens":
+        owned = tokens_of_word[row, key].cpu().double()
+        return owned / (candidates * tokens_of_word[:, None, :]).sum(-1)[row, query].cpu()
     if guess.startswith("offset"):
         return (key == query + int(guess.removeprefix("offset"))).cpu().double()
     if guess.startswith("diagonal"):

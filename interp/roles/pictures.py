@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from interp.roles.definition import Definition
 from interp.types import Batch, Role
 
 NEIGHBOURS = {"above": (-1, 0), "below": (1, 0), "left": (0, -1), "right": (0, 1)}
@@ -31,3 +32,19 @@ def _targets(batch: Batch, down: int, across: int) -> Bool[Tensor, "batch query 
     row, column = batch.word // batch.grid[1], batch.word % batch.grid[1]
     there = (row[:, None, :] == row[:, :, None] + down) & (column[:, None, :] == column[:, :, None] + across)
     return there & patch[:, :, None] & patch[:, None, :]
+
+
+DEFINITIONS = tuple(
+    Definition(
+        id=f"pictures/{name}@1",
+        role=name,
+        family="pictures",
+        unit="token",
+        statistic="mass",
+        formula=f"mean over patches q of A[q, k], k the patch {down:+d} rows down and {across:+d} columns to the right",
+        exclusions="No query where that patch lies beyond the edge; [CLS] is no query.",
+        baseline="uniform: one over the visible keys",
+        source="Cordonnier et al. 2020 (attention that expresses a convolution).",
+    )
+    for name, (down, across) in NEIGHBOURS.items()
+)

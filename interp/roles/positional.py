@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from interp.roles.definition import Definition
 from interp.types import Batch, Role
 
 OFFSETS = (-3, -2, -1, 1, 2, 3)
@@ -55,3 +56,53 @@ def _separator_targets(batch: Batch) -> Bool[Tensor, "batch query key"]:
     later = batch.special.clone()
     later[:, 0] = False
     return later[:, None, :].expand(-1, batch.tokens.shape[1], -1)
+
+
+def _card(name: str, role: str, targets: str, exclusions: str, source: str) -> Definition:
+    formula = f"Mean over query tokens q of Σ A[q, k] over {targets}."
+    queries = "Special tokens are no queries; padding is neither query nor key."
+    baseline = "uniform: targets ÷ visible keys."
+    return Definition(
+        f"positional/{name}@1",
+        role,
+        "positional",
+        "token",
+        "mass",
+        formula,
+        f"{queries} {exclusions}",
+        baseline,
+        source,
+    )
+
+
+DEFINITIONS = (
+    _card(
+        "offset",
+        "offset−3 … offset+3",
+        "k = q + offset, special tokens counted",
+        "No query where there is no such visible token.",
+        "Voita et al. 2019, section 5.1 (who ask for the largest weight in 90 % of tokens); Clark et al. 2019, "
+        "section 3.1.",
+    ),
+    _card(
+        "self",
+        "self",
+        "k = q",
+        "No query where only one key is visible.",
+        "Clark et al. 2019, section 3.1.",
+    ),
+    _card(
+        "first",
+        "first",
+        "k = 0, the first token, special or not",
+        "The first token itself is no query.",
+        "Vig & Belinkov 2019 (null attention); Clark et al. 2019, section 3.2 ([CLS]).",
+    ),
+    _card(
+        "separator",
+        "separator",
+        "k that are special tokens after the first",
+        "No query where there is no such visible token.",
+        "Clark et al. 2019, section 3.2 ([SEP]).",
+    ),
+)

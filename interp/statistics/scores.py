@@ -32,13 +32,12 @@ def split_blocks(blocks: int = 64) -> dict[str, Int[np.ndarray, " block"]]:
 def best_guesses(sums: RoleSums, blocks: Int[np.ndarray, " some"]) -> Int[np.ndarray, " role"]:
     """Each role's best guess on these blocks, as a place in `sums.guesses`; the earlier one in a tie.
 
-    A role judged by mass has one guess, `uniform`. Without a scored query all guesses tie, and the first one is taken.
+    Without a scored query all guesses tie, and the first one is taken.
     """
     credit = sums.guess[:, :, blocks].sum(axis=-1)
     best = np.zeros(len(sums.roles), dtype=np.int64)
     for index, role in enumerate(sums.roles):
-        names = ("uniform",) if role.statistic == "mass" else role.guesses
-        places = np.array([sums.guesses.index(name) for name in names])
+        places = np.array([sums.guesses.index(name) for name in role.guesses])
         best[index] = places[earliest_best(credit[index, places])]
     return best
 
@@ -166,6 +165,7 @@ def _split_frame(
             "ci_high": interval[1].ravel(),
             "p": p.ravel(),
             "q": q.ravel(),
+            "statistic": per_role([role.statistic for role in sums.roles], str),
         }
     )
 

@@ -1,0 +1,44 @@
+"""From which parts of speech to which does each head look? The matrix of tags by tags (after Vig & Belinkov 2019)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.wording import name_of
+from interp import plots
+from interp.analysis import label
+from interp.corpora.batching import encode
+from interp.progress import Progress, silent
+from interp.results import Findings
+from interp.tags import ANY, tag_table
+from interp.types import Corpus, HeadModel
+
+
+def run(model: HeadModel, corpus: Corpus, *, seed: int = 0, progress: Progress = silent) -> Findings:
+    """One pass over the corpus; a description of the corpus as it is, without intervals."""
+    encoded = encode(model, corpus)
+    table = tag_table(model, encoded, progress)
+    return Findings({"tags": label(table, model, corpus, seed)}, encoded.skipped, encoded.notes)
+
+
+def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """Tags by tags, of the heads that depart most from even attention."""
+    return {"tags": plots.tag_matrices(tables["tags"])}
+
+
+def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """For each tag the head that gives it most, beside the mean head and even attention."""
+    table = tables["tags"]
+    overall = table[(table.from_tag == ANY) & table.share.notna()]
+    lines = ["Share of the attention on words that a part of speech gets (head with most; all heads; even attention):"]
+    means = overall.groupby("to_tag")["share"].mean()
+    strong = 0
+    most: Any
+    for most in overall.loc[overall.groupby("to_tag")["share"].idxmax()].itertuples():
+        mean = means[str(most.to_tag)]
+        strong += most.share > 2 * mean
+        lines.append(f"    {most.to_tag:<6} head {name_of(most):<5} {most.share:.2f}  {mean:.2f}  {most.expected:.2f}")
+    lines.append(f"{strong} of {overall.to_tag.nunique()} tags have a head with more than twice the mean of all heads.")
+    return lines

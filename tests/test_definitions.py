@@ -1,0 +1,87 @@
+"""Every number has a card, and every card says what its number is."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+import interp
+from interp import analysis, roles
+from interp.results import read_manifest
+from interp.roles import variants
+from interp.shapes import definitions as shapes
+from interp.types import Corpus, Mention, Role
+from tests.fakes import document
+
+if TYPE_CHECKING:
+    from tests.command_line_fixtures import Outcome
+
+pytest_plugins = ("tests.command_line_fixtures",)
+
+
+def rich_corpus() -> Corpus:
+    """A document with every kind of annotation."""
+    told = document(["a", "b", "c"], [1, -1, 1], ["nsubj", "root", "obj"], "s")
+    mentions = (Mention(0, 1, 0, "nominal"), Mention(1, 2, 0, "proper"), Mention(2, 3, 0, "pronoun"))
+    told = replace(told, tags=("NOUN", "VERB", "PUNCT"), mentions=mentions)
+    told = replace(told, entities=(Mention(0, 2, 0, "person"),), target=told, alignment=((0, 1),))
+    return Corpus("rich", (told,), "none")
+
+
+def every_role() -> list[Role]:
+    corpus = rich_corpus()
+    assert {role.family for role in roles.everything(corpus)} >= {"positional", "syntax", "lexical", "cross"}
+    return [*roles.everything(corpus), *roles.syntax_variants(corpus)]
+
+
+def test_every_role_has_one_card_that_says_the_same() -> None:
+    cards = interp.definitions()
+    for role in every_role():
+        card = cards[cards.definition == role.definition]
+        assert len(card) == 1, role.definition
+        found = card[["family", "unit", "statistic"]].iloc[0].tolist()
+        assert found == [role.family, role.unit, role.statistic], role.definition
+
+
+def test_every_card_is_that_of_a_role_and_whole() -> None:
+    cards = interp.definitions()
+    assert cards.definition.is_unique
+    others = {card.id for card in (*variants.DEFINITIONS, *shapes.DEFINITIONS)}
+    assert set(cards.definition) == {role.definition for role in every_role()} | others
+    assert cards.notna().all(axis=None) and (cards != "").all(axis=None)
+    assert cards.definition.str.fullmatch(r"[a-z]+/[a-z-]+@\d+").all()
+
+
+def test_roles_of_a_family_are_known_by_name() -> None:
+    corpus = rich_corpus()
+    names = [role.name for role in roles.lexical(corpus)]
+    assert names == [
+        *("rare", "delimiter", "punctuation", "tag.NOUN", "tag.VERB", "same_tag"),
+        *("entity.within", "entity.same", "entity.type"),
+    ]
+    bare = replace(corpus.documents[0], tags=None, entities=None)
+    assert [role.name for role in roles.lexical(Corpus("bare", (bare,), "none"))] == names[:3]
+    assert not {role.definition for role in roles.syntax_variants(corpus)} & {
+        role.definition for role in roles.everything(corpus)
+    }
+
+
+def test_definitions_are_written_without_a_model(
+    interp: Callable[..., "Outcome"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**settings: object) -> None:
+        raise AssertionError("no model is needed")
+
+    monkeypatch.setattr("interp.models.loading.minilm", refuse)
+    outcome = interp("experiment=definitions", "hydra.run.dir=run")
+    assert outcome.code == 0, outcome.err
+    run = tmp_path / "run"
+    for table in (pd.read_parquet(run / "definitions.parquet"), pd.read_csv(run / "definitions.csv")):
+        assert list(table.definition) == list(analysis.definitions().definition)
+    assert (read_manifest(tmp_path / "run") or {})["status"] == "complete"
+    assert "syntax/to-governor@1   role RELATION.to_governor, over words, by hit" in outcome.out
+    again = interp("experiment=definitions", "hydra.run.dir=run", "json=true")
+    assert again.code == 0 and '"definitions": ' in again.out
