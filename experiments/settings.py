@@ -44,6 +44,8 @@ NUMBERS = {
     "ablation.margin": SHARE,
     "pruning.steps": COUNT._replace(lowest=2),
     "pruning.seeds": COUNT,
+    "planted.seeds": COUNT,
+    "planted.repeats": COUNT,
     "classify.margin": SHARE,
     "classify.alpha": SHARE,
     "classify.min_queries": COUNT,

@@ -4,6 +4,9 @@ from interp.statistics.anatomy import anatomy_table as anatomy_table
 from interp.statistics.bootstrap import bootstrap_interval as bootstrap_interval
 from interp.statistics.effects import effect_table as effect_table
 from interp.statistics.false_discovery import benjamini_hochberg as benjamini_hochberg
+from interp.statistics.marking import mark as mark
+from interp.statistics.marking import precision_recall as precision_recall
+from interp.statistics.marking import true_lifts as true_lifts
 from interp.statistics.pruning import area_table as area_table
 from interp.statistics.pruning import curve_table as curve_table
 from interp.statistics.pruning import joint_effect_table as joint_effect_table

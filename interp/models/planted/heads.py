@@ -85,7 +85,7 @@ def same_class(sharpness: float) -> Plan:
     look = by_place(lambda query: {query: -3 * sharpness})
     look[POSITIONS:, POSITIONS:] = sharpness * np.eye(len(CLASSES))
     ideal = _on(lambda s: _same(s.classes) & (s.classes >= 0) & ~_itself(s), rest=_others)
-    return Plan("same_class", (("same-tag", None),), ideal, look)
+    return Plan("same_class", (("same_tag", None),), ideal, look)
 
 
 def duplicate(sharpness: float) -> Plan:
@@ -185,10 +185,10 @@ def halfway(sharpness: float) -> Plan:
     return Plan("halfway", (), _at(lambda i: [i // 2]), by_place(lambda query: {query // 2: sharpness}))
 
 
-def every_so_many(step: int, sharpness: float) -> Plan:
-    """All attention on the last place whose number is a multiple of `step`: an offset to one in so many."""
+def every_so_many(step: int, start: int, sharpness: float) -> Plan:
+    """All attention on the last of the places start, start + step, …: an offset to one query in so many."""
     def place(query: int) -> int:
-        return query - query % step
+        return query - (query - start) % step
 
     return Plan("every_so_many", (), _at(lambda i: [place(i)]), by_place(lambda query: {place(query): sharpness}))
 
@@ -199,7 +199,11 @@ def even() -> Plan:
 
 
 def random_match(spread: float, random: np.random.Generator) -> Plan:
-    """Random queries and keys: logits with this spread, drawn for every pair of words. Its ideal is even attention."""
+    """Random queries and keys: logits with this spread, drawn for every pair of words. Its ideal is even attention.
+
+    With a spread of 1 and more it prefers some words to others, arbitrarily but truly: where one word (*the*) makes
+    nearly all repetitions of a text, it may be a duplicate head there.
+    """
     return replace(even(), name="random_match", match=random.normal(scale=spread, size=(CODE, CODE)))
 
 

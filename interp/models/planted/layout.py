@@ -34,6 +34,7 @@ def causal(random: np.random.Generator) -> Layout:
         heads.same_class(sharp()),
         heads.mixture(None, -1, sharp()),
         heads.half_strength(int(random.integers(-3, 0))),
+        heads.halfway(sharp()),
         *_without_role(sharp, random),
     ]
     return _placed({early: heads.previous_writer(sharp()), late: heads.induction(sharp())}, others, random)
@@ -55,6 +56,7 @@ def encoder(random: np.random.Generator) -> Layout:
         heads.same_class(sharp()),
         heads.determiner_to_noun(sharp()),
         heads.mixture(*sorted(random.choice([-2, -1, 1, 2], 2, replace=False).tolist()), sharp()),
+        heads.fixed_place(int(random.integers(1, 5)), sharp()),
         *_without_role(sharp, random),
     ]
     return _placed({}, others, random)
@@ -62,12 +64,12 @@ def encoder(random: np.random.Generator) -> Layout:
 
 def _without_role(sharp: Callable[[], float], random: np.random.Generator) -> list[Plan]:
     """Distractors and inert heads."""
+    step = int(random.integers(11, 15))
     return [
         heads.fixed_place(int(random.integers(1, 5)), sharp()),
-        heads.halfway(sharp()),
-        heads.every_so_many(int(random.integers(6, 9)), sharp()),
+        heads.every_so_many(step, int(random.integers(1, step)), sharp()),
         heads.even(),
-        heads.random_match(float(random.uniform(0.5, 1.5)), random),
+        heads.random_match(float(random.uniform(0.1, 0.5)), random),
     ]
 
 

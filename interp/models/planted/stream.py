@@ -21,7 +21,7 @@ TOKENIZER = HERE.parent / "small" / "tokenizer.json"
 WORD_CLASSES = HERE / "classes.tsv"
 """The part of speech that each of these words most often has in `grammar`."""
 
-POSITIONS, CODE, HEADS, LAYERS = 64, 64, 4, 4
+POSITIONS, CODE, HEADS, LAYERS = 128, 64, 4, 4
 CLASSES = (
     *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "VERB"),
     "[SEP]",
