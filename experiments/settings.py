@@ -45,6 +45,8 @@ NUMBERS = {
     "pruning.steps": COUNT._replace(lowest=2),
     "pruning.seeds": COUNT,
     "planted.seeds": COUNT,
+    "random_init.seeds": COUNT,
+    "random_init.layers": COUNT._replace(null="all layers"),
     "planted.repeats": COUNT,
     "classify.margin": SHARE,
     "classify.alpha": SHARE,
