@@ -102,6 +102,7 @@ def induction(sharpness: float) -> Plan:
     It matches its own word with the one that a head of an earlier layer wrote beside each key (K-composition), and
     writes what it finds where the next word is read off.
     """
+
     def after_the_same(s: Sentence) -> np.ndarray:
         earlier = np.roll(s.tokens, 1)
         found = (s.tokens[:, None] == earlier[None, :]) & ~s.special
@@ -180,13 +181,18 @@ def fixed_place(place: int, sharpness: float) -> Plan:
     return Plan("fixed_place", (), _at(lambda _: [place]), by_place(lambda _: {place: sharpness}))
 
 
-def halfway(sharpness: float) -> Plan:
-    """All attention half way back to the start: the previous token at the start, further and further off later."""
-    return Plan("halfway", (), _at(lambda i: [i // 2]), by_place(lambda query: {query // 2: sharpness}))
+def halfway(least: int, sharpness: float) -> Plan:
+    """All attention half way back to the start, but not before `least`: near in short texts, far in long ones."""
+
+    def place(query: int) -> int:
+        return max(query // 2, least)
+
+    return Plan("halfway", (), _at(lambda i: [place(i)]), by_place(lambda query: {place(query): sharpness}))
 
 
 def every_so_many(step: int, start: int, sharpness: float) -> Plan:
     """All attention on the last of the places start, start + step, …: an offset to one query in so many."""
+
     def place(query: int) -> int:
         return query - (query - start) % step
 

@@ -15,12 +15,18 @@ Layout = dict[tuple[int, int], Plan]
 SHARPNESS = (10.0, 14.0)
 """Logits by which a target stands out, drawn evenly between."""
 
+PLACES = (4, 5, 6)
+"""Where distractors look. In `grammar` places 1 to 3 often hold the first noun or the comma: a head that looks there
+truly finds the noun of a relative clause, or another noun, more often than any guess of a baseline does.
+"""
+
 NOISE = (0.0, 0.3)
 """Standard deviation, in logits, of what every word type gets as a key."""
 
 
 def causal(random: np.random.Generator) -> Layout:
     """The heads of the causal model; the induction head lies in a later layer than the head that it builds on."""
+
     def sharp() -> float:
         return float(random.uniform(*SHARPNESS))
 
@@ -34,7 +40,7 @@ def causal(random: np.random.Generator) -> Layout:
         heads.same_class(sharp()),
         heads.mixture(None, -1, sharp()),
         heads.half_strength(int(random.integers(-3, 0))),
-        heads.halfway(sharp()),
+        heads.halfway(int(random.choice(PLACES)), sharp()),
         *_without_role(sharp, random),
     ]
     return _placed({early: heads.previous_writer(sharp()), late: heads.induction(sharp())}, others, random)
@@ -42,6 +48,7 @@ def causal(random: np.random.Generator) -> Layout:
 
 def encoder(random: np.random.Generator) -> Layout:
     """The heads of the encoder, which sees both ways."""
+
     def sharp() -> float:
         return float(random.uniform(*SHARPNESS))
 
@@ -56,7 +63,7 @@ def encoder(random: np.random.Generator) -> Layout:
         heads.same_class(sharp()),
         heads.determiner_to_noun(sharp()),
         heads.mixture(*sorted(random.choice([-2, -1, 1, 2], 2, replace=False).tolist()), sharp()),
-        heads.fixed_place(int(random.integers(1, 5)), sharp()),
+        heads.fixed_place(int(random.choice(PLACES)), sharp()),
         *_without_role(sharp, random),
     ]
     return _placed({}, others, random)
@@ -66,8 +73,8 @@ def _without_role(sharp: Callable[[], float], random: np.random.Generator) -> li
     """Distractors and inert heads."""
     step = int(random.integers(11, 15))
     return [
-        heads.fixed_place(int(random.integers(1, 5)), sharp()),
-        heads.every_so_many(step, int(random.integers(1, step)), sharp()),
+        heads.fixed_place(int(random.choice(PLACES)), sharp()),
+        heads.every_so_many(step, int(random.choice(PLACES)), sharp()),
         heads.even(),
         heads.random_match(float(random.uniform(0.1, 0.5)), random),
     ]
