@@ -87,7 +87,7 @@ def _mark(
     too_small = set(untestable(sums, **needs))
     marked = mark(
         table,
-        [(*head, role) for head, role, _ in planted.truth],
+        [(head.site, head.layer, head.head, role) for head, role, _ in planted.truth],
         true_lifts(ideal, min_word_mass=classification["min_word_mass"]),
         {role.name for role in sums.roles} - too_small,
         margin=classification["margin"],
@@ -131,7 +131,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Precision and recall of all roles together, what went wrong, the head at half strength, and what copying costs."""
+    """Precision and recall of all roles, what went wrong, the head at half strength, and what copying costs."""
     lines = []
     every = tables["known_answers"]
     for row in every[every.role == "all"].itertuples():

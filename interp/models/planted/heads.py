@@ -124,7 +124,7 @@ def determiner_to_noun(sharpness: float) -> Plan:
 
     def logits(query: int) -> dict[int, float]:
         later = {key: -step * min(key - query, reach) for key in range(query + 1, POSITIONS)}
-        return later | {key: -20 * sharpness for key in range(query + 1)}
+        return later | dict.fromkeys(range(query + 1), -20 * sharpness)
 
     look = by_place(logits)
     look[DET, NOUN] = step * (reach + 2)

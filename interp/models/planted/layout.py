@@ -62,11 +62,16 @@ def encoder(random: np.random.Generator) -> Layout:
         heads.punctuation(sharp()),
         heads.same_class(sharp()),
         heads.determiner_to_noun(sharp()),
-        heads.mixture(*sorted(random.choice([-2, -1, 1, 2], 2, replace=False).tolist()), sharp()),
+        _two_offsets(sharp, random),
         heads.fixed_place(int(random.choice(PLACES)), sharp()),
         *_without_role(sharp, random),
     ]
     return _placed({}, others, random)
+
+
+def _two_offsets(sharp: Callable[[], float], random: np.random.Generator) -> Plan:
+    one, other = sorted(random.choice([-2, -1, 1, 2], 2, replace=False).tolist())
+    return heads.mixture(one, other, sharp())
 
 
 def _without_role(sharp: Callable[[], float], random: np.random.Generator) -> list[Plan]:

@@ -57,8 +57,8 @@ def projections(plan: Plan, random: np.random.Generator) -> Projections:
     return Projections(query * np.sqrt(WIDTH_OF_HEAD), key, value, balanced(output))
 
 
-def gpt2(words: Any, layout: Layout, random: np.random.Generator) -> transformers.GPT2LMHeadModel:
-    """A causal language model: what was copied from an induction head's target is the next word."""
+def gpt2(words: Any, layout: Layout, random: np.random.Generator) -> Any:
+    """GPT2LMHeadModel, a causal language model: what was copied from an induction head's target is the next word."""
     network = _bare(
         transformers.GPT2LMHeadModel,
         transformers.GPT2Config(
@@ -90,8 +90,8 @@ def gpt2(words: Any, layout: Layout, random: np.random.Generator) -> transformer
     return network
 
 
-def bert(words: Any, layout: Layout, random: np.random.Generator) -> transformers.BertForMaskedLM:
-    """An encoder; its language head is left empty."""
+def bert(words: Any, layout: Layout, random: np.random.Generator) -> Any:
+    """BertForMaskedLM, an encoder; its language head is left empty."""
     network = _bare(
         transformers.BertForMaskedLM,
         transformers.BertConfig(

@@ -7,7 +7,7 @@ that they multiply each vector by 1 to within 1e-6: so what is planted is what a
 import csv
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -34,7 +34,7 @@ WIDTH_OF_HEAD = FEATURES + CODE + 1
 
 WIDTH = HEADS * WIDTH_OF_HEAD
 Codes = Literal["identity", "previous", "copied", "spare"]
-"""The word's own code; then what heads write: the code of the word before it, of the word that comes next, of others."""
+"""The word's own code; then what heads write: that of the word before it, of the word that comes next, of others."""
 
 CODES: dict[Codes, slice] = {name: slice(at * CODE, (at + 1) * CODE) for at, name in enumerate(get_args(Codes))}
 """Where they stand."""
@@ -50,17 +50,17 @@ EPSILON = 1e6
 def tokenizer(*, encoder: bool) -> PreTrainedTokenizerFast:
     """Words as tokens: `<s>` in front, or [CLS] and [SEP] around."""
     raw = Tokenizer.from_file(str(TOKENIZER))
-    names = {"unk_token": "[UNK]", "model_max_length": POSITIONS}
+    about: dict[str, Any] = {"unk_token": "[UNK]", "model_max_length": POSITIONS}
+    around = {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    start = {"bos_token": "<s>"}
     if not encoder:
-        return PreTrainedTokenizerFast(tokenizer_object=raw, bos_token="<s>", **names)
+        return PreTrainedTokenizerFast(tokenizer_object=raw, **start, **about)
     raw.add_special_tokens(["[PAD]", "[CLS]", "[SEP]"])
     added = [(token, raw.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
     raw.post_processor = processors.TemplateProcessing(  # pyright: ignore[reportAttributeAccessIssue]
         single="[CLS] $A [SEP]", special_tokens=added
     )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=raw, pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]", **names
-    )
+    return PreTrainedTokenizerFast(tokenizer_object=raw, **around, **about)
 
 
 @cache
