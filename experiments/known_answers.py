@@ -15,11 +15,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.head_roles import role_tables
-from experiments.planted_roles import asked_of, repeated_words
+from experiments.planted_roles import asked_of
 from interp import effects, plots
 from interp.analysis import label, tally_roles
 from interp.classify import untestable
 from interp.corpora.batching import encode
+from interp.corpora.repeats import repeats as repeats_of
 from interp.models.planted import PlantedModel
 from interp.models.planted.ideal import Ideal
 from interp.progress import Progress, silent
@@ -56,7 +57,7 @@ def run(
     for kind, number in progress([(kind, seed + n) for n in range(seeds) for kind in kinds], "planted models"):
         planted = plant(kind=kind, seed=number)
         where = {"kind": kind, "planted_seed": number}
-        for text in (corpus, repeated_words(LENGTH, repeats, number)):
+        for text in (corpus, repeats_of(LENGTH, documents=repeats, seed=number)):
             encoded, asked = encode(planted, text), asked_of(text)
             sums, ideal = (tally_roles(one, encoded, asked) for one in (planted, Ideal(planted)))
             table = role_tables(sums, settings, seed)["roles"]

@@ -7,9 +7,10 @@ import torch
 
 import interp
 from experiments import known_answers
-from experiments.planted_roles import asked_of, duplicate, induction, punctuation, repeated_words, same_tag
+from experiments.planted_roles import asked_of, punctuation, same_tag
 from interp.analysis import tally_roles
 from interp.corpora.batching import collate, encode
+from interp.corpora.repeats import repeats
 from interp.errors import ModelError
 from interp.metrics import LOG_PROB
 from interp.models.planted import PlantedModel, layout, planted
@@ -17,6 +18,7 @@ from interp.models.planted import heads as plans
 from interp.models.planted.ideal import Ideal
 from interp.models.planted.networks import gpt2
 from interp.models.planted.stream import CLASSES, HEADS, LAYERS, class_of_token, class_of_word, tokenizer
+from interp.roles.copying import duplicate, induction
 from interp.statistics import mark, precision_recall, true_lifts
 from interp.types import Batch, Corpus, Head
 
@@ -99,7 +101,7 @@ BY_HAND = (*BY_HAND, "punctuation", "same_class", "duplicate", "induction", "hal
 def test_every_head_looks_where_its_definition_says(model: PlantedModel, grammar: Corpus) -> None:
     """Held against a definition written out here, word by word, on grammar and on repeated words."""
     known, about = class_of_word(), {"causal": model.causal, "least": least_of(model)}
-    for corpus in (grammar, repeated_words(12, 12, seed=3)):
+    for corpus in (grammar, repeats(12, documents=12, seed=3)):
         batch = some_batch(model, corpus)
         seen = patterns(model, batch)
         for head, plan in model.plans.items():
@@ -124,7 +126,7 @@ def test_the_ideal_of_a_head_is_its_definition(model: PlantedModel, grammar: Cor
     """`Ideal`, which says what follows from a definition, is the same definition: exactly."""
     known, ideal = class_of_word(), Ideal(model)
     about = {"causal": model.causal, "least": least_of(model)}
-    for corpus in (grammar, repeated_words(12, 12, seed=3)):
+    for corpus in (grammar, repeats(12, documents=12, seed=3)):
         batch = some_batch(model, corpus)
         for head, plan in model.plans.items():
             if plan.name not in BY_HAND:
@@ -205,7 +207,7 @@ def test_the_induction_head_builds_on_an_earlier_layer() -> None:
 def test_without_the_previous_head_induction_is_lost() -> None:
     """Composition over two layers: the induction head's pattern falls apart when the other head writes nothing."""
     model = planted(seed=0, device="cpu")
-    corpus = repeated_words(12, 8, seed=0)
+    corpus = repeats(12, documents=8)
     batch = some_batch(model, corpus, 8)
     writer, reader = of_plan(model, "previous"), of_plan(model, "induction")
     targets = induction().targets(batch)
@@ -232,7 +234,7 @@ def test_without_the_previous_head_induction_is_lost() -> None:
 
 def test_silencing_induction_costs_repetition_and_a_distractor_nothing() -> None:
     model = planted(seed=1, device="cpu")
-    table = interp.ablate(model, repeated_words(12, 12, seed=0), metrics=[LOG_PROB], replacement="zero")
+    table = interp.ablate(model, repeats(12, documents=12), metrics=[LOG_PROB], replacement="zero")
     effect = {Head(*row[:3]): row[3] for row in table[["site", "layer", "head", "effect"]].itertuples(index=False)}
     costly = {head for head, value in effect.items() if value > 1.0}
     assert costly == {of_plan(model, "previous"), of_plan(model, "induction")}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp.models.planted import PlantedModel
@@ -31,6 +31,10 @@ class Ideal:
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """As the planted model's tokenizer cuts them."""
         return self.planted.encode(texts)
+
+    def draw(self, symbols: Sequence[Int[np.ndarray, " token"]], seeds: Sequence[int]) -> list[Encoding]:
+        """As the planted model draws tokens for symbols."""
+        return self.planted.draw(symbols, seeds)
 
     def visible(self, batch: Batch) -> Bool[Tensor, "batch query key"]:
         """As of the planted model."""
