@@ -43,6 +43,6 @@ def known_answers(table: pd.DataFrame) -> Figure:
         found = [f"{role} ({n})" for role, n in zip(rows["role"], rows["found"] + rows["missed"], strict=True)]
         axes.set_yticks(np.arange(len(rows)), found)
         axes.set(title=kind, xlim=(-0.02, 1.02))
-    figure.axes[0].legend(loc="lower left")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(SHARES))
     add_note(figure, ["In brackets: how often the role was planted and could be tested. Lines: exact 95 % intervals."])
     return figure

@@ -59,21 +59,7 @@ def projections(plan: Plan, random: np.random.Generator) -> Projections:
 
 def gpt2(words: Any, layout: Layout, random: np.random.Generator) -> Any:
     """GPT2LMHeadModel, a causal language model: what was copied from an induction head's target is the next word."""
-    network = _bare(
-        transformers.GPT2LMHeadModel,
-        transformers.GPT2Config(
-            vocab_size=len(words),
-            n_layer=LAYERS,
-            n_head=HEADS,
-            n_embd=WIDTH,
-            n_inner=1,
-            n_positions=POSITIONS,
-            layer_norm_epsilon=EPSILON,
-            tie_word_embeddings=False,
-            bos_token_id=words.bos_token_id,
-            eos_token_id=words.bos_token_id,
-        ),
-    )
+    network = _bare(fresh(words, EPSILON, causal=True))
     codes = codes_of_words(words, random)
     base = network.transformer
     _embed(base.wte, base.wpe, class_of_token(words), codes)
@@ -92,19 +78,7 @@ def gpt2(words: Any, layout: Layout, random: np.random.Generator) -> Any:
 
 def bert(words: Any, layout: Layout, random: np.random.Generator) -> Any:
     """BertForMaskedLM, an encoder; its language head is left empty."""
-    network = _bare(
-        transformers.BertForMaskedLM,
-        transformers.BertConfig(
-            vocab_size=len(words),
-            num_hidden_layers=LAYERS,
-            num_attention_heads=HEADS,
-            hidden_size=WIDTH,
-            intermediate_size=1,
-            max_position_embeddings=POSITIONS,
-            layer_norm_eps=EPSILON,
-            pad_token_id=words.pad_token_id,
-        ),
-    )
+    network = _bare(fresh(words, EPSILON, causal=False))
     base = network.bert
     given = base.embeddings
     _embed(given.word_embeddings, given.position_embeddings, class_of_token(words), codes_of_words(words, random))
@@ -121,11 +95,39 @@ def bert(words: Any, layout: Layout, random: np.random.Generator) -> Any:
 _INPUTS = ("query", "key", "value")
 
 
-def _bare(kind: Any, config: Any) -> Any:
-    """A network that adds nothing to what is embedded: all weights are zero, and its layer norms change nothing."""
+def fresh(words: Any, epsilon: float, *, causal: bool) -> Any:
+    """A network of the shape with the weights that transformers draws, with this epsilon in its layer norms."""
+    if causal:
+        config: Any = transformers.GPT2Config(
+            vocab_size=len(words),
+            n_layer=LAYERS,
+            n_head=HEADS,
+            n_embd=WIDTH,
+            n_inner=1,
+            n_positions=POSITIONS,
+            layer_norm_epsilon=epsilon,
+            tie_word_embeddings=False,
+            bos_token_id=words.bos_token_id,
+            eos_token_id=words.bos_token_id,
+        )
+    else:
+        config = transformers.BertConfig(
+            vocab_size=len(words),
+            num_hidden_layers=LAYERS,
+            num_attention_heads=HEADS,
+            hidden_size=WIDTH,
+            intermediate_size=1,
+            max_position_embeddings=POSITIONS,
+            layer_norm_eps=epsilon,
+            pad_token_id=words.pad_token_id,
+        )
     config._attn_implementation = "eager"
-    with torch.random.fork_rng(devices=[]):
-        network = kind(config).eval()
+    kind: Any = transformers.GPT2LMHeadModel if causal else transformers.BertForMaskedLM
+    return kind(config).eval()
+
+
+def _bare(network: Any) -> Any:
+    """The network, adding nothing to what is embedded: all weights are zero, and its layer norms change nothing."""
     for module in network.modules():
         for name, parameter in module.named_parameters(recurse=False):
             is_gain = isinstance(module, nn.LayerNorm) and name == "weight"
