@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import transformers
 
 import interp
 from experiments import random_init
@@ -23,8 +24,9 @@ def test_weights_follow_from_the_seed_alone() -> None:
 
 def test_shapes_and_tokens_are_those_of_the_models_they_name() -> None:
     gpt2, llama = (random_model(shape, seed=0, layers=1, device="cpu") for shape in ("gpt2", "llama"))
-    assert (len(gpt2.heads), gpt2.network.config.n_embd, len(llama.heads)) == (12, 768, 16)
-    assert llama.network.config.num_key_value_heads == 4
+    one, other = (next(m for m in model.modules() if hasattr(m, "config")).config for model in (gpt2, llama))
+    assert isinstance(one, transformers.GPT2Config) and isinstance(other, transformers.LlamaConfig)
+    assert (len(gpt2.heads), one.n_embd, len(llama.heads), other.num_key_value_heads) == (12, 768, 16, 4)
     # GPT-2 starts with the first word, Llama with a token of its own
     assert not gpt2.encode(["The dog"])[0].special.any()
     assert llama.encode(["The dog"])[0].special.tolist() == [True, False, False]
