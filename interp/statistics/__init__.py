@@ -6,6 +6,9 @@ from interp.statistics.effects import effect_table as effect_table
 from interp.statistics.false_discovery import benjamini_hochberg as benjamini_hochberg
 from interp.statistics.kernels import kernel_numbers as kernel_numbers
 from interp.statistics.kernels import kernel_table as kernel_table
+from interp.statistics.marking import mark as mark
+from interp.statistics.marking import precision_recall as precision_recall
+from interp.statistics.marking import true_lifts as true_lifts
 from interp.statistics.numbers import number_table as number_table
 from interp.statistics.power import power_table as power_table
 from interp.statistics.pruning import area_table as area_table

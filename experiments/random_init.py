@@ -1,0 +1,83 @@
+"""Do heads of networks that know nothing get roles? Known architectures with random weights, over many seeds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.head_roles import role_tables
+from experiments.wording import name_of
+from interp.analysis import RolesOf, label, tally_roles
+from interp.classify import untestable
+from interp.corpora.batching import encode
+from interp.models.shapes import SHAPES, random_model
+from interp.progress import Progress, silent
+from interp.results import Findings
+from interp.types import Corpus, HeadModel
+
+
+def run(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    roles: RolesOf,
+    classification: Mapping[str, Any],
+    shapes: Sequence[str] = SHAPES,
+    seeds: int = 10,
+    layers: int | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Findings:
+    """One row per shape and seed: how many heads were given how many roles, each run corrected by itself."""
+    needs = {name: int(classification[name]) for name in ("min_queries", "min_blocks")}
+    rows, given = [], []
+    for shape, number in progress([(shape, seed + n) for shape in shapes for n in range(seeds)], "random networks"):
+        untrained = random_model(shape, seed=number, layers=layers, device=device, dtype=dtype)
+        sums = tally_roles(untrained, encode(untrained, corpus), roles)
+        tables = role_tables(sums, {**classification, "splits": 0}, seed)
+        assigned = tables["roles"][tables["roles"].role != "unclassified"]
+        confirm = tables["scores"][(tables["scores"].split == "confirm") & tables["scores"].p.notna()]
+        best = confirm.nlargest(1, "lift")
+        rows.append(
+            {
+                "shape": shape,
+                "weights_seed": number,
+                "layers": len({head.layer for head in untrained.heads}),
+                "heads": len(untrained.heads),
+                "tested_roles": len({role.name for role in sums.roles} - set(untestable(sums, **needs))),
+                "heads_with_role": len(assigned[["site", "layer", "head"]].drop_duplicates()),
+                "roles_given": len(assigned),
+                "largest_lift": best.lift.max(),
+                "largest_lift_role": ", ".join(best.role),
+            }
+        )
+        given.append(assigned.assign(shape=shape, weights_seed=number))
+    tables = {"random_init": pd.DataFrame(rows), "given": pd.concat(given, ignore_index=True)}
+    said = (f"The decoders were cut to {layers} layers.",) if layers else ()
+    return Findings({name: label(table, model, corpus, seed) for name, table in tables.items()}, {}, said)
+
+
+def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:  # noqa: ARG001 - every experiment draws alike
+    """Nothing: the table is short."""
+    return {}
+
+
+def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """In how many runs any head was given any role, and which."""
+    runs, given = tables["random_init"], tables["given"]
+    lines = []
+    for shape, of_shape in runs.groupby("shape", sort=False):
+        some = int((of_shape.roles_given > 0).sum())
+        lines.append(
+            f"{shape} ({of_shape.heads.iloc[0]} heads, {of_shape.tested_roles.iloc[0]} roles tested): a role was given "
+            f"in {some} of {len(of_shape)} runs; the largest lift on confirm is {of_shape.largest_lift.max():.2f}."
+        )
+    lines.append(f"In all, {int((runs.roles_given > 0).sum())} of {len(runs)} runs gave any head any role.")
+    lines += [
+        f"    {row.role} to head {name_of(row)} of {row.shape}, seed {row.weights_seed}: lift {row.lift:+.2f}"
+        for row in given.head(10).itertuples()
+    ]
+    return lines

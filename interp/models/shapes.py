@@ -1,0 +1,75 @@
+"""Architectures of known models with random weights: networks that know nothing, in which no head has a role."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import transformers
+from tokenizers import Tokenizer
+
+from interp.errors import ModelError, closest
+from interp.models.attention import AttentionModel
+from interp.models.devices import pick_device, pick_dtype
+from interp.models.loading import SMALL, Model, minilm
+
+POSITIONS = 1024
+
+
+def gpt2(vocabulary: int, layers: int | None) -> transformers.GPT2LMHeadModel:
+    """GPT-2 small (Radford et al. 2019): 12 layers of 12 heads, width 768, learned positions."""
+    return transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(vocab_size=vocabulary, n_layer=layers or 12, bos_token_id=0, eos_token_id=0)
+    )
+
+
+def llama(vocabulary: int, layers: int | None) -> transformers.LlamaForCausalLM:
+    """Llama's kind (Touvron et al. 2023) in small: 8 layers of 16 heads (4 of keys), width 1024, rotary positions."""
+    return transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(
+            vocab_size=vocabulary,
+            num_hidden_layers=layers or 8,
+            num_attention_heads=16,
+            num_key_value_heads=4,
+            hidden_size=1024,
+            intermediate_size=2816,
+            max_position_embeddings=POSITIONS,
+            bos_token_id=0,
+            eos_token_id=0,
+        )
+    )
+
+
+DECODERS: dict[str, Callable[[int, int | None], Any]] = {"gpt2": gpt2, "llama": llama}
+"""Those whose tokenizer is that of the small model: words of the corpus `grammar`."""
+
+SHAPES = ("minilm", *DECODERS)
+
+
+def random_model(
+    shape: str, *, seed: int, layers: int | None = None, device: str = "auto", dtype: str = "float32"
+) -> Model:
+    """A model of that shape whose weights are drawn from `seed` as transformers draws them.
+
+    `minilm` is all-MiniLM-L6-v2 with its own tokenizer (from its package); the others read words, GPT-2's without and
+    Llama's with a start token, as the published ones do. `layers` cuts those two short. Raises `ModelError` for an
+    unknown shape.
+    """
+    if shape not in SHAPES:
+        raise ModelError(f"The shape {shape!r} is not known. {closest(shape, SHAPES)}")
+    if shape == "minilm":
+        return minilm(init="random", seed=seed, device=device, dtype=dtype)
+    words = Tokenizer.from_file(str(SMALL / "tokenizer.json"))
+    if shape == "gpt2":
+        words.post_processor = None  # pyright: ignore[reportAttributeAccessIssue] - nothing is added
+    special = {"unk_token": "[UNK]", "bos_token": "<s>"}
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=words, model_max_length=POSITIONS, **special)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        network = DECODERS[shape](len(tokenizer), layers)
+    return AttentionModel(
+        network.to(torch.device(pick_device(device)), pick_dtype(dtype)),
+        tokenizer,
+        name=f"{shape}-random",
+        has_language_head=True,
+        provenance={"weights_sha256": f"random from seed {seed}", "backend": "attention"},
+    )
