@@ -44,6 +44,8 @@ NUMBERS = {
     "ablation.margin": SHARE,
     "pruning.steps": COUNT._replace(lowest=2),
     "pruning.seeds": COUNT,
+    "calibration.relations": COUNT,
+    "calibration.repeats": COUNT._replace(lowest=2),
     "classify.margin": SHARE,
     "classify.alpha": SHARE,
     "classify.min_queries": COUNT,

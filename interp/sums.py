@@ -117,3 +117,18 @@ class ContributionSums:
     share: Float[np.ndarray, "head block"]
     raw: RoleSums
     by_norm: RoleSums
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentSums:
+    """What a role asks, and what guesses earn, in every source document: the population that corpora are drawn from.
+
+    `n[r, d]` counts the scored queries of role r in source document d, named `sources[d]`; `guess[r, g, d]` sums the
+    credit of guess `guesses[g]` on them.
+    """
+
+    roles: tuple[RoleLabel, ...]
+    guesses: tuple[str, ...]
+    sources: tuple[str, ...]
+    n: Int[np.ndarray, "role document"]
+    guess: Float[np.ndarray, "role guess document"]

@@ -6,6 +6,8 @@
 The figures know nothing of pyplot: no window opens and no global setting changes. Text stays text in a PDF.
 """
 
+from interp.plots.calibration import coverage as coverage
+from interp.plots.calibration import null_p as null_p
 from interp.plots.comparisons import attention_by_norm as attention_by_norm
 from interp.plots.comparisons import best_heads as best_heads
 from interp.plots.comparisons import role_against_effect as role_against_effect
