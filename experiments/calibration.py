@@ -158,14 +158,17 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         least, most = rows.coverage.min(), rows.coverage.max()
         lines.append(f"    {blocks:<11} lift, over {len(rows)} kinds of heads: {least:.3f} to {most:.3f}")
     lines.append("Share of p ≤ .05 and ≤ .01 where there is nothing to find:")
-    return [*lines, *(_of_null(row) for row in tables["null_p"].itertuples())]
+    nulls = tables["null_p"]
+    lines += [_of_null(row) for row in nulls[nulls.ties == "counted"].itertuples()]
+    lines.append("The same with ties broken at random:")
+    return [*lines, *(_of_null(row) for row in nulls[nulls.ties == "broken"].itertuples())]
 
 
 def _of_null(row: Any) -> str:
     return (
         f"    {row.null:<11} {row.split:<8} {row.share_05:.3f} [{row.share_05_low:.3f}, {row.share_05_high:.3f}], "
         f"{row.share_01:.4f} [{row.share_01_low:.4f}, {row.share_01_high:.4f}]; {row.tests} tests, "
-        f"largest distance from uniform {row.ks:.3f}"
+        f"largest distance from uniform {row.ks:.3f} (p {row.ks_p:.2g})"
     )
 
 

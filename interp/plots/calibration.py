@@ -1,5 +1,7 @@
 """Whether intervals hold the truth as often as they say, and whether p is uniform where there is nothing to find."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -76,27 +78,33 @@ def _dots(
 
 @styled
 def null_p(curve: pd.DataFrame) -> Figure:
-    """The share of p-values up to each level, under nulls; on the diagonal where p is uniform; one panel per split.
+    """The share of p-values up to each level, under nulls; on the diagonal where p is uniform; a column per split.
 
-    `curve` needs: null split level share share_low share_high.
+    `curve` needs: ties null split level share share_low share_high.
     """
-    check_table(curve, "null_p_curve", ["null", "split", "level", "share", "share_low", "share_high"])
+    check_table(curve, "null_p_curve", ["ties", "null", "split", "level", "share", "share_low", "share_high"])
     if curve.empty:
         return nothing_to_show("no corpus that was drawn could be tested")
     splits = list(dict.fromkeys(curve["split"]))
-    figure = new_figure(FULL_WIDTH, 2.9)
-    for axes, split in zip(panels(figure, len(splits), len(splits), sharey=True), splits, strict=True):
+    shown = list(product(dict.fromkeys(curve["ties"]), splits))
+    figure = new_figure(FULL_WIDTH, 0.4 + 2.4 * len(shown) / len(splits))
+    for axes, (ties, split) in zip(panels(figure, len(shown), len(splits), sharey=True), shown, strict=True):
         axes.axline((0, 0), slope=1, color=GUESS, linewidth=0.6, linestyle="--", zorder=0)
-        here = curve[curve["split"] == split]
+        here = curve[(curve["ties"] == ties) & (curve["split"] == split)]
         for number, (null, rows) in enumerate(here.groupby("null", sort=False)):
             colour, level = COLOURS[number % len(COLOURS)], floats(rows["level"])
             axes.plot(level, floats(rows["share"]), color=colour, linewidth=1.0, label=NULLS.get(str(null), str(null)))
             axes.fill_between(
                 level, floats(rows["share_low"]), floats(rows["share_high"]), color=colour, alpha=0.2, linewidth=0
             )
-        axes.set(xlabel="level", title=split, xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    figure.axes[0].set_ylabel("share of p ≤ level")
+        axes.set(xlabel="level", title=f"{split}, ties {ties}", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        if split == splits[0]:
+            axes.set_ylabel("share of p ≤ level")
     handles, names = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper left", ncols=3)
-    add_note(figure, ["Below the diagonal: fewer small p-values than uniform, a test on the safe side."])
+    notes = [
+        "Below the diagonal: fewer small p-values than uniform, a test on the safe side. Counted: p as in every table, "
+        "with all sign vectors whose sum equals the observed one; broken: with a random part of them."
+    ]
+    add_note(figure, notes)
     return figure

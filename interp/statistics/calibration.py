@@ -164,6 +164,9 @@ def p_under_nulls(
     as the guess does on the rest, so that D_b is as likely positive as negative: what the sign flip assumes.
     `document`: it finds what it finds at random, as often as the guess does in that document; `population`: as often as
     the guess does in the whole population. Both have an expected lift of 0 and no other symmetry.
+
+    Hits are counts, so that many sign vectors have exactly the observed sum, and p counts them all: it is on the safe
+    side by up to their share. `p_broken` counts a random part of them, and is exactly uniform where D_b is symmetric.
     """
     splits = split_blocks(BLOCKS)
     credit, signs = _mean_credit(population), sign_vectors(seed, BLOCKS)
@@ -181,7 +184,10 @@ def p_under_nulls(
         )
         for split, blocks in splits.items():
             D = excess(sums, guess, blocks)[testable]
-            p = sign_flip_p(D.reshape(-1, len(blocks)), signs[blocks], exact=split != "all")
+            D, coins, exact = D.reshape(-1, len(blocks)), signs[blocks], split != "all"
+            p = sign_flip_p(D, coins, exact=exact)
+            # of ≥ and ≤ together, only sums that equal the observed one are counted twice
+            tied = np.clip(p + sign_flip_p(-D, coins, exact=exact) - 1, 0, p)
             role, null = np.divmod(np.arange(len(p)), len(NULLS))
             frames.append(
                 pd.DataFrame(
@@ -192,6 +198,7 @@ def p_under_nulls(
                         "split": split,
                         "blocks": (sums.n[testable][:, blocks] > 0).sum(axis=1)[role],
                         "p": p,
+                        "p_broken": p - random.random(len(p)) * tied,
                     }
                 )
             )

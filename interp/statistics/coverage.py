@@ -1,5 +1,6 @@
 """From many drawn corpora to shares: how often intervals held the truth, and how p is distributed under the null."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -62,27 +63,26 @@ def _shares(one: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 def _ratio_error(part: pd.Series, whole: pd.Series, keys: list[str]) -> pd.Series:
     """The standard error of Σpart/Σwhole of each group over its corpora; empty where there is one corpus."""
-    groups = list(keys)
-    ratio = part.groupby(groups, observed=True).sum() / whole.groupby(groups, observed=True).sum()
-    expected = whole * ratio.reindex(whole.index.droplevel(-1)).to_numpy()
-    squares = np.square(part - expected).groupby(groups, observed=True).agg(["sum", "size"])
+    groups, total = list(keys), whole.groupby(list(keys), observed=True)
+    ratio = part.groupby(groups, observed=True).transform("sum") / total.transform("sum")
+    squares = ((part - whole * ratio) ** 2).groupby(groups, observed=True).agg(["sum", "size"])
     corpora = squares["size"].where(squares["size"] > 1)
-    return np.sqrt(squares["sum"] * corpora / (corpora - 1)) / whole.groupby(groups, observed=True).sum()
+    return np.sqrt(squares["sum"] * corpora / (corpora - 1)) / total.sum()
 
 
 def null_table(tested: pd.DataFrame) -> pd.DataFrame:
     """How p is distributed where there is nothing to find, per null and split: uniform, if tests are what they claim.
 
-    `tested` is what `p_under_nulls` gives. `ks` is the largest distance between the shares of p ≤ x and x, `ks_above`
-    how far the shares lie above x at most (too many small p-values), and `ks_above_p` its p-value. `share_05` and
-    `share_01` are the shares of p ≤ .05 and ≤ .01, with 95 % intervals by the spread over corpora.
+    `tested` is what `p_under_nulls` gives. `ties`: `counted` as in every table, or `broken` at random (`p_broken`).
+    `ks` is the largest distance between the shares of p ≤ x and x, and `ks_p` its p-value. `share_05` and `share_01`
+    are the shares of p ≤ .05 and ≤ .01, with 95 % intervals by the spread over corpora.
     """
     rows = []
-    for (null, split), group in tested.groupby(["null", "split"], sort=False, observed=True):
+    for (ties, null, split), group in _by_ties(tested):
         p = group["p"].to_numpy()
-        above = kstest(p, "uniform", alternative="greater")
-        row = {"null": null, "split": split, "tests": len(p), "corpora": group["repeat"].nunique(), "mean_p": p.mean()}
-        row |= {"ks": kstest(p, "uniform").statistic, "ks_above": above.statistic, "ks_above_p": above.pvalue}
+        apart = kstest(p, "uniform")
+        row = {"ties": ties, "null": null, "split": split, "tests": len(p), "corpora": group["repeat"].nunique()}
+        row |= {"mean_p": p.mean(), "ks": apart.statistic, "ks_p": apart.pvalue}
         for level in (0.05, 0.01):
             name = f"share_{level:.2f}".replace("0.", "")
             share, low, high = _share_of_p(group, level)
@@ -91,14 +91,20 @@ def null_table(tested: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _by_ties(tested: pd.DataFrame) -> Iterator[tuple[tuple[str, str, str], pd.DataFrame]]:
+    for ties, column in (("counted", "p"), ("broken", "p_broken")):
+        for (null, split), group in tested.groupby(["null", "split"], sort=False, observed=True):
+            yield (ties, str(null), str(split)), pd.DataFrame({"repeat": group["repeat"], "p": group[column]})
+
+
 def null_curve(tested: pd.DataFrame) -> pd.DataFrame:
     """The share of p ≤ level for a hundred levels, per null and split, with intervals: it should be y = x."""
     rows = [
-        (null, split, level, *_share_of_p(group, level))
-        for (null, split), group in tested.groupby(["null", "split"], sort=False, observed=True)
+        (ties, null, split, level, *_share_of_p(group, level))
+        for (ties, null, split), group in _by_ties(tested)
         for level in LEVELS
     ]
-    return pd.DataFrame(rows, columns=["null", "split", "level", "share", "share_low", "share_high"])
+    return pd.DataFrame(rows, columns=["ties", "null", "split", "level", "share", "share_low", "share_high"])
 
 
 def _share_of_p(group: pd.DataFrame, level: float) -> tuple[float, float, float]:
