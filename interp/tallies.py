@@ -1,6 +1,6 @@
 """Fold attention into sums per role, head and block while a corpus streams by; no pattern is ever kept."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, runtime_checkable
@@ -88,6 +88,10 @@ class View:
         return attention if self.rows is None else attention + (self.weight - 1)
 
 
+ViewOf = Callable[[Batch, Bool[Tensor, "batch query key"], Site], View]
+"""From a batch and what its queries see to what they choose from."""
+
+
 def token_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> View:
     """All visible keys, itself and special tokens too; special tokens are keys, never queries."""
     asking, asked = batch.asking(site), batch.asked(site)
@@ -157,11 +161,19 @@ class RoleTally:
     """Hits and attention mass on every role's targets, and what every guess would have earned on the same queries.
 
     A query counts for a role when a target is left that it can see and is not the query itself, and when it has at
-    least two candidates to choose from.
+    least two candidates to choose from. `words` is what word attention is made by, `word_view` unless another is given.
     """
 
-    def __init__(self, roles: Sequence[Role], heads: Sequence[Head], sights: Sights | None = None) -> None:
+    def __init__(
+        self,
+        roles: Sequence[Role],
+        heads: Sequence[Head],
+        sights: Sights | None = None,
+        *,
+        words: ViewOf | None = None,
+    ) -> None:
         self.heads = tuple(heads)
+        self._word_view = words or word_view
         self._sight: Sights = sights or {(head.site, head.layer): (head.site, 0) for head in self.heads}
         present = dict.fromkeys(self._sight.values())
         self._rows = [(role, sight) for role in roles for sight in present if sight[0] in role.sites]
@@ -233,7 +245,7 @@ class RoleTally:
         site = sight[0]
         # within one side everything but the attention is as in a model that has no other
         side = batch if site == "cross" else batch.asking(site)
-        for unit, view_of in (("token", token_view), ("word", word_view)):
+        for unit, view_of in (("token", token_view), ("word", self._word_view)):
             asking = {n: role for n, (role, at) in enumerate(self._rows) if (role.unit, at) == (unit, sight)}
             if asking:
                 questions = self._ask(side, view_of(batch, seen, site), asking, crossing=site == "cross")

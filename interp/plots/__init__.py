@@ -19,3 +19,6 @@ from interp.plots.maps import role_maps as role_maps
 from interp.plots.sentence import attention_arcs as attention_arcs
 from interp.plots.sentence import attention_matrices as attention_matrices
 from interp.plots.sentence import candidate_bars as candidate_bars
+from interp.plots.stability import matching as matching
+from interp.plots.stability import reliability as reliability
+from interp.plots.stability import sensitivity as sensitivity
