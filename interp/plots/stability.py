@@ -37,7 +37,7 @@ def sensitivity(table: pd.DataFrame) -> Figure:
     rows = np.arange(len(table))[::-1]
     factors = list(dict.fromkeys(table["factor"]))
     colours = [COLOURS[factors.index(factor) % len(COLOURS)] for factor in table["factor"]]
-    axes.hlines(rows, 0, floats(table["share_flipped_with_role"]), color="0.85", linewidth=0.8)
+    axes.hlines(rows, 0, floats(table["share_flipped_with_role"]), color="0.85", linewidth=0.8, zorder=0)
     axes.scatter(floats(table["share_flipped"]), rows, c=colours, s=14, label="of all heads")
     hollow = floats(table["share_flipped_with_role"])
     axes.scatter(hollow, rows, facecolors="white", edgecolors=colours, s=14, label="of heads with a role either way")
