@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from benchmarks import bound, by_nnsight
-from benchmarks.common import TOLERANCE, Row, agree, compare, options, report
+from benchmarks.common import TOLERANCE, Row, agree, compare, finish, options, report
 from benchmarks.subjects import Subject, joined, load
 from interp import effects
 from interp.ablation import engine, replacements
@@ -21,6 +21,7 @@ from interp.corpora.batching import EncodedCorpus, batches, encode
 from interp.corpora.grammar import grammar
 from interp.effects import TOKENS_A_SWEEP
 from interp.metrics import EMBEDDING_COSINE, LOG_PROB
+from interp.room import together
 from interp.sums import EffectSums
 from interp.types import Batch, Head, Metric, Output
 
@@ -111,7 +112,10 @@ def measure(subject: Subject, documents: int, rounds: int, *, with_nnsight: bool
     """Check that all methods find the same effects, then time them; and the bound, in words."""
     corpus = joined(subject.model, documents, LENGTH)
     encoded = encode(subject.model, corpus)
-    read = [group.batch() for group in batches(encoded, subject.model, tokens=TOKENS_A_SWEEP)]
+    read = [
+        group.batch()
+        for group in batches(encoded, subject.model, tokens=together(subject.model.device, TOKENS_A_SWEEP))
+    ]
     metric = LOG_PROB if subject.model.has_language_head else EMBEDDING_COSINE
     mean = sum(len(encoding.tokens) for encoding in encoded.encodings) / len(encoded)
     print(f"sweep, {subject.name}: {len(subject.model.heads)} heads, {len(corpus)} documents ", end="")
@@ -138,6 +142,9 @@ def measure(subject: Subject, documents: int, rounds: int, *, with_nnsight: bool
     assert largest > 10 * TOLERANCE, (
         f"the largest effect, {largest:.1e}, is too small to tell a method that does nothing"
     )
+    if subject.model.device.type != "cpu":
+        rows = compare("sweep", subject.name, methods, rounds)
+        return rows, f"{subject.name}: the bound is of processors only, not measured on {subject.model.device.type}"
     needed = bound.rerun(subject.model, read, logits=metric.language)
     # measured on both sides of the rounds, because other programs may slow either
     earlier = bound.products(needed, read)
@@ -190,6 +197,7 @@ def estimated(subject: Subject, sentences: int) -> str:
         with torch.inference_mode():
             for group in groups:
                 subject.forward(subject.plain, group.batch(), logits=language)
+        finish()
         ratios.append((middle - start) / (time.perf_counter() - middle))
     guessed = pd.Series(sums[0].effect.sum(axis=1)).abs()
     rank = guessed.corr(exact.effect.abs(), method="spearman")
@@ -208,13 +216,13 @@ def main() -> None:
     bounds: list[str] = []
     for name in asked.models:
         measured, said = measure(
-            load(name), asked.documents or DOCUMENTS[name], asked.rounds, with_nnsight=with_nnsight
+            load(name, asked.device), asked.documents or DOCUMENTS[name], asked.rounds, with_nnsight=with_nnsight
         )
         rows += measured
         bounds.append(said)
         if name == "minilm":
-            bounds.append(estimated(load(name), ESTIMATED))
-            raced, said = settled(load(name), RACED)
+            bounds.append(estimated(load(name, asked.device), ESTIMATED))
+            raced, said = settled(load(name, asked.device), RACED)
             rows += raced
             bounds.append(said)
     report(rows, asked.json)

@@ -21,6 +21,8 @@ TOLERANCE = 1e-4
 class Row:
     """One method at one piece of work: median seconds, and median growth of the resident memory at its peak.
 
+    On a cuda device the memory is the device's.
+
     `ratio` is the median over rounds of its time divided by interp's in the same round, which noise that comes and
     goes leaves alone.
     """
@@ -40,6 +42,7 @@ def options(description: str, documents: str) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="every method runs once a round")
     parser.add_argument("--threads", type=int, default=2, help="of torch")
     parser.add_argument("--documents", type=int, help=documents)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
     parser.add_argument("--json", type=Path, help="write the rows there, too")
     asked = parser.parse_args()
     asked.models = asked.models.split(",")
@@ -80,6 +83,12 @@ def agree(what: str, values: Mapping[str, torch.Tensor], first: str = "interp") 
         assert difference < TOLERANCE, f"{name} and {first} do not do the same: {difference:.1e} (< {TOLERANCE:.0e})"
 
 
+def finish() -> None:
+    """A cuda device works on after it was asked."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
 def report(rows: Sequence[Row], file: Path | None) -> None:
     """The table on the screen and, if a file is named, the rows as JSON."""
     print(f"\n{'work':15}{'model':12}{'method':17}{'seconds':>10}{'÷ interp':>10}{'peak MiB':>10}")
@@ -97,6 +106,7 @@ def _measure(method: Callable[[], object]) -> tuple[float, float | None]:
     before = _reset_peak()
     start = time.perf_counter()
     method()
+    finish()
     took = time.perf_counter() - start
     return took, None if before is None else _peak() - before
 
@@ -114,7 +124,11 @@ def _hand_back() -> None:
 
 
 def _reset_peak() -> float | None:
-    """The resident memory in MiB, from which on the kernel tracks its peak anew; None where it does not."""
+    """The memory in MiB, from which on its peak is tracked anew; None where the kernel does not track it."""
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        return _peak()
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -123,5 +137,7 @@ def _reset_peak() -> float | None:
 
 
 def _peak() -> float:
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated() / 2**20
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))

@@ -95,7 +95,7 @@ def main() -> None:
     with_nnsight = by_nnsight.installed()
     rows: list[Row] = []
     for name in asked.models:
-        subject = load(name)
+        subject = load(name, asked.device)
         rows += measure("role_pass", subject, grammar(limit=count), asked.rounds, with_nnsight=with_nnsight)
         long = joined(subject.model, max(1, count // SENTENCES_A_TEXT), 512)
         rows += measure("role_pass_512", subject, long, asked.rounds, with_nnsight=with_nnsight)

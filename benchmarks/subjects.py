@@ -52,13 +52,13 @@ class Subject:
         return Output(out.logits, out.logits) if logits else Output(out[0], None)
 
 
-def load(name: str) -> Subject:
+def load(name: str, device: str = "cpu") -> Subject:
     """MiniLM as it is published; gpt2-small and bert-base in shape only, their weights random from a seed."""
-    minilm = loading.minilm(backend="attention", device="cpu")
+    minilm = loading.minilm(backend="attention", device=device)
     model = minilm
     if name != "minilm":
         # its 30,522 ids are ids of both
-        model = loading.from_transformers(_random(name), minilm.tokenizer, name=name, backend="attention")
+        model = loading.from_transformers(_random(name).to(device), minilm.tokenizer, name=name, backend="attention")
     assert isinstance(model, AttentionModel)
     plain = plain_copy(model, "sdpa")
     bridge = loading.from_transformers(plain, model.tokenizer, name=name, backend="bridge")

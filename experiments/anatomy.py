@@ -34,16 +34,37 @@ def run(
 def what_is_missing(table: pd.DataFrame) -> tuple[str, ...]:
     """What there is to say of columns that are empty or stand for less."""
     lines = []
-    if table.position_mass.isna().all():
-        lines.append("The model has no learned absolute positions: the columns position_… are empty.")
-    if (table.copying_space == "residual").any():
+    unplaced = table.groupby("site").position_mass.agg(lambda column: column.isna().all())
+    if unplaced.all():
+        lines.append("No absolute positions of the model are known: the columns position_… are empty.")
+    elif unplaced.get("cross", default=False):
         lines.append(
-            "No trained language head reads the residual stream by one linear map: copying is that of W_V W_O alone "
-            "(copying_space residual)."
+            "At cross the columns position_… are empty: the places of source and target have embeddings of their own, "
+            "and none is the one before another."
+        )
+    if len(sites := _sites(table, "residual")):
+        lines.append(
+            f"No trained language head reads what the heads write by one linear map{_at(sites)}: copying is that of "
+            "W_V W_O alone (copying_space residual)."
+        )
+    if len(sites := _sites(table, "none")):
+        lines.append(
+            f"Heads write into another stream than they read{_at(sites)}, and no table of embeddings joins the two: "
+            "copying is empty (copying_space none)."
         )
     if table.share_ci_low.isna().all():
         lines.append("Too few blocks of source documents for intervals. More source documents do it.")
     return tuple(lines)
+
+
+def _sites(table: pd.DataFrame, space: str) -> list[str]:
+    """The sites at which copying is seen in this space."""
+    return list(table[table.copying_space == space].site.unique())
+
+
+def _at(sites: list[str]) -> str:
+    """` at encoder, cross`; nothing for a model of one site that needs no name."""
+    return "" if sites == ["self"] else f" at {', '.join(sites)}"
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
@@ -57,16 +78,19 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """The heads that carry most of their layers, copy and suppress most, and what weighting by norm changes."""
     table = tables["anatomy"]
-    lines = [f"Heads that carry most of their layer's output (mean share over {table.n.max()} tokens):"]
+    counts = table.drop_duplicates("site")
+    tokens = ", ".join(_tokens(n, str(site)) for site, n in zip(counts.site, counts.n, strict=True))
+    lines = [f"Heads that carry most of their layer's output (mean share over {tokens}):"]
     for row in table.sort_values("share", ascending=False, kind="stable").head(5).itertuples():
         ends = interval(row.share_ci_low, row.share_ci_high)
         lines.append(f"    {_name(row)} {row.share:+.2f}{ends}, norm {row.written:.2f}")
     against = table[table.share < 0]
     if len(against):
         lines.append(f"{len(against)} of {len(table)} heads write, on the whole, against their layer.")
-    known = table[table.copying.notna()].sort_values("copying", kind="stable")
-    if len(known) > 1:
-        least, *_, most = known.itertuples()
+    for _, known in table[table.copying.notna()].groupby("copying_space"):
+        if len(known) < 2:
+            continue
+        least, *_, most = known.sort_values("copying", kind="stable").itertuples()
         lines.append(
             f"OV copies most in {_name(most)} ({most.copying:+.2f}) and reverses most in "
             f"{_name(least)} ({least.copying:+.2f}); space: {most.copying_space}."
@@ -77,9 +101,16 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         more = f" and {len(placed) - 8} more" if len(placed) > 8 else ""
         lines.append(f"By position alone, {len(placed)} heads put half or more on one place: {some}{more}.")
     lines.append("Mean attention over heads, and the same weighted by norm:")
-    asked = [place for place in PLACES.values() if table[place].notna().any()]
-    lines += [f"    {place:<10} {table[place].mean():.2f}  {table[f'{place}_by_norm'].mean():.2f}" for place in asked]
+    for site, heads in table.groupby("site", sort=False):
+        where = "" if site == "self" else f"{site:<8}"
+        for place in [place for place in PLACES.values() if heads[place].notna().any()]:
+            means = heads[place].mean(), heads[f"{place}_by_norm"].mean()
+            lines.append(f"    {where}{place:<12} {means[0]:.2f}  {means[1]:.2f}")
     return lines
+
+
+def _tokens(count: int, site: str) -> str:
+    return f"{count} tokens{_at([site])}"
 
 
 def _name(row: Any) -> str:

@@ -14,7 +14,7 @@ from interp.corpora.batching import encode
 from interp.effects import MetricsOf
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.tallies import ShapeTally
+from interp.shapes.spread import ShapeTally
 from interp.types import Corpus, HeadModel
 
 HEAD = ["site", "layer", "head"]

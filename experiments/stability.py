@@ -1,6 +1,7 @@
 """Do role scores hold still? From one half of the documents to the other, and from one model to another."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from experiments.wording import name_of
 from interp import plots
 from interp.analysis import RolesOf, label, tally_roles
 from interp.corpora.batching import EncodedCorpus, encode, evenly_spaced
+from interp.errors import InterpError
 from interp.likeness import attention_similarity, same_tokens
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -33,6 +35,7 @@ def run(
     random: HeadModel | None,
     documents: int,
     permutations: int,
+    classification: Mapping[str, Any],
     seed: int = 0,
     progress: Progress = silent,
 ) -> Findings:
@@ -44,18 +47,25 @@ def run(
     encoded = encode(model, corpus)
     sums = tally_roles(model, encoded, roles, progress=progress)
     blocks = split_blocks(sums.n.shape[1])
+    profiles_of = partial(profiles, **{name: int(classification[name]) for name in ("min_queries", "min_blocks")})
     if other is None:
-        mine, theirs, others = profiles(sums, blocks["select"]), profiles(sums, blocks["confirm"]), sums.heads
+        mine, theirs, others = profiles_of(sums, blocks["select"]), profiles_of(sums, blocks["confirm"]), sums.heads
         said = ["No other model was given: heads are matched with themselves, even blocks with odd ones."]
     else:
         other_sums = tally_roles(other, encode(other, corpus), roles, progress=progress)
-        mine, theirs, others = profiles(sums, blocks["all"]), profiles(other_sums, blocks["all"]), other_sums.heads
+        mine, theirs, others = (
+            profiles_of(sums, blocks["all"]),
+            profiles_of(other_sums, blocks["all"]),
+            other_sums.heads,
+        )
         said = [f"The other model is {other.name}; the correctness gate was not asked of it."]
     similarity = {"roles": matching.profile_similarity(*in_common(mine, theirs))}
     null = matching.permuted(*in_common(mine, theirs), repeats=permutations, seed=seed)
     nulls = [("roles", LABELS, value) for value in null]
     if random is not None:
-        nulls.append(("roles", f"random: {random.name}", null_by_roles(random, corpus, roles, sums, progress)))
+        untrained = profiles_of(tally_roles(random, encode(random, corpus), roles, progress=progress), blocks["all"])
+        found = matching.profile_similarity(*in_common(profiles_of(sums, blocks["all"]), untrained))
+        nulls.append(("roles", f"random: {random.name}", matching.matched_similarity(found)))
     chosen = evenly_spaced(len(encoded), documents)
     for name, one in (("other", other), ("random", random)):
         if one is None or other is None:
@@ -83,18 +93,14 @@ def run(
 def in_common(
     one: pd.DataFrame, other: pd.DataFrame
 ) -> tuple[Float[np.ndarray, "head role"], Float[np.ndarray, "other role"]]:
-    """The profiles over the roles that both have."""
+    """The profiles over the roles that both have. Raises `InterpError` where these are fewer than three."""
     shared = [role for role in one.columns if role in set(other.columns)]
+    if len(shared) < 3:
+        raise InterpError(
+            f"Heads are matched by three roles or more that can be tested, and here are {len(shared)}. "
+            "Give more documents, or ask for more roles (roles=all)."
+        )
     return one[shared].to_numpy(), other[shared].to_numpy()
-
-
-def null_by_roles(random: HeadModel, corpus: Corpus, roles: RolesOf, sums: RoleSums, progress: Progress) -> float:
-    """The mean similarity of matched heads with a model that learned nothing."""
-    theirs = tally_roles(random, encode(random, corpus), roles, progress=progress)
-    every = split_blocks(sums.n.shape[1])["all"]
-    return matching.matched_similarity(
-        matching.profile_similarity(*in_common(profiles(sums, every), profiles(theirs, every)))
-    )
 
 
 def cuts_alike(model: HeadModel, other: HeadModel, encoded: EncodedCorpus, corpus: Corpus) -> bool:

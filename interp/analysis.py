@@ -25,7 +25,7 @@ RolesOf = Callable[[Corpus], Sequence[Role]]
 RolesAsked = RolesOf | Sequence[Role] | Role | str
 """Roles themselves, one or several; the name of a family; or a question to ask the corpus (`roles.everything`)."""
 
-FAMILIES = ("positional", "syntax", "coreference", "everything")
+FAMILIES = ("positional", "copying", "syntax", "coreference", "everything")
 
 
 def score(

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from jaxtyping import Float, Int
 
-from interp.ablation.budget import Budget
+from interp.ablation.budget import budget_for
 from interp.ablation.replacements import Silencer
 from interp.ablation.sweep import Measured, readings_of, silenced, weights
 from interp.corpora.batching import EncodedCorpus, batches
@@ -50,7 +50,7 @@ def settle(
     order = np.random.default_rng(seed).permutation(sorted(scored))
     intact, values = np.empty(0), np.empty((len(heads), 0))
     racing, winners = np.ones(len(heads), dtype=bool), np.zeros(len(heads), dtype=bool)
-    budget = Budget()
+    budget = budget_for(model.device)
     for count in looks(len(order)):
         fresh = order[values.shape[1] : count].tolist()
         groups = batches(encoded, model, documents=fresh, tokens=tokens)

@@ -4,18 +4,18 @@ Both are products of low rank, W_Q W_K^T and W_V W_O (Elhage et al. 2021), and a
 factors. Weights are raw, as in `interp.models.weights`. Numbers are float64.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.models.embeddings import from_head_to_embedding, position_embeddings
-from interp.models.weights import HeadWeights, find_slices, lay_open
+from interp.models.weights import HeadWeights, LaidOpen, LayerSlices, lay_open
 from interp.progress import Progress, silent
-from interp.types import HeadModel
+from interp.types import HeadModel, Place, Site, Windowed
 
 POSITIONS = 128
 """Positions that a head is asked to choose between by position alone, fewer in a model that has fewer."""
@@ -26,11 +26,13 @@ OFFSETS = (-3, -2, -1, 0, 1, 2, 3)
 
 @dataclass(frozen=True, eq=False)
 class Ends:
-    """What the circuits of all heads of a model are seen against; `None` where the model has no such thing."""
+    """What the circuits of the heads of one site are seen against; `None` where the model has no such thing."""
 
     positions: Float[Tensor, "pos d_model"] | None
-    through: Float[Tensor, "d_model d_model"] | None
-    """W_U W_E, from the residual stream to the vocabulary and back."""
+    through: Float[Tensor, "d_model d_read"] | None
+    """W_U W_E, from the stream that is written into to the vocabulary and back to the one that is read."""
+    one_stream: bool
+    """Whether heads write into the stream that they read, of the same width."""
     visible: np.ndarray
 
 
@@ -40,48 +42,72 @@ def circuit_table(model: HeadModel, progress: Progress = silent) -> pd.DataFrame
     `query_norm` … `output_norm`, `qk_norm` and `ov_norm` are Frobenius norms of its four matrices and of the products
     W_Q W_K^T and W_V W_O; only the products' mean something across heads, since a factor can move from one matrix of a
     pair to the other. `qk_rank` and `ov_rank` the effective ranks of these; `copying` as in that function, in the
-    `copying_space` (`vocabulary`: of W_E W_V W_O W_U; `residual`: of W_V W_O, where the model has no linear language
-    head). By position alone: `position_previous` is the weight on the token before, `position_offset` the place −3 … +3
-    of the largest and `position_mass` that weight; NaN in a model without learned absolute positions.
+    `copying_space`: `vocabulary`, of W_E W_V W_O W_U; `residual`, of W_V W_O, where no linear language head reads what
+    the heads write, as at `encoder`; `none` (and NaN) where that has no eigenvalues that mean anything: at `cross`,
+    which writes into another stream than it reads, unless one vocabulary with one table of embeddings joins the two,
+    and where the two have different widths. By position alone: `position_previous` is the weight on the token before,
+    `position_offset` the place −3 … +3 of the largest and `position_mass` that weight; NaN in a model without absolute
+    positions (rotary, relative) or with such as are not known (one's own modules), and at `cross`, where the places
+    of two texts are embedded apart and none is the one before another.
     Raises `ModelError` for a model whose weights cannot be laid open.
     """
     opened = lay_open(model)
-    slices = find_slices(model)
-    length = min(POSITIONS, model.positions)
-    apart = np.arange(length)[:, None] - np.arange(length)[None, :]
-    through = from_head_to_embedding(opened)
-    through = None if through is None else through.cpu().double()
-    positions = position_embeddings(opened, length)
+    slices = opened.slices()
+    length = min(POSITIONS, opened.positions)
+    positions = {site: opened.absolute_positions(site, length) for site in _sites(slices)}
+    maps = {site: opened.vocabulary_map(site) for site in _sites(slices)}
+    through = {site: None if one is None else one.cpu().double() for site, one in maps.items()}
     rows = []
-    for number, layer in enumerate(progress(slices, "weights")):
-        # every layer reads through a norm of its own
-        read = positions if positions is None or layer.norm is None else _normed(layer.norm, positions)
-        window = opened.windows[number]
-        nearby = apart >= 0 if model.causal else np.ones_like(apart, dtype=bool)
-        ends = Ends(read, through, nearby if window is None else nearby & (abs(apart) < window))
-        heads = len(layer.query)
-        for head in model.heads[number * heads : (number + 1) * heads]:
-            row = {"site": head.site, "layer": head.layer, "head": head.head}
-            rows.append(row | _circuits(layer.head(head.head), ends))
+    for place, layer in progress(list(slices.items()), "weights"):
+        site, number = place
+        ends = Ends(
+            _read(layer, positions[site]), through[site], _is_one_stream(site, layer), _nearby(opened, place, length)
+        )
+        rows += [
+            {"site": site, "layer": number, "head": head} | _circuits(layer.head(head), ends)
+            for head in range(len(layer.query))
+        ]
     return pd.DataFrame(rows)
 
 
-def _normed(norm: torch.nn.Module, positions: Tensor) -> Tensor:
+def _sites(slices: Mapping[Place, LayerSlices]) -> tuple[Site, ...]:
+    return tuple(dict.fromkeys(site for site, _ in slices))
+
+
+def _read(layer: LayerSlices, positions: Tensor | None) -> Tensor | None:
+    """What the layer would read if tokens were nothing but their positions: each has a norm of its own in front."""
+    if positions is None or layer.norm is None:
+        return positions
     with torch.inference_mode():
-        return norm(positions)
+        return layer.norm(positions)
+
+
+def _is_one_stream(site: Site, layer: LayerSlices) -> bool:
+    return site != "cross" and layer.value[0].whole.shape[0] == layer.output.shape[-1]
+
+
+def _nearby(model: LaidOpen, place: Place, length: int) -> Bool[np.ndarray, "pos pos"]:
+    """Which places of one text see which, in a layer."""
+    site, number = place
+    apart = np.arange(length)[:, None] - np.arange(length)[None, :]
+    causal = model.causal and site in ("self", "decoder")
+    window = model.windows[number] if isinstance(model, Windowed) else None
+    nearby = apart >= 0 if causal else np.ones_like(apart, dtype=bool)
+    return nearby if window is None else nearby & (abs(apart) < window)
 
 
 def _circuits(weights: HeadWeights, ends: Ends) -> dict[str, float | str | int]:
     qk = singular_values(weights.query, weights.key.T)
     ov = singular_values(weights.value, weights.output)
+    space = "vocabulary" if ends.through is not None else "residual" if ends.one_stream else "none"
     return {
         **{f"{name}_norm": _norm(getattr(weights, name)) for name in ("query", "key", "value", "output")},
         "qk_norm": float(np.sqrt(np.square(qk).sum())),
         "ov_norm": float(np.sqrt(np.square(ov).sum())),
         "qk_rank": effective_rank(qk),
         "ov_rank": effective_rank(ov),
-        "copying": copying(weights.value, weights.output, ends.through),
-        "copying_space": "residual" if ends.through is None else "vocabulary",
+        "copying": np.nan if space == "none" else copying(weights.value, weights.output, ends.through),
+        "copying_space": space,
         **_by_position(weights, ends),
     }
 
@@ -112,9 +138,9 @@ def effective_rank(values: Float[np.ndarray, " r"]) -> float:
 
 
 def copying(
-    value: Float[Tensor, "d_model r"],
+    value: Float[Tensor, "d_read r"],
     output: Float[Tensor, "r d_model"],
-    through: Float[Tensor, "d_model d_model"] | None = None,
+    through: Float[Tensor, "d_model d_read"] | None = None,
 ) -> float:
     """Σ Re λ / Σ |λ| over the eigenvalues of W_E W_V W_O W_U: 1 copies what it looks at, −1 suppresses it.
 

@@ -1,7 +1,6 @@
 """What each head adds to the residual stream on a corpus, and where from: a fold over the layers' own ingredients."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -10,22 +9,21 @@ from torch import Tensor
 
 from interp.corpora.batching import EncodedCorpus, batches
 from interp.models.interface import Ingredients
-from interp.models.layers import Layer
-from interp.models.text import inputs_of
-from interp.models.weights import lay_open, see_layers
+from interp.models.weights import lay_open
 from interp.progress import Progress, silent
+from interp.roles.cross import aligned, on_diagonal, source_end, source_first
 from interp.roles.positional import first, offset, self_token, separator
 from interp.sights import sights_of, visible_keys
 from interp.sums import ContributionSums
 from interp.tallies import RoleTally
-from interp.types import BLOCKS, Batch, Head, HeadModel, HeadOutput, Pattern, Role
+from interp.types import BLOCKS, Batch, Head, HeadModel, HeadOutput, Pattern, Role, Site
 
 Projection = Float[Tensor, "head d_value d_model"]
 
 
 def looked_at() -> tuple[Role, ...]:
     """Where attention is held against norm-weighted attention, in the roles' own definitions."""
-    return offset(-1), self_token(), first(), separator()
+    return offset(-1), self_token(), first(), separator(), on_diagonal(), source_first(), source_end(), aligned()
 
 
 def triangles(output: Projection) -> Float[Tensor, "head d_value d_value"]:
@@ -61,7 +59,8 @@ def weighted_by_norm(
 ) -> Float[Tensor, "batch head query key"]:
     """‖α_ij f(x_j)‖ with f(x) = (x W_V + b_V) W_O (Kobayashi et al. 2020, eq. 2-3); each row is made to sum to one.
 
-    The bias of the output projection belongs to no head and is left out. Rows of nothing but zeros stay zero.
+    The bias of the output projection belongs to no head and is left out. Rows of nothing but zeros stay zero. A key
+    that is no token counts like any other: a learned one by the vector learned with it, one of zeros by nothing.
     """
     norms = norms_written(value.transpose(1, 2), triangle).permute(0, 2, 1)
     weighted = pattern.float() * norms[:, :, None, :]
@@ -73,25 +72,26 @@ class _Written:
 
     def __init__(self, heads: Sequence[Head]) -> None:
         self.number = {head: number for number, head in enumerate(heads)}
-        self.n = np.zeros(BLOCKS, dtype=np.int64)
+        self.n = np.zeros((len(heads), BLOCKS), dtype=np.int64)
         self.norm, self.share = (np.zeros((len(heads), BLOCKS)) for _ in range(2))
 
     def begin(self, batch: Batch) -> None:
-        """Count the tokens that are no padding."""
-        self.there, self.block = batch.mask.cpu(), batch.block.cpu().numpy()
-        np.add.at(self.n, self.block, batch.mask.sum(-1).cpu().numpy())
+        """Take up a batch."""
+        self.batch, self.block = batch, batch.block.cpu().numpy()
 
     def add(self, first: Head, z: HeadOutput, output: Projection, triangle: Tensor) -> None:
-        """Fold in what one layer writes."""
+        """Fold in what one layer writes at the tokens that are no padding."""
         start = self.number[first]
         rows = slice(start, start + z.shape[2])
+        there = self.batch.asking(first.site).mask.cpu()
+        np.add.at(self.n[rows].T, self.block, there.sum(-1, keepdim=True).numpy())
         for table, values in ((self.norm, norms_written(z, triangle)), (self.share, shares(z, output))):
-            of_documents = values.cpu().double().mul(self.there[:, :, None]).sum(1)
+            of_documents = values.cpu().double().mul(there[:, :, None]).sum(1)
             np.add.at(table[rows].T, self.block, of_documents.numpy())
 
 
 def measure_contributions(model: HeadModel, encoded: EncodedCorpus, progress: Progress = silent) -> ContributionSums:
-    """One pass over the corpus, one batch and one layer at a time; the language head is not run.
+    """One pass over the corpus, one batch and one layer at a time.
 
     Raises `ModelError` for a model whose heads cannot be laid open.
     """
@@ -99,27 +99,27 @@ def measure_contributions(model: HeadModel, encoded: EncodedCorpus, progress: Pr
     heads = tuple(model.heads)
     written, roles = _Written(heads), looked_at()
     raw, by_norm = (RoleTally(roles, heads, sights_of(model)) for _ in range(2))
-    outputs = [layer.output_weights().float() for layer in opened.layers]
-    made = list(zip(heads[:: opened.layers[0].heads], outputs, map(triangles, outputs), strict=True))
+    outputs = {place: layer.output.float() for place, layer in opened.slices().items()}
+    made = {place: triangles(output) for place, output in outputs.items()}
     for group in progress(batches(encoded, model), "contributions"):
         batch = group.batch()
         visible = visible_keys(model, batch)
         written.begin(batch)
         raw.begin(batch, visible)
         by_norm.begin(batch, visible)
-        rest = iter(made)
 
-        def see(_layer: Layer, at: Ingredients, rest: Iterator[Any] = rest) -> Tensor:
-            head, output, triangle = next(rest)
+        def see(site: Site, layer: int, at: Ingredients, batch: Batch = batch) -> HeadOutput:
             pattern = at.pattern()
             z = at.write(pattern)
-            written.add(head, z, output, triangle)
-            raw.update(head.site, head.layer, pattern)
-            by_norm.update(head.site, head.layer, weighted_by_norm(pattern, at.value, triangle))
+            written.add(Head(site, layer, 0), z, outputs[site, layer], made[site, layer])
+            # keys that are no token come last
+            tokens = batch.asked(site).tokens.shape[1]
+            raw.update(site, layer, pattern[..., :tokens])
+            weighted = weighted_by_norm(pattern, at.value, made[site, layer])
+            by_norm.update(site, layer, weighted[..., :tokens])
             return z
 
-        with torch.inference_mode():
-            see_layers(opened, inputs_of(batch, causal=opened.causal), see)
+        opened.see_layers(batch, see)
     return ContributionSums(
         tuple((head.site, head.layer, head.head) for head in heads),
         *(written.n, written.norm, written.share, raw.sums(), by_norm.sums()),

@@ -18,6 +18,7 @@ from interp.approximate import settle
 from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced
 from interp.errors import InterpError, closest
 from interp.progress import Progress, silent
+from interp.room import together
 from interp.statistics import effect_table
 from interp.sums import EffectSums
 from interp.types import Head, HeadModel, Metric
@@ -105,8 +106,9 @@ def of_heads(
             model, encoded, silence, chosen, name, exact, few, documents, estimate, seed, min_blocks, progress
         )
     if until is not None or top is not None:
+        tokens = together(model.device, TOKENS_A_SWEEP)
         table = settle(
-            model, encoded, silence, chosen[0], name, documents=documents, tokens=TOKENS_A_SWEEP, until=until, top=top,
+            model, encoded, silence, chosen[0], name, documents=documents, tokens=tokens, until=until, top=top,
             margin=margin, seed=seed, engine=engine, precision=precision, progress=progress,
         )  # fmt: skip
         found = Effects(table, {}, _said_of_stopping(table, len(documents), chosen))
@@ -143,7 +145,9 @@ def of_sets(
     chosen = metrics(model) if callable(metrics) else metrics
     by_name = head_sets(sets, model.heads)
     documents = evenly_spaced(len(encoded), checked_limit(limit))
-    groups = progress(batches(encoded, model, documents=documents, tokens=TOKENS_A_SWEEP), f"sets ({name})")
+    groups = progress(
+        batches(encoded, model, documents=documents, tokens=together(model.device, TOKENS_A_SWEEP)), f"sets ({name})"
+    )
     places = [("set", number, 0) for number in range(len(by_name))]
     sums = sweep_sets(
         model, groups, prepare(model, encoded, seed), list(by_name.values()), chosen, ablation=name, places=places,
@@ -181,7 +185,10 @@ def _exact(
     engine: str,
     progress: Progress,
 ) -> list[EffectSums]:
-    groups = progress(batches(encoded, model, documents=documents, tokens=TOKENS_A_SWEEP), f"ablation ({name})")
+    groups = progress(
+        batches(encoded, model, documents=documents, tokens=together(model.device, TOKENS_A_SWEEP)),
+        f"ablation ({name})",
+    )
     return sweep(model, groups, silence, metrics, ablation=name, using=engine, precision=precision)
 
 

@@ -13,13 +13,14 @@ import torch
 from jaxtyping import Float, Int
 
 from interp import metrics as known_metrics
-from interp.ablation.budget import Budget
+from interp.ablation.budget import budget_for
 from interp.ablation.replacements import Replacement
 from interp.ablation.sweep import silenced
 from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced
 from interp.effects import TOKENS_A_SWEEP, MetricsOf, checked_limit, named
 from interp.errors import InterpError
 from interp.progress import Progress, silent
+from interp.room import together
 from interp.statistics.scores import split_blocks
 from interp.sums import PruningSums
 from interp.types import BLOCKS, Head, HeadModel, Metric
@@ -133,8 +134,8 @@ def measure(
     sums = np.zeros((len(chosen), len(sets), BLOCKS))
     n, left_out = np.zeros((len(chosen), BLOCKS), dtype=np.int64), [0] * len(chosen)
     documents = evenly_spaced(len(encoded), checked_limit(limit))
-    groups = batches(encoded, model, documents=documents, tokens=TOKENS_A_SWEEP)
-    some, budget = [sorted(heads) for heads in sets[1:]], Budget()
+    groups = batches(encoded, model, documents=documents, tokens=together(model.device, TOKENS_A_SWEEP))
+    some, budget = [sorted(heads) for heads in sets[1:]], budget_for(model.device)
     for group in progress(groups, f"pruning ({name})"):
         for row, one in enumerate(silenced(model, group, silence, some, chosen, using=engine, budget=budget)):
             value = torch.cat([one.before[None], one.after]).cpu().double().numpy()

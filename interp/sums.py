@@ -17,7 +17,7 @@ class RoleLabel:
 
     name: str
     family: str
-    unit: Literal["token", "word"]
+    unit: Literal["token", "word", "mention"]
     statistic: Literal["hit", "mass"]
     definition: str
     guesses: tuple[str, ...]
@@ -106,13 +106,13 @@ class PruningSums:
 class ContributionSums:
     """Block sums of what each head writes into the residual stream, and of where it looks, raw and weighted by norm.
 
-    Over the `n[b]` tokens of block b that are no padding: `norm[h, b]` sums the length of what head h writes, `share`
-    its share of its layer's output. `raw` and `by_norm` are sums of the same roles, whose patterns are the attention
-    itself and the norms of the vectors that it adds up.
+    Over the `n[h, b]` tokens of block b that head h attends from, padding left out: `norm[h, b]` sums the length of
+    what it writes, `share` its share of its layer's output. `raw` and `by_norm` are sums of the same roles, whose
+    patterns are the attention itself and the norms of the vectors that it adds up.
     """
 
     heads: tuple[tuple[str, int, int], ...]
-    n: Int[np.ndarray, " block"]
+    n: Int[np.ndarray, "head block"]
     norm: Float[np.ndarray, "head block"]
     share: Float[np.ndarray, "head block"]
     raw: RoleSums
@@ -132,3 +132,31 @@ class DocumentSums:
     sources: tuple[str, ...]
     n: Int[np.ndarray, "role document"]
     guess: Float[np.ndarray, "role guess document"]
+
+
+@dataclass(frozen=True, eq=False)
+class NumberSums:
+    """Block sums of numbers of every head, each a mean: `total[d, h, b]` over the `n[d, h, b]` things it is a mean of.
+
+    `definitions` are the ids of what the numbers are; a head that a number is not asked of has no n.
+    """
+
+    definitions: tuple[str, ...]
+    heads: tuple[tuple[str, int, int], ...]
+    n: Int[np.ndarray, "definition head block"]
+    total: Float[np.ndarray, "definition head block"]
+
+
+@dataclass(frozen=True, eq=False)
+class KernelSums:
+    """Block sums of each head's attention by offset of the key from the query: of the attention and of its square.
+
+    `n[h, o, b]` counts the pairs `offsets[o]` apart that head h could see, `queries[h, b]` the tokens that asked.
+    """
+
+    heads: tuple[tuple[str, int, int], ...]
+    offsets: tuple[int, ...]
+    queries: Int[np.ndarray, "head block"]
+    n: Int[np.ndarray, "head offset block"]
+    total: Float[np.ndarray, "head offset block"]
+    square: Float[np.ndarray, "head offset block"]

@@ -55,7 +55,7 @@ def stream(model: HeadModel, batches: Iterable[Batch], *tallies: Tally) -> None:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What the queries of one batch could choose from, over tokens or words.
+    """What the queries of one batch could choose from, over tokens, words or mentions.
 
     `candidates` are the keys a query may be judged on. `rows` and `columns` turn token attention into word attention
     (mean over the tokens of the word attending, sum over the tokens of the word attended to); `None` over tokens.
@@ -120,6 +120,31 @@ def word_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site
         candidates &= ~torch.eye(candidates.shape[1], dtype=torch.bool, device=candidates.device)
     weights = rows.float() / rows.sum(1).clamp(min=1)[:, None, :]
     return View(candidates, queries, owned, weights, columns.float())
+
+
+def mention_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> View:
+    """From pronouns to the other mentions all of whose tokens the pronoun's last token can see, on either side.
+
+    The tokens of a mention are those of its words that stand in no shorter mention: attention to *his* in *his mother*
+    is not attention to the mother. A mention in which the pronoun stands is none of its candidates.
+    """
+    side = batch.asking(site)
+    start, end, _, kind = side.mention.unbind(-1)
+    pronoun = kind == (side.kinds.index("pronoun") if "pronoun" in side.kinds else -2)
+    word = side.word[:, :, None]
+    inside = (word >= start[:, None]) & (word < end[:, None]) & (word >= 0)
+    length = torch.where(inside, (end - start)[:, None], side.word.shape[1] + word.amax() + 1)
+    held = inside & (length == length.amin(-1, keepdim=True))
+    owned = held.sum(1)
+    place = torch.arange(held.shape[1], device=held.device)
+    last = torch.where(held, place[None, :, None], 0).amax(1)
+    seen_from_last = visible.gather(1, last[:, :, None].expand(-1, -1, visible.shape[2])).float()
+    seen = (seen_from_last @ held.float()).round().long() == owned[:, None, :]
+    apart = (end[:, None, :] <= start[:, :, None]) | (start[:, None, :] >= end[:, :, None])
+    queries = pronoun & (owned > 0)
+    candidates = seen & apart & (owned > 0)[:, None, :] & ~pronoun[:, None, :] & queries[:, :, None]
+    weights = held.float() / owned.clamp(min=1)[:, None, :]
+    return View(candidates, queries, owned, weights, held.float())
 
 
 def written_next(marked: Bool[Tensor, "batch pos *rest"]) -> Bool[Tensor, "batch pos *rest"]:
@@ -245,7 +270,7 @@ class RoleTally:
         site = sight[0]
         # within one side everything but the attention is as in a model that has no other
         side = batch if site == "cross" else batch.asking(site)
-        for unit, view_of in (("token", token_view), ("word", self._word_view)):
+        for unit, view_of in (("token", token_view), ("word", self._word_view), ("mention", mention_view)):
             asking = {n: role for n, (role, at) in enumerate(self._rows) if (role.unit, at) == (unit, sight)}
             if asking:
                 questions = self._ask(side, view_of(batch, seen, site), asking, crossing=site == "cross")
@@ -285,43 +310,3 @@ def _of_queries(
 
 def _columns(first: int, pattern: Pattern) -> slice:
     return slice(first, first + pattern.shape[1])
-
-
-class ShapeTally:
-    """How spread out each head's attention is and how far it goes, averaged over the real tokens that ask.
-
-    `entropy` is −Σ a ln a in nats over all visible keys; `mean_distance` is Σ a |query − key| in tokens, each counted
-    on its own side.
-    """
-
-    def __init__(self, heads: Sequence[Head]) -> None:
-        self.heads = tuple(heads)
-        self._number = {head: number for number, head in enumerate(self.heads)}
-        self._entropy, self._distance = (torch.zeros(len(self.heads), dtype=torch.float64) for _ in range(2))
-        self._count: dict[Site, int] = {head.site: 0 for head in self.heads}
-        self._asking: dict[Site, Tensor] = {}
-        self._apart: dict[Site, Tensor] = {}
-
-    def begin(self, batch: Batch, visible: Visible) -> None:  # noqa: ARG002 - the seam's shape
-        """Note which tokens ask: all but special tokens and padding."""
-        for site in self._count:
-            asking, asked = batch.asking(site), batch.asked(site)
-            self._asking[site] = (asking.mask & ~asking.special).float()
-            self._count[site] += int(self._asking[site].sum())
-            query, key = (torch.arange(side.tokens.shape[1], device=side.tokens.device) for side in (asking, asked))
-            self._apart[site] = (query[:, None] - key[None, :]).abs().float()
-
-    def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
-        """Add one layer's entropies and distances."""
-        columns = _columns(self._number[Head(site, layer, first)], pattern)
-        weights = pattern.float()
-        # with x ln x at 0 taken just above it; torch's own entr is three times slower
-        entropy = -(weights.clamp(min=torch.finfo(torch.float32).tiny).log_().mul_(weights).sum(-1))
-        distance = torch.einsum("bhqk,qk->bhq", weights, self._apart[site])
-        self._entropy[columns] += torch.einsum("bhq,bq->h", entropy, self._asking[site]).cpu().double()
-        self._distance[columns] += torch.einsum("bhq,bq->h", distance, self._asking[site]).cpu().double()
-
-    def means(self) -> tuple[Float[np.ndarray, " head"], Float[np.ndarray, " head"]]:
-        """Mean entropy (nats) and mean distance (tokens) of every head."""
-        count = torch.tensor([max(self._count[head.site], 1) for head in self.heads])
-        return (self._entropy / count).numpy(), (self._distance / count).numpy()

@@ -79,6 +79,8 @@ class Document:
     the other sentence of a minimal pair, the one that a speaker would not say. `target` is what an encoder-decoder
     shall have written, and `alignment` lists (word of the target, word of this document) that say the same.
     `entities` are named entities, their type in `kind`; those that are the same one share the number `entity`.
+    `symbols`, in place of a text, say which tokens are the same: every number stands for another token, which each
+    model draws from its own vocabulary (`Drawing`).
     """
 
     source: str
@@ -93,11 +95,17 @@ class Document:
     target: "Document | None" = None
     alignment: tuple[tuple[int, int], ...] | None = None
     entities: tuple[Mention, ...] | None = None
+    symbols: Int[np.ndarray, " token"] | None = None
+
+    @property
+    def number(self) -> int:
+        """A 64-bit number from the id of the source document: the same on every machine."""
+        return int.from_bytes(blake2b(self.source.encode(), digest_size=8).digest(), "big")
 
     @property
     def block(self) -> int:
         """The block of the source document, 0 to 63: the same for everything cut from one source."""
-        return int.from_bytes(blake2b(self.source.encode(), digest_size=8).digest(), "big") % BLOCKS
+        return self.number % BLOCKS
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +122,24 @@ class Corpus:
     generated: bool = False
     subtypes: bool = False
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def mention_kinds(self) -> tuple[str, ...]:
+        """Every kind that a mention has here, sorted."""
+        kinds = {mention.kind for document in self.documents for mention in document.mentions or ()}
+        return tuple(sorted(kinds - {None}))  # pyright: ignore[reportArgumentType] - None is taken out
+
+    @cached_property
+    def resumed_kinds(self) -> tuple[str, ...]:
+        """The kinds of those mentions that have another of the same entity before them, sorted."""
+        kinds: set[str] = set()
+        for document in self.documents:
+            met: set[int] = set()
+            for mention in sorted(document.mentions or (), key=lambda mention: (mention.start, mention.end)):
+                if mention.entity in met and mention.kind is not None:
+                    kinds.add(mention.kind)
+                met.add(mention.entity)
+        return tuple(sorted(kinds))
 
     @cached_property
     def relations(self) -> tuple[str, ...]:
@@ -194,7 +220,9 @@ class Batch:
     `word[b, t]` is the word that token t belongs to. Per word: `governor`, `relation`, an index into `relations`, and
     `tag`, one into `tags`.
     `antecedent` lists (row, query word, target word): the head word of a mention and that of one of its antecedents;
-    `nearest_mention[b, w]` is the nearest head word of a mention to the left of w.
+    `antecedent_kind` has that mention's kind, an index into `kinds`. `nearest_mention[b, w]` is the nearest head word
+    of a mention to the left of w; `nearest_agreeing[b, w]`, of a mention that w heads, that of one whose gender and
+    number do not contradict its own. `mention` lists (start, end, entity, kind) of each row's mentions, in words.
     `document` is each row's number in the corpus, `block` its block. Of masked copies, `masked` holds the token that
     stood where the mask is, -1 elsewhere; of minimal pairs, `alternative` marks the rows of the other sentence.
     `target` is what an encoder-decoder reads in its decoder, row by row; `alignment` lists (row, word of the target,
@@ -211,9 +239,13 @@ class Batch:
     relation: Int[Tensor, "batch word"]
     tag: Int[Tensor, "batch word"]
     nearest_mention: Int[Tensor, "batch word"]
+    nearest_agreeing: Int[Tensor, "batch word"]
     antecedent: Int[Tensor, "pair 3"]
+    antecedent_kind: Int[Tensor, " pair"]
+    mention: Int[Tensor, "batch mention 4"]
     relations: tuple[str, ...]
     tags: tuple[str, ...]
+    kinds: tuple[str, ...]
     masked: Int[Tensor, "batch pos"] | None = None
     alternative: Bool[Tensor, " batch"] | None = None
     target: "Batch | None" = None
@@ -346,6 +378,15 @@ class Translating(HeadModel, Protocol):
 
 
 @runtime_checkable
+class Drawing(HeadModel, Protocol):
+    """A model from whose vocabulary tokens can be drawn, with no text between them and the model."""
+
+    def draw(self, symbols: Sequence[Int[np.ndarray, " token"]], seeds: Sequence[int]) -> list[Encoding]:
+        """For each document, another random token for every number in it, and the tokenizer's own around them."""
+        ...
+
+
+@runtime_checkable
 class Masking(HeadModel, Protocol):
     """A model that may fill in masked tokens."""
 
@@ -433,13 +474,13 @@ class Role:
     """Where a head with this role would look. How it is scored belongs to the tally, not to the role.
 
     `sites` are those at which it can be asked; there `targets(batch)` is given the side that asks, at `cross` both. It
-    marks the keys that answer each query, over words or tokens as `unit` says. `guesses` are the
+    marks the keys that answer each query, over tokens, words or mentions as `unit` says. `guesses` are the
     baselines it is held against, `definition` its id with version. `reflexive`: the query itself may be a target.
     """
 
     name: str
     family: str
-    unit: Literal["token", "word"]
+    unit: Literal["token", "word", "mention"]
     statistic: Literal["hit", "mass"]
     definition: str
     guesses: tuple[str, ...]

@@ -107,7 +107,7 @@ def spans_in(text, rows):
 
 
 def attention_of(model, tokenizer, text):
-    """Attention [layer, head, query, key] of a transformers model (eager), each token's offsets, and which are special.
+    """Attention [layer, head, query, key] of a transformers model (eager); each token's offsets, specialness and id.
 
     The text is tokenised raw, with the tokenizer's own special tokens, cut at the model's positions.
     """
@@ -119,7 +119,7 @@ def attention_of(model, tokenizer, text):
     attention = np.stack([layer[0].float().numpy() for layer in output.attentions])
     # reading: special are the tokens the tokenizer added, not a "[SEP]" that somebody typed into the text.
     special = [bool(flag) for flag in encoded["special_tokens_mask"]]
-    return attention, [tuple(pair) for pair in encoded["offset_mapping"]], special
+    return attention, [tuple(pair) for pair in encoded["offset_mapping"]], special, encoded["input_ids"]
 
 
 def tokens_of_words(text, spans, offsets, special):
@@ -214,6 +214,19 @@ def positional_targets(special):
     return roles
 
 
+def copying_targets(ids, special):
+    """duplicate: earlier occurrences of the same token; induction: what came after them. Special tokens are neither."""
+    duplicate, induction = {}, {}
+    for query, flag in enumerate(special):
+        earlier = [key for key in range(query) if ids[key] == ids[query] and not special[key]]
+        if flag or not earlier:
+            continue
+        duplicate[query] = set(earlier)
+        # reading: earlier only, also where later tokens are seen; the query itself is left out with all roles
+        induction[query] = {key + 1 for key in earlier if not special[key + 1]}
+    return {"duplicate": duplicate, "induction": induction}
+
+
 # One query
 
 
@@ -246,7 +259,7 @@ def guess_credits(query, candidates, targets, owned, mention_heads=None):
 def observations(sentence, model, tokenizer, causal):
     """Yield (role, record) for every scored query of one sentence."""
     text, block = sentence["text"], sentence["block"]
-    attention, offsets, special = attention_of(model, tokenizer, text)
+    attention, offsets, special, ids = attention_of(model, tokenizer, text)
     owned = tokens_of_words(text, sentence["spans"], offsets, special)
     by_word = word_attention(attention, owned)
     mentions, governors = sentence.get("mentions", []), sentence["governors"]
@@ -264,7 +277,7 @@ def observations(sentence, model, tokenizer, causal):
             heads = mention_heads if role in coreference else None
             guesses = guess_credits(query, candidates, targets, owned, heads)
             yield role, {"block": block, "hit": hit, "mass": mass, "word_mass": word_mass, "guesses": guesses}
-    for role, queries in positional_targets(special).items():
+    for role, queries in (positional_targets(special) | copying_targets(ids, special)).items():
         for query, wanted in queries.items():
             visible = [key for key in range(len(special)) if sees(query, key, causal)]  # special and itself included
             targets = wanted & set(visible)

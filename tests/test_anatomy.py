@@ -19,7 +19,7 @@ from interp.contributions import measure_contributions, shares
 from interp.corpora.batching import encode
 from interp.errors import InterpError, ModelError
 from interp.models.loading import from_transformers
-from interp.models.weights import HeadWeights, find_slices, head_weights
+from interp.models.weights import HeadWeights, head_weights, lay_open
 from interp.roles import positional
 from interp.statistics import anatomy_table, bootstrap_interval
 from interp.statistics.anatomy import PLACES
@@ -122,7 +122,7 @@ def test_slices_are_told_apart_in_low_precision_and_where_weights_are_equal(kind
         found = head_weights(model, head)
         for name, expected in slices_by_hand(given, head.layer, head.head).items():
             assert torch.equal(getattr(found, name), expected), (head, name)
-    read = {columns.columns.tolist()[0] for layer in find_slices(model) for columns in layer.key}
+    read = {columns.columns.tolist()[0] for layer in lay_open(model).slices().values() for columns in layer.key}
     assert read == {head * D_HEAD + (WIDTH if kind is transformers.GPT2Model else 0) for head in range(HEADS)}
 
 
@@ -310,7 +310,10 @@ def test_what_a_model_has_not_is_empty(
         table = circuits.circuit_table(case.model)
         assert table[["position_previous", "position_offset", "position_mass"]].isna().all(axis=None)
         assert (table.copying_space == "vocabulary").all()
-        assert any("no learned absolute positions" in line for line in experiment.run(case.model, corpus_of()).said)
+        assert any(
+            "No absolute positions of the model are known" in line
+            for line in experiment.run(case.model, corpus_of()).said
+        )
     for case in (tiny_bert, tiny_bert_base):
         table = circuits.circuit_table(case.model)
         assert table.position_mass.notna().all()
@@ -406,7 +409,7 @@ def test_norms_shares_and_weighted_attention_one_sentence_at_a_time(case: Case) 
 
 def test_shares_sum_to_one_and_heads_and_bias_to_the_layers_output(case: Case) -> None:
     sums = measure_contributions(case.model, encode(case.model, corpus_of()))
-    assert sums.share.reshape(LAYERS, HEADS, -1).sum(1) == close(np.broadcast_to(sums.n, (LAYERS, len(sums.n))))
+    assert sums.share.reshape(LAYERS, HEADS, -1).sum(1) == close(sums.n.reshape(LAYERS, HEADS, -1)[:, 0])
     outputs: list[torch.Tensor] = []
     projections: list[Any] = output_projections(case.plain)
     handles = [
@@ -440,11 +443,11 @@ def test_raw_attention_is_the_mass_of_the_roles(tiny_bert: Case) -> None:
 def test_intervals_resample_blocks(tiny_gpt2: Case) -> None:
     encoded = encode(tiny_gpt2.model, corpus_of(MANY))
     sums = measure_contributions(tiny_gpt2.model, encoded)
-    filled = int((sums.n > 0).sum())
+    filled = int((sums.n[0] > 0).sum())
     assert filled >= 8
     table = anatomy_table(circuits.circuit_table(tiny_gpt2.model), sums, seed=3, min_blocks=filled)
     for name, totals in (("share", sums.share), ("written", sums.norm)):
-        low, high = bootstrap_interval(totals, sums.n, seed=3, min_blocks=filled)
+        low, high = bootstrap_interval(totals, sums.n[0], seed=3, min_blocks=filled)
         assert table[f"{name}_ci_low"].to_numpy() == pytest.approx(low)
         assert table[f"{name}_ci_high"].to_numpy() == pytest.approx(high)
         assert (table[f"{name}_ci_low"] <= table[name]).all()

@@ -23,6 +23,8 @@ NEEDED = {
     "corpus=conllu": ["corpus.path=x"],
     "corpus=text": ["corpus.path=x"],
     "corpus=minimal_pairs": ["corpus.path=x"],
+    "corpus=coreference": ["corpus.path=x", "corpus.format=gap"],
+    "corpus=entities": ["corpus.path=x"],
 }
 
 

@@ -17,9 +17,10 @@ from interp.corpora.batching import EncodedCorpus, batches, collate, encode
 from interp.corpora.conllu import read_conllu
 from interp.corpora.grammar import grammar
 from interp.errors import InterpError
+from interp.shapes.spread import ShapeTally
 from interp.statistics import score_table
 from interp.sums import RoleSums
-from interp.tallies import RoleTally, ShapeTally, stream
+from interp.tallies import RoleTally, stream
 from interp.types import Corpus, HeadModel
 from tests import oracle
 from tests.fakes import FakeModel, document, random_documents, to_governor, uniform

@@ -22,8 +22,9 @@ from interp.errors import InterpError, ModelError
 from interp.models.attention import AttentionModel
 from interp.models.loading import from_transformers
 from interp.pruning import halves
+from interp.shapes.spread import ShapeTally
 from interp.sights import visible_keys
-from interp.tallies import ShapeTally, stream
+from interp.tallies import stream
 from interp.types import Batch, Corpus, Head, Site
 from tests.conftest import assert_close, byte_level_tokenizer, seeded
 

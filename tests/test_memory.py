@@ -14,7 +14,8 @@ from interp import roles
 from interp.corpora.batching import batches, encode
 from interp.corpora.conllu import read_conllu
 from interp.models.loading import minilm
-from interp.tallies import RoleTally, ShapeTally, stream
+from interp.shapes.spread import ShapeTally
+from interp.tallies import RoleTally, stream
 
 model = minilm()
 

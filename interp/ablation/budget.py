@@ -9,6 +9,7 @@ import torch
 
 from interp.ablation.engine import TOKENS_AT_ONCE
 from interp.errors import InterpError
+from interp.room import together
 
 Result = TypeVar("Result")
 
@@ -41,6 +42,11 @@ class Budget:
                 torch.cuda.empty_cache()
             self.tokens //= 2
             warnings.warn(f"Out of memory: going on with {self.tokens} tokens at a time.", stacklevel=2)
+
+
+def budget_for(device: torch.device) -> Budget:
+    """What fills this device."""
+    return Budget(together(device, TOKENS_AT_ONCE))
 
 
 class _OutOfMemoryError(Exception):

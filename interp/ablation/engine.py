@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.ablation.replacements import Silencing, tap_of
+from interp.room import together
 from interp.types import Batch, Clean, Head, HeadOutput, Metric, Output, Resumable, Scored, Site, Tap
 
 TOKENS_AT_ONCE = 1536
@@ -26,15 +27,17 @@ def measure(
     sets: Sequence[Sequence[Head]],
     metrics: Sequence[Metric],
     *,
-    tokens: int = TOKENS_AT_ONCE,
+    tokens: int | None = None,
     precision: str = "float32",
 ) -> tuple[Float[Tensor, "metric batch"], Float[Tensor, "metric variant batch"]]:
     """Every metric of every document, of the intact model and with each set of heads silenced.
 
+    `tokens` of all variants go through the network together; without it, as many as fill the model's device.
     `precision` is `float32`; `delta`: bfloat16, on the difference from the clean run only; or `bfloat16` throughout.
     """
+    most = together(model.device, TOKENS_AT_ONCE) if tokens is None else tokens
     with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        return _measure(model, batch, silencing, sets, metrics, tokens, linear=precision == "delta")
+        return _measure(model, batch, silencing, sets, metrics, most, linear=precision == "delta")
 
 
 def _measure(

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.ablation import engine, plain
-from interp.ablation.budget import Budget
+from interp.ablation.budget import Budget, budget_for
 from interp.ablation.replacements import Silencer
 from interp.ablation.totals import Totals
 from interp.corpora.batching import Group
@@ -73,7 +73,7 @@ def sweep_sets(
     precision: str = "float32",
 ) -> list[EffectSums]:
     """The same for sets of heads, each silenced together; `places` take the place of the heads in the sums."""
-    totals, budget = [Totals(places) for _ in metrics], Budget()
+    totals, budget = [Totals(places) for _ in metrics], budget_for(model.device)
     for batch in batches:
         measured = silenced(model, batch, silence, sets, metrics, using=using, precision=precision, budget=budget)
         for total, one in zip(totals, measured, strict=True):
@@ -98,7 +98,7 @@ def silenced(
     what is left of it after earlier batches. Raises `InterpError` where they are given a batch, for an engine or a
     precision that is not known or does not fit, and where a document does not fit into memory.
     """
-    budget = budget or Budget()
+    budget = budget or budget_for(model.device)
     fast = runs_fast(model, using, precision)
     found: dict[int, Measured] = {}
     for rows, numbers in readings_of(batch, metrics):

@@ -8,16 +8,19 @@ import torch
 from jaxtyping import Int
 from torch.nn.utils.rnn import pad_sequence
 
-from interp.corpora.mentions import antecedents, nearest_mentions
+from interp.corpora.mentions import antecedents_by_kind, nearest_agreeing, nearest_mentions
 from interp.corpora.text import words_of
-from interp.errors import CorpusError
-from interp.types import Batch, Corpus, Document, EncodedCorpus, Encoding, HeadModel, Translating
+from interp.errors import CorpusError, ModelError
+from interp.room import together
+from interp.types import Batch, Corpus, Document, Drawing, EncodedCorpus, Encoding, HeadModel, Translating
 
 TOKENS_A_BATCH = 1536
 """Padded tokens in one batch: on two CPU cores throughput is flat from about 1,300."""
 
 LENGTH_AT_FULL_BATCH = 64
 """Tokens of a document up to which a batch is full; with longer ones patterns, which grow with the square, decide."""
+
+NO_MENTION = torch.full((1, 4), -1)
 
 
 def encode(model: HeadModel, corpus: Corpus, *, chunk: int = 1000) -> EncodedCorpus:
@@ -30,7 +33,7 @@ def encode(model: HeadModel, corpus: Corpus, *, chunk: int = 1000) -> EncodedCor
     skipped = {"truncated_documents": 0, "unaligned_words": 0}
     for start in range(0, len(corpus), chunk):
         documents = corpus.documents[start : start + chunk]
-        for document, encoding in zip(documents, model.encode([d.text for d in documents]), strict=True):
+        for document, encoding in zip(documents, _read(model, documents), strict=True):
             owner = align(document, encoding)
             encodings.append(encoding)
             words.append(owner)
@@ -42,6 +45,22 @@ def encode(model: HeadModel, corpus: Corpus, *, chunk: int = 1000) -> EncodedCor
         _targets(model, corpus, encodings, skipped) if isinstance(model, Translating) and model.translates else None
     )
     return EncodedCorpus(corpus, tuple(encodings), tuple(words), skipped, tuple(alternatives), target)
+
+
+def _read(model: HeadModel, documents: Sequence[Document]) -> list[Encoding]:
+    """Every document as the model reads it: its text, or tokens of the model's own where it has symbols instead."""
+    texts = {number: document.text for number, document in enumerate(documents) if document.symbols is None}
+    drawn = {number: d.symbols for number, d in enumerate(documents) if d.symbols is not None}
+    found = dict(zip(texts, model.encode(list(texts.values())), strict=True)) if texts else {}
+    if drawn:
+        if not isinstance(model, Drawing):
+            raise ModelError(
+                f"{model.name!r} has no vocabulary that tokens can be drawn from, and corpus=repeats is made of drawn "
+                "tokens. Choose a corpus of texts, or give the model a method `draw` (interp.types.Drawing)."
+            )
+        seeds = [documents[number].number for number in drawn]
+        found |= dict(zip(drawn, model.draw(list(drawn.values()), seeds), strict=True))
+    return [found[number] for number in range(len(documents))]
 
 
 def _alternatives(model: HeadModel, documents: Sequence[Document]) -> list[Encoding | None]:
@@ -100,19 +119,20 @@ def batches(
     model: HeadModel,
     *,
     documents: Sequence[int] | None = None,
-    tokens: int = TOKENS_A_BATCH,
+    tokens: int | None = None,
 ) -> list["Group"]:
     """Groups of similar length, at most `tokens` padded tokens each, fewer where they are long; each makes its batch.
 
-    A document too long for the budget goes alone.
+    Without `tokens`, as many as fill the model's device. A document too long for the budget goes alone.
     """
     chosen = range(len(encoded)) if documents is None else documents
+    most = together(model.device, TOKENS_A_BATCH) if tokens is None else tokens
     by_length = sorted(chosen, key=lambda i: (len(encoded.encodings[i].tokens), i))
     groups: list[Group] = []
     current: list[int] = []
     for i in by_length:
         length = len(encoded.encodings[i].tokens)
-        if current and (len(current) + 1) * length * max(1.0, length / LENGTH_AT_FULL_BATCH) > tokens:
+        if current and (len(current) + 1) * length * max(1.0, length / LENGTH_AT_FULL_BATCH) > most:
             groups.append(Group(encoded, model, tuple(current)))
             current = []
         current.append(i)
@@ -154,7 +174,20 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
     def per_word(rows: Sequence[Sequence[int]]) -> torch.Tensor:
         return torch.tensor([[*row[:width], *[-1] * (width - len(row))] for row in rows], dtype=torch.long)
 
-    pairs = [(row, *pair) for row, document in enumerate(chosen) for pair in antecedents(document) if max(pair) < width]
+    kind_index = {None: -1, **{name: i for i, name in enumerate(corpus.mention_kinds)}}
+    pairs = [
+        (row, query, antecedent, kind_index[kind])
+        for row, document in enumerate(chosen)
+        for query, antecedent, kind in antecedents_by_kind(document)
+        if max(query, antecedent) < width
+    ]
+    gold_pairs = torch.tensor(pairs, dtype=torch.long).reshape(-1, 4)
+    mentions = [
+        torch.tensor(
+            [(m.start, m.end, m.entity, kind_index[m.kind]) for m in document.mentions or ()], dtype=torch.long
+        )
+        for document in chosen
+    ]
     target = None if encoded.target is None else collate(encoded.target, documents, model)
     batch = Batch(
         tokens=padded([encoded.encodings[i].tokens for i in documents], model.pad_token),
@@ -169,9 +202,14 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
         ),
         tag=per_word([[tag_index[tag] for tag in document.tags or ()] for document in chosen]),
         nearest_mention=per_word([nearest_mentions(document) for document in chosen]),
-        antecedent=torch.tensor(pairs, dtype=torch.long).reshape(-1, 3),
+        nearest_agreeing=per_word([nearest_agreeing(document) for document in chosen]),
+        antecedent=gold_pairs[:, :3],
+        antecedent_kind=gold_pairs[:, 3],
+        # one at least, so that there is something to look at where no document has any
+        mention=pad_sequence([torch.cat([m.reshape(-1, 4), NO_MENTION]) for m in mentions], True, -1),
         relations=corpus.relations,
         tags=corpus.tags,
+        kinds=corpus.mention_kinds,
         target=target,
         alignment=None if target is None else _aligned_words(chosen, target.governor.shape[1], width),
     )

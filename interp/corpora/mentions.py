@@ -14,16 +14,20 @@ def head_word(document: Document, mention: Mention) -> int:
 
 def antecedents(document: Document) -> list[tuple[int, int]]:
     """(query, target) words: the head of a mention, and that of each earlier mention of the same entity."""
+    return sorted({(query, target) for query, target, _ in antecedents_by_kind(document)})
+
+
+def antecedents_by_kind(document: Document) -> list[tuple[int, int, str | None]]:
+    """(query, target, kind of the query's mention): a word may head mentions of several kinds, one in another."""
     ordered = sorted(document.mentions or (), key=lambda mention: (mention.start, mention.end))
     heads = [head_word(document, mention) for mention in ordered]
-    return sorted(
-        {
-            (heads[later], heads[earlier])
-            for later in range(len(ordered))
-            for earlier in range(later)
-            if ordered[earlier].entity == ordered[later].entity
-        }
-    )
+    found = {
+        (heads[later], heads[earlier], ordered[later].kind)
+        for later in range(len(ordered))
+        for earlier in range(later)
+        if ordered[earlier].entity == ordered[later].entity
+    }
+    return sorted(found, key=lambda one: (*one[:2], one[2] or ""))
 
 
 def nearest_mentions(document: Document) -> list[int]:
@@ -35,3 +39,25 @@ def nearest_mentions(document: Document) -> list[int]:
         if word in heads:
             last = word
     return nearest
+
+
+def nearest_agreeing(document: Document) -> list[int]:
+    """For the head word of a mention the nearest one to its left whose gender and number do not contradict its own.
+
+    -1 where there is none, and for words that head no mention. What is not known contradicts nothing. A word that heads
+    several mentions has the gender and the number of the shortest of them that says.
+    """
+    agreement: dict[int, tuple[str | None, str | None]] = {}
+    for mention in sorted(document.mentions or (), key=lambda mention: mention.end - mention.start):
+        word = head_word(document, mention)
+        gender, number = agreement.get(word, (None, None))
+        agreement[word] = gender or mention.gender, number or mention.number
+    nearest = [-1] * len(document.words)
+    for word, own in agreement.items():
+        agreeing = (other for other in agreement if other < word and not _contradict(own, agreement[other]))
+        nearest[word] = max(agreeing, default=-1)
+    return nearest
+
+
+def _contradict(own: tuple[str | None, str | None], other: tuple[str | None, str | None]) -> bool:
+    return any(a is not None and b is not None and a != b for a, b in zip(own, other, strict=True))

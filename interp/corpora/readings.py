@@ -66,7 +66,8 @@ def _some_rows(batch: Batch, rows: slice) -> Batch:
     of_rows = {name: value[rows] for name, value in vars(batch).items() if isinstance(value, Tensor)}
     target = None if batch.target is None else _some_rows(batch.target, rows)
     # pairs of words are gold, which no metric reads
-    return replace(batch, **{**of_rows, "antecedent": batch.antecedent, "alignment": None, "target": target})
+    gold = {"antecedent": batch.antecedent, "antecedent_kind": batch.antecedent_kind, "alignment": None}
+    return replace(batch, **{**of_rows, **gold, "target": target})
 
 
 def _copies(row: _Row) -> list[_Row]:
@@ -107,9 +108,13 @@ def _collate(encoded: EncodedCorpus, rows: Sequence[_Row], model: HeadModel, mas
         relation=none,
         tag=none,
         nearest_mention=none,
+        nearest_agreeing=none,
         antecedent=torch.empty(0, 3, dtype=torch.long),
+        antecedent_kind=torch.empty(0, dtype=torch.long),
+        mention=none[:, :, None].expand(-1, -1, 4),
         relations=encoded.corpus.relations,
         tags=encoded.corpus.tags,
+        kinds=encoded.corpus.mention_kinds,
         masked=pad_sequence(targets, batch_first=True, padding_value=-1) if mask_token is not None else None,
         alternative=torch.tensor([row.alternative for row in rows]),
     )

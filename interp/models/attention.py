@@ -10,6 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from interp.errors import ModelError
+from interp.models.dye import trace_slices
+from interp.models.embeddings import from_head_to_embedding, position_embeddings
 from interp.models.interface import INTERFACE, Ingredients, Watch, watching
 from interp.models.layers import (
     SITE_ORDER,
@@ -20,6 +22,7 @@ from interp.models.layers import (
     from_clean,
     fused_activations,
     low_precision_weight,
+    see_each,
 )
 from interp.models.targets import ends, generate, target_encodings
 from interp.models.text import (
@@ -34,6 +37,9 @@ from interp.models.text import (
     windows,
 )
 from interp.models.unhooked import projecting, run_unhooked, without_bias
+from interp.models.vocabulary import Vocabulary
+from interp.models.weights import LayerSlices, See
+from interp.room import together
 from interp.types import Batch, Clean, Encoding, Head, HeadOutput, Look, Output, Place, Scored, Site, Tap, Unhooked
 
 WEIGHTS_AT_ONCE = 2**19
@@ -68,6 +74,7 @@ class AttentionModel:
         self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         self.mask_token: int | None = tokenizer.mask_token_id
         self.unknown_token: int | None = tokenizer.unk_token_id
+        self._vocabulary = Vocabulary(tokenizer, name)
         self._attend_by(INTERFACE)
         self.layers = find_layers(network, self.base, name)
         self.windows = windows(network.config, len(self.layers), name)
@@ -81,6 +88,10 @@ class AttentionModel:
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Raw texts as the tokenizer cuts them, truncated to `positions`."""
         return encodings(self.tokenizer, texts, self.positions)
+
+    def draw(self, symbols: Sequence[Int[np.ndarray, " token"]], seeds: Sequence[int]) -> list[Encoding]:
+        """Another random token of the vocabulary for every number of a document, truncated to `positions`."""
+        return self._vocabulary.draw(symbols, seeds, self.positions)
 
     def encode_targets(self, texts: Sequence[str]) -> list[Encoding]:
         """What the decoder of an encoder-decoder reads: its start, the text, and the end."""
@@ -107,7 +118,9 @@ class AttentionModel:
 
         def see(_module: nn.Module, at: Ingredients) -> Tensor:
             layer = next(order)
-            at_once = max(1, WEIGHTS_AT_ONCE // (len(batch.tokens) * at.query.shape[2] * at.key.shape[2]))
+            at_once = max(
+                1, together(self.device, WEIGHTS_AT_ONCE) // (len(batch.tokens) * at.query.shape[2] * at.key.shape[2])
+            )
             written: list[Tensor] = []
             for first in range(0, layer.heads, at_once):
                 some = at.some(slice(first, first + at_once))
@@ -129,6 +142,42 @@ class AttentionModel:
             sites = ", ".join(dict.fromkeys(at.site for at in self.layers))
             raise ModelError(f"{self.name!r} has no layer {layer} of {site!r} attention. Its sites: {sites}.")
         return torch.einsum("bqhd,hdm->bqhm", z, found.output_weights())
+
+    # Its heads laid open
+
+    def slices(self) -> dict[Place, LayerSlices]:
+        """Each head's own W_Q, W_K, W_V and W_O, layer by layer."""
+        return trace_slices(self.network, self.base, self.layers, self.name)
+
+    @torch.inference_mode()
+    def see_layers(self, batch: Batch, see: See) -> None:
+        """One forward pass of the base model; `see` is shown what each layer attends with, and gives its z."""
+        inputs = inputs_of(batch, causal=self.causal)
+        see_each(self.base, self.layers, inputs, lambda layer, at: see(layer.site, layer.number, at))
+
+    def absolute_positions(self, site: Site, length: int) -> Float[Tensor, "pos d_model"] | None:
+        """The absolute position embeddings of the stream that a site reads; None without any, and at `cross`."""
+        if site == "cross":
+            return None
+        padding = {self.pad_token, self.network.config.pad_token_id}
+        return position_embeddings(self.network, self.base, self._side(site), length, self._width, padding)
+
+    def vocabulary_map(self, site: Site) -> Float[Tensor, "d_model d_read"] | None:
+        """W_U W_E where a trained language head reads the stream that a site writes into, which `encoder` has not."""
+        if site == "encoder" or not self.has_language_head:
+            return None
+        reads = self._side("encoder" if site == "cross" else site)
+        return from_head_to_embedding(self.network, self._last, reads, self._side("decoder"), self._width)
+
+    def _side(self, site: Site) -> Any:
+        """The part that reads the tokens of a site."""
+        if not self.translates:
+            return self.network
+        return self.network.get_encoder() if site == "encoder" else self.network.get_decoder()
+
+    @property
+    def _width(self) -> int:
+        return self.layers[0].output_weights().shape[-1]
 
     # What the network does by itself
 

@@ -24,6 +24,7 @@ from interp.models.text import (
     windows,
 )
 from interp.models.unhooked import projecting, run_unhooked, without_bias
+from interp.models.vocabulary import Vocabulary
 from interp.types import Batch, Encoding, Head, HeadOutput, Output, Place, Site, Tap, Unhooked
 
 Hooks = list[tuple[str, Callable[..., Tensor | None]]]
@@ -62,11 +63,16 @@ class BridgeModel:
         self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         self.mask_token: int | None = tokenizer.mask_token_id
         self.unknown_token: int | None = tokenizer.unk_token_id
+        self._vocabulary = Vocabulary(tokenizer, name)
         self.base: nn.Module = base_of(self.network)
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Raw texts as the tokenizer cuts them, truncated to `positions`."""
         return encodings(self.tokenizer, texts, self.positions)
+
+    def draw(self, symbols: Sequence[Int[np.ndarray, " token"]], seeds: Sequence[int]) -> list[Encoding]:
+        """Another random token of the vocabulary for every number of a document, truncated to `positions`."""
+        return self._vocabulary.draw(symbols, seeds, self.positions)
 
     def visible(self, batch: Batch, site: Site = "self", layer: int = 0) -> Bool[Tensor, "batch query key"]:
         """The keys each query may attend to by the model's construction."""

@@ -1,5 +1,6 @@
 """What stands at the two ends of the residual stream: embeddings of positions and tokens, and the language head."""
 
+from collections.abc import Collection
 from contextlib import ExitStack
 from typing import Any
 
@@ -7,27 +8,28 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from interp.models.attention import AttentionModel
+from interp.models.text import inputs_of_tokens
 
 
 @torch.inference_mode()
-def position_embeddings(model: AttentionModel, length: int) -> Float[Tensor, "pos d_model"] | None:
-    """The learned absolute embeddings of the first positions; None in a model that has none (rotary, ALiBi).
+def position_embeddings(
+    network: Any, base: nn.Module, side: Any, length: int, width: int, padding: Collection[int | None]
+) -> Float[Tensor, "pos d_model"] | None:
+    """The absolute embeddings, learned or sinusoidal, of one side's first positions; None without any (rotary, ALiBi).
 
-    Found by what they do: of all embeddings, those that differ between places that hold the same token.
+    `side` is the part that reads the tokens: `base` itself, or the encoder or decoder of an encoder-decoder. Found by
+    what they do: of all its embeddings, those that differ between places that hold the same token.
     """
     outputs: list[Any] = []
-    table = model.network.get_input_embeddings()
+    table = side.get_input_embeddings().weight
     # RoBERTa's family gives padding no position of its own
-    filler = next(token for token in range(table.weight.shape[0]) if token not in _padding(model))
-    tokens = torch.full((1, length), filler, device=model.device)
+    filler = next(token for token in range(table.shape[0]) if token not in padding)
+    tokens = torch.full((1, length), filler, device=table.device)
     with ExitStack() as stack:
-        for module in model.base.modules():
+        for module in side.modules():
             if isinstance(module, nn.Embedding):
                 stack.callback(module.register_forward_hook(lambda _module, _args, out: outputs.append(out)).remove)
-        options = {"use_cache": False} if model.causal else {}
-        model.base(input_ids=tokens, attention_mask=torch.ones_like(tokens), **options)
-    width = model.layers[0].output_weights().shape[-1]
+        base(**inputs_of_tokens(network.config, tokens))
     for output in outputs:
         if output.shape[-2:] == (length, width) and output.numel() == length * width:
             embedded = output.reshape(length, width)
@@ -37,32 +39,36 @@ def position_embeddings(model: AttentionModel, length: int) -> Float[Tensor, "po
 
 
 @torch.inference_mode()
-def from_head_to_embedding(model: AttentionModel) -> Float[Tensor, "d_model d_model"] | None:
-    """W_U W_E: what a direction in the residual stream does to the logits, read back by the tokens' embeddings.
+def from_head_to_embedding(
+    network: Any, last: nn.Module, reads: Any, writes: Any, width: int
+) -> Float[Tensor, "d_model d_model"] | None:
+    """W_U W_E: what a direction in the residual stream does to the logits, read back by the embeddings of `reads`.
 
-    None where there is no such product: without a trained language head, where the head is no single linear map of the
-    final hidden states (masked language models transform these first), and where embeddings have another width.
+    `writes` is the part whose own tokens the logits are of, and `last` gives its final hidden states. None where there
+    is no such product: where the head is no single linear map of these (masked language models transform them first),
+    where embeddings have another width, and where `reads` has another table than `writes`, so that a token's number
+    need not mean the same to both.
     """
-    head, table = model.network.get_output_embeddings(), model.network.get_input_embeddings()
-    if not model.has_language_head or not isinstance(head, nn.Linear) or not isinstance(table, nn.Embedding):
+    head, table, written = network.get_output_embeddings(), reads.get_input_embeddings(), writes.get_input_embeddings()
+    if not isinstance(head, nn.Linear) or not isinstance(table, nn.Embedding):
         return None
-    width = model.layers[0].output_weights().shape[-1]
-    if head.weight.shape != table.weight.shape or head.weight.shape[1] != width or not _reads_hidden(model, head):
+    if table.weight.data_ptr() != written.weight.data_ptr() or head.weight.shape != table.weight.shape:
+        return None
+    if head.weight.shape[1] != width or not _reads_hidden(network, last, head):
         return None
     return head.weight.T.float() @ table.weight.float()
 
 
-def _reads_hidden(model: AttentionModel, head: nn.Module) -> bool:
-    """Whether the head is given exactly what the base model gives."""
+def _reads_hidden(network: Any, last: nn.Module, head: nn.Module) -> bool:
+    """Whether the head is given exactly what `last` gives, or all of it times one positive number (T5)."""
     given: list[Tensor] = []
     hidden: list[Tensor] = []
-    tokens = torch.tensor([[0, 1]], device=model.device)
+    tokens = torch.tensor([[0, 1]], device=next(network.parameters()).device)
     with ExitStack() as stack:
         stack.callback(head.register_forward_hook(lambda _module, args, _out: given.append(args[0])).remove)
-        stack.callback(model.base.register_forward_hook(lambda _module, _args, out: hidden.append(out[0])).remove)
-        model.network(input_ids=tokens, attention_mask=torch.ones_like(tokens))
-    return len(given) == 1 and given[0].shape == hidden[0].shape and torch.equal(given[0], hidden[0])
-
-
-def _padding(model: Any) -> set[int | None]:
-    return {model.pad_token, model.network.config.pad_token_id}
+        stack.callback(last.register_forward_hook(lambda _module, _args, out: hidden.append(out[0])).remove)
+        network(**inputs_of_tokens(network.config, tokens))
+    if len(given) != 1 or given[0].shape != hidden[0].shape:
+        return False
+    factor = given[0].norm() / hidden[0].norm()
+    return torch.equal(given[0], hidden[0]) or torch.allclose(given[0], hidden[0] * factor, rtol=1e-3, atol=1e-6)

@@ -133,6 +133,22 @@ def _blocks(base: nn.Module, attentions: Sequence[nn.Module]) -> list[nn.Module 
     return [None] * len(attentions)
 
 
+def see_each(
+    base: nn.Module, layers: Sequence[Layer], inputs: dict[str, Any], see: Callable[[Layer, Ingredients], Tensor]
+) -> None:
+    """One forward pass; `see` is shown what each layer attends with, and gives its z. `layers` are all there are."""
+    order = iter(layers)
+
+    def watch(_module: nn.Module, at: Ingredients) -> Tensor:
+        return see(next(order), at)
+
+    with ExitStack() as stack:
+        # a module that stands for several layers is watched once
+        for module in {id(layer.attention): layer.attention for layer in layers}.values():
+            stack.enter_context(watching(module, watch))
+        base(**inputs)
+
+
 @contextmanager
 def computing(module: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
     """While it is open, the module computes `forward` instead of its own."""

@@ -12,14 +12,24 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from interp.errors import ModelError, closest
+from interp.models.interface import Ingredients
 from interp.models.layers import SITE_ORDER, computing
 from interp.models.targets import Ends, target_encodings, write_greedily
 from interp.models.text import check_offsets, decoded, encodings, visible_keys
 from interp.models.torch_attention import as_it_came, ingredients, slow_path, what_is_projected
+from interp.models.torch_slices import proven_slices
+from interp.models.vocabulary import Vocabulary
+from interp.models.weights import LayerSlices, See
 from interp.types import Batch, Encoding, Head, HeadOutput, Output, Place, Site, Tap, Unhooked
 
 Call = Callable[[Any, Batch], Output]
 """How a module is called with a batch, and what of its answer are hidden states and logits."""
+
+Attended = tuple[HeadOutput, Tensor | None]
+"""What the heads of a layer write, and their weights where these are not the layer's own pattern."""
+
+Attend = Callable[[Site, int, Ingredients], Attended]
+"""How one layer attends."""
 
 
 class Layer(NamedTuple):
@@ -62,6 +72,7 @@ class MultiheadModel:
         self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         self.mask_token: int | None = tokenizer.mask_token_id
         self.unknown_token: int | None = tokenizer.unk_token_id
+        self._vocabulary = Vocabulary(tokenizer, name)
         self.device = next(network.parameters()).device
         self.provenance = {"backend": "multihead", **provenance}
         self._call_network = call
@@ -69,6 +80,10 @@ class MultiheadModel:
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Raw texts as the tokenizer cuts them, truncated to `positions`."""
         return encodings(self.tokenizer, texts, self.positions)
+
+    def draw(self, symbols: Sequence[Int[np.ndarray, " token"]], seeds: Sequence[int]) -> list[Encoding]:
+        """Another random token of the vocabulary for every number of a document, truncated to `positions`."""
+        return self._vocabulary.draw(symbols, seeds, self.positions)
 
     def encode_targets(self, texts: Sequence[str]) -> list[Encoding]:
         """What the decoder reads: the tokenizer's bos token, the text, and its eos token."""
@@ -87,14 +102,19 @@ class MultiheadModel:
     @torch.inference_mode()
     def run(self, batch: Batch, *, pattern: Tap | None = None, z: Tap | None = None, logits: bool = True) -> Output:
         """One forward pass; `logits` asks for those that the module gives, if it has a trained language head."""
-        seen: list[str] = []
-        with ExitStack() as stack:
-            stack.enter_context(slow_path())
-            for layer in self.layers:
-                attend = partial(self._attend, layer, batch, pattern, z, seen)
-                stack.enter_context(computing(layer.attention, attend))
-            output = self._call(batch)
-        self._check_seen(seen)
+
+        def attend(site: Site, layer: int, at: Ingredients) -> Attended:
+            attended = at.pattern()
+            if pattern is not None:
+                tokens = batch.asked(site).tokens.shape[1]
+                replacement = pattern(site, layer, attended[..., :tokens])
+                if replacement is not None:
+                    attended = with_sinks(replacement, attended[..., tokens:])
+            written = at.write(attended)
+            replacement = z(site, layer, written) if z is not None else None
+            return (written if replacement is None else replacement), attended
+
+        output = self._watched(batch, attend)
         return Output(output.hidden, output.logits if logits and self.has_language_head else None)
 
     @torch.no_grad()
@@ -106,6 +126,25 @@ class MultiheadModel:
             raise ModelError(f"{self.name!r} has no layer {layer} of {site!r} attention. Its sites: {sites}.")
         weight = found.attention.out_proj.weight.T.unflatten(0, (found.attention.num_heads, -1))
         return torch.einsum("bqhd,hdm->bqhm", z, weight)
+
+    # Its heads laid open
+
+    def slices(self) -> dict[Place, LayerSlices]:
+        """Each head's own W_Q, W_K, W_V and W_O, layer by layer, once they are seen to do what torch does."""
+        return {(layer.site, layer.number): proven_slices(layer.attention, layer.name) for layer in self.layers}
+
+    @torch.inference_mode()
+    def see_layers(self, batch: Batch, see: See) -> None:
+        """One forward pass; `see` is shown what each layer attends with, keys that are no token last, and gives z."""
+        self._watched(batch, lambda site, layer, at: (see(site, layer, at), None))
+
+    def absolute_positions(self, site: Site, length: int) -> None:  # noqa: ARG002 - the seam's shape
+        """None: what a module of one's own does with positions is not known."""
+        return
+
+    def vocabulary_map(self, site: Site) -> None:  # noqa: ARG002 - the seam's shape
+        """None: which of a module's parts are its embeddings and its language head is not known."""
+        return
 
     # What the network does by itself
 
@@ -169,6 +208,17 @@ class MultiheadModel:
             )
         return output
 
+    def _watched(self, batch: Batch, attend: Attend) -> Output:
+        """One forward pass in which the layers attend as `attend` says."""
+        seen: list[str] = []
+        with ExitStack() as stack:
+            stack.enter_context(slow_path())
+            for layer in self.layers:
+                stack.enter_context(computing(layer.attention, partial(self._attend, layer, batch, attend, seen)))
+            output = self._call(batch)
+        self._check_seen(seen)
+        return output
+
     def _ends(self) -> Ends:
         start = self.tokenizer.bos_token_id
         if start is None:
@@ -181,8 +231,7 @@ class MultiheadModel:
         self,
         layer: Layer,
         batch: Batch,
-        pattern: Tap | None,
-        z: Tap | None,
+        attend: Attend,
         seen: list[str],
         query: Tensor,
         key: Tensor,
@@ -198,18 +247,13 @@ class MultiheadModel:
         seen.append(layer.name)
         at, sinks = ingredients(attention, query, key, value, key_padding_mask, attn_mask)
         self._check_shape(layer, batch, at.query, at.key, sinks)
-        attended = at.pattern()
-        if pattern is not None:
-            tokens = attended.shape[-1] - sinks
-            replacement = pattern(layer.site, layer.number, attended[..., :tokens])
-            if replacement is not None:
-                attended = with_sinks(replacement, attended[..., tokens:])
-        written = at.write(attended)
-        replacement = z(layer.site, layer.number, written) if z is not None else None
-        written = (written if replacement is None else replacement).flatten(-2)
-        output = nn.functional.linear(written, attention.out_proj.weight, attention.out_proj.bias)
-        weights = (attended.mean(1) if average_attn_weights else attended) if need_weights else None
-        return output if attention.batch_first else output.transpose(0, 1), weights
+        written, attended = attend(layer.site, layer.number, at)
+        output = nn.functional.linear(written.flatten(-2), attention.out_proj.weight, attention.out_proj.bias)
+        output = output if attention.batch_first else output.transpose(0, 1)
+        if not need_weights:
+            return output, None
+        attended = at.pattern() if attended is None else attended
+        return output, attended.mean(1) if average_attn_weights else attended
 
     def _check_shape(self, layer: Layer, batch: Batch, query: Tensor, key: Tensor, sinks: int) -> None:
         asking, asked = batch.asking(layer.site).tokens.shape, batch.asked(layer.site).tokens.shape

@@ -318,7 +318,10 @@ def order_changes_nothing(evidence: Evidence) -> Check:
 
 def tokens_are_the_text(evidence: Evidence) -> Check:
     """Tokens decode back to the text that they were made of."""
-    model, texts = evidence.model, [document.text for document in evidence.encoded.corpus]
+    model, documents = evidence.model, evidence.encoded.corpus.documents
+    if all(document.symbols is not None for document in documents):
+        return Check("tokens_are_the_text", None, 0.0, "the documents are drawn tokens, which were never a text")
+    texts = [document.text for document in documents]
     decode, unknown = (model.decode, model.unknown_token) if isinstance(model, Provable) else (_cannot_say, None)
     lost = first_loss(texts, evidence.encoded.encodings, decode, unknown)
     return Check("tokens_are_the_text", float(lost is not None), 0.0, f"tokens are not the text: {lost}")

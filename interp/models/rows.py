@@ -37,9 +37,10 @@ def some_rows(
         "masked": None if batch.masked is None else kept(batch.masked, -1),
         "alternative": None if batch.alternative is None else batch.alternative[index],
         "antecedent": batch.antecedent[:0],
+        "antecedent_kind": batch.antecedent_kind[:0],
         "target": None if batch.target is None else some_rows(batch.target, rows, pad_token, cut),
         "alignment": None if batch.alignment is None else batch.alignment[:0],
     }
-    for name in ("document", "block", "governor", "relation", "tag", "nearest_mention"):
+    for name in ("document", "block", "governor", "relation", "tag", "nearest_mention", "nearest_agreeing", "mention"):
         chosen[name] = getattr(batch, name)[index]
     return replace(batch, **chosen)

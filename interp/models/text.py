@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
@@ -119,3 +120,11 @@ def inputs_of(batch: Batch, *, causal: bool) -> dict[str, Any]:
             "decoder_attention_mask": batch.target.mask.long(),
         }
     return inputs | {"use_cache": False} if causal else inputs
+
+
+def inputs_of_tokens(config: Any, tokens: Int[Tensor, "batch pos"]) -> dict[str, Any]:
+    """The same for tokens without a text, none of them padding; an encoder-decoder reads and writes the same ones."""
+    inputs: dict[str, Any] = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+    if config.is_encoder_decoder:
+        inputs |= {"decoder_input_ids": tokens, "decoder_attention_mask": torch.ones_like(tokens)}
+    return inputs | {"use_cache": False} if config.is_encoder_decoder or is_causal(config) else inputs

@@ -13,6 +13,7 @@ from interp.plots.comparisons import best_heads as best_heads
 from interp.plots.comparisons import role_against_effect as role_against_effect
 from interp.plots.curves import joint_effects as joint_effects
 from interp.plots.curves import pruning_curve as pruning_curve
+from interp.plots.kernels import kernel_map as kernel_map
 from interp.plots.maps import anatomy_maps as anatomy_maps
 from interp.plots.maps import effect_map as effect_map
 from interp.plots.maps import role_maps as role_maps
@@ -22,3 +23,4 @@ from interp.plots.sentence import candidate_bars as candidate_bars
 from interp.plots.stability import matching as matching
 from interp.plots.stability import reliability as reliability
 from interp.plots.stability import sensitivity as sensitivity
+from interp.plots.variants import score_variants as score_variants

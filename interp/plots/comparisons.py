@@ -96,7 +96,11 @@ def best_heads(scores: pd.DataFrame) -> Figure:
 
 def _spell_out(role: str) -> str:
     role = role.replace(".to_governor", " → governor").replace(".to_dependent", " → dependents")
-    return role.replace("coref.antecedent", "mention → antecedents")
+    family, _, kind = role.partition(".")
+    if family != "coref":
+        return role
+    kinds = {"antecedent": "mention → antecedents", "choice": "pronoun → one of the names"}
+    return kinds.get(kind, f"{kind} → antecedents")
 
 
 def _columns_beside(axes: Axes, columns: dict[str, list[str]], testable: np.ndarray) -> None:
@@ -203,6 +207,10 @@ PLACES = {
     "self": "the token itself",
     "first": "the first token",
     "separator": "later special tokens",
+    "diagonal": "the source token on the diagonal",
+    "source_first": "the first token of the source",
+    "source_end": "the end of the source",
+    "aligned": "the words it is aligned with",
 }
 """The columns of `anatomy` that have a twin `…_by_norm`, spelled out."""
 
@@ -213,7 +221,7 @@ def attention_by_norm(anatomy: pd.DataFrame) -> Figure:
 
     One panel per place; on the dashed line weighting changes nothing, below it the head looks at vectors that are
     small. The six heads that change most are named, where there is room. `anatomy` needs: site layer head previous
-    self first separator, each of the last four with its twin `…_by_norm`.
+    self first separator diagonal source_first source_end aligned, each of the last eight with its twin `…_by_norm`.
     """
     check_table(anatomy, "anatomy", [*HEAD, *PLACES, *(f"{place}_by_norm" for place in PLACES)])
     places = [place for place in PLACES if anatomy[place].notna().any()]
@@ -236,7 +244,9 @@ def attention_by_norm(anatomy: pd.DataFrame) -> Figure:
         )
     ticks = {"shrink": 0.4, "aspect": 20, "ticks": MaxNLocator(integer=True, nbins=6)}
     add_colour_bar(figure, drawn, norm, SEQUENTIAL, "layer", **ticks)
-    add_note(figure, ["Means over the tokens that can see such a place; special tokens are looked at, never asked."])
+    add_note(
+        figure, ["Means over the tokens (aligned: words) that can see such a place; special tokens are never asked."]
+    )
     figure.lay_out()
     for axes, place in zip(drawn, places, strict=True):
         apart = (anatomy[place] - anatomy[f"{place}_by_norm"]).abs()

@@ -160,8 +160,8 @@ PARTS = {
 """The columns of `anatomy` that are mapped, and their titles."""
 
 OF_SPACE = {
-    "residual": "eigenvalues of W_V W_O, raw weights",
-    "vocabulary": "eigenvalues of W_E W_V W_O W_U, raw weights",
+    "residual": "eigenvalues of W_V W_O",
+    "vocabulary": "eigenvalues of W_E W_V W_O W_U",
 }
 
 
@@ -170,8 +170,8 @@ def anatomy_maps(anatomy: pd.DataFrame) -> Figure:
     """What each head is made of and what it carries: one map per number and site, each with its own colours.
 
     Share and copying diverge around 0, where a head writes against its layer or suppresses what it looks at. By
-    position alone: the largest weight on a place −3 … +3, which is written into the cell where there is room; not drawn
-    for a model without learned absolute positions. `anatomy` needs: site layer head share written copying
+    position alone: the largest weight on a place −3 … +3, which is written into the cell where there is room. A number
+    that no head of a site has is not drawn there. `anatomy` needs: site layer head share written copying
     copying_space qk_rank ov_rank position_offset position_mass.
     """
     check_table(anatomy, "anatomy", [*HEAD, *PARTS, "copying_space", "position_offset"])
@@ -190,23 +190,36 @@ def anatomy_maps(anatomy: pd.DataFrame) -> Figure:
     for axes, (part, site) in zip(drawn, names, strict=True):
         values = floats(anatomy[part])
         here = anatomy[anatomy["site"] == site]
+        if here[part].isna().all():
+            axes.set_axis_off()
+            continue
         norm, colours = _part_scale(part, values)
         _heat_map(axes, _grid(here, floats(here[part]), shapes[site]), norm, colours, FULL_WIDTH / across - 0.4)
-        axes.set_title(PARTS[part] if len(sites) == 1 else f"{PARTS[part]}, {site}", fontsize=7)
+        axes.set_title(PARTS[part] if sites == ["self"] else f"{PARTS[part]}, {site}", fontsize=7)
         below = {"location": "bottom", "shrink": 0.8, "aspect": 25, "pad": 0.03}
         add_colour_bar(figure, [axes], norm, colours, "", **below)
     _label_outer(drawn, across)
 
-    notes = [f"Copying: {OF_SPACE.get(space, space)}." for space in dict.fromkeys(anatomy["copying_space"])]
-    notes += ["Grey: no number."] if anatomy[parts].isna().any(axis=None) else []
+    notes = _spaces(anatomy)
+    some = [here[part].notna() for part in parts for _, here in anatomy.groupby("site")]
+    notes += ["Grey: no number."] if any(there.any() and not there.all() for there in some) else []
     if "position_mass" in parts:
         notes += ["By position alone: the largest weight on a place from −3 to +3, written in where it is .10 or more."]
     add_note(figure, notes)
     figure.lay_out()
     for axes, (part, site) in zip(drawn, names, strict=True):
-        if part == "position_mass":
+        if part == "position_mass" and axes.axison:
             _write_offsets(axes, anatomy[anatomy["site"] == site], shapes[site])
     return figure
+
+
+def _spaces(anatomy: pd.DataFrame) -> list[str]:
+    """What copying is the copying of, and at which sites where that differs."""
+    sites = anatomy[anatomy["copying"].notna()].groupby("copying_space", sort=False)["site"].unique()
+    if len(sites) == 1:
+        return [f"Copying: {OF_SPACE.get(str(sites.index[0]), sites.index[0])}, raw weights."]
+    said = [f"{OF_SPACE.get(str(space), space)} ({', '.join(at)})" for space, at in sites.items()]
+    return [f"Copying: {'; '.join(said)}; raw weights."] if said else []
 
 
 def _part_scale(part: str, values: np.ndarray) -> tuple[Normalize, Colormap]:
@@ -266,10 +279,12 @@ def _heat_map(axes: Axes, values: np.ndarray, norm: Normalize, colours: Colormap
 
 
 def _label_outer(drawn: list[Axes], across: int) -> None:
-    """`layer` and `head` once a row and once a column."""
+    """`layer` and `head` once a row and once a column, on panels that are drawn."""
     for number, axes in enumerate(drawn):
-        axes.set_ylabel("layer" if number % across == 0 else "")
-        axes.set_xlabel("head" if number + across >= len(drawn) else "")
+        is_left = number % across == 0 or not drawn[number - 1].axison
+        is_lowest = number + across >= len(drawn) or not drawn[number + across].axison
+        axes.set_ylabel("layer" if is_left else "")
+        axes.set_xlabel("head" if is_lowest else "")
 
 
 def _step(count: int, points: float) -> int:
@@ -316,10 +331,12 @@ def _label(axes: Axes, assigned: pd.DataFrame, shape: tuple[int, int]) -> bool:
 
 
 def _short(role: str) -> tuple[str, str]:
-    """`obj.to_governor` → (obj, →gov), `offset-1` → (−1, ), `coref.antecedent` → (coref, )."""
+    """`obj.to_governor` → (obj, →gov), `coref.antecedent` → (coref, ) and `coref.proper` → (proper, )."""
     name, _, way = role.partition(".")
     if way in ("to_governor", "to_dependent"):
         return name, "→gov" if way == "to_governor" else "→dep"
+    if name == "coref" and way != "antecedent":
+        return way, ""
     for beginning, short in (("offset", ""), ("diagonal", "diag"), ("source-", "")):
         if name.startswith(beginning):
             return short + name.removeprefix(beginning).replace("-", "−"), ""

@@ -12,9 +12,13 @@ WORD_GUESSES = (*(f"offset{sign * by:+d}" for by in range(1, 11) for sign in (-1
 CROSS_GUESSES = ("diagonal", "diagonal-1", "diagonal+1", "diagonal-2", "diagonal+2", "first", "last", "most_tokens")
 """Across two texts: the word as far into the one as the query is into the other, its neighbours, and the ends."""
 
+CHOICE_GUESSES = ("nearest_other", "left_other", "right_other", "first_other", "uniform")
+"""Of the mentions that a pronoun may choose from: the nearest, on either side or on one, the first, and any alike."""
+
 ALL_GUESSES = (
     *WORD_GUESSES,
     "nearest_mention",
+    *CHOICE_GUESSES[:-1],
     *(name for name in CROSS_GUESSES if name not in WORD_GUESSES),
     "uniform",
 )
@@ -46,11 +50,34 @@ def credit(
         return (key == 0).cpu().double()
     if guess == "nearest_mention":
         return (batch.nearest_mention[row, query] == key).cpu().double()
+    if guess in CHOICE_GUESSES:
+        return _of_mentions(guess, batch, pair, candidates)
     owned = torch.where(candidates, tokens_of_word[:, None, :], -1)
     most = owned.amax(-1, keepdim=True)
     shared = ((owned == most) & candidates).sum(-1)
     is_one = tokens_of_word[row, key] == most[row, query, 0]
     return is_one.cpu().double() / shared[row, query].cpu()
+
+
+def _of_mentions(
+    guess: str, batch: Batch, pair: Int[Tensor, "pair 3"], candidates: Bool[Tensor, "batch query key"]
+) -> Float[Tensor, " pair"]:
+    """What is guessed of mentions: the one with the fewest words between, on the side in question, or the first."""
+    start, end = batch.mention[:, :, 0], batch.mention[:, :, 1]
+    to_left, to_right = start[:, :, None] - end[:, None, :], start[:, None, :] - end[:, :, None]
+    far = {
+        "nearest_other": torch.maximum(to_left, to_right),
+        "left_other": to_left,
+        "right_other": to_right,
+        "first_other": start[:, None, :].expand_as(to_left),
+    }[guess]
+    none = torch.iinfo(far.dtype).max
+    far = torch.where(candidates & (far >= 0), far, none)
+    row, query, key = pair.unbind(1)
+    nearest = far.amin(-1)[row, query]
+    is_one = (far[row, query, key] == nearest) & (nearest < none)
+    shared = (far == far.amin(-1, keepdim=True)).sum(-1)[row, query]
+    return is_one.cpu().double() / shared.cpu()
 
 
 def diagonal(

@@ -1,5 +1,6 @@
 """Intervals from resampled blocks of documents, widened where few blocks or very uneven ones carry the sum."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -22,11 +23,26 @@ def bootstrap_interval(
     with the effective number of blocks G = (Σn)²/Σn². NaN where fewer than `min_blocks` blocks are not empty.
     """
     filled = n > 0
-    weights, effective = n[filled], effective_blocks(n)
+
+    def means(counts: Float[np.ndarray, "block resample"]) -> Float[np.ndarray, "test resample"]:
+        return (D[:, filled] @ counts) / (n[filled] @ counts)
+
+    return bootstrap_interval_of(means, n, tests=len(D), seed=seed, min_blocks=min_blocks)
+
+
+def bootstrap_interval_of(
+    statistic: Callable[[Float[np.ndarray, "block resample"]], Float[np.ndarray, "test resample"]],
+    n: Int[np.ndarray, " block"],
+    *,
+    tests: int,
+    seed: int,
+    min_blocks: int = 12,
+) -> tuple[Float[np.ndarray, " test"], Float[np.ndarray, " test"]]:
+    """The same for any statistic, given how often each non-empty block (n > 0) stands in each resample."""
+    weights, effective = n[n > 0], effective_blocks(n)
     if len(weights) < min_blocks or effective <= 1:
-        return np.full(len(D), np.nan), np.full(len(D), np.nan)
-    counts = _resample_counts(seed, len(weights)).astype(np.float64)
-    resampled = (D[:, filled] @ counts) / (weights @ counts)
+        return np.full(tests, np.nan), np.full(tests, np.nan)
+    resampled = statistic(_resample_counts(seed, len(weights)).astype(np.float64))
     tail = norm.cdf(-np.sqrt(effective / (effective - 1)) * t.ppf(0.975, effective - 1))
     low, high = np.quantile(resampled, [tail, 1 - tail], axis=1, overwrite_input=True)
     return low, high

@@ -21,12 +21,15 @@ def matched_similarity(similarity: Float[np.ndarray, "head other"]) -> float:
 def profile_similarity(
     one: Float[np.ndarray, "head role"], other: Float[np.ndarray, "other role"]
 ) -> Float[np.ndarray, "head other"]:
-    """The cosine between role profiles, of whose roles the mean over all heads of both models is taken away.
+    """The cosine between role profiles, after each role's mean over the heads of the own model is taken away.
 
-    So what all heads have in common counts for nothing; 0 where a head is just the mean.
+    So what all heads of a model have in common counts for nothing; 0 where a head is just the mean.
     """
-    mean = np.concatenate([one, other]).mean(axis=0)
-    return _unit(one - mean) @ _unit(other - mean).T
+    return _centred(one) @ _centred(other).T
+
+
+def _centred(rows: Float[np.ndarray, "head role"]) -> Float[np.ndarray, "head role"]:
+    return _unit(rows - rows.mean(axis=0))
 
 
 def _unit(rows: Float[np.ndarray, "head role"]) -> Float[np.ndarray, "head role"]:
@@ -41,8 +44,7 @@ def permuted(
 
     Labels are dealt after the mean is taken away, so that every head keeps the size of its profile.
     """
-    mean, random = np.concatenate([one, other]).mean(axis=0), np.random.default_rng(seed)
-    mine, theirs = _unit(one - mean), _unit(other - mean)
+    mine, theirs, random = _centred(one), _centred(other), np.random.default_rng(seed)
     return np.array([matched_similarity(mine @ random.permuted(theirs, axis=1).T) for _ in range(repeats)])
 
 

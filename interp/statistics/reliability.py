@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from interp.statistics.scores import best_guesses, lift, split_blocks
+from interp.statistics.scores import best_guesses, is_testable, lift, split_blocks
 from interp.sums import RoleSums
 
 RESAMPLES = 1_999
@@ -68,12 +68,16 @@ def _ends(values: Float[np.ndarray, " sample"]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def profiles(sums: RoleSums, blocks: Int[np.ndarray, " some"]) -> pd.DataFrame:
-    """Role profiles: a row per head (its place in `sums.heads`), a column per role, the lift on these blocks.
+def profiles(
+    sums: RoleSums, blocks: Int[np.ndarray, " some"], *, min_queries: int = 50, min_blocks: int = 12
+) -> pd.DataFrame:
+    """Role profiles: a row per head (its place in `sums.heads`), a column per testable role, the lift on these blocks.
 
-    Roles without a scored query, or that heads of other sights are asked, are left out.
+    Roles that only some of the heads are asked are left out: a profile has no gaps.
     """
-    guess = best_guesses(sums, split_blocks(sums.n.shape[1])["select"])
-    values = np.where(sums.is_asked, lift(sums, guess, blocks), np.nan)
-    table = pd.DataFrame(values.T, columns=[role.name for role in sums.roles])
-    return table.loc[:, table.notna().all()]
+    halves = split_blocks(sums.n.shape[1])
+    guess = best_guesses(sums, halves["select"])
+    testable = is_testable(sums, halves["select"], halves["confirm"], min_queries=min_queries, min_blocks=min_blocks)
+    kept = testable & sums.is_asked.all(axis=1)
+    names = [role.name for role, keep in zip(sums.roles, kept, strict=True) if keep]
+    return pd.DataFrame(lift(sums, guess, blocks)[kept].T, columns=names)

@@ -1,0 +1,92 @@
+"""What is a head's attention like, whatever it looks at? Its spread, its reach, its rest, and its local kernel."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.wording import interval, name_of
+from interp import plots
+from interp.analysis import label
+from interp.corpora.batching import batches, encode, read_batches
+from interp.plots.style import head_name
+from interp.progress import Progress, silent
+from interp.results import Findings
+from interp.shapes import definitions as of
+from interp.shapes.kernel import KernelTally
+from interp.shapes.spread import FirstTokenTally, ShapeTally
+from interp.shapes.variability import FIRST, MeanPattern, VariabilityTally
+from interp.sights import sights_of
+from interp.statistics import kernel_numbers, kernel_table, number_table
+from interp.tallies import stream
+from interp.types import Corpus, HeadModel
+
+
+def run(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    reach: int = 10,
+    min_blocks: int = 12,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Findings:
+    """Two passes over the corpus: the second for how far attention lies from its mean."""
+    encoded = encode(model, corpus)
+    groups = batches(encoded, model)
+    spread, first, mean = ShapeTally(model.heads), FirstTokenTally(model.heads), MeanPattern(model.heads)
+    kernel = KernelTally(model.heads, sights_of(model), reach)
+    stream(model, read_batches(progress(groups, "shapes")), spread, first, mean, kernel)
+    variability = VariabilityTally(mean)
+    stream(model, read_batches(progress(groups, "variability")), variability)
+
+    settings = {"seed": seed, "min_blocks": min_blocks}
+    numbers = [number_table(tally.sums(), **settings) for tally in (spread, first, variability)]
+    ids = (of.MASS.id, of.EXPLAINED.id, of.WIDTH.id, of.PEAK.id)
+    shape = pd.concat([*numbers, kernel_numbers(kernel.sums(), *ids, **settings)], ignore_index=True)
+    tables = {"shape": shape, "kernel": kernel_table(kernel.sums(), of.OFFSET.id, **settings)}
+    short = sum(len(encoding.tokens) < FIRST for encoding in encoded.encodings)
+    skipped = {**encoded.skipped, f"documents_too_short_for_variability_(fewer_than_{FIRST}_tokens)": short}
+    labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
+    return Findings(labelled, skipped, (*encoded.notes, *_what_is_missing(model, shape)))
+
+
+def _what_is_missing(model: HeadModel, shape: pd.DataFrame) -> tuple[str, ...]:
+    lines = []
+    if any(head.site == "cross" for head in model.heads):
+        lines.append("Cross-attention has no kernel: its queries and keys are places of two texts.")
+    if shape.loc[shape.definition == of.ENTROPY.id, "ci_low"].isna().all():
+        lines.append("Too few blocks of source documents for intervals. More source documents do it.")
+    return tuple(lines)
+
+
+def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """The kernels of all heads."""
+    return {"kernels": plots.kernel_map(tables["kernel"], tables["shape"])}
+
+
+def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """For every number the mean over heads and the heads at both ends; the heads most like a convolution."""
+    shape = tables["shape"]
+    lines = ["Over heads: mean, and the heads at both ends."]
+    for definition, every in shape.groupby("definition", sort=False):
+        if definition in (of.WIDTH.id, of.PEAK.id):
+            continue
+        low, *_, high = [*every.sort_values("value", kind="stable").itertuples()] * 2
+        lines.append(f"    {definition:<32} {every.value.mean():6.2f}   lowest {_said(low)}   highest {_said(high)}")
+    wide = shape.pivot_table(index=["site", "layer", "head"], columns="definition", values="value").reset_index()
+    near = wide[wide[of.EXPLAINED.id].notna()].sort_values(of.EXPLAINED.id, ascending=False, kind="stable").head(5)
+    if len(near):
+        lines.append("Most like a convolution (variance that offset alone explains; peak; offsets that hold half):")
+    for row in near.to_dict("records"):
+        explained, peak, width, mass = (row[card.id] for card in (of.EXPLAINED, of.PEAK, of.WIDTH, of.MASS))
+        head = head_name(row["site"], row["layer"], row["head"])
+        lines.append(
+            f"    head {head:<6} {explained:.2f}   at {peak:+.0f}   {width:.0f}   window holds {mass:.2f} of attention"
+        )
+    return lines
+
+
+def _said(row: Any) -> str:
+    return f"{name_of(row)} {row.value:.2f}{interval(row.ci_low, row.ci_high)}"

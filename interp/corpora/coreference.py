@@ -1,0 +1,88 @@
+"""Corpora with coreference, whatever their format: `corpus=coreference corpus.format=…`."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from interp.corpora.gap import gap_documents
+from interp.corpora.text import check_limit, digest, existing_file, limit_notes, stem
+from interp.corpora.windows import column_documents
+from interp.corpora.winobias import winobias_documents
+from interp.corpora.winogender import winogender_documents
+from interp.errors import CorpusError, InterpError, closest
+from interp.types import Corpus, Document
+
+UNITS = ("document", "sentence")
+"""What one document is: whole, or in windows where it is longer than those; or each of its sentences."""
+
+COLUMNS = ("conll2012", "litbank")
+"""The formats whose documents have several sentences. LitBank has the columns of CoNLL-2012, without tags."""
+
+SCHEMATA: dict[str, Callable[[Sequence[Path], Counter[str]], Iterator[Document]]] = {
+    "gap": gap_documents,
+    "winobias": winobias_documents,
+    "winogender": winogender_documents,
+}
+"""The formats whose documents are one question each: what reads their files and counts what there is to say."""
+
+FORMATS = (*COLUMNS, *SCHEMATA)
+
+FILES = {"gap": "gap-*.tsv", "winobias": "*stereotype*", "winogender": "all_sentences.tsv"}
+"""Which files of a folder are read; of another format, every one."""
+
+
+def read_coreference(
+    path: str | Path,
+    format: str,  # noqa: A002 - the setting's name
+    *,
+    unit: str = "document",
+    window: int | None = 100,
+    limit: int | None = None,
+) -> Corpus:
+    """A file, `.gz` too, or a folder of files in the order of their names, with the mentions of each document.
+
+    Of a document in columns that has more than `window` words, each run of whole sentences of at most so many is one
+    document (None: it is never cut); mentions whose antecedents are all in other windows are counted. Stops after
+    `limit` documents. Mentions have their kind, gender and number as far as these are known
+    (`interp.corpora.pronouns`); those of an entity that is mentioned once are kept.
+
+    Raises CorpusError, with file and line, where what is read is not of that format; InterpError for an unknown format
+    or unit and for a window or a limit below 1.
+    """
+    if format not in FORMATS:
+        raise InterpError(f"corpus.format={format} is not known. {closest(format, FORMATS)} Set corpus.format to one.")
+    if unit not in UNITS:
+        raise InterpError(f"corpus.unit={unit} is not known. {closest(unit, UNITS)} Set corpus.unit to one of them.")
+    if window is not None and window < 1:
+        raise InterpError(f"corpus.window={window} holds no word. Allowed: 1 or more, or null: no document is cut.")
+    check_limit(limit)
+    path = Path(path)
+    files = input_files(path, FILES.get(format, "*"))
+    said = Counter[str]()
+    read = SCHEMATA.get(format) or partial(column_documents, unit=unit, window=window)
+    documents = tuple(islice(read(files, said), limit))
+    if not documents:
+        raise CorpusError(path, None, f"it holds no document of the format {format}. Give a file that has one or more.")
+    hashes = [digest(file) for file in files]
+    whole = hashes[0] if len(files) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest()
+    name = path.resolve().name if path.is_dir() else stem(path)
+    notes = tuple(f"{what}: {count}" for what, count in said.items() if count)
+    return Corpus(name, documents, whole, notes=(*limit_notes(path, limit, len(documents)), *notes))
+
+
+def input_files(path: Path, pattern: str) -> list[Path]:
+    """The file, or the files of the folder whose names are of this pattern, sorted by name.
+
+    Raises CorpusError where there is none.
+    """
+    if not path.is_dir():
+        return [existing_file(path)]
+    hidden_aside = (entry for entry in path.glob(pattern) if entry.is_file() and not entry.name.startswith("."))
+    files = sorted(hidden_aside, key=lambda entry: entry.name)
+    if not files:
+        problem = f"this folder holds no file that is read here; allowed are names like {pattern}. Give a file, or the"
+        raise CorpusError(path, None, f"{problem} folder that holds them.")
+    return files

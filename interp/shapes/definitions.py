@@ -1,0 +1,83 @@
+"""The cards of all broad descriptions of heads."""
+
+from interp.roles.definition import Definition
+
+_QUERIES = "special tokens and padding as queries"
+
+
+def _card(name: str, statistic: str, formula: str, exclusions: str, source: str) -> Definition:
+    return Definition(name, "every head", "shape", "token", statistic, formula, exclusions, "none", source)
+
+
+ENTROPY = _card(
+    "shape/entropy@1",
+    "nats",
+    "mean over queries q of −Σ_k A[q, k] ln A[q, k], over all keys",
+    _QUERIES,
+    "Clark et al. 2019, section 3.3 (without their smoothing)",
+)
+DISTANCE = _card(
+    "shape/mean-distance@1",
+    "tokens",
+    "mean over queries q of Σ_k A[q, k] |q − k|",
+    _QUERIES,
+    "Vig & Belinkov 2019, section 4.4, where k ≤ q",
+)
+NULL = _card(
+    "shape/null@1",
+    "share of attention",
+    "mean over queries q of A[q, 0]",
+    f"{_QUERIES}, and the first token as its own query",
+    "Vig & Belinkov 2019, section 4.2: null attention; on a special first token, BOS attention",
+)
+ENTROPY_WITHOUT_FIRST = _card(
+    "shape/entropy-without-first@1",
+    "nats",
+    "mean over queries q of −Σ_k a_k ln a_k with a_k = A[q, k] / (1 − A[q, 0]) over k > 0",
+    f"{_QUERIES}, the first token as query, and queries with more than .90 of their attention on it",
+    "Vig & Belinkov 2019, section 4.4",
+)
+VARIABILITY = _card(
+    "shape/variability@1",
+    "share of attention",
+    "Σ_x Σ_ij |A_x[i, j] − mean over x of A_x[i, j]| / (2 · 10 · number of documents x), i and j < 10",
+    "documents of fewer than 10 tokens, special ones included; all tokens but the first 10",
+    "Vig & Belinkov 2019, section 4.2; the denominator counts rows, which in causal models is their 2 Σ A",
+)
+_WINDOW = f"{_QUERIES}; keys that the query cannot see, and those further away than the window"
+
+OFFSET = _card(
+    "kernel/offset@1",
+    "share of attention",
+    "mean of A[q, q + o] over the queries q that can see such a key",
+    f"{_WINDOW}; cross-attention, whose queries and keys are of two texts",
+    "the local kernel: a head that were a convolution would be its kernel",
+)
+MASS = _card(
+    "kernel/mass@1",
+    "share of attention",
+    "mean over queries q of Σ A[q, q + o] over the offsets o of the window",
+    _WINDOW,
+    "how much of a head its kernel can be",
+)
+EXPLAINED = _card(
+    "kernel/explained@1",
+    "share of variance",
+    "1 − Σ (A[q, q + o] − kernel(o))² / Σ (A[q, q + o] − mean)² over all pairs in the window",
+    f"{_WINDOW}; heads whose attention does not vary at all",
+    "how like a convolution a head is: 1 where the offset alone says how much attention a key gets (R², η²)",
+)
+WIDTH = _card(
+    "kernel/width@1",
+    "offsets",
+    "the smallest number of offsets that hold half of Σ kernel(o)",
+    _WINDOW,
+    "how wide the kernel is",
+)
+PEAK = _card("kernel/peak@1", "tokens", "the o with the largest kernel(o)", _WINDOW, "where the kernel is highest")
+
+DEFINITIONS: tuple[Definition, ...] = (
+    *(ENTROPY, DISTANCE, NULL, ENTROPY_WITHOUT_FIRST, VARIABILITY),
+    *(OFFSET, MASS, EXPLAINED, WIDTH, PEAK),
+)
+"""Of the tables `shape` and `kernel`."""

@@ -1,0 +1,87 @@
+"""The tables of local kernels: attention by offset, and what there is to say of a kernel as a whole."""
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from interp.statistics.bootstrap import bootstrap_interval, bootstrap_interval_of
+from interp.sums import KernelSums
+
+HALF = 0.5
+
+
+def kernel_table(sums: KernelSums, definition: str, *, seed: int, min_blocks: int = 12) -> pd.DataFrame:
+    """One row per head and offset that it can see: `definition site layer head offset n value ci_low ci_high`."""
+    frames = []
+    for number, head in enumerate(sums.heads):
+        ends = [
+            bootstrap_interval(total[None], n, seed=seed, min_blocks=min_blocks)
+            for total, n in zip(sums.total[number], sums.n[number], strict=True)
+        ]
+        low, high = (np.array([end[side][0] for end in ends]) for side in (0, 1))
+        n = sums.n[number].sum(-1)
+        value = sums.total[number].sum(-1) / np.where(n > 0, n, np.nan)
+        named = {"definition": definition, "site": head[0], "layer": head[1], "head": head[2]}
+        measured = {"offset": list(sums.offsets), "n": n, "value": value, "ci_low": low, "ci_high": high}
+        frames.append(pd.DataFrame(named | measured))
+    table = pd.concat(frames)
+    return table[table["n"] > 0].reset_index(drop=True)
+
+
+def kernel_numbers(
+    sums: KernelSums, mass: str, explained: str, width: str, peak: str, *, seed: int, min_blocks: int = 12
+) -> pd.DataFrame:
+    """Four rows per head, under the ids of their definitions, with the columns of `number_table`.
+
+    `mass` and `explained` have 95 % intervals over blocks of documents; `width` and `peak`, which are whole numbers,
+    have none.
+    """
+    rows = []
+    for number, head in enumerate(sums.heads):
+        queries, total = sums.queries[number], sums.total[number].sum(0)
+        if not queries.any():
+            continue
+        parts = np.stack([sums.n[number], sums.total[number], sums.square[number]])
+
+        def resampled(counts: np.ndarray, parts: np.ndarray = parts, filled: np.ndarray = queries > 0) -> np.ndarray:
+            return explained_by_offset(*(parts[:, :, filled] @ counts))[None]
+
+        whole = parts.sum(-1)
+        kernel = whole[1] / np.maximum(whole[0], 1)
+        found = {
+            mass: (
+                total.sum() / queries.sum(),
+                *bootstrap_interval(total[None], queries, seed=seed, min_blocks=min_blocks),
+            ),
+            explained: (
+                explained_by_offset(*whole[:, :, None])[0],
+                *bootstrap_interval_of(resampled, queries, tests=1, seed=seed, min_blocks=min_blocks),
+            ),
+            width: (width_of(kernel), [np.nan], [np.nan]),
+            peak: (sums.offsets[int(kernel.argmax())], [np.nan], [np.nan]),
+        }
+        for name, (value, low, high) in found.items():
+            rows.append((name, *head, int(queries.sum()), float(value), float(low[0]), float(high[0])))
+    table = pd.DataFrame(rows, columns=["definition", "site", "layer", "head", "n", "value", "ci_low", "ci_high"])
+    return table.sort_values("definition", kind="stable", ignore_index=True)
+
+
+def explained_by_offset(
+    n: Float[np.ndarray, "offset sample"],
+    total: Float[np.ndarray, "offset sample"],
+    square: Float[np.ndarray, "offset sample"],
+) -> Float[np.ndarray, " sample"]:
+    """η²: the share of the variance of attention in the window that lies between offsets; NaN where there is none."""
+    between = (np.square(total) / np.maximum(n, 1)).sum(0) - np.square(total.sum(0)) / n.sum(0)
+    around = square.sum(0) - np.square(total.sum(0)) / n.sum(0)
+    # what is left of equal numbers after rounding in float32 is no variance
+    varies = around > 1e-10 * np.maximum(square.sum(0), np.finfo(float).tiny)
+    return np.where(varies, between / np.where(varies, around, 1), np.nan)
+
+
+def width_of(kernel: Float[np.ndarray, " offset"]) -> float:
+    """The smallest number of offsets that hold half of the kernel; NaN for one that is zero everywhere."""
+    if not kernel.sum() > 0:
+        return float("nan")
+    held = np.cumsum(np.sort(kernel)[::-1]) / kernel.sum()
+    return float(np.argmax(held >= HALF - 1e-9) + 1)

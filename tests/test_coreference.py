@@ -1,0 +1,315 @@
+"""Readers of coreference: what they make of each format, what they refuse, and what they say."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+import interp.roles
+from interp.corpora.coreference import read_coreference
+from interp.corpora.pronouns import described
+from interp.corpora.validate import validate
+from interp.errors import CorpusError, InterpError
+from interp.types import Corpus, Document, Mention
+
+Row = tuple[str, str, str]
+
+
+def columns(*sentences: list[Row], name: str = "nw/tale", part: int = 0) -> str:
+    """A document in CoNLL-2012's columns: words with their tag and coreference."""
+    lines = [f"#begin document ({name}); part {part:03d}"]
+    for rows in sentences:
+        for number, (word, tag, coreference) in enumerate(rows):
+            lines.append("\t".join([name, "0", str(number), word, tag, *["-"] * 7, coreference]))
+        lines.append("")
+    return "\n".join([*lines, "#end document", ""])
+
+
+TALE = (
+    [("The", "DT", "(7"), ("king", "NN", "7)"), ("of", "IN", "-"), ("Spain", "NNP", "(3)|(4)"), ("slept", "VBD", "-")],
+    [("He", "PRP", "(7)"), ("woke", "VBD", "-"), ("-LRB-", "-LRB-", "-"), ("early", "RB", "-")],
+    [("His", "PRP$", "(8|(7)"), ("dogs", "NNS", "8)"), ("woke", "VBD", "-")],
+)
+
+
+def written(path: Path, text: str) -> Path:
+    content = text.encode()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+def mentions_of(document: Document) -> list[tuple[str, int, str | None, str | None, str | None]]:
+    """(words, entity, kind, gender, number) of every mention."""
+    return [
+        (" ".join(document.words[m.start : m.end]), m.entity, m.kind, m.gender, m.number)
+        for m in document.mentions or ()
+    ]
+
+
+def refused(path: Path, format_: str, line: int | None, says: str, **settings: object) -> None:
+    with pytest.raises(CorpusError) as error:
+        read_coreference(path, format_, **settings)  # pyright: ignore[reportArgumentType]
+    assert (error.value.line, error.value.path) == (line, str(path))
+    assert says in error.value.problem
+    assert "allowed" in error.value.problem
+
+
+@pytest.mark.parametrize("name", ["tale.conll", "tale.conll.gz"])
+def test_a_document_of_several_sentences_is_one(tmp_path: Path, name: str) -> None:
+    corpus = read_coreference(written(tmp_path / name, columns(*TALE)), "conll2012")
+    (document,) = corpus
+    validate(document)
+    assert document.source == "nw/tale"
+    assert document.text == "The king of Spain slept He woke ( early His dogs woke"
+    assert document.tags == ("DT", "NN", "IN", "NNP", "VBD", "PRP", "VBD", "-LRB-", "RB", "PRP$", "NNS", "VBD")
+    assert mentions_of(document) == [
+        ("The king", 7, "nominal", None, "singular"),
+        ("Spain", 3, "proper", None, "singular"),
+        ("He", 7, "pronoun", "masculine", "singular"),
+        ("His", 7, "pronoun", "masculine", "singular"),
+        ("His dogs", 8, "nominal", None, "plural"),
+    ]
+    assert corpus.notes == (
+        "mentions over words that were a mention already (the first is kept): 1",
+        "words whose escapes were undone (-LRB-, /.): 1",
+    )
+
+
+def test_windows_are_whole_sentences_and_what_they_part_is_counted(tmp_path: Path) -> None:
+    path = written(tmp_path / "tale.conll", columns(*TALE))
+    corpus = read_coreference(path, "conll2012", window=7)
+    assert [document.text for document in corpus] == ["The king of Spain slept", "He woke ( early His dogs woke"[:29]]
+    assert {document.source for document in corpus} == {"nw/tale"}
+    # `He` and `His` mean the king; `His` finds `He` beside it, `He` finds nothing
+    assert "mentions whose antecedents all lie in another window: 1" in corpus.notes
+    assert "documents cut into windows of at most 7 words: 1" in corpus.notes
+    assert (
+        "sentences of more than 3 words, each a window alone: 2" in read_coreference(path, "conll2012", window=3).notes
+    )
+    single = read_coreference(path, "conll2012", unit="sentence")
+    assert len(single) == 3
+    assert "mentions whose antecedents all lie in another sentence: 2" in single.notes
+    assert len(read_coreference(path, "conll2012", window=None)) == 1
+    assert read_coreference(path, "conll2012", unit="sentence", limit=2).notes[0] == f"the first 2 documents of {path}"
+
+
+def test_a_folder_is_read_in_the_order_of_names(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        written(tmp_path / f"{name}.conll", columns(TALE[0], name=name) + columns(TALE[1], name=name, part=1))
+    corpus = read_coreference(tmp_path, "conll2012")
+    assert [document.source for document in corpus] == ["a", "a", "b", "b"]
+    assert corpus.name == tmp_path.name
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        (columns([("A", "DT", "(1"), ("b", "NN", "-")]), 4, "before (1 of line 2 closes"),
+        (columns([("A", "DT", "1)")]), 2, "closes what no (1"),
+        (columns([("A", "DT", "(1"), ("b", "NN", "2)")]), 3, "closes what no (2"),
+        (columns([("A", "DT", "1")]), 2, "coreference '1'"),
+        (columns([("A", "DT", "(x)")]), 2, "coreference '(x)'"),
+        (columns([("", "DT", "-")]), 2, "empty"),
+        (columns(), 2, "without words"),
+        (columns(TALE[0]).replace("\t1\tking", "\t2\tking"), 3, "'2'"),
+        (columns(TALE[0]).replace("of\tIN\t-\t-", "of\tIN"), 4, "11 columns"),
+        (columns(TALE[0]).replace("#end document", ""), 8, "does not end"),
+        (columns(TALE[0]).replace("#end document\n", "") + columns(TALE[0]), 8, "inside that of line 1"),
+        ("a\tb\n" + columns(TALE[0]), 1, "outside any document"),
+        ("# a comment\n", 1, "out of place"),
+        ("", None, "no document"),
+    ],
+)
+def test_what_is_not_conll2012_is_refused(tmp_path: Path, text: str, line: int | None, says: str) -> None:
+    path = written(tmp_path / "bad.conll", text)
+    with pytest.raises(CorpusError) as error:
+        read_coreference(path, "conll2012")
+    assert (error.value.line, error.value.path) == (line, str(path))
+    assert says in error.value.problem
+
+
+def test_kinds_without_tags() -> None:
+    words = ["Dogs", "bark", "at", "Old", "Tom", "and", "dogs", "bark"]
+    lower, opening = frozenset(["bark", "at", "and", "dogs"]), frozenset([0])
+
+    def kind(start: int, end: int) -> str | None:
+        return described(words, start, end, 0, opening=opening, lower=lower).kind
+
+    assert (kind(0, 1), kind(3, 5), kind(6, 7)) == ("nominal", "proper", "nominal")
+    assert described(["Tom"], 0, 1, 0, opening=frozenset([0])).kind == "proper"
+    assert described(["Themselves"], 0, 1, 4) == Mention(0, 1, 4, "pronoun", None, "plural")
+    assert described(["Ann", "and", "Tom"], 0, 3, 0, tags=["NNP", "CC", "NNP"]).number is None
+
+
+GAP_COLUMNS = ["ID", "Text", "Pronoun", "Pronoun-offset", "A", "A-offset", "A-coref", "B", "B-offset", "B-coref", "URL"]
+
+
+def gap(text: str, pronoun: str, a: tuple[str, str], b: tuple[str, str], page: str = "p") -> str:
+    """A line of GAP, offsets where the names first stand."""
+    cells = ["x-1", text, pronoun, str(text.index(f" {pronoun} ") + 1)]
+    for name, refers in (a, b):
+        cells += [name, str(text.index(name)), refers]
+    return "\t".join([*cells, page])
+
+
+def gap_file(path: Path, *lines: str) -> Path:
+    return written(path, "\n".join(["\t".join(GAP_COLUMNS), *lines, ""]))
+
+
+def test_gap(tmp_path: Path) -> None:
+    text = "Ann's aunt Mary Lou said that \"she was late."
+    spaced = text.replace('"', "")
+    lines = (
+        gap(spaced, "she", ("Mary Lou", "TRUE"), ("Ann", "FALSE"), "page one"),
+        gap("When he left, Bob met Jim.", "he", ("Bob", "FALSE"), ("Jim", "TRUE"), "page two"),
+        gap("Bob met Jim and he left.", "he", ("Bob", "FALSE"), ("Jim", "FALSE"), "page two"),
+    )
+    corpus = read_coreference(gap_file(tmp_path / "gap-x.tsv", *lines), "gap")
+    first, second, third = corpus
+    assert first.text == spaced
+    assert [document.source for document in corpus] == ["page one", "page two", "page two"]
+    # a name inside a longer word is that word
+    assert mentions_of(first) == [
+        ("Ann's", 2, "proper", None, None),
+        ("Mary Lou", 0, "proper", None, None),
+        ("she", 0, "pronoun", "feminine", "singular"),
+    ]
+    assert [m[:2] for m in mentions_of(second)] == [("he", 0), ("Bob", 1), ("Jim", 0)]
+    assert len({m.entity for m in third.mentions or ()}) == 3
+    assert corpus.notes == (
+        "pronouns that refer to neither name: 1",
+        "pronouns that stand before the name they refer to: 1",
+    )
+
+
+def test_what_is_not_gap_is_refused(tmp_path: Path) -> None:
+    line = gap("Bob met Jim and he left.", "he", ("Bob", "FALSE"), ("Jim", "TRUE"))
+    path = tmp_path / "gap-x.tsv"
+    refused(gap_file(path, line, line.replace("\t0\tFALSE", "\t1\tFALSE")), "gap", 3, "A is 'Bob'")
+    refused(gap_file(path, line.replace("\t0\tFALSE", "\t-\tFALSE")), "gap", 2, "A-offset -")
+    refused(gap_file(path, line.replace("TRUE", "true")), "gap", 2, "B-coref is 'true'")
+    refused(gap_file(path, line.replace("\tp", "")), "gap", 2, "10 columns")
+    refused(gap_file(path, line.replace("Jim\t8", "Bob\t0")), "gap", 2, "the same words")
+    refused(written(path, "ID\tText\n"), "gap", 1, "the first line")
+    refused(written(path, ""), "gap", None, "the first line")
+
+
+def test_winobias_finds_the_other_occupation(tmp_path: Path) -> None:
+    written(
+        tmp_path / "pro_stereotyped.txt.dev",
+        "1 [The cook] hired the construction worker because [he] liked [his] work.\n\n"
+        "2 The cook hired [ the construction worker] because [she] was good.\n",
+    )
+    written(tmp_path / "anti_stereotype.conll", columns(
+        [("The", "-", "(1"), ("cook", "-", "1)"), ("hired", "-", "-"), ("a", "-", "-"), ("construction", "-", "-"),
+         ("worker", "-", "-"), ("and", "-", "-"), ("she", "-", "(1)"), ("left", "-", "-")],
+    ))  # fmt: skip
+    written(tmp_path / "readme.md", "not a corpus")
+    corpus = read_coreference(tmp_path, "winobias")
+    columned, first, second = corpus
+    for document in corpus:
+        validate(document)
+    assert first.text == "The cook hired the construction worker because he liked his work."
+    assert {document.source for document in corpus} == {"construction worker cook"}
+    assert mentions_of(first) == [
+        ("The cook", 0, "nominal", None, "singular"),
+        ("the construction worker", 1, "nominal", None, "singular"),
+        ("he", 0, "pronoun", "masculine", "singular"),
+        ("his", 0, "pronoun", "masculine", "singular"),
+    ]
+    assert [m[:2] for m in mentions_of(second)] == [("The cook", 1), ("the construction worker", 0), ("she", 0)]
+    assert [m[:2] for m in mentions_of(columned)] == [("The cook", 0), ("a construction worker", 1), ("she", 0)]
+    assert corpus.notes == ()
+
+
+@pytest.mark.parametrize(
+    "line", ["1 [The cook] left.", "1 The cook left.", "1 [The cook left because [he] ran.", "1 []"]
+)
+def test_what_is_not_winobias_is_refused(tmp_path: Path, line: str) -> None:
+    good = "1 [The cook] left because [he] was late."
+    refused(written(tmp_path / "stereotype", f"{good}\n{line}\n"), "winobias", 2, "allowed")
+
+
+def test_winobias_without_another_occupation_is_counted(tmp_path: Path) -> None:
+    path = written(tmp_path / "stereotype", "1 [The cook] saw the tailor because [he] was late.\n")
+    assert read_coreference(path, "winobias").notes == ("sentences in which no other occupation was found: 1",)
+
+
+def test_winogender(tmp_path: Path) -> None:
+    lines = (
+        "nurse.patient.1.neutral.txt\tThe nurse told the patient that they could go.",
+        "nurse.someone.0.male.txt\tThe nurse told someone that his shift was over.",
+    )
+    path = written(tmp_path / "all_sentences.tsv", "\n".join(["sentid\tsentence", *lines]))
+    first, second = read_coreference(tmp_path, "winogender")
+    assert mentions_of(first) == [
+        ("The nurse", 0, "nominal", None, "singular"),
+        ("the patient", 1, "nominal", None, "singular"),
+        ("they", 1, "pronoun", None, "singular"),
+    ]
+    assert [m[:2] for m in mentions_of(second)] == [("The nurse", 0), ("someone", 1), ("his", 0)]
+    assert first.source == second.source == "nurse"
+    for bad in ("nurse.patient.2.male.txt\tx", "nurse.patient.0.male.txt\tThe nurse met the patient.", "nurse\tx"):
+        written(path, f"sentid\tsentence\n{bad}\n")
+        refused(path, "winogender", 2, "allowed")
+    refused(written(path, "sentid\tsentence\na.b.0.male\tThe b saw him.\n"), "winogender", 2, "'a' 0 times")
+
+
+def test_settings_are_checked(tmp_path: Path) -> None:
+    path = written(tmp_path / "tale.conll", columns(*TALE))
+    with pytest.raises(InterpError, match="Did you mean 'conll2012'"):
+        read_coreference(path, "conll2010")
+    with pytest.raises(InterpError, match=r"corpus\.unit=sentences is not known"):
+        read_coreference(path, "conll2012", unit="sentences")
+    with pytest.raises(InterpError, match=r"corpus\.window=0"):
+        read_coreference(path, "conll2012", window=0)
+    with pytest.raises(InterpError, match="limit=0"):
+        read_coreference(path, "conll2012", limit=0)
+    refused(tmp_path, "gap", None, "gap-*.tsv")
+    with pytest.raises(CorpusError, match="no such file"):
+        read_coreference(tmp_path / "tail.conll", "conll2012")
+
+
+def test_roles_of_a_corpus_follow_its_kinds(tmp_path: Path) -> None:
+    corpus = read_coreference(written(tmp_path / "tale.conll", columns(*TALE)), "conll2012")
+    assert corpus.mention_kinds == ("nominal", "pronoun", "proper")
+    names = [role.name for role in interp.roles.coreference(corpus)]
+    # no name and no noun there is resumed
+    assert corpus.resumed_kinds == ("pronoun",)
+    assert names == ["coref.antecedent", "coref.pronoun", "coref.choice"]
+    bare = Corpus(
+        "bare", (Document("s", "a", ("a",), corpus.documents[0].spans[:1], mentions=(Mention(0, 1, 0),)),), ""
+    )
+    assert [role.name for role in interp.roles.coreference(bare)] == ["coref.antecedent"]
+
+
+@pytest.mark.real
+def test_novels_are_read_whole(shared: Path) -> None:
+    """Words are lines of many columns, and mentions as many as brackets that open, in the last of these."""
+    for path in sorted((shared / "corpora" / "litbank" / "coref" / "conll").glob("*.gz"))[::12]:
+        rows = [line.split("\t") for line in gzip.decompress(path.read_bytes()).decode().splitlines() if "\t" in line]
+        corpus = read_coreference(path, "litbank")
+        assert [word for document in corpus for word in document.words] == [row[3] for row in rows]
+        assert sum(len(document.mentions or ()) for document in corpus) == sum(row[-1].count("(") for row in rows)
+        assert {document.source for document in corpus} == {rows[0][0]}
+        for document in corpus.documents[::5]:
+            validate(document)
+
+
+@pytest.mark.real
+def test_schemata_are_read_whole(shared: Path) -> None:
+    folder = shared / "corpora"
+    validation = read_coreference(folder / "gap" / "gap-validation.tsv", "gap")
+    assert len(validation) == 454
+    assert validation.notes[0] == "pronouns that refer to neither name: 62"
+    plain = read_coreference(folder / "winobias" / "pro_stereotyped_type2.txt.dev", "winobias")
+    both = read_coreference(
+        folder / "winobias" / "conll_format" / "dev_type2_pro_stereotype.v4_auto_conll.gz", "winobias"
+    )
+    assert len(plain) == len(both) == 396
+    assert {document.source for document in plain} == {document.source for document in both}
+    assert plain.notes == both.notes == ()
+    schemata = read_coreference(folder / "winogender", "winogender")
+    assert len(schemata) == 720
+    for document in (*validation.documents[::5], *plain, *both, *schemata):
+        validate(document)
