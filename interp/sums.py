@@ -126,6 +126,21 @@ class ContributionSums:
 
 
 @dataclass(frozen=True, eq=False)
+class DocumentSums:
+    """What a role asks, and what guesses earn, in every source document: the population that corpora are drawn from.
+
+    `n[r, d]` counts the scored queries of role r in source document d, named `sources[d]`; `guess[r, g, d]` sums the
+    credit of guess `guesses[g]` on them.
+    """
+
+    roles: tuple[RoleLabel, ...]
+    guesses: tuple[str, ...]
+    sources: tuple[str, ...]
+    n: Int[np.ndarray, "role document"]
+    guess: Float[np.ndarray, "role guess document"]
+
+
+@dataclass(frozen=True, eq=False)
 class NumberSums:
     """Block sums of numbers of every head, each a mean: `total[d, h, b]` over the `n[d, h, b]` things it is a mean of.
 

@@ -93,6 +93,10 @@ class View:
         return attention if self.rows is None else attention + (self.weight - 1)
 
 
+ViewOf = Callable[[Batch, Bool[Tensor, "batch query key"], Site], View]
+"""From a batch and what its queries see to what they choose from."""
+
+
 def token_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> View:
     """All visible keys, itself and special tokens too; special tokens are keys, never queries."""
     asking, asked = batch.asking(site), batch.asked(site)
@@ -224,6 +228,7 @@ class RoleTally:
     A query counts for a role when a target is left that it can see and is not the query itself, and when it has at
     least two candidates to choose from. `harder` are the names of guesses that stand beside the baseline
     (`interp.roles.harder.harder_guesses`); without them nothing is held against any.
+    `words` is what word attention is made by, `word_view` unless another is given.
     """
 
     def __init__(
@@ -232,8 +237,11 @@ class RoleTally:
         heads: Sequence[Head],
         sights: Sights | None = None,
         harder: Sequence[str] = (),
+        *,
+        words: ViewOf | None = None,
     ) -> None:
         self.heads = tuple(heads)
+        self._word_view = words or word_view
         self._sight: Sights = sights or {(head.site, head.layer): (head.site, 0) for head in self.heads}
         present = dict.fromkeys(self._sight.values())
         self._rows = [(role, sight) for role in roles for sight in present if sight[0] in role.sites]
@@ -331,7 +339,8 @@ class RoleTally:
         for kind, view_of in VIEWS.items():
             here = {n: role for n, (role, at) in enumerate(self._rows) if at == sight}
             asking = {n: role for n, role in here.items() if (role.unit, role.view) == kind}
-            view = view_of(batch, seen, site) if asking else None
+            make = self._word_view if view_of is word_view else view_of
+            view = make(batch, seen, site) if asking else None
             for many in (False, True):
                 some = {n: role for n, role in asking.items() if has_many_targets(role) == many}
                 if view is not None and some:

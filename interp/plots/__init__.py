@@ -6,6 +6,8 @@
 The figures know nothing of pyplot: no window opens and no global setting changes. Text stays text in a PDF.
 """
 
+from interp.plots.calibration import coverage as coverage
+from interp.plots.calibration import null_p as null_p
 from interp.plots.claims import claims as claims
 from interp.plots.comparisons import attention_by_norm as attention_by_norm
 from interp.plots.comparisons import best_heads as best_heads
@@ -21,5 +23,8 @@ from interp.plots.nulls import real_against_nulls as real_against_nulls
 from interp.plots.sentence import attention_arcs as attention_arcs
 from interp.plots.sentence import attention_matrices as attention_matrices
 from interp.plots.sentence import candidate_bars as candidate_bars
+from interp.plots.stability import matching as matching
+from interp.plots.stability import reliability as reliability
+from interp.plots.stability import sensitivity as sensitivity
 from interp.plots.tags import tag_matrices as tag_matrices
 from interp.plots.variants import score_variants as score_variants

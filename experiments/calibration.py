@@ -1,0 +1,176 @@
+"""Do the intervals hold the truth, and is p uniform without it? Heads of known accuracy, planted on a real corpus."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from interp import plots
+from interp.analysis import label, tally_roles
+from interp.calibration import KnownAccuracy, drawn_hits, tally_documents
+from interp.corpora.batching import EncodedCorpus, encode
+from interp.errors import InterpError
+from interp.progress import Progress, silent
+from interp.results import Findings
+from interp.roles.syntax import to_governor
+from interp.statistics import score_table
+from interp.statistics.calibration import Planted, cover, p_under_nulls, rates_of, true_hit
+from interp.statistics.coverage import coverage_table, null_curve, null_table
+from interp.sums import DocumentSums
+from interp.types import Corpus, HeadModel, Role
+
+KINDS = ("even", "clustered", "by_length")
+
+
+def run(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    accuracies: Sequence[float],
+    relations: int,
+    documents: Sequence[int],
+    repeats: int,
+    classification: Mapping[str, Any],
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Findings:
+    """The source documents of the corpus are the population; corpora of them are drawn anew, and heads answer.
+
+    The model only cuts the texts into tokens. First every planted head goes the whole way, as attention on every
+    sentence, through the tally into scores; its block sums have to be those of its coins. Then corpora are drawn, and
+    coins alone decide.
+    """
+    needs = {name: int(classification[name]) for name in ("min_queries", "min_blocks")}
+    encoded = encode(model, corpus)
+    roles = roles_asked(model, encoded, relations, needs["min_queries"])
+    population = tally_documents(model, encoded, roles, progress=progress)
+    heads = [Planted(kind, accuracy) for kind in KINDS for accuracy in accuracies]
+    whole, said = the_whole_way(model, encoded, roles, population, heads, seed, progress)
+
+    sizes = sorted({*documents, len(population.sources)})
+    numbers = list(range(repeats))
+    covered = cover(
+        population, heads, sizes, repeats=progress(numbers, "intervals"), seed=seed, min_blocks=needs["min_blocks"]
+    )
+    tested = p_under_nulls(population, sizes[-1], repeats=progress(numbers, "nulls"), seed=seed, **needs)
+    tables = {
+        "planted_heads": whole,
+        "calibration": coverage_table(covered),
+        "null_p": null_table(tested),
+        "null_p_curve": null_curve(tested),
+    }
+    labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
+    drawn = f"Each of {repeats} times, corpora of {', '.join(map(str, sizes))} source documents were drawn."
+    return Findings(labelled, encoded.skipped, (*encoded.notes, said, drawn))
+
+
+def roles_asked(model: HeadModel, encoded: EncodedCorpus, count: int, min_queries: int) -> list[Role]:
+    """From word to governor, for `count` relations from the most frequent to the rarest that could be tested."""
+    every = [to_governor(relation) for relation in encoded.corpus.relations]
+    if not every:
+        raise InterpError(
+            f"The corpus {encoded.corpus.name!r} has no syntax, and planted heads find governors. "
+            "Give a treebank: corpus=conllu corpus.path=FILE."
+        )
+    asked = tally_documents(model, encoded, every).n.sum(axis=1)
+    enough = [number for number in np.argsort(-asked, kind="stable") if asked[number] >= 2 * min_queries]
+    if not enough:
+        raise InterpError(
+            f"No relation of {encoded.corpus.name!r} is asked about {2 * min_queries} times, which a test needs in "
+            "both halves. Give more documents, or a lower classify.min_queries."
+        )
+    places = np.unique(np.linspace(0, len(enough) - 1, min(count, len(enough))).round().astype(int))
+    return [every[enough[place]] for place in places]
+
+
+def the_whole_way(
+    model: HeadModel,
+    encoded: EncodedCorpus,
+    roles: Sequence[Role],
+    population: DocumentSums,
+    heads: Sequence[Planted],
+    seed: int,
+    progress: Progress,
+) -> tuple[pd.DataFrame, str]:
+    """Every head as attention on every sentence: its scores on the corpus as it is, beside the truth that they miss."""
+    relations = [role.name.removesuffix(".to_governor") for role in roles]
+    random, every = np.random.default_rng(seed), np.arange(len(population.sources))
+    rates = np.stack([rates_of(head, population, every, random) for head in heads], axis=1)
+    rates = np.repeat(rates[:, None, :], len(roles), axis=1)
+    as_guess, as_guess_on_the_whole = guess_rates(population)
+    rates = np.concatenate([rates, as_guess[:, :, None], as_guess_on_the_whole[:, :, None]], axis=2)
+    planted = KnownAccuracy(model, encoded, sources=population.sources, relations=relations, rates=rates, seed=seed)
+    sums = tally_roles(planted, encoded, roles, progress=progress)
+    n, hits = drawn_hits(planted, encoded, relations)
+    if not (np.array_equal(sums.n, n) and np.array_equal(sums.hit, hits)):
+        raise InterpError(
+            f"The tally of planted attention found {sums.hit.sum():.0f} hits in {sums.n.sum()} queries, and "
+            f"{hits.sum()} in {n.sum()} were planted. This is a fault of the program: please report it."
+        )
+    scores = score_table(sums, seed=seed)
+    of_head = scores["head"].to_numpy()
+    no_better = as_guess_on_the_whole[0][:, None]
+    true = np.concatenate([*(true_hit(head, population)[:, None] for head in heads), no_better, no_better], axis=1)
+    place = {role.name: number for number, role in enumerate(population.roles)}
+    kinds = [*(head.kind for head in heads), "null: document", "null: population"]
+    accuracies = [*(head.accuracy for head in heads), np.nan, np.nan]
+    scores.insert(0, "kind", [kinds[head] for head in of_head])
+    scores.insert(1, "accuracy", [accuracies[head] for head in of_head])
+    scores.insert(2, "true_hit", true[[place[role] for role in scores["role"]], of_head])
+    said = (
+        f"{len(kinds)} planted heads went the whole way over {len(encoded)} documents: all {sums.hit.size} sums of "
+        "hits equal those of the coins."
+    )
+    return scores, said
+
+
+def guess_rates(
+    population: DocumentSums,
+) -> tuple[Float[np.ndarray, "source role"], Float[np.ndarray, "source role"]]:
+    """How often each role's best guess is right in each document, and in all of them: heads that are no better."""
+    right = np.nan_to_num(population.guess).sum(axis=2).argmax(axis=1)
+    earned = population.guess[np.arange(len(right)), right]
+    in_document = earned / np.where(population.n > 0, population.n, 1)
+    on_the_whole = earned.sum(axis=1) / population.n.sum(axis=1)
+    return in_document.T, np.broadcast_to(on_the_whole, in_document.T.shape)
+
+
+def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """Coverage by condition and number of blocks, and the distribution of p under the nulls."""
+    return {
+        "coverage": plots.coverage(tables["calibration"]),
+        "null_p": plots.null_p(tables["null_p_curve"]),
+    }
+
+
+def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Coverage by the number of blocks, the worst condition, and the shares of small p-values."""
+    table, lines = tables["calibration"], ["Share of 95 % intervals that hold the truth, by non-empty blocks:"]
+    over_all = table[(table.role == "any") & (table.kind == "any") & (table.split == "any")]
+    for blocks, rows in over_all.groupby("blocks", sort=False):
+        shares = ", ".join(f"{row.statistic} {_share(row)}" for row in rows.itertuples())
+        lines.append(f"    {blocks:<11} {shares}; {rows.intervals.max()} intervals")
+    conditions = table[(table.kind != "any") & (table.split == "any") & (table.statistic == "lift")]
+    for blocks, rows in conditions.groupby("blocks", sort=False):
+        least, most = rows.coverage.min(), rows.coverage.max()
+        lines.append(f"    {blocks:<11} lift, over {len(rows)} kinds of heads: {least:.3f} to {most:.3f}")
+    lines.append("Share of p ≤ .05 and ≤ .01 where there is nothing to find:")
+    nulls = tables["null_p"]
+    lines += [_of_null(row) for row in nulls[nulls.ties == "counted"].itertuples()]
+    lines.append("The same with ties broken at random:")
+    return [*lines, *(_of_null(row) for row in nulls[nulls.ties == "broken"].itertuples())]
+
+
+def _of_null(row: Any) -> str:
+    return (
+        f"    {row.null:<11} {row.split:<8} {row.share_05:.3f} [{row.share_05_low:.3f}, {row.share_05_high:.3f}], "
+        f"{row.share_01:.4f} [{row.share_01_low:.4f}, {row.share_01_high:.4f}]; {row.tests} tests, "
+        f"largest distance from uniform {row.ks:.3f} (p {row.ks_p:.2g})"
+    )
+
+
+def _share(row: Any) -> str:
+    return f"{row.coverage:.3f} [{row.share_low:.3f}, {row.share_high:.3f}]"

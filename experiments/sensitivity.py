@@ -1,0 +1,147 @@
+"""Which roles hang on a choice? Everything the contract chose, chosen otherwise, one thing at a time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.head_roles import role_tables
+from interp import plots
+from interp.aggregations import ATTENDED_TO, ATTENDING, words_by
+from interp.analysis import RolesOf, label, tally_roles
+from interp.classify import untestable
+from interp.corpora.batching import EncodedCorpus, batches, encode
+from interp.corpora.conllu import read_conllu
+from interp.errors import InterpError
+from interp.progress import Progress, silent
+from interp.results import Findings
+from interp.sights import sights_of
+from interp.statistics.agreement import agreement
+from interp.sums import RoleSums
+from interp.tallies import RoleTally, stream
+from interp.types import Corpus, HeadModel
+
+QUARTERS = 4
+
+Choice = tuple[str, str, RoleSums, dict[str, Any], int]
+"""A factor, its level, and what roles are then assigned from: sums, thresholds, seed."""
+
+
+def run(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    roles: RolesOf,
+    other_corpus: str | None,
+    margins: Sequence[float],
+    seeds: int,
+    classification: Mapping[str, Any],
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Findings:
+    """The corpus in quarters, whose sums add up to all others; then roles are assigned anew for every choice."""
+    encoded = encode(model, corpus)
+    # how stable a role is under new halves is not asked here
+    thresholds = {**classification, "splits": 0}
+    quarters, aggregated = tally_choices(model, encoded, roles, seed, progress)
+    whole = reduce(RoleSums.merge, quarters)
+    choices: list[Choice] = [("aggregation", name, sums, thresholds, seed) for name, sums in aggregated.items()]
+    for parts in range(1, QUARTERS):
+        sample = reduce(RoleSums.merge, quarters[:parts])
+        choices.append(("sample size", f"{parts / QUARTERS:.0%}", sample, thresholds, seed))
+    first, second = (reduce(RoleSums.merge, quarters[start : start + 2]) for start in (0, 2))
+    choices += [("corpus", "one half", first, thresholds, seed), ("corpus", "other half", second, thresholds, seed)]
+    if other_corpus is not None:
+        another = read_conllu(other_corpus)
+        sums = tally_roles(model, encode(model, another), roles, progress=progress)
+        choices.append(("corpus", another.name, sums, thresholds, seed))
+    choices += [("margin", f"{margin:.2f}", whole, {**thresholds, "margin": margin}, seed) for margin in margins]
+    choices += [("seed", str(seed + by), whole, thresholds, seed + by) for by in range(1, seeds + 1)]
+
+    baseline = role_tables(whole, thresholds, seed)["roles"]
+    needs = {name: int(classification[name]) for name in ("min_queries", "min_blocks")}
+    rows = []
+    for factor, level, sums, settings, own_seed in progress(choices, "choices"):
+        found = role_tables(sums, settings, own_seed)["roles"]
+        numbers = agreement(baseline, found, tested=tested(whole, needs), tested_there=tested(sums, needs))
+        rows.append({"factor": factor, "level": level, **numbers})
+    tables = {"sensitivity": pd.DataFrame(rows), "roles": baseline}
+    labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
+    said = (
+        f"The baseline: word attention by sum and mean, the whole corpus, margin {classification['margin']}, seed "
+        f"{seed}. Roles are compared where both choices could test them.",
+        "Variants of definitions are roles of their own, with ids of their own, and not compared here.",
+    )
+    return Findings(labelled, encoded.skipped, (*encoded.notes, *said))
+
+
+def tested(sums: RoleSums, needs: Mapping[str, int]) -> set[str]:
+    """The roles that these sums can test."""
+    return {role.name for role in sums.roles} - set(untestable(sums, **needs))
+
+
+def tally_choices(
+    model: HeadModel, encoded: EncodedCorpus, roles: RolesOf, seed: int, progress: Progress
+) -> tuple[list[RoleSums], dict[str, RoleSums]]:
+    """One pass: the sums of every quarter of the source documents, and of the whole by every other aggregation."""
+    asked, sights = tuple(roles(encoded.corpus)), sights_of(model)
+    if not asked:
+        raise InterpError(
+            f"The corpus {encoded.corpus.name!r} has no annotation for the roles asked for. "
+            "Choose other roles (roles=positional needs none), or a corpus with gold annotation."
+        )
+    others = {
+        name: RoleTally(asked, model.heads, sights, words=words_by(to, by)) for name, to, by in other_aggregations()
+    }
+    quarters = []
+    for documents in progress(in_quarters(encoded, seed), "quarters"):
+        tally = RoleTally(asked, model.heads, sights)
+        stream(
+            model, (group.batch() for group in batches(encoded, model, documents=documents)), tally, *others.values()
+        )
+        quarters.append(tally.sums())
+    return quarters, {name: tally.sums() for name, tally in others.items()}
+
+
+def other_aggregations() -> Iterator[tuple[str, str, str]]:
+    """Each way to aggregate that differs from the contract's in one of its two parts, with a name."""
+    for to in ATTENDED_TO[1:]:
+        yield f"attended to: {to}", to, ATTENDING[0]
+    for by in ATTENDING[1:]:
+        yield f"attending: {by}", ATTENDED_TO[0], by
+
+
+def in_quarters(encoded: EncodedCorpus, seed: int) -> list[list[int]]:
+    """The numbers of the documents of each quarter of the source documents, dealt out at random."""
+    sources = list(dict.fromkeys(document.source for document in encoded.corpus))
+    if len(sources) < QUARTERS:
+        raise InterpError(
+            f"The corpus {encoded.corpus.name!r} comes from {len(sources)} source documents, and sensitivity deals "
+            f"them out to {QUARTERS} quarters. Give more source documents."
+        )
+    order = np.random.default_rng(seed).permutation(len(sources))
+    quarter = {sources[place]: number % QUARTERS for number, place in enumerate(order)}
+    parts: list[list[int]] = [[] for _ in range(QUARTERS)]
+    for number, document in enumerate(encoded.corpus):
+        parts[quarter[document.source]].append(number)
+    return parts
+
+
+def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """The share of heads whose roles flip, choice by choice."""
+    return {"sensitivity": plots.sensitivity(tables["sensitivity"])}
+
+
+def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Per choice the heads that flip and how far the sets of roles agree."""
+    table = tables["sensitivity"]
+    lines = ["Heads whose set of roles flips, of all and of those with a role either way; agreement (Jaccard):"]
+    for row in table.itertuples():
+        lines.append(  # noqa: PERF401 - a line a row reads best as a loop
+            f"    {row.factor:<12} {row.level:<20} {row.heads_flipped:>3} of {row.heads}, {row.share_flipped:.2f} and "
+            f"{row.share_flipped_with_role:.2f}; {row.jaccard:.2f} over {row.roles_compared} roles"
+        )
+    return lines

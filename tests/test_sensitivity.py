@@ -1,0 +1,179 @@
+"""Every way to aggregate against loops over tokens, agreement by hand, and choices that must and must not flip."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from experiments import sensitivity
+from interp import roles
+from interp.aggregations import ATTENDED_TO, ATTENDING, words_by
+from interp.analysis import tally_roles
+from interp.calibration import KnownAccuracy, tally_documents
+from interp.corpora.batching import collate, encode
+from interp.errors import InterpError
+from interp.roles.syntax import to_governor as governor_role
+from interp.statistics.agreement import agreement
+from interp.sums import RoleSums
+from interp.types import Batch, Corpus
+from tests.fakes import FakeModel, document, random_documents, to_governor, uniform
+
+CLASSIFICATION = {"margin": 0.10, "alpha": 0.05, "min_queries": 20, "min_blocks": 6, "min_word_mass": 0.1}
+
+
+def treebank(count: int = 240) -> Corpus:
+    return Corpus("trees", tuple(random_documents(count)), "0" * 64)
+
+
+@pytest.mark.parametrize("attended_to", ATTENDED_TO)
+@pytest.mark.parametrize("attending", ATTENDING)
+def test_aggregations_against_loops(attended_to: str, attending: str) -> None:
+    model = FakeModel(uniform, 1, causal=True)
+    encoded = encode(model, treebank(12))
+    batch = collate(encoded, range(12), model)
+    visible = model.visible(batch)
+    pattern = torch.rand(12, 2, *batch.tokens.shape[1:] * 2, generator=torch.Generator().manual_seed(0))
+    view = words_by(attended_to, attending)(batch, visible, "self")
+    found = view.attention(pattern).numpy()
+    over_keys: Any = {"sum": np.sum, "max": np.max, "mean": np.mean, "first": lambda values: values[0]}[attended_to]
+    over_queries: Any = {"mean": np.mean, "first": lambda values: values[0], "last": lambda values: values[-1]}[
+        attending
+    ]
+    compared, split = 0, False
+    for row in range(12):
+        tokens_of = {
+            word: np.flatnonzero(batch.word[row].numpy() == word) for word in range(int(batch.word[row].max()) + 1)
+        }
+        split |= any(len(tokens) > 1 for tokens in tokens_of.values())
+        for query, asking in tokens_of.items():
+            for key, asked in tokens_of.items():
+                if key == query or max(asked) > max(asking):
+                    assert (found[row, :, query, key] == 0).all()
+                    continue
+                for head in range(2):
+                    rows = pattern[row, head].numpy()
+                    expected = over_queries([over_keys(rows[token, asked]) for token in asking])
+                    np.testing.assert_allclose(found[row, head, query, key], expected, rtol=1e-5)
+                    compared += 1
+    assert compared > 100 and split
+
+
+def test_an_unknown_aggregation_is_refused() -> None:
+    with pytest.raises(InterpError, match=r"attended_to=summ is no way .* Did you mean 'sum'"):
+        words_by("summ")
+    with pytest.raises(InterpError, match="attending=all is no way"):
+        words_by("sum", "all")
+
+
+def table(*pairs: tuple[int, str]) -> pd.DataFrame:
+    return pd.DataFrame([("self", 0, head, role) for head, role in pairs], columns=["site", "layer", "head", "role"])
+
+
+def test_agreement_by_hand() -> None:
+    before = table((0, "a"), (0, "b"), (1, "a"), (2, "unclassified"), (3, "c"))
+    after = table((0, "a"), (1, "a"), (1, "b"), (2, "unclassified"), (3, "unclassified"))
+    found = agreement(before, after, tested={"a", "b", "c"}, tested_there={"a", "b"})
+    # c is not testable there: head 3 is not said to have lost it
+    assert found["roles_compared"] == 2 and found["not_testable"] == 1
+    assert found["heads"] == 4 and found["heads_with_role"] == 2 and found["heads_flipped"] == 2
+    assert found["share_flipped"] == 0.5 and found["share_flipped_with_role"] == 1.0
+    assert (found["pairs"], found["pairs_gained"], found["pairs_lost"]) == (3, 1, 1)
+    assert found["jaccard"] == 2 / 4
+    same = agreement(before, before, tested={"a", "b", "c"}, tested_there={"a", "b", "c"})
+    assert (same["heads_flipped"], same["jaccard"]) == (0, 1.0)
+    none = agreement(table((0, "unclassified")), table((0, "unclassified")), tested=set(), tested_there=set())
+    assert none["jaccard"] == 1.0 and np.isnan(none["share_flipped_with_role"])
+
+
+run = partial(
+    sensitivity.run,
+    roles=roles.syntax,
+    other_corpus=None,
+    margins=(0.05, 0.10, 0.20),
+    seeds=1,
+    classification=CLASSIFICATION,
+    seed=2,
+)
+
+
+def test_quarters_add_up_to_the_whole() -> None:
+    model, corpus = FakeModel(to_governor, 1), treebank()
+    encoded = encode(model, corpus)
+    parts = sensitivity.in_quarters(encoded, 0)
+    assert sorted(number for part in parts for number in part) == list(range(len(corpus)))
+    sources = [{corpus.documents[number].source for number in part} for part in parts]
+    assert sum(map(len, sources)) == len(set.union(*sources)) == 80
+    quarters, _ = sensitivity.tally_choices(model, encoded, roles.syntax, 0, lambda items, name: items)
+    whole, expected = RoleSums.merge(quarters[0].merge(quarters[1]), quarters[2].merge(quarters[3])), tally_roles(
+        model, encoded, roles.syntax
+    )  # fmt: skip
+    assert np.array_equal(whole.n, expected.n)
+    np.testing.assert_allclose(whole.hit, expected.hit, atol=1e-9)
+
+
+def test_a_perfect_head_flips_with_nothing() -> None:
+    """All of its tokens look evenly at all tokens of the governor: no aggregation changes where it looks."""
+    findings = run(FakeModel(to_governor, 1), treebank())
+    found = findings.tables["sensitivity"]
+    assert set(found.factor) == {"aggregation", "sample size", "corpus", "margin", "seed"}
+    assert (found.heads_flipped == 0).all() and (found.jaccard == 1).all()
+    assert (found.loc[found.factor != "sample size", "pairs"] == 5).all()
+    assert set(sensitivity.draw(findings.tables)) == {"sensitivity"}
+    assert len(sensitivity.summarise(findings.tables)) == 1 + len(found)
+
+
+def test_a_weak_head_flips_with_the_margin_alone() -> None:
+    """Heads right a little more often than the guess: a higher margin takes the role, and a lower one gives it back."""
+    corpus = treebank(600)
+    encoded = encode(FakeModel(uniform, 1), corpus)
+    sources = tuple(dict.fromkeys(document.source for document in corpus))
+    documents = tally_documents(FakeModel(uniform, 1), encoded, [governor_role("obj")])
+    guess = documents.guess.sum(axis=2).max() / documents.n.sum()
+    rates = np.broadcast_to(np.array([guess + 0.14, 0.95]), (len(sources), 1, 2))
+    model = KnownAccuracy(FakeModel(uniform, 1), encoded, sources=sources, relations=("obj",), rates=rates, seed=0)
+    found = run(model, corpus, roles=lambda corpus: (governor_role("obj"),)).tables
+    margins: Any = found["sensitivity"].query("factor == 'margin'").set_index("level")
+    lowest, own, highest = (margins.loc[level, "pairs"] for level in ("0.05", "0.10", "0.20"))
+    assert (lowest, highest) == (2, 1) and margins.loc["0.10", "heads_flipped"] == 0
+    assert margins.loc["0.20", "heads_flipped"] == own - 1
+
+
+def looks_by_the_largest(batch: Batch) -> torch.Tensor:
+    """Each token looks with .55 at all tokens of its word's governor and with .45 at one other token."""
+    whole = to_governor(batch)
+    return 0.55 * whole + 0.45 * (torch.arange(batch.tokens.shape[1]) == 1).float()
+
+
+def test_a_head_that_spreads_over_tokens_loses_its_role_by_the_largest() -> None:
+    """.55 over the governor's tokens, .45 on the first word: by sum the governor wins, by one token it does not."""
+    # four letters and more are two tokens and more
+    longer = [
+        document([4 * word for word in one.words], one.governors or (), one.relations or (), one.source)
+        for one in random_documents(240)
+    ]
+    corpus = Corpus("long words", tuple(longer), "0" * 64)
+    found: Any = (
+        run(FakeModel(looks_by_the_largest, 1), corpus, margins=(), seeds=0).tables["sensitivity"].set_index("level")
+    )
+    for level in ("attended to: max", "attended to: first"):
+        assert found.loc[level, "heads_flipped"] == 1 and found.loc[level, "pairs_lost"] >= 1
+    assert found.loc["attending: last", "heads_flipped"] == 0
+
+
+def test_too_few_sources_are_refused() -> None:
+    with pytest.raises(InterpError, match="comes from 3 source documents"):
+        run(FakeModel(uniform, 1), treebank(9))
+
+
+def test_a_second_treebank_is_a_level(tmp_path: Path) -> None:
+    words = ["1\tcats\t_\tNOUN\t_\t_\t2\tnsubj\t_\t_", "2\tsee\t_\tVERB\t_\t_\t0\troot\t_\t_"]
+    words += ["3\tdogs\t_\tNOUN\t_\t_\t2\tobj\t_\t_", ""]
+    lines = [line for number in range(60) for line in (f"# newdoc id = d{number}", *words)]
+    path = tmp_path / "second.conllu"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    found = run(FakeModel(to_governor, 1), treebank(), other_corpus=str(path)).tables["sensitivity"]
+    assert "second" in set(found[found.factor == "corpus"].level)
