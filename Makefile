@@ -10,7 +10,7 @@ run: .venv/demo
 	$(BIN)/python -m experiments
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: .venv/dev
 	$(BIN)/ruff check .

@@ -163,6 +163,12 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         lines.append(f"Heads matched by {row.by}: mean similarity {row.similarity:.3f}{_against(row)}.")
         single = nulls[(nulls.by == row.by) & (nulls.null != LABELS)]
         lines += [f"    {one.null}: {one.similarity:.3f}" for one in single.itertuples()]
+        if len(single) and row.similarity <= single.similarity.max():
+            lines.append("    no more alike than with a model without training, whatever p says")
+        elif row.by == "roles" and not len(single):
+            lines.append(
+                "    an untrained model passes this null too: add model@stability.random=NAME for a harder one"
+            )
         pairs = tables["matches"][tables["matches"].by == row.by]
         same = (pairs.layer == pairs.other_layer) & (pairs["head"] == pairs.other_head)
         lines.append(

@@ -23,6 +23,10 @@ from interp.corpora.text import text_document
 from interp.models import loading
 from interp.types import Batch, Corpus, HeadModel
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # every worker has a core of its own
+    torch.set_num_threads(1)
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 TEXTS = (

@@ -76,8 +76,8 @@ def test_claims_that_cannot_be_read_are_refused() -> None:
         judged(claim(table="score"))
     with pytest.raises(InterpError, match="Did you mean 'layer'"):
         judged(claim(where={"layr": 1}))
-    with pytest.raises(InterpError, match="'publishd' is not known"):
-        read_claims([{"claim": "x", "publishd": 1}])
+    with pytest.raises(InterpError, match="'publishes' is not known"):
+        read_claims([{"claim": "x", "publishes": 1}])
     with pytest.raises(InterpError, match="has no 'source'"):
         read_claims([{"claim": "x", "published": 1, "tolerance": 0}])
 

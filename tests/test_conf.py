@@ -15,9 +15,16 @@ from omegaconf import OmegaConf
 
 from experiments.__main__ import CONF
 
-GROUPS = ("model", "corpus", "roles", "ablation", "metrics", "experiment")
+GROUPS = ("model", "corpus", "roles", "ablation", "metrics", "experiment", "study")
 OPTIONS = [(group, file.stem) for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
+TREEBANK, DIRECTORY = "corpus.path=x", "model.path=x"
 NEEDED = {
+    **{
+        f"study={name}": [TREEBANK] for name in ("minilm_ewt", "clark2019_syntax", "clark2019_surface", "kobayashi2020")
+    },
+    "study=clark2019_coreference": [TREEBANK],
+    "study=voita2019": [TREEBANK, DIRECTORY],
+    "study=michel2019": [TREEBANK, DIRECTORY],
     "model=local": ["model.path=x"],
     "model=hub": ["model.name=x"],
     "corpus=conllu": ["corpus.path=x"],

@@ -12,6 +12,7 @@ import interp
 from interp import analysis, roles
 from interp.results import read_manifest
 from interp.roles import variants
+from interp.roles.pictures import DEFINITIONS as PICTURES
 from interp.shapes import definitions as shapes
 from interp.types import Corpus, Mention, Role
 from tests.fakes import document
@@ -25,7 +26,9 @@ pytest_plugins = ("tests.command_line_fixtures",)
 def rich_corpus() -> Corpus:
     """A document with every kind of annotation."""
     told = document(["a", "b", "c"], [1, -1, 1], ["nsubj", "root", "obj"], "s")
-    mentions = (Mention(0, 1, 0, "nominal"), Mention(1, 2, 0, "proper"), Mention(2, 3, 0, "pronoun"))
+    # each kind with a mention before it
+    kinds = (Mention(0, 2, 0, "nominal"), Mention(1, 2, 0, "proper"), Mention(2, 3, 0, "pronoun"))
+    mentions = (Mention(0, 1, 0), *kinds)
     told = replace(told, tags=("NOUN", "VERB", "PUNCT"), mentions=mentions)
     told = replace(told, entities=(Mention(0, 2, 0, "person"),), target=told, alignment=((0, 1),))
     return Corpus("rich", (told,), "none")
@@ -49,7 +52,7 @@ def test_every_role_has_one_card_that_says_the_same() -> None:
 def test_every_card_is_that_of_a_role_and_whole() -> None:
     cards = interp.definitions()
     assert cards.definition.is_unique
-    others = {card.id for card in (*variants.DEFINITIONS, *shapes.DEFINITIONS)}
+    others = {card.id for card in (*variants.DEFINITIONS, *shapes.DEFINITIONS, *PICTURES)}
     assert set(cards.definition) == {role.definition for role in every_role()} | others
     assert cards.notna().all(axis=None) and (cards != "").all(axis=None)
     assert cards.definition.str.fullmatch(r"[a-z]+/[a-z-]+@\d+").all()

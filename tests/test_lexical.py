@@ -228,6 +228,21 @@ def test_ranks_count_text_alone_and_the_larger_id_is_the_rarer() -> None:
     assert encoded.ranks.tolist() == [-1, -1, 0, 2, 1, -1, -1, 3]
 
 
+def test_a_head_of_one_offset_follows_no_dependency() -> None:
+    """Where each word's dependent is the one before it, a previous-word head is as good as a guess, and no better."""
+
+    def to_previous_word(batch: Batch) -> Tensor:
+        on_it = (batch.word[:, None, :] == batch.word[:, :, None] - 1) & (batch.word >= 0)[:, None, :]
+        at_first = (torch.arange(batch.tokens.shape[1]) == 0).expand_as(on_it)
+        looks = torch.where(on_it.any(-1, keepdim=True), on_it, at_first).float()
+        return (looks / looks.sum(-1, keepdim=True))[:, None]
+
+    told = [document(["aa", "b", "cccc", "d"], [1, 2, 3, -1], ["det"] * 4, f"s{number}") for number in range(60)]
+    corpus = Corpus("chains", tuple(told), "none")
+    row = score(FakeModel(to_previous_word, 1), corpus, roles=aligned_dependent()).iloc[0]
+    assert (row.baseline_name, row.baseline, row["mass"], row.lift) == ("offset-1", 1, 1, 0)
+
+
 def test_marks() -> None:
     told = document(["Hi", ",", "U.S.", "...", "§", "、", "$"], [-1, 0, 0, 0, 0, 0, 0], ["root"] * 7, "s")
     assert marks(told) == [-1, 1, -1, 0, 0, 1, -1]

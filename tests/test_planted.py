@@ -7,7 +7,7 @@ import torch
 
 import interp
 from experiments import known_answers
-from experiments.planted_roles import asked_of, punctuation, same_tag
+from experiments.planted_roles import asked_of
 from interp.analysis import tally_roles
 from interp.corpora.batching import collate, encode
 from interp.corpora.repeats import repeats
@@ -19,6 +19,7 @@ from interp.models.planted.ideal import Ideal
 from interp.models.planted.networks import gpt2
 from interp.models.planted.stream import CLASSES, HEADS, LAYERS, class_of_token, class_of_word, tokenizer
 from interp.roles.copying import duplicate, induction
+from interp.roles.lexical import punctuation, same_tag
 from interp.statistics import mark, precision_recall, true_lifts
 from interp.types import Batch, Corpus, Head
 
@@ -271,13 +272,15 @@ def test_targets_of_the_roles_asked_of_planted_models() -> None:
     """Against loops over the words of a few sentences."""
     model = planted(kind="encoder", device="cpu")
     batch = some_batch(model, interp.grammar(documents=6), 6)
-    made = [role.targets(batch) for role in (duplicate(), induction(), punctuation(), same_tag())]
+    over_tokens = [role.targets(batch) for role in (duplicate(), induction())]
+    over_words = [role.targets(batch) for role in (punctuation(), same_tag())]
     for row, length in enumerate(batch.mask.sum(1).tolist()):
         tokens, word = batch.tokens[row].tolist(), batch.word[row].tolist()
         tags = [batch.tags[batch.tag[row, w]] if w >= 0 else None for w in word]
         for q in range(1, length - 1):
             for k in range(1, length - 1):
-                found = [bool(one[row, q, k]) for one in made]
+                found = [bool(one[row, q, k]) for one in over_tokens]
+                found += [bool(one[row, word[q], word[k]]) for one in over_words]
                 after = k > 1 and tokens[k - 1] == tokens[q] and k - 1 < q
                 same = tags[q] == tags[k]
                 assert found == [tokens[k] == tokens[q] and k < q, after, tags[k] == "PUNCT", same], (q, k)

@@ -46,7 +46,8 @@ def test_a_number_is_a_number_and_in_its_range(key: str, value: object) -> None:
 
 def test_only_limits_may_be_null() -> None:
     may_be_null = {key for key, allowed in NUMBERS.items() if allowed.holds(None)}
-    assert may_be_null == {"corpus.limit", "ablation.limit", "ablation.until", "ablation.top"}
+    limits = {"corpus.limit", "ablation.limit", "random_init.layers"}
+    assert may_be_null == {*limits, "ablation.until", "ablation.top"}
 
 
 def test_the_message_types_null_as_it_is_typed() -> None:

@@ -11,6 +11,7 @@ from interp.errors import ModelError, closest
 from interp.models.attention import AttentionModel
 from interp.models.devices import pick_device, pick_dtype
 from interp.models.loading import SMALL, Model, minilm
+from interp.models.text import TextReader
 
 POSITIONS = 1024
 
@@ -66,10 +67,11 @@ def random_model(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         network = DECODERS[shape](len(tokenizer), layers)
+    name = f"{shape}-random"
     return AttentionModel(
         network.to(torch.device(pick_device(device)), pick_dtype(dtype)),
-        tokenizer,
-        name=f"{shape}-random",
+        TextReader(tokenizer, network.config, name),
+        name=name,
         has_language_head=True,
         provenance={"weights_sha256": f"random from seed {seed}", "backend": "attention"},
     )

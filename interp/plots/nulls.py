@@ -61,7 +61,7 @@ def real_against_nulls(lifts: pd.DataFrame, margin: float | None = None) -> Figu
                     "not asked", (place, 0), (0, 4), textcoords="offset points", ha="center", color="0.45", fontsize=6
                 )
         axes.set_title(family)
-        axes.set_xticks(range(len(nulls)), [NAMES.get(null, null) for null in nulls])
+        axes.set_xticks(range(len(nulls)), [str(NAMES.get(null, null)) for null in nulls])
         axes.set_xlim(-0.5, len(nulls) - 0.5)
         axes.tick_params(axis="x", length=0)
     for axes in all_axes[::across]:

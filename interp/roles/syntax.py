@@ -70,7 +70,9 @@ def _role(
 
 
 def _alignment(way: str, targets: Callable[[Batch], Tensor]) -> Role:
-    return Role(f"alignment.{way}", "syntax", "word", "mass", f"syntax/alignment-{way}@1", SPREAD, targets)
+    # governors and dependents stand side by side: a head of one offset puts most of its attention on them
+    guesses = (*WORD_GUESSES, *SPREAD)
+    return Role(f"alignment.{way}", "syntax", "word", "mass", f"syntax/alignment-{way}@1", guesses, targets)
 
 
 def _any_governor(batch: Batch) -> Bool[Tensor, "batch query key"]:
@@ -94,9 +96,9 @@ _WORDS = (
 _GUESSED = (
     "The best guess on select of: the word at one offset from −10 to +10, the first word, the words with most tokens."
 )
-_EVEN = (
-    "The better on select of: uniform (targets ÷ candidates) and uniform_tokens (tokens of the targets ÷ tokens of all "
-    "candidates)."
+_GUESSED_OR_EVEN = (
+    "The best guess on select of: all attention on the word at one offset from −10 to +10, on the first word, on the "
+    "words with most tokens; even attention over the candidates or over their tokens."
 )
 _TIES = "Candidates within 1e-6 of the largest share the hit."
 _MEAN = "A_w[u, v]: mean over the tokens of u, sum over those of v."
@@ -161,7 +163,7 @@ DEFINITIONS = (
             "(mass ÷ word_mass is a share of the attention on words, as DepAl is.)",
             "Candidates of w are the visible aligned words other than w; a query needs two candidates and one target: "
             "words without one do not count, whereas DepAl counts their attention. punct is a relation here.",
-            _EVEN,
+            _GUESSED_OR_EVEN,
             "Vig & Belinkov 2019: DepAl = Σ A[i, j] dep(i, j) ÷ Σ A[i, j], in three directions.",
         )
         for way, target in (

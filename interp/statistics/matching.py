@@ -42,7 +42,8 @@ def permuted(
 ) -> Float[np.ndarray, " repeat"]:
     """The mean similarity of matched heads where the other model's role labels are dealt anew, head by head.
 
-    Labels are dealt after the mean is taken away, so that every head keeps the size of its profile.
+    Labels are dealt after the mean is taken away, so that every head keeps the size of its profile. A weak null: roles
+    go together in any head, trained or not (`offset+1` and `det.to_governor`), and dealing labels anew breaks that up.
     """
     mine, theirs, random = _centred(one), _centred(other), np.random.default_rng(seed)
     return np.array([matched_similarity(mine @ random.permuted(theirs, axis=1).T) for _ in range(repeats)])
