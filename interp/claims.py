@@ -1,7 +1,8 @@
 """What a paper says of heads, held against the tables of a run: published, measured, pass or fail.
 
 A claim points at one number of a table: of the one row that fits (`where`), of the best of the rows that fit (`best`),
-how many heads lie `over` or `under` a value, or which share of some heads is among the `top` ones.
+the `mean` of all that fit, how many heads lie `over` or `under` a value, or which share of some heads is among the
+`top` ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,10 +22,11 @@ COLUMNS = ["claim", "published", "measured", "tolerance", "verdict", "head", "n"
 class Claim:
     """A published number, where in the tables it would be, and how far off is still the same.
 
-    `where` gives columns their values. `best` names the column whose largest value chooses among the rows; `over` and
-    `under` count heads whose `column` is larger or smaller; `heads` (as `layer.head`, from 0) are looked for among the
-    `top` largest. `tolerance` is in the unit of the column; `note` tells of errata. Where a paper says something
-    without a number, or its number is not known for certain, `published` is None, and the claim is measured only.
+    `where` gives columns their values. `best` names the column whose largest value chooses among the rows; `mean`
+    averages all rows that fit; `over` and `under` count heads whose `column` is larger or smaller; `heads` (as
+    `layer.head`, from 0) are looked for among the `top` largest. `tolerance` is in the unit of the column; `note` tells
+    of errata. Where a paper says something without a number, or its number is not known for certain, `published` is
+    None, and the claim is measured only.
     """
 
     claim: str
@@ -37,6 +39,7 @@ class Claim:
     best: str | None = None
     over: float | None = None
     under: float | None = None
+    mean: bool = False
     top: int | None = None
     heads: Sequence[str] = ()
     note: str = ""
@@ -78,6 +81,8 @@ def _compared(claim: Claim, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any
     measured, head, n = float("nan"), "", None
     if len(fitting) and claim.over is not None:
         measured = float((fitting[claim.column] > claim.over).sum())
+    elif len(fitting) and claim.mean:
+        measured = float(fitting[claim.column].mean())
     elif len(fitting) and claim.under is not None:
         measured = float((fitting[claim.column] < claim.under).sum())
     elif len(fitting) and claim.top is not None:

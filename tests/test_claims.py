@@ -51,6 +51,7 @@ def test_one_row_the_best_row_counts_and_shares() -> None:
     assert judged(claim(best="mass"))["measured"] == 0.5
     assert judged(claim(over=0.4, published=2.0, tolerance=0.0))["verdict"] == "pass"
     assert judged(claim(under=0.4, published=1.0, tolerance=0.0))["verdict"] == "pass"
+    assert judged(claim(mean=True, published=0.5))["verdict"] == "pass"
     top = judged(claim(column="mass", top=2, heads=["1.0", "0.0"], published=1.0))
     assert (top["measured"], top["head"], top["verdict"]) == (0.5, "1.0, 0.1", "fail")
 

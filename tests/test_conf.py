@@ -19,6 +19,9 @@ GROUPS = ("model", "corpus", "roles", "ablation", "metrics", "experiment", "stud
 OPTIONS = [(group, file.stem) for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
 TREEBANK, DIRECTORY = "corpus.path=x", "model.path=x"
 NEEDED = {
+    "study=vig2019": [TREEBANK],
+    "study=vig2019_alignment": [TREEBANK],
+    "study=clark2019_from_governor": [TREEBANK],
     **{
         f"study={name}": [TREEBANK] for name in ("minilm_ewt", "clark2019_syntax", "clark2019_surface", "kobayashi2020")
     },

@@ -188,7 +188,9 @@ def random_weights(model: HeadModel, seed: int) -> Model:
     trained_head = config.is_encoder_decoder or _is_causal(config)
     provenance = {**model.provenance, "weights_sha256": f"random from seed {seed}"}
     backend = "bridge" if isinstance(model, BridgeModel) else "attention"
-    return _boot(fresh, model.tokenizer, label, trained_head, provenance, backend, str(model.device))
+    pictures = isinstance(model, AttentionModel) and isinstance(model.reader, PictureReader)
+    reader = _reader(fresh, model.reader.processor if pictures else model.tokenizer, label)  # pyright: ignore[reportAttributeAccessIssue] - what `pictures` says
+    return _boot(fresh, reader, label, trained_head, provenance, backend, str(model.device))
 
 
 def from_transformers(model: Any, tokenizer: Any, *, name: str | None = None, backend: str = "auto") -> Model:
