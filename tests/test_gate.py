@@ -100,7 +100,8 @@ def test_documents_are_cut_and_one_is_halved(tiny_gpt2: Case) -> None:
     batch = batch_of(tiny_gpt2.model)
     long = replace(batch, mask=torch.ones_like(batch.mask))
     wide = replace(
-        long, **{name: torch.cat([getattr(long, name)] * 3, 1) for name in ("tokens", "mask", "special", "word")}
+        long,
+        **{name: torch.cat([getattr(long, name)] * 3, 1) for name in ("tokens", "mask", "special", "word", "rank")},
     )
     lengths = examples(wide, 0).mask.sum(1).tolist()
     assert wide.tokens.shape[1] > LONGEST

@@ -129,16 +129,19 @@ def test_without_tags_and_for_roles_over_tokens_the_columns_are_empty() -> None:
     scores = score(FakeModel(uniform, 1), without)
     assert scores[["guess_pos", "lift_pos"]].isna().all(axis=None)
     scores = score(FakeModel(uniform, 1), tagged(60))
-    by_token = scores.word_mass.isna()
-    assert scores.loc[by_token, ["guess_pos", "lift_pos"]].isna().all(axis=None)
-    assert scores.loc[~by_token, ["guess_pos", "lift_pos"]].notna().all(axis=None)
+    by_hits = scores.statistic == "hit"
+    assert by_hits.any() and not by_hits.all()
+    assert scores.loc[~by_hits, ["guess_pos", "lift_pos"]].isna().all(axis=None)
+    assert scores.loc[by_hits, ["guess_pos", "lift_pos"]].notna().all(axis=None)
 
 
 def test_harder_guesses_change_no_other_number() -> None:
     corpus = tagged(60)
     without = Corpus("tagged", tuple(replace(one, tags=None) for one in corpus), "none")
     model = FakeModel(to_governor, 1)
-    one, other = (score(model, corpus_).drop(columns=["guess_pos", "lift_pos"]) for corpus_ in (corpus, without))
+    asked = roles.syntax(corpus)  # without tags there are no roles of tags, either
+    tables = [score(model, corpus_, roles=asked) for corpus_ in (corpus, without)]
+    one, other = (table.drop(columns=["guess_pos", "lift_pos"]) for table in tables)
     pd.testing.assert_frame_equal(one, other)
 
 

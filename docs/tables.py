@@ -1,0 +1,42 @@
+"""The README's tables of roles beside random weights: python docs/tables.py FOLDER (a run of experiment=nulls)."""
+
+import sys
+from typing import Any
+
+import pandas as pd
+
+from experiments.head_roles import best_head_of_each_role
+
+KEYS = ["role", "site", "layer", "head"]
+
+
+def table(folder: str) -> str:
+    """Of each role the head that was best on select, if it has the role, as confirm saw it; where none has, the best 3.
+
+    Beside it the head of each random model that is chosen in the same way.
+    """
+    scores, roles, lifts = (pd.read_parquet(f"{folder}/{name}.parquet") for name in ("scores", "roles", "null_lifts"))
+    best = best_head_of_each_role(scores)
+    best = best[best.p.notna()].merge(roles[[*KEYS, "stability"]], on=KEYS, how="left")
+    best = best[best.stability.notna()] if best.stability.notna().any() else best.head(3)
+    random = lifts[lifts.null == "random_init"].groupby("role").lift
+    lines = [
+        "| role | head | hit | best guess | lift [95 %] | q | stability | lift over the harder guess "
+        "| random weights: mean, largest lift | n |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    rows: Any = best.itertuples()
+    for row in rows:
+        harder = "–" if pd.isna(row.lift_pos) else f"{row.lift_pos:+.2f} (`{row.guess_pos}`)"
+        stable = "–" if pd.isna(row.stability) else f"{row.stability:.2f}"
+        nothing = f"{random.mean()[row.role]:+.2f}, {random.max()[row.role]:+.2f}" if row.role in random.groups else "–"
+        lines.append(
+            f"| `{row.role}` | {row.layer}.{row.head} | {row.hit:.2f} "
+            f"| {row.baseline:.2f} (`{row.baseline_name}`) | {row.lift:+.2f} [{row.ci_low:.2f}, {row.ci_high:.2f}] "
+            f"| {row.q:.0e} | {stable} | {harder} | {nothing} | {row.n} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table(sys.argv[1]))
