@@ -15,7 +15,14 @@ from interp.roles.definition import Definition
 from interp.types import Corpus, Role
 
 __all__ = [
-    *("copying", "coreference", "cross", "everything", "lexical", "pictures", "positional", "syntax"),
+    "copying",
+    "coreference",
+    "cross",
+    "everything",
+    "lexical",
+    "pictures",
+    "positional",
+    "syntax",
     "syntax_variants",
 ]
 
