@@ -18,8 +18,8 @@ from interp.plots.style import head_name
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.sights import sights_of, visible_keys
-from interp.tallies import word_view
 from interp.types import Batch, Corpus, Head, HeadModel, Site
+from interp.views import word_view
 
 Word = str | int
 """A word of the sentence, as it stands there or by its number from 0."""

@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp.errors import InterpError, closest
-from interp.tallies import View, ViewOf, word_view
 from interp.types import Batch, Pattern, Site
+from interp.views import View, ViewOf, word_view
 
 ATTENDED_TO = ("sum", "max", "mean", "first")
 ATTENDING = ("mean", "first", "last")

@@ -12,8 +12,9 @@ from interp.corpora.batching import batches
 from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.sights import Sights, Visible, sights_of
-from interp.tallies import View, stream, word_view
+from interp.tallies import stream
 from interp.types import Batch, EncodedCorpus, Head, HeadModel, Pattern, Sight, Site
+from interp.views import View, word_view
 
 ANY = "any"
 """In the place of the tag that attends: all words, whatever their tag."""

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from interp.errors import ModelError
 from interp.sights import sights_of
-from interp.tallies import word_view
 from interp.types import Batch, EncodedCorpus, Encoding, Head, HeadModel, HeadOutput, Output, Pattern, Site, Tap
+from interp.views import word_view
 
 
 class KnownAccuracy:
