@@ -18,6 +18,7 @@ from interp.corpora.conllu import read_conllu
 from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.results import Findings
+from interp.roles.otherwise import judged_otherwise
 from interp.sights import sights_of
 from interp.statistics.agreement import agreement
 from interp.sums import RoleSums
@@ -46,9 +47,9 @@ def run(
     encoded = encode(model, corpus)
     # how stable a role is under new halves is not asked here
     thresholds = {**classification, "splits": 0}
-    quarters, aggregated = tally_choices(model, encoded, roles, seed, progress)
+    quarters, otherwise = tally_choices(model, encoded, roles, seed, progress)
     whole = reduce(RoleSums.merge, quarters)
-    choices: list[Choice] = [("aggregation", name, sums, thresholds, seed) for name, sums in aggregated.items()]
+    choices: list[Choice] = [(*way, sums, thresholds, seed) for way, sums in otherwise.items()]
     for parts in range(1, QUARTERS):
         sample = reduce(RoleSums.merge, quarters[:parts])
         choices.append(("sample size", f"{parts / QUARTERS:.0%}", sample, thresholds, seed))
@@ -73,7 +74,9 @@ def run(
     said = (
         f"The baseline: word attention by sum and mean, the whole corpus, margin {classification['margin']}, seed "
         f"{seed}. Roles are compared where both choices could test them.",
-        "Variants of definitions are roles of their own, with ids of their own, and not compared here.",
+        "Definitions: by mass, what is judged by the largest attention is judged by the attention itself; by largest, "
+        "the reverse; from governor, the word that attends most to a dependent should be its governor. A dependent's "
+        "first token in place of the mean is the aggregation `attending: first`.",
     )
     return Findings(labelled, encoded.skipped, (*encoded.notes, *said))
 
@@ -85,8 +88,8 @@ def tested(sums: RoleSums, needs: Mapping[str, int]) -> set[str]:
 
 def tally_choices(
     model: HeadModel, encoded: EncodedCorpus, roles: RolesOf, seed: int, progress: Progress
-) -> tuple[list[RoleSums], dict[str, RoleSums]]:
-    """One pass: the sums of every quarter of the source documents, and of the whole by every other aggregation."""
+) -> tuple[list[RoleSums], dict[tuple[str, str], RoleSums]]:
+    """One pass: the sums of every quarter of the source documents, and of the whole counted in every other way."""
     asked, sights = tuple(roles(encoded.corpus)), sights_of(model)
     if not asked:
         raise InterpError(
@@ -94,8 +97,11 @@ def tally_choices(
             "Choose other roles (roles=positional needs none), or a corpus with gold annotation."
         )
     others = {
-        name: RoleTally(asked, model.heads, sights, words=words_by(to, by)) for name, to, by in other_aggregations()
+        ("aggregation", name): RoleTally(asked, model.heads, sights, words=words_by(to, by))
+        for name, to, by in other_aggregations()
     }
+    for name, redefined in judged_otherwise(asked).items():
+        others["definition", name] = RoleTally(redefined, model.heads, sights)
     quarters = []
     for documents in progress(in_quarters(encoded, seed), "quarters"):
         tally = RoleTally(asked, model.heads, sights)

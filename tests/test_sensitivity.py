@@ -119,11 +119,15 @@ def test_a_perfect_head_flips_with_nothing() -> None:
     """All of its tokens look evenly at all tokens of the governor: no aggregation changes where it looks."""
     findings = run(FakeModel(to_governor, 1), treebank())
     found = findings.tables["sensitivity"]
-    assert set(found.factor) == {"aggregation", "sample size", "corpus", "margin", "seed"}
+    assert set(found.factor) == {"aggregation", "definition", "sample size", "corpus", "margin", "seed"}
+    assert list(found.loc[found.factor == "definition", "level"]) == ["by mass", "from governor"]
+    # read the other way round it finds no governor: a word is looked at by its dependents
+    reverse, found = found[found.level == "from governor"], found[found.level != "from governor"]
+    assert reverse.heads_flipped.item() == 1 and reverse.pairs_lost.item() == 5
     assert (found.heads_flipped == 0).all() and (found.jaccard == 1).all()
     assert (found.loc[found.factor != "sample size", "pairs"] == 5).all()
     assert set(sensitivity.draw(findings.tables)) == {"sensitivity"}
-    assert len(sensitivity.summarise(findings.tables)) == 1 + len(found)
+    assert len(sensitivity.summarise(findings.tables)) == 2 + len(found)
 
 
 def test_a_weak_head_flips_with_the_margin_alone() -> None:
@@ -162,6 +166,50 @@ def test_a_head_that_spreads_over_tokens_loses_its_role_by_the_largest() -> None
     for level in ("attended to: max", "attended to: first"):
         assert found.loc[level, "heads_flipped"] == 1 and found.loc[level, "pairs_lost"] >= 1
     assert found.loc["attending: last", "heads_flipped"] == 0
+
+
+def to_dependents(batch: Batch) -> torch.Tensor:
+    """Each token looks evenly at the tokens of its word's dependents, and at the first token where there are none."""
+    turned = to_governor(batch).mT
+    nowhere = (torch.arange(turned.shape[-1]) == 0).float() * (turned.sum(-1, keepdim=True) == 0)
+    return turned / turned.sum(-1, keepdim=True).clamp(min=1) + nowhere
+
+
+def levels(model: FakeModel, asked: Any = roles.syntax) -> Any:
+    found = run(model, treebank(), roles=asked, margins=(), seeds=0).tables["sensitivity"]
+    return found.set_index("level")
+
+
+def test_a_head_from_governors_has_the_role_read_the_other_way_round() -> None:
+    found = levels(FakeModel(to_dependents, 1), lambda corpus: (governor_role("obj"),))
+    assert (found.pairs - found.pairs_gained + found.pairs_lost == 0).all()
+    assert found.loc["from governor", "pairs"] == 1 and found.loc["by mass", "pairs"] == 0
+
+
+def a_little_more_on_the_governor(batch: Batch) -> torch.Tensor:
+    """Even attention but for a grain: always largest on the governor, and hardly ever on it."""
+    even = uniform(batch)
+    return 0.97 * even + 0.03 * to_governor(batch)
+
+
+def test_a_head_that_is_largest_by_a_grain_loses_its_role_by_mass() -> None:
+    found = levels(FakeModel(a_little_more_on_the_governor, 1))
+    assert found.loc["by mass", "pairs"] == 0 and found.loc["by mass", "pairs_lost"] > 0
+
+
+def mostly_to_the_previous(batch: Batch) -> torch.Tensor:
+    """.45 on the previous token, .55 on the one before."""
+    size = batch.tokens.shape[1]
+    place = torch.arange(size)
+    back = (place[:, None] - place[None, :]).expand(len(batch.tokens), -1, -1)
+    pattern = 0.45 * (back == 1) + 0.55 * (back == 2)
+    return torch.where(pattern.sum(-1, keepdim=True) == 1, pattern, (place == 0).float())[:, None]
+
+
+def test_attention_shared_by_two_offsets_is_one_by_largest() -> None:
+    """By mass it has both roles, by the largest attention the one that gets more."""
+    found = levels(FakeModel(mostly_to_the_previous, 1), roles.positional)
+    assert found.loc["by largest", "pairs_lost"] >= 1 and "by mass" not in found.index
 
 
 def test_too_few_sources_are_refused() -> None:

@@ -8,6 +8,7 @@ from interp.plots.style import (
     COLUMN_WIDTH,
     FULL_WIDTH,
     GUESS,
+    OTHER_FAMILY,
     PALETTE,
     add_note,
     check_table,
@@ -19,7 +20,7 @@ from interp.plots.style import (
     styled,
 )
 
-COLOURS = [PALETTE[family] for family in ("positional", "lexical", "syntax", "coreference", "copying")]
+COLOURS = [*(PALETTE[family] for family in ("positional", "lexical", "syntax", "coreference", "copying")), OTHER_FAMILY]
 MOST_ROWS = 45
 
 
