@@ -13,8 +13,10 @@ from interp.corpora.batching import batches, encode, read_batches
 from interp.plots.style import head_name
 from interp.progress import Progress, silent
 from interp.results import Findings
+from interp.roles.lexical import MOST_FREQUENT
 from interp.shapes import definitions as of
 from interp.shapes.kernel import KernelTally
+from interp.shapes.largest import ConfidenceTally, RarestTally
 from interp.shapes.spread import FirstTokenTally, ShapeTally
 from interp.shapes.variability import FIRST, MeanPattern, VariabilityTally
 from interp.sights import sights_of
@@ -28,6 +30,7 @@ def run(
     corpus: Corpus,
     *,
     reach: int = 10,
+    most_frequent: int = MOST_FREQUENT,
     min_blocks: int = 12,
     seed: int = 0,
     progress: Progress = silent,
@@ -36,26 +39,32 @@ def run(
     encoded = encode(model, corpus)
     groups = batches(encoded, model)
     spread, first, mean = ShapeTally(model.heads), FirstTokenTally(model.heads), MeanPattern(model.heads)
+    confidence, rarest = ConfidenceTally(model.heads), RarestTally(model.heads, most_frequent)
     kernel = KernelTally(model.heads, sights_of(model), reach)
-    stream(model, read_batches(progress(groups, "shapes")), spread, first, mean, kernel)
+    stream(model, read_batches(progress(groups, "shapes")), spread, confidence, first, mean, rarest, kernel)
     variability = VariabilityTally(mean)
     stream(model, read_batches(progress(groups, "variability")), variability)
 
     settings = {"seed": seed, "min_blocks": min_blocks}
-    numbers = [number_table(tally.sums(), **settings) for tally in (spread, first, variability)]
+    numbers = [number_table(tally.sums(), **settings) for tally in (spread, confidence, first, variability, rarest)]
     ids = (of.MASS.id, of.EXPLAINED.id, of.WIDTH.id, of.PEAK.id)
     shape = pd.concat([*numbers, kernel_numbers(kernel.sums(), *ids, **settings)], ignore_index=True)
     tables = {"shape": shape, "kernel": kernel_table(kernel.sums(), of.OFFSET.id, **settings)}
     short = sum(len(encoding.tokens) < FIRST for encoding in encoded.encodings)
     skipped = {**encoded.skipped, f"documents_too_short_for_variability_(fewer_than_{FIRST}_tokens)": short}
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
-    return Findings(labelled, skipped, (*encoded.notes, *_what_is_missing(model, shape)))
+    return Findings(labelled, skipped, (*encoded.notes, *_what_is_missing(model, shape, most_frequent)))
 
 
-def _what_is_missing(model: HeadModel, shape: pd.DataFrame) -> tuple[str, ...]:
+def _what_is_missing(model: HeadModel, shape: pd.DataFrame, most_frequent: int) -> tuple[str, ...]:
     lines = []
     if any(head.site == "cross" for head in model.heads):
         lines.append("Cross-attention has no kernel: its queries and keys are places of two texts.")
+    if not (shape.definition == of.RAREST.id).any():
+        lines.append(
+            f"Which heads look at rare tokens is not told: no document has a token that {most_frequent} tokens of the "
+            "corpus are more frequent than. A larger corpus does it, or a smaller shapes.most_frequent."
+        )
     if shape.loc[shape.definition == of.ENTROPY.id, "ci_low"].isna().all():
         lines.append("Too few blocks of source documents for intervals. More source documents do it.")
     return tuple(lines)

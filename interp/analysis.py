@@ -29,8 +29,8 @@ RolesAsked = RolesOf | Sequence[Role] | Role | str
 """Roles themselves, one or several; the name of a family; or a question to ask the corpus (`roles.everything`)."""
 
 FAMILIES = (
-    *("positional", "copying", "pictures", "syntax", "syntax_variants", "coreference", "lexical", "cross"),
-    "everything",
+    *("positional", "positional_variants", "copying", "pictures", "syntax", "syntax_variants"),
+    *("coreference", "lexical", "cross", "everything"),
 )
 
 

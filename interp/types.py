@@ -541,8 +541,9 @@ class Provable(HeadModel, Protocol):
 class Role:
     """Where a head with this role would look. How it is scored belongs to the tally, not to the role.
 
-    `view` says whose attention answers: the query's own over the keys (`rows`), that of its first token alone
-    (`first`), or what the query gets from each key (`columns`: the attention of the keys, down the query's column).
+    `view` says whose attention answers: the query's own over the keys (`rows`), that over the keys that are no special
+    tokens (`own`), that of its first token alone (`first`), or what the query gets from each key (`columns`: the
+    attention of the keys, down the query's column).
     `sites` are those at which it can be asked; there `targets(batch)` is given the side that asks, at `cross` both. It
     marks the keys that answer each query, over tokens, words or mentions as `unit` says. `guesses` are the
     baselines it is held against, `definition` its id with version. `reflexive`: the query itself may be a target.
@@ -557,7 +558,7 @@ class Role:
     targets: Callable[[Batch], Bool[Tensor, "batch query key"]] = field(repr=False)
     reflexive: bool = False
     sites: tuple[Site, ...] = ("self", "encoder", "decoder")
-    view: Literal["rows", "columns", "first"] = "rows"
+    view: Literal["rows", "own", "columns", "first"] = "rows"
 
 
 @dataclass(frozen=True, eq=False)

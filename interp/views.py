@@ -17,7 +17,8 @@ class View:
 
     `candidates` are the keys a query may be judged on. `rows` and `columns` turn token attention into word attention
     (mean over the tokens of the word attending, sum over the tokens of the word attended to); `None` over tokens.
-    Where it is `turned`, a query is answered by the attention that it gets, and its candidates are those that give it.
+    Where it is `turned`, a query is answered by the attention that it gets, and its candidates are those that give it;
+    where it is `narrowed`, some tokens that have attention are no candidates.
     """
 
     candidates: Bool[Tensor, "batch query key"]
@@ -26,14 +27,16 @@ class View:
     rows: Float[Tensor, "batch pos query"] | None = None
     columns: Float[Tensor, "batch other_pos key"] | None = None
     turned: bool = False
+    narrowed: bool = False
 
     def attention(self, pattern: Pattern) -> Float[Tensor, "batch head asking asked"]:
         """The pattern in this view's unit, 0 on all but candidates.
 
-        Over words (Clark et al. 2019, section 4.1) it is not renormalised; of tokens all that have any are candidates.
+        Over words (Clark et al. 2019, section 4.1) it is not renormalised; of tokens all that have any are candidates,
+        unless the view is narrowed.
         """
         if self.rows is None or self.columns is None:
-            return pattern.float()
+            return pattern.float() * self.weight if self.narrowed else pattern.float()
         if self._groups is not None:
             by_words = self._groups.summed(pattern.float())
             return by_words.mT if self.turned else by_words
@@ -63,7 +66,7 @@ class View:
 
     def choice(self, attention: Float[Tensor, "batch head query key"]) -> Float[Tensor, "batch head query key"]:
         """The attention that keys compete with: below any of it where there is no candidate."""
-        return attention if self.rows is None else attention + (self.weight - 1)
+        return attention if self.rows is None and not self.narrowed else attention + (self.weight - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +108,12 @@ def token_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Sit
     asking, asked = batch.asking(site), batch.asked(site)
     queries = written_next(asking.mask & ~asking.special) if site == "cross" else asking.mask & ~asking.special
     return View(visible, queries, torch.ones_like(asked.tokens))
+
+
+def own_token_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> View:
+    """All visible keys but special tokens."""
+    view, own = token_view(batch, visible, site), ~batch.asked(site).special
+    return replace(view, candidates=view.candidates & own[:, None, :], narrowed=True)
 
 
 def word_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> View:
@@ -171,6 +180,7 @@ def column_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Si
 
 VIEWS: dict[tuple[str, str], Callable[[Batch, Tensor, Site], View]] = {
     ("token", "rows"): token_view,
+    ("token", "own"): own_token_view,
     ("word", "rows"): word_view,
     ("word", "first"): first_token_view,
     ("word", "columns"): column_view,

@@ -37,7 +37,7 @@ def rich_corpus() -> Corpus:
 def every_role() -> list[Role]:
     corpus = rich_corpus()
     assert {role.family for role in roles.everything(corpus)} >= {"positional", "syntax", "lexical", "cross"}
-    return [*roles.everything(corpus), *roles.syntax_variants(corpus)]
+    return [*roles.everything(corpus), *roles.syntax_variants(corpus), *roles.positional_variants()]
 
 
 def test_every_role_has_one_card_that_says_the_same() -> None:

@@ -1,5 +1,6 @@
 """Broad descriptions of heads against plain loops over one document at a time, and against planted kernels."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.conftest import Case
 from tests.fakes import FakeModel, random_documents, uniform
 
 REACH = 3
+MOST_FREQUENT = 2  # FakeModel has three tokens
 
 
 def convolution(batch: Batch) -> torch.Tensor:
@@ -50,7 +52,8 @@ def corpus() -> Corpus:
 
 
 def shape_of(attend: Any, heads: int, corpus: Corpus, **options: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
-    tables = experiment.run(FakeModel(attend, heads), corpus, reach=REACH, **options).tables
+    settings = {"reach": REACH, "most_frequent": MOST_FREQUENT, **options}
+    tables = experiment.run(FakeModel(attend, heads), corpus, **settings).tables
     return tables["shape"].set_index(["definition", "head"]), tables["kernel"].set_index(["head", "offset"])
 
 
@@ -83,18 +86,22 @@ def test_every_number_in_plain_loops(corpus: Corpus, causal: bool) -> None:
         for row, number in enumerate(group.documents):
             length = len(encoded.encodings[number].tokens)
             patterns[number] = noise(batch)[row, :, :length, :length].double().numpy()
-    tables = experiment.run(model, corpus, reach=REACH).tables
+    frequency = Counter(token for one in encoded.encodings for token in one.tokens[~one.special].tolist())
+    ranks = sorted(frequency, key=lambda token: (-frequency[token], token))
+    tables = experiment.run(model, corpus, reach=REACH, most_frequent=MOST_FREQUENT).tables
     shape = tables["shape"].set_index(["definition", "head"])
     kernel = tables["kernel"].set_index(["head", "offset"])
     for head in range(2):
-        entropy, distance, on_first, without_first = [], [], [], []
+        entropy, distance, on_first, without_first, largest = [], [], [], [], []
         at: dict[int, list[float]] = {by: [] for by in range(-REACH, REACH + 1)}
         inside = 0.0
+        hits: list[tuple[float, float]] = []
         for number, whole in patterns.items():
             rows = whole[head]
             for q in range(1, len(rows) - 1):  # the first and the last token are special
                 row = rows[q]
                 entropy.append(-(row[row > 0] * np.log(row[row > 0])).sum())
+                largest.append(max(row[1:-1]))
                 distance.append(sum(row[k] * abs(q - k) for k in range(len(row))))
                 on_first.append(row[0])
                 if row[0] <= 0.9:
@@ -104,15 +111,23 @@ def test_every_number_in_plain_loops(corpus: Corpus, causal: bool) -> None:
                     if 0 <= q + by < len(row) and not (causal and by > 0):
                         at[by].append(row[q + by])
                         inside += row[q + by]
-            assert number in patterns
+            own = encoded.encodings[number].tokens[1:-1].tolist()
+            rarest = sorted(set(own), key=ranks.index, reverse=True)[:2]
+            if ranks.index(rarest[0]) >= MOST_FREQUENT:
+                winner = own[int(rows[1:-1, 1:-1].sum(0).argmax())]
+                hits.append((winner == rarest[0], winner in rarest))
         expected = {
             "shape/entropy@1": np.mean(entropy),
             "shape/mean-distance@1": np.mean(distance),
             "shape/null@1": np.mean(on_first),
+            "shape/confidence@1": np.mean(largest),
+            "shape/rarest@1": np.mean(hits, axis=0)[0],
+            "shape/rarest-two@1": np.mean(hits, axis=0)[1],
             "shape/entropy-without-first@1": np.mean(without_first),
             "kernel/mass@1": inside / len(entropy),
             "shape/variability@1": variability([one[head] for one in patterns.values()]),
         }
+        assert len(hits) > 10 and 0 < expected["shape/rarest@1"] < expected["shape/rarest-two@1"] < 1
         every = np.concatenate([one for one in at.values() if one])
         within = sum(((np.array(one) - np.mean(one)) ** 2).sum() for one in at.values() if one)
         expected["kernel/explained@1"] = 1 - within / ((every - every.mean()) ** 2).sum()
@@ -129,6 +144,12 @@ def variability(patterns: list[np.ndarray]) -> float:
     """Vig & Belinkov's, over documents of ten tokens or more; of every row 1 is spent."""
     long = np.stack([one[:10, :10] for one in patterns if len(one) >= 10])
     return float(np.abs(long - long.mean(0)).sum() / (2 * 10 * len(long)))
+
+
+def test_a_corpus_without_rare_tokens_says_so(corpus: Corpus) -> None:
+    findings = experiment.run(FakeModel(uniform, 1), corpus)
+    assert "shape/rarest@1" not in set(findings.tables["shape"].definition)
+    assert any("no document has a token that 500 tokens" in note for note in findings.said)
 
 
 def test_documents_that_are_too_short_are_counted(corpus: Corpus) -> None:

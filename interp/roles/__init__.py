@@ -22,6 +22,7 @@ __all__ = [
     "lexical",
     "pictures",
     "positional",
+    "positional_variants",
     "syntax",
     "syntax_variants",
 ]
@@ -44,6 +45,11 @@ DEFINITIONS: tuple[Definition, ...] = (
 def positional(corpus: Corpus | None = None) -> Roles:  # noqa: ARG001 - every family is asked alike
     """Offsets −3 … +3, first token, separators, self: the same for every corpus."""
     return _positional.positional()
+
+
+def positional_variants(corpus: Corpus | None = None) -> Roles:  # noqa: ARG001 - every family is asked alike
+    """Voita's way to score offsets, for comparison; not part of `everything`."""
+    return _positional.variants()
 
 
 def copying(corpus: Corpus | None = None) -> Roles:  # noqa: ARG001 - every family is asked alike

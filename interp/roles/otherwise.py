@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from interp.roles.guesses import SPREAD
+from interp.roles.guesses import SPREAD, WORD_GUESSES
 from interp.roles.syntax import from_governor
 from interp.types import Role
 
@@ -32,10 +32,11 @@ def by_mass(role: Role) -> Role:
 
 
 def by_largest(role: Role) -> Role:
-    """Judged by whether the largest attention falls on one of its targets."""
+    """Judged by whether the largest attention falls on one of its targets; one word is a guess then, too."""
     if role.statistic == "hit":
         return role
-    return replace(role, statistic="hit", definition=f"{role.definition} by largest")
+    guesses = tuple(dict.fromkeys((*WORD_GUESSES, *role.guesses))) if role.unit == "word" else role.guesses
+    return replace(role, statistic="hit", definition=f"{role.definition} by largest", guesses=guesses)
 
 
 def asked_from_governor(role: Role) -> Role:

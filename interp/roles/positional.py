@@ -23,6 +23,18 @@ def offset(by: int) -> Role:
     return _role(f"offset{by:+d}", "positional/offset@1", partial(_offset_targets, by=by))
 
 
+def variants() -> tuple[Role, ...]:
+    """Voita's positional heads: where the largest attention falls, special tokens aside."""
+    return tuple(largest_at(by) for by in OFFSETS)
+
+
+def largest_at(by: int) -> Role:
+    """The token `by` places away has the largest attention of all (Voita et al. 2019: in 90 % of cases)."""
+    targets = partial(_own_offset_targets, by=by)
+    name, definition = f"offset{by:+d}.largest", "positional/offset-largest@1"
+    return Role(name, "positional", "token", "hit", definition, ("uniform",), targets, view="own")
+
+
 def self_token() -> Role:
     """The token itself: the only role whose query is its own target."""
     return _role("self", "positional/self@1", partial(_offset_targets, by=0), reflexive=True)
@@ -45,6 +57,10 @@ def _role(name: str, definition: str, targets: Callable[[Batch], Tensor], *, ref
 def _offset_targets(batch: Batch, by: int) -> Bool[Tensor, "batch query key"]:
     place = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)
     return (place[None, :] == place[:, None] + by).expand(len(batch.tokens), -1, -1)
+
+
+def _own_offset_targets(batch: Batch, by: int) -> Bool[Tensor, "batch query key"]:
+    return _offset_targets(batch, by) & ~batch.special[:, None, :]
 
 
 def _first_targets(batch: Batch) -> Bool[Tensor, "batch query key"]:
@@ -83,6 +99,19 @@ DEFINITIONS = (
         "No query where there is no such visible token.",
         "Voita et al. 2019, section 5.1 (who ask for the largest weight in 90 % of tokens); Clark et al. 2019, "
         "section 3.1.",
+    ),
+    Definition(
+        "positional/offset-largest@1",
+        "offset−3.largest … offset+3.largest",
+        "positional",
+        "token",
+        "hit",
+        "Share of query tokens q whose argmax over k of A[q, k] is q + offset; tokens within 1e-6 of the largest share "
+        "the hit. Voita's positional heads have .90 or more.",
+        "Special tokens are neither queries nor keys (Voita et al. leave out the end of the sentence); no query where "
+        "there is no such visible token, or it is special.",
+        "uniform: targets ÷ visible keys that are no special tokens.",
+        "Voita et al. 2019, section 5.1.",
     ),
     _card(
         "self",

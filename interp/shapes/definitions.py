@@ -44,6 +44,28 @@ VARIABILITY = _card(
     "documents of fewer than 10 tokens, special ones included; all tokens but the first 10",
     "Vig & Belinkov 2019, section 4.2; the denominator counts rows, which in causal models is their 2 Σ A",
 )
+CONFIDENCE = _card(
+    "shape/confidence@1",
+    "share of attention",
+    "mean over queries q of max_k A[q, k], over the keys that are no special tokens",
+    f"special tokens as keys; {_QUERIES}; queries that see no other key",
+    "Voita et al. 2019, section 4 (who leave out the end of the sentence)",
+)
+RAREST = _card(
+    "shape/rarest@1",
+    "share of documents",
+    "share of documents whose token k with the largest Σ_q A[q, k] is the one least frequent in the corpus; tokens "
+    "within 1e-6 of the largest share it",
+    "special tokens as queries and keys; documents in which no token has 500 more frequent ones in the corpus",
+    "Voita et al. 2019, section 5.3, where documents are sentences and frequencies those of the training data",
+)
+RAREST_TWO = _card(
+    "shape/rarest-two@1",
+    "share of documents",
+    "the same, of the two least frequent tokens of the document (repetitions of them included)",
+    "special tokens as queries and keys; documents in which no token has 500 more frequent ones in the corpus",
+    "Voita et al. 2019, section 5.3",
+)
 _WINDOW = f"{_QUERIES}; keys that the query cannot see, and those further away than the window"
 
 OFFSET = _card(
@@ -77,7 +99,7 @@ WIDTH = _card(
 PEAK = _card("kernel/peak@1", "tokens", "the o with the largest kernel(o)", _WINDOW, "where the kernel is highest")
 
 DEFINITIONS: tuple[Definition, ...] = (
-    *(ENTROPY, DISTANCE, NULL, ENTROPY_WITHOUT_FIRST, VARIABILITY),
+    *(ENTROPY, DISTANCE, CONFIDENCE, NULL, ENTROPY_WITHOUT_FIRST, VARIABILITY, RAREST, RAREST_TWO),
     *(OFFSET, MASS, EXPLAINED, WIDTH, PEAK),
 )
 """Of the tables `shape` and `kernel`."""
