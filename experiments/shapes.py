@@ -17,7 +17,7 @@ from interp.roles.lexical import MOST_FREQUENT
 from interp.shapes import definitions as of
 from interp.shapes.kernel import KernelTally
 from interp.shapes.largest import ConfidenceTally, RarestTally
-from interp.shapes.spread import FirstTokenTally, ShapeTally
+from interp.shapes.spread import DistanceTally, FirstTokenTally, ShapeTally
 from interp.shapes.variability import FIRST, MeanPattern, VariabilityTally
 from interp.sights import sights_of
 from interp.statistics import kernel_numbers, kernel_table, number_table
@@ -40,13 +40,15 @@ def run(
     groups = batches(encoded, model)
     spread, first, mean = ShapeTally(model.heads), FirstTokenTally(model.heads), MeanPattern(model.heads)
     confidence, rarest = ConfidenceTally(model.heads), RarestTally(model.heads, most_frequent)
+    distance = DistanceTally(model.heads)
     kernel = KernelTally(model.heads, sights_of(model), reach)
-    stream(model, read_batches(progress(groups, "shapes")), spread, confidence, first, mean, rarest, kernel)
+    stream(model, read_batches(progress(groups, "shapes")), spread, distance, confidence, first, mean, rarest, kernel)
     variability = VariabilityTally(mean)
     stream(model, read_batches(progress(groups, "variability")), variability)
 
     settings = {"seed": seed, "min_blocks": min_blocks}
-    numbers = [number_table(tally.sums(), **settings) for tally in (spread, confidence, first, variability, rarest)]
+    tallies = (spread, distance, confidence, first, variability, rarest)
+    numbers = [number_table(tally.sums(), **settings) for tally in tallies]
     ids = (of.MASS.id, of.EXPLAINED.id, of.WIDTH.id, of.PEAK.id)
     shape = pd.concat([*numbers, kernel_numbers(kernel.sums(), *ids, **settings)], ignore_index=True)
     tables = {"shape": shape, "kernel": kernel_table(kernel.sums(), of.OFFSET.id, **settings)}

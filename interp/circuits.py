@@ -126,7 +126,7 @@ def singular_values(left: Float[Tensor, "d_left r"], right: Float[Tensor, "r d_r
 
 
 def effective_rank(values: Float[np.ndarray, " r"]) -> float:
-    """exp of the entropy of the singular values as shares of their sum (Roy & Vetterli 2007, definition 1).
+    """exp of the entropy of the singular values as shares of their sum (Roy & Vetterli 2007).
 
     Between 1 and their number where there is any; 0 for a matrix of zeros.
     """
@@ -144,9 +144,9 @@ def copying(
 ) -> float:
     """Σ Re λ / Σ |λ| over the eigenvalues of W_E W_V W_O W_U: 1 copies what it looks at, −1 suppresses it.
 
-    Elhage et al. 2021, "Copying matrices"; Olsson et al. 2022. The eigenvalues that are not zero are those of the small
-    W_O (W_U W_E) W_V; without `through` = W_U W_E, of W_O W_V: the direction itself, kept in the residual stream.
-    NaN where all eigenvalues are zero.
+    Elhage et al. 2021, "Detecting Copying Behavior"; Olsson et al. 2022. The eigenvalues that are not zero are those
+    of the small W_O (W_U W_E) W_V; without `through` = W_U W_E, of W_O W_V: the direction itself, kept in the residual
+    stream. NaN where all eigenvalues are zero.
     """
     passed = output.cpu().double()
     small = (passed if through is None else passed @ through.cpu().double()) @ value.cpu().double()

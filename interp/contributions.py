@@ -57,7 +57,7 @@ def weighted_by_norm(
     value: Float[Tensor, "batch head key d_value"],
     triangle: Float[Tensor, "head d_value d_value"],
 ) -> Float[Tensor, "batch head query key"]:
-    """‖α_ij f(x_j)‖ with f(x) = (x W_V + b_V) W_O (Kobayashi et al. 2020, eq. 2-3); each row is made to sum to one.
+    """‖α_ij f(x_j)‖ with f(x) = (x W_V + b_V) W_O (Kobayashi et al. 2020); each row is made to sum to one.
 
     The bias of the output projection belongs to no head and is left out. Rows of nothing but zeros stay zero. A key
     that is no token counts like any other: a learned one by the vector learned with it, one of zeros by nothing.

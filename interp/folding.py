@@ -11,13 +11,17 @@ from interp.types import BLOCKS, Head
 
 
 class NumberFold:
-    """Sums of several numbers of every head, and of the counts that they are means over; in float64."""
+    """Sums of several numbers of every head, and of the counts that they are means over; in float64.
 
-    def __init__(self, definitions: Sequence[str], heads: Sequence[Head]) -> None:
+    `ratios` are divided by other sums than the counts, which `add` is then given.
+    """
+
+    def __init__(self, definitions: Sequence[str], heads: Sequence[Head], *, ratios: bool = False) -> None:
         self.definitions, self.heads = tuple(definitions), tuple(heads)
         self._number = {head: number for number, head in enumerate(self.heads)}
         shape = (len(self.definitions), len(self.heads), BLOCKS)
         self._n, self._total = np.zeros(shape, dtype=np.int64), np.zeros(shape)
+        self._over = np.zeros(shape) if ratios else None
 
     def add(
         self,
@@ -25,15 +29,20 @@ class NumberFold:
         block: Int[Tensor, " batch"],
         total: Float[Tensor, "definition batch head"],
         n: Int[Tensor, "definition batch head"],
+        over: Float[Tensor, "definition batch head"] | None = None,
     ) -> None:
         """Add what the documents of a batch give for the `first` head and those after it."""
         start = self._number[first]
         rows, place = slice(start, start + total.shape[2]), block.cpu().numpy()
-        # [definition, head, block] seen with blocks first, for documents to be added to their own
-        np.add.at(self._total[:, rows].transpose(2, 0, 1), place, total.cpu().double().numpy().transpose(1, 0, 2))
-        np.add.at(self._n[:, rows].transpose(2, 0, 1), place, n.cpu().numpy().transpose(1, 0, 2))
+        parts = [(self._total, total.cpu().double()), (self._n, n.cpu())]
+        if self._over is not None and over is not None:
+            parts.append((self._over, over.cpu().double()))
+        for table, values in parts:
+            # [definition, head, block] seen with blocks first, for documents to be added to their own
+            np.add.at(table[:, rows].transpose(2, 0, 1), place, values.numpy().transpose(1, 0, 2))
 
     def sums(self) -> NumberSums:
         """Everything folded in so far."""
         heads = tuple((head.site, head.layer, head.head) for head in self.heads)
-        return NumberSums(self.definitions, heads, self._n.copy(), self._total.copy())
+        over = None if self._over is None else self._over.copy()
+        return NumberSums(self.definitions, heads, self._n.copy(), self._total.copy(), over)

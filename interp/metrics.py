@@ -51,7 +51,7 @@ def log_prob(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " ba
     """Mean log-probability, in nats per token, of the tokens asked for; NaN where none is, in a document of one token.
 
     In a document as it stands every next token is asked for, in a masked copy the masked one: the mean of that over
-    a document's copies is its pseudo-log-likelihood per token (Salazar et al. 2020, section 2).
+    a document's copies is its pseudo-log-likelihood per token (Salazar et al. 2020).
     """
     return _of_asked_tokens(output, batch).sum(-1) / precise(asked(batch)).sum(-1)
 

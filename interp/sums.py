@@ -144,13 +144,15 @@ class DocumentSums:
 class NumberSums:
     """Block sums of numbers of every head, each a mean: `total[d, h, b]` over the `n[d, h, b]` things it is a mean of.
 
-    `definitions` are the ids of what the numbers are; a head that a number is not asked of has no n.
+    `definitions` are the ids of what the numbers are; a head that a number is not asked of has no n. Of ratios, `over`
+    is what the totals are divided by in place of n.
     """
 
     definitions: tuple[str, ...]
     heads: tuple[tuple[str, int, int], ...]
     n: Int[np.ndarray, "definition head block"]
     total: Float[np.ndarray, "definition head block"]
+    over: Float[np.ndarray, "definition head block"] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,7 @@ NEEDED = {
     },
     "study=clark2019_coreference": [TREEBANK],
     "study=voita2019": [TREEBANK, DIRECTORY],
+    "study=voita2019_heads": [TREEBANK, DIRECTORY],
     "study=michel2019": [TREEBANK, DIRECTORY],
     "model=local": ["model.path=x"],
     "model=hub": ["model.name=x"],

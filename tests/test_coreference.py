@@ -86,6 +86,10 @@ def test_windows_are_whole_sentences_and_what_they_part_is_counted(tmp_path: Pat
     assert (
         "sentences of more than 3 words, each a window alone: 2" in read_coreference(path, "conll2012", window=3).notes
     )
+    beginning = read_coreference(path, "conll2012", unit="beginning", window=7)
+    assert [document.text for document in beginning] == ["The king of Spain slept"]
+    assert "windows after the first of their document (left out): 1" in beginning.notes
+    assert "mentions with an antecedent that lie beyond the beginning: 2" in beginning.notes
     single = read_coreference(path, "conll2012", unit="sentence")
     assert len(single) == 3
     assert "mentions whose antecedents all lie in another sentence: 2" in single.notes

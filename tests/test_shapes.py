@@ -93,6 +93,7 @@ def test_every_number_in_plain_loops(corpus: Corpus, causal: bool) -> None:
     kernel = tables["kernel"].set_index(["head", "offset"])
     for head in range(2):
         entropy, distance, on_first, without_first, largest = [], [], [], [], []
+        beyond_first = []
         at: dict[int, list[float]] = {by: [] for by in range(-REACH, REACH + 1)}
         inside = 0.0
         hits: list[tuple[float, float]] = []
@@ -102,6 +103,7 @@ def test_every_number_in_plain_loops(corpus: Corpus, causal: bool) -> None:
                 row = rows[q]
                 entropy.append(-(row[row > 0] * np.log(row[row > 0])).sum())
                 largest.append(max(row[1:-1]))
+                beyond_first.append((sum(row[k] * abs(q - k) for k in range(1, len(row))), row[1:].sum()))
                 distance.append(sum(row[k] * abs(q - k) for k in range(len(row))))
                 on_first.append(row[0])
                 if row[0] <= 0.9:
@@ -125,6 +127,8 @@ def test_every_number_in_plain_loops(corpus: Corpus, causal: bool) -> None:
             "shape/rarest-two@1": np.mean(hits, axis=0)[1],
             "shape/entropy-without-first@1": np.mean(without_first),
             "kernel/mass@1": inside / len(entropy),
+            "shape/distance-without-first@1": np.divide(*np.sum(beyond_first, axis=0)),
+            "shape/variability-without-first@1": variability_beyond_first([one[head] for one in patterns.values()]),
             "shape/variability@1": variability([one[head] for one in patterns.values()]),
         }
         assert len(hits) > 10 and 0 < expected["shape/rarest@1"] < expected["shape/rarest-two@1"] < 1
@@ -144,6 +148,12 @@ def variability(patterns: list[np.ndarray]) -> float:
     """Vig & Belinkov's, over documents of ten tokens or more; of every row 1 is spent."""
     long = np.stack([one[:10, :10] for one in patterns if len(one) >= 10])
     return float(np.abs(long - long.mean(0)).sum() / (2 * 10 * len(long)))
+
+
+def variability_beyond_first(patterns: list[np.ndarray]) -> float:
+    """Vig & Belinkov's own: of attention on any but the first token."""
+    long = np.stack([one[:10, 1:10] for one in patterns if len(one) >= 10])
+    return float(np.abs(long - long.mean(0)).sum() / (2 * long.sum()))
 
 
 def test_a_corpus_without_rare_tokens_says_so(corpus: Corpus) -> None:

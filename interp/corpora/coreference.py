@@ -15,8 +15,8 @@ from interp.corpora.winogender import winogender_documents
 from interp.errors import CorpusError, InterpError, closest
 from interp.types import Corpus, Document
 
-UNITS = ("document", "sentence")
-"""What one document is: whole, or in windows where it is longer than those; or each of its sentences."""
+UNITS = ("document", "beginning", "sentence")
+"""What one document is: whole, or in windows where it is longer than those; its first window; each of its sentences."""
 
 COLUMNS = ("conll2012", "litbank")
 """The formats whose documents have several sentences. LitBank has the columns of CoNLL-2012, without tags."""
@@ -45,9 +45,10 @@ def read_coreference(
     """A file, `.gz` too, or a folder of files in the order of their names, with the mentions of each document.
 
     Of a document in columns that has more than `window` words, each run of whole sentences of at most so many is one
-    document (None: it is never cut); mentions whose antecedents are all in other windows are counted. Stops after
-    `limit` documents. Mentions have their kind, gender and number as far as these are known
-    (`interp.corpora.pronouns`); those of an entity that is mentioned once are kept.
+    document (None: it is never cut), with the unit `beginning` the first run alone. Mentions whose antecedents are all
+    in other windows, or that are left out with theirs, are counted. Stops after `limit` documents. Mentions have their
+    kind, gender and number as far as these are known (`interp.corpora.pronouns`); those of an entity that is mentioned
+    once are kept.
 
     Raises CorpusError, with file and line, where what is read is not of that format; InterpError for an unknown format
     or unit and for a window or a limit below 1.

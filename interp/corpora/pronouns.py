@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from interp.types import Mention
 
 KINDS = ("pronoun", "proper", "nominal")
-"""The forms of a mention, as Clark et al. (2019, section 4.4) report them apart."""
+"""The forms of a mention, as Clark et al. (2019, section 4.3) report them apart."""
 
 _FORMS = {
     ("masculine", "singular"): "he him his himself",

@@ -12,16 +12,23 @@ from interp.corpora.conll2012 import Part, read_parts
 from interp.corpora.pronouns import described, opening_words
 from interp.types import Document, Mention
 
+_LOST = {
+    "document": "mentions whose antecedents all lie in another window",
+    "beginning": "mentions with an antecedent that lie beyond the beginning",
+    "sentence": "mentions whose antecedents all lie in another sentence",
+}
+
 
 def column_documents(files: Sequence[Path], said: Counter[str], unit: str, window: int | None) -> Iterator[Document]:
-    """Every document of the files, or each of its windows or sentences; `said` counts what there is to say of them.
+    """Every document of the files, or its windows, the first of them, or its sentences.
 
-    The source is the document's name, so that all its parts, windows and sentences share a block.
+    `said` counts what there is to say of them. The source is the document's name, so that all its parts, windows and
+    sentences share a block.
     """
     for file in files:
         for part in read_parts(file):
             cuts = list(pairwise([*part.starts, len(part.words)]))
-            if unit == "document":
+            if unit != "sentence":
                 cuts = windows(cuts, window)
                 said[f"documents cut into windows of at most {window} words"] += len(cuts) > 1
                 said[f"windows of at most {window} words, of the documents that were cut"] += len(cuts) * (
@@ -31,10 +38,13 @@ def column_documents(files: Sequence[Path], said: Counter[str], unit: str, windo
                     said[f"sentences of more than {window} words, each a window alone"] += sum(
                         end - start > window for start, end in cuts
                     )
+            if unit == "beginning":
+                said["windows after the first of their document (left out)"] += len(cuts) - 1
+                cuts = cuts[:1]
             mentions = _mentions(part)
             kept = [_within(mentions, *cut) for cut in cuts]
             lost = with_antecedent(mentions) - sum(map(with_antecedent, kept))
-            said[f"mentions whose antecedents all lie in another {'window' if unit == 'document' else unit}"] += lost
+            said[_LOST[unit]] += lost
             said["mentions over words that were a mention already (the first is kept)"] += part.repeated
             said["words whose escapes were undone (-LRB-, /.)"] += part.escapes
             said["documents of which some words have a part of speech and some have none (left out)"] += (

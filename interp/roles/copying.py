@@ -67,7 +67,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         formula="mean over queries q of Σ A[q, k] over k < q with token(k) = token(q)",
         exclusions=_EXCLUSIONS,
         baseline=_BASELINE,
-        source="Wang et al. 2023 (Interpretability in the Wild), section 3 and appendix H: duplicate token heads",
+        source="Wang et al. 2023 (Interpretability in the Wild), section 3.3 and appendix I: duplicate token heads",
     ),
     Definition(
         id="copying/induction@1",
@@ -79,8 +79,9 @@ DEFINITIONS: tuple[Definition, ...] = (
         exclusions=_EXCLUSIONS,
         baseline=_BASELINE,
         source=(
-            "Olsson et al. 2022 (In-context Learning and Induction Heads): prefix matching, summed over all earlier "
-            "occurrences. The previous-token head that it is composed with is positional/offset@1, offset-1"
+            "Olsson et al. 2022 (In-context Learning and Induction Heads): prefix matching (their own average over "
+            "entries is copying/induction-entry-mean@1), here summed over all earlier occurrences. The previous-token "
+            "head that it is composed with is positional/offset@1, offset-1"
         ),
     ),
 )

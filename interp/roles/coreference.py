@@ -22,7 +22,7 @@ def coreference(kinds: tuple[str, ...], resumed: tuple[str, ...]) -> tuple[Role,
 
 
 def antecedent() -> Role:
-    """From the head word of a mention to that of any of its antecedents (Clark et al. 2019, section 4.4)."""
+    """From the head word of a mention to that of any of its antecedents (Clark et al. 2019, section 4.3)."""
     return _over_words("antecedent", None)
 
 
@@ -83,7 +83,7 @@ DEFINITIONS = (
         id="coreference/antecedent@1",
         role="coref.antecedent",
         exclusions=_LEFT_OUT,
-        source="Clark et al. 2019, section 4.4",
+        source="Clark et al. 2019, section 4.3",
         **_OVER_WORDS,
     ),
     *(
@@ -116,6 +116,6 @@ DEFINITIONS = (
             "the best on select of: the nearest such mention (words between), the nearest to the left, the nearest to "
             "the right, the first, and any of them alike"
         ),
-        source="Webster et al. 2018 (GAP) and Zhao et al. 2018 (WinoBias), whose two names are the candidates",
+        source="Webster et al. 2018 (GAP: the two names) and Zhao et al. 2018 (WinoBias: the two occupations)",
     ),
 )

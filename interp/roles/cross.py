@@ -1,7 +1,7 @@
 """Heads of cross-attention that follow an alignment: from what is being written to where that stands in the source.
 
 A decoder writes a token at the position before it, so a query here is the position where a token of the target is
-written (as in Garg et al. 2019, section 3.1), and its alignment is that of this token.
+written (as in Garg et al. 2019, section 3), and its alignment is that of this token.
 """
 
 from collections.abc import Callable
@@ -125,6 +125,6 @@ DEFINITIONS = (
         f"{_WRITTEN} Words without an alignment, and source texts of one word.",
         "The best guess on select of: the word on the diagonal or one or two beside it, the first, the last, the words "
         "with most tokens.",
-        "Garg et al. 2019, section 3.1.",
+        "Garg et al. 2019, section 3.",
     ),
 )

@@ -164,7 +164,8 @@ DEFINITIONS = (
             "Candidates of w are the visible aligned words other than w; a query needs two candidates and one target: "
             "words without one do not count, whereas DepAl counts their attention. punct is a relation here.",
             _GUESSED_OR_EVEN,
-            "Vig & Belinkov 2019: DepAl = Σ A[i, j] dep(i, j) ÷ Σ A[i, j], in three directions.",
+            "Vig & Belinkov 2019, section 5.1.2, equation 4: DepAl = Σ A[i, j] dep(i, j) ÷ Σ A[i, j], in three "
+            "directions, over tokens, without the first.",
         )
         for way, target in (
             ("governor", "the governor"),

@@ -60,12 +60,13 @@ def _card(kind: str, variant: str) -> Definition:
         "row-mass": (
             f"{_DOCUMENTS} the mean over q of Σ A[q, k] over its targets k; {_TARGET.get(kind)}",
             "special tokens; queries without a target",
-            "Olsson et al. 2022, prefix matching: the attention of a row on all its targets",
+            "after Olsson et al. 2022: the attention of a row on all its targets, which is how much of it matches",
         ),
         "entry-mean": (
             f"{_DOCUMENTS} the mean of A[q, k] over all pairs of a query and a target; {_TARGET.get(kind)}",
             "special tokens; queries without a target",
-            "Olsson et al. 2022, prefix matching, read as a mean over targets",
+            "Olsson et al. 2022, prefix matching to the letter: the average of all such entries (where their text has "
+            "'preceded', 'followed' is meant)",
         ),
     }[variant]
     return Definition(

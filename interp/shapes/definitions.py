@@ -21,28 +21,42 @@ DISTANCE = _card(
     "tokens",
     "mean over queries q of Σ_k A[q, k] |q − k|",
     _QUERIES,
-    "Vig & Belinkov 2019, section 4.4, where k ≤ q",
+    "after Vig & Belinkov 2019, section 5.1.3, whose own is shape/distance-without-first@1",
+)
+DISTANCE_WITHOUT_FIRST = _card(
+    "shape/distance-without-first@1",
+    "tokens",
+    "Σ A[q, k] |q − k| / Σ A[q, k] over all queries q and keys k > 0",
+    f"{_QUERIES}; the first token as query and as key",
+    "Vig & Belinkov 2019, section 5.1.3, equation 6, first-token attention left out as in section 5.2.3",
 )
 NULL = _card(
     "shape/null@1",
     "share of attention",
     "mean over queries q of A[q, 0]",
     f"{_QUERIES}, and the first token as its own query",
-    "Vig & Belinkov 2019, section 4.2: null attention; on a special first token, BOS attention",
+    "Vig & Belinkov 2019, section 5.2.3: null attention; on a special first token, BOS attention",
 )
 ENTROPY_WITHOUT_FIRST = _card(
     "shape/entropy-without-first@1",
     "nats",
     "mean over queries q of −Σ_k a_k ln a_k with a_k = A[q, k] / (1 − A[q, 0]) over k > 0",
     f"{_QUERIES}, the first token as query, and queries with more than .90 of their attention on it",
-    "Vig & Belinkov 2019, section 4.4",
+    "Vig & Belinkov 2019, section 5.1.3, equation 7 and footnote 4 (which names no base of the logarithm)",
 )
 VARIABILITY = _card(
     "shape/variability@1",
     "share of attention",
     "Σ_x Σ_ij |A_x[i, j] − mean over x of A_x[i, j]| / (2 · 10 · number of documents x), i and j < 10",
     "documents of fewer than 10 tokens, special ones included; all tokens but the first 10",
-    "Vig & Belinkov 2019, section 4.2; the denominator counts rows, which in causal models is their 2 Σ A",
+    "after Vig & Belinkov 2019, section 5.1.2, whose own is shape/variability-without-first@1",
+)
+VARIABILITY_WITHOUT_FIRST = _card(
+    "shape/variability-without-first@1",
+    "share of attention",
+    "Σ_x Σ_ij |A_x[i, j] − mean over x of A_x[i, j]| / (2 Σ_x Σ_ij A_x[i, j]), 0 < j < 10 and i < 10",
+    "documents of fewer than 10 tokens, special ones included; all tokens but the first 10; the first token as key",
+    "Vig & Belinkov 2019, section 5.1.2, equation 5 and footnotes 1 and 3",
 )
 CONFIDENCE = _card(
     "shape/confidence@1",
@@ -99,7 +113,8 @@ WIDTH = _card(
 PEAK = _card("kernel/peak@1", "tokens", "the o with the largest kernel(o)", _WINDOW, "where the kernel is highest")
 
 DEFINITIONS: tuple[Definition, ...] = (
-    *(ENTROPY, DISTANCE, CONFIDENCE, NULL, ENTROPY_WITHOUT_FIRST, VARIABILITY, RAREST, RAREST_TWO),
+    *(ENTROPY, DISTANCE, DISTANCE_WITHOUT_FIRST, CONFIDENCE, NULL, ENTROPY_WITHOUT_FIRST),
+    *(VARIABILITY, VARIABILITY_WITHOUT_FIRST, RAREST, RAREST_TWO),
     *(OFFSET, MASS, EXPLAINED, WIDTH, PEAK),
 )
 """Of the tables `shape` and `kernel`."""

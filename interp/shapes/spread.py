@@ -8,13 +8,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.folding import NumberFold
-from interp.shapes.definitions import DISTANCE, ENTROPY, ENTROPY_WITHOUT_FIRST, NULL
+from interp.shapes.definitions import DISTANCE, DISTANCE_WITHOUT_FIRST, ENTROPY, ENTROPY_WITHOUT_FIRST, NULL
 from interp.sights import Visible
 from interp.sums import NumberSums
 from interp.types import Batch, Head, Pattern, Site
 
 MOST_ON_FIRST = 0.9
-"""Vig & Belinkov 2019, section 4.4: a row with more on the first token has too little left to have a shape."""
+"""A row with more on the first token has too little left to have a shape (Vig & Belinkov 2019, footnote 4)."""
 
 
 class ShapeTally:
@@ -90,6 +90,33 @@ class FirstTokenTally:
         total = torch.stack([(on_first * asking).sum(-1), (entropy * kept).sum(-1)])
         n = torch.stack([asking.sum(-1), kept.sum(-1)]).round().long()
         self._fold.add(Head(site, layer, first), self._block, total, n)
+
+    def sums(self) -> NumberSums:
+        """Everything folded in so far, per block."""
+        return self._fold.sums()
+
+
+class DistanceTally:
+    """How far attention goes that does not rest on the first token: one ratio over all of it."""
+
+    def __init__(self, heads: Sequence[Head]) -> None:
+        self.heads = tuple(heads)
+        self._fold = NumberFold((DISTANCE_WITHOUT_FIRST.id,), self.heads, ratios=True)
+
+    def begin(self, batch: Batch, visible: Visible) -> None:  # noqa: ARG002 - the seam's shape
+        """Note which batch the patterns are of."""
+        self._batch = batch
+
+    def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
+        """Add one layer's attention, and the same by distance."""
+        side, (queries, keys) = self._batch.asking(site), pattern.shape[2:]
+        query, key = (torch.arange(size, device=pattern.device) for size in (queries, keys))
+        asking = side.mask & ~side.special & ((query > 0) | (site == "cross"))
+        attention = pattern[..., 1:].float() * asking[:, None, :, None]
+        apart = (query[:, None] - key[None, 1:]).abs().float()
+        over, total = attention.sum((2, 3)), torch.einsum("bhqk,qk->bh", attention, apart)
+        n = asking.sum(1)[:, None].expand_as(over)
+        self._fold.add(Head(site, layer, first), self._batch.block, total[None], n[None], over[None])
 
     def sums(self) -> NumberSums:
         """Everything folded in so far, per block."""

@@ -1,4 +1,4 @@
-"""How much the text changes where a head looks (Vig & Belinkov 2019, section 4.2): two passes over the corpus."""
+"""How much the text changes where a head looks (Vig & Belinkov 2019, section 5.1.2): two passes over the corpus."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.folding import NumberFold
-from interp.shapes.definitions import VARIABILITY
+from interp.shapes.definitions import VARIABILITY, VARIABILITY_WITHOUT_FIRST
 from interp.sights import Visible
 from interp.sums import NumberSums
 from interp.types import Batch, Head, Pattern, Site
@@ -44,13 +44,16 @@ class MeanPattern:
 
 
 class VariabilityTally:
-    """The second pass: how far each document's attention lies from that mean, as a share of all attention."""
+    """The second pass: how far each document's attention lies from that mean, as a share of all attention.
+
+    Once of whole rows, and once without the first token, as Vig and Belinkov have it.
+    """
 
     def __init__(self, mean: MeanPattern) -> None:
         self.heads = mean.heads
         self._mean = mean.means().float()
         self._number = {head: number for number, head in enumerate(self.heads)}
-        self._fold = NumberFold((VARIABILITY.id,), self.heads)
+        self._fold = NumberFold((VARIABILITY.id, VARIABILITY_WITHOUT_FIRST.id), self.heads, ratios=True)
 
     def begin(self, batch: Batch, visible: Visible) -> None:  # noqa: ARG002 - the seam's shape
         """Note which documents are long enough."""
@@ -64,8 +67,12 @@ class VariabilityTally:
             return
         start = self._number[head]
         mean = self._mean[start : start + pattern.shape[1]].to(pattern.device)
-        away = (pattern[kept, :, :FIRST, :FIRST].float() - mean).abs().sum((2, 3)) / 2
-        self._fold.add(head, self._batch.block[kept], away[None], torch.full_like(away[None], FIRST, dtype=torch.long))
+        attention = pattern[kept, :, :FIRST, :FIRST].float()
+        by_key = (attention - mean).abs().sum(2) / 2
+        away = torch.stack([by_key.sum(-1), by_key[..., 1:].sum(-1)])
+        n = torch.full_like(away, FIRST, dtype=torch.long)
+        over = torch.stack([torch.full_like(away[0], FIRST), attention[..., 1:].sum((2, 3))])
+        self._fold.add(head, self._batch.block[kept], away, n, over)
 
     def sums(self) -> NumberSums:
         """Everything folded in so far, per block."""

@@ -1,0 +1,73 @@
+"""Voita's positional heads against loops over one document at a time, and on heads whose answer is known."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from interp import roles
+from interp.analysis import tally_roles
+from interp.corpora.batching import batches, encode
+from interp.sums import RoleSums
+from interp.types import Batch, Corpus
+from tests.fakes import FakeModel, random_documents
+
+
+def noise(batch: Batch) -> torch.Tensor:
+    """Two heads of random attention on what there is, the last token included."""
+    size = batch.tokens.shape[1]
+    rows = [torch.rand(2, size, size, generator=torch.Generator().manual_seed(int(one))) for one in batch.document]
+    pattern = torch.stack(rows) ** 3 * batch.mask[:, None, None, :]
+    return pattern / pattern.sum(-1, keepdim=True)
+
+
+def mostly_last(batch: Batch) -> torch.Tensor:
+    """.9 on the last token, which is special, and .1 on the previous one."""
+    place = torch.arange(batch.tokens.shape[1])
+    last = batch.mask.sum(1)[:, None, None] - 1
+    previous = (place[:, None] - 1 == place[None, :])[None]
+    return (0.9 * (place == last) + 0.1 * previous)[:, None] * batch.mask[:, None, None, :]
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return Corpus("c", tuple(random_documents(60, seed=3)), "none")
+
+
+def shares(sums: RoleSums) -> dict[str, np.ndarray]:
+    return {role.name: sums.hit[number].sum(-1) / sums.n[number].sum() for number, role in enumerate(sums.roles)}
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_the_largest_attention_by_offset_in_loops(corpus: Corpus, causal: bool) -> None:
+    model = FakeModel(noise, 2, causal=causal)
+    encoded = encode(model, corpus)
+    found = shares(tally_roles(model, encoded, roles.positional_variants()))
+    expected: dict[str, list[Any]] = {name: [] for name in found}
+    for group in batches(encoded, model):
+        batch = group.batch()
+        for row, number in enumerate(group.documents):
+            size = len(encoded.encodings[number].tokens)
+            pattern = noise(batch)[row, :, :size, :size].numpy()
+            for query in range(1, size - 1):  # the first and the last token are special
+                last = query if causal else size - 2
+                if last < 2:
+                    continue  # itself alone: nothing to choose from
+                largest = pattern[:, query, 1 : last + 1].argmax(-1) + 1
+                for by in (-3, -2, -1, 1, 2, 3):
+                    if 1 <= query + by <= last:
+                        expected[f"offset{by:+d}.largest"].append(largest == query + by)
+    for name, hits in expected.items():
+        if causal and "+" in name:
+            assert not hits and np.isnan(found[name]).all()
+        else:
+            assert len(hits) > 100
+            np.testing.assert_allclose(found[name], np.mean(hits, axis=0), atol=1e-9)
+
+
+def test_special_tokens_are_no_keys(corpus: Corpus) -> None:
+    """A head with nine tenths of its attention on the end of the text is a previous-token head by what is left."""
+    model = FakeModel(mostly_last, 1)
+    found = shares(tally_roles(model, encode(model, corpus), roles.positional_variants()))
+    assert found["offset-1.largest"] == pytest.approx(1)
