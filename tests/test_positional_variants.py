@@ -36,7 +36,9 @@ def corpus() -> Corpus:
 
 
 def shares(sums: RoleSums) -> dict[str, np.ndarray]:
-    return {role.name: sums.hit[number].sum(-1) / sums.n[number].sum() for number, role in enumerate(sums.roles)}
+    return {
+        role.name: sums.hit[number].sum(-1) / (sums.n[number].sum() or np.nan) for number, role in enumerate(sums.roles)
+    }
 
 
 @pytest.mark.parametrize("causal", [False, True])
