@@ -7,7 +7,7 @@ from scipy.stats import norm
 from interp.classify import classify
 from interp.statistics import power_table, score_table, sign_flip_p, sign_vectors
 from interp.statistics.max_t import critical_value_of_max_t, largest_under_flips, max_t_p
-from interp.statistics.power import detectable_lift, level_of_bh, t_of_level, t_of_max_t
+from interp.statistics.power import Observed, detectable_lift, level_of_bh, t_of_level, t_of_max_t
 from tests.test_classify import HIT, MASS, planted
 
 
@@ -30,6 +30,35 @@ def test_a_planted_lift_of_that_size_is_found_four_times_in_five(alpha: float, s
     # the docstring says how much less a sign flip finds at this level
     expected = 0.74 if (alpha, blocks) == (0.001, 16) else 0.80
     assert abs(found.mean() - expected) < 0.05
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.001])
+@pytest.mark.parametrize(
+    ("guess", "observed"), [(0.37, 0.02), (0.1, 0.0), (0.05, 0.02), (0.3, 0.15), (0.3, 0.3), (0.4, 0.6)]
+)
+def test_of_a_head_that_never_hits_it_names_the_lift_of_one_that_does(
+    guess: float, observed: float, alpha: float
+) -> None:
+    """Hits and the guess's by chance: such a head varies less than one with the lift, which has to be found."""
+    rng, signs = np.random.default_rng(3), sign_vectors(0, 32)[:, :9_999]
+    named = []
+    for _ in range(200):
+        n = rng.poisson(20, size=(1, 32)).clip(1)
+        hits = rng.binomial(n, observed)
+        heads = Observed(hits.sum(1) / n.sum(1), np.array([guess]), np.array([True]))
+        named.append(detectable_lift((hits - rng.binomial(n, guess)).astype(float), n, t_of_level(n, alpha), heads)[0])
+    n = rng.poisson(20, size=(1500, 32)).clip(1)
+    D = (rng.binomial(n, guess + np.median(named)) - rng.binomial(n, guess)).astype(float)
+    assert abs((sign_flip_p(D, signs) <= alpha).mean() - 0.80) < 0.06
+
+
+def test_of_a_head_that_answers_as_the_guess_does_some_lift_is_needed() -> None:
+    """It does not vary at all against the guess; a head that hits beside it does."""
+    rng, n = np.random.default_rng(4), np.full((1, 32), 20)
+    heads = Observed(np.array([0.37]), np.array([0.37]), np.array([True]))
+    size = detectable_lift(np.zeros((1, 32)), n, t_of_level(n, 0.001), heads)[0]
+    D = rng.binomial(20, size, size=(1500, 32)).astype(float)
+    assert size > 0 and (sign_flip_p(D, sign_vectors(0, 32)[:, :9_999]) <= 0.001).mean() > 0.75
 
 
 def test_by_max_t_too() -> None:
@@ -99,7 +128,9 @@ def test_scores_roles_and_the_table_of_power_say_the_same() -> None:
     D = (np.concatenate([sums.hit[0], sums.mass[1]]) - 4.0)[:, 1::2]
     critical = np.sort(largest_under_flips(D, sign_vectors(0)[1::2]))[-5000]
     sizes = np.full(D.shape, 20)
-    expected = detectable_lift(D, sizes, t_of_max_t(sizes, float(critical)))
+    means = D.sum(1) / 640 + 0.2
+    heads = Observed(means, np.full(6, 0.2), np.repeat([True, False], 3))
+    expected = detectable_lift(D, sizes, t_of_max_t(sizes, float(critical)), heads)
     np.testing.assert_allclose(strict[strict.split == "confirm"].detectable, expected, rtol=1e-9)
 
 

@@ -1,8 +1,10 @@
 """How small a lift could a corpus have shown? Beside every head without a role, what its absence is worth."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.stats import t as student
 
 POWER = 0.80
@@ -12,6 +14,7 @@ def detectable_lift(
     D: Float[np.ndarray, "test block"],
     n: Int[np.ndarray, "test block"],
     critical: Float[np.ndarray, " test"],
+    heads: "Observed | None" = None,
     power: float = POWER,
 ) -> Float[np.ndarray, " test"]:
     """The smallest lift that a test shows with this probability; ∞ where no lift is large enough.
@@ -23,13 +26,58 @@ def detectable_lift(
     flips of blocks reject nearly what a t-test of them rejects (Fisher 1935, section 21), but a little less where there
     are few blocks and the level is far out: in simulations of normal blocks of 5 to 40 queries, 32 blocks give a power
     of .79 at a level of .05, .78 at .001 and .74 at .0001; 16 blocks .78, .74 and .58.
+
+    A head that hardly ever hits varies less than one that has the lift in question. Given what was `observed` of the
+    heads, the sum of squares is the larger of its own and that of a head with the lift (`_of_a_head_with_it`).
     """
     total, filled = n.sum(axis=1).astype(np.float64), (n > 0).sum(axis=1)
     lift = D.sum(axis=1) / np.where(total > 0, total, 1.0)
-    spread = np.square(D - lift[:, None] * n).sum(axis=1) * filled / np.maximum(filled - 1, 1)
-    error = np.sqrt(spread) / np.where(total > 0, total, 1.0)
+    squares = np.square(D - lift[:, None] * n).sum(axis=1)
     possible = np.isfinite(critical)
-    return np.where(possible, (np.where(possible, critical, 0.0) + _quantile(power, n)) * error, np.inf)
+    reach = np.where(possible, critical, 0.0) + _quantile(power, n)
+    # lift² = scale · squares
+    scale = np.square(reach / np.where(total > 0, total, 1.0)) * filled / np.maximum(filled - 1, 1)
+    found = np.sqrt(scale * squares)
+    if heads is not None:
+        found = np.maximum(found, _of_a_head_with_it(scale, squares, total, heads))
+    return np.where(possible, found, np.inf)
+
+
+class Observed(NamedTuple):
+    """Of every test: the mean statistic of the head and the mean credit of its guess; and whether they are hits."""
+
+    statistic: Float[np.ndarray, " test"]
+    baseline: Float[np.ndarray, " test"]
+    by_hit: Bool[np.ndarray, " test"]
+
+
+def _of_a_head_with_it(
+    scale: Float[np.ndarray, " test"],
+    squares: Float[np.ndarray, " test"],
+    queries: Float[np.ndarray, " test"],
+    heads: Observed,
+) -> Float[np.ndarray, " test"]:
+    """The lift δ with δ² = scale · (sum of squares of a head of statistic v = baseline + δ), where that is larger.
+
+    Hits of single queries vary by v(1 − v): the sum grows by the difference for all queries, and where the guess is
+    right too it is Σn · δ(1 − δ) at least, when the head adds nothing but hits. Attention varies in proportion to
+    v(1 − v): the sum grows by the ratio.
+    """
+    b, own = heads.baseline, heads.statistic * (1 - heads.statistic)
+    by_query = scale * queries
+    hits = _positive_root(1 + by_query, by_query * (1 - 2 * b), scale * squares + by_query * (b * (1 - b) - own))
+    added = by_query / (1 + by_query)
+    grown = scale * squares / np.where(own > 0, own, np.inf)
+    attention = _positive_root(1 + grown, grown * (1 - 2 * b), grown * b * (1 - b))
+    return np.where(heads.by_hit, np.maximum(hits, added), attention)
+
+
+def _positive_root(
+    a: Float[np.ndarray, " test"], b: Float[np.ndarray, " test"], c: Float[np.ndarray, " test"]
+) -> Float[np.ndarray, " test"]:
+    """The larger x with a x² = b x + c; 0 where there is none above it."""
+    inside = np.square(b) + 4 * a * c
+    return np.where(inside > 0, np.maximum((b + np.sqrt(np.maximum(inside, 0))) / (2 * a), 0), 0.0)
 
 
 def t_of_level(n: Int[np.ndarray, "test block"], level: float) -> Float[np.ndarray, " test"]:

@@ -14,7 +14,7 @@ from interp.statistics.bootstrap import bootstrap_interval
 from interp.statistics.false_discovery import benjamini_hochberg
 from interp.statistics.harder import best_harder_guesses, harder_columns
 from interp.statistics.max_t import critical_value_of_max_t, largest_under_flips, max_t_p
-from interp.statistics.power import detectable_lift, level_of_bh, t_of_level, t_of_max_t
+from interp.statistics.power import Observed, detectable_lift, level_of_bh, t_of_level, t_of_max_t
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.statistics.ties import earliest_best
 from interp.sums import RoleSums
@@ -198,7 +198,10 @@ def _over_all_tests(
         critical = t_of_max_t(n, critical_value_of_max_t(largest, alpha))
     else:
         critical = t_of_level(n, level_of_bh(confirmed["q"].to_numpy(), alpha))
-    found = {"p_max_t": max_t_p(D, largest), "detectable": detectable_lift(D, n, critical)}
+    statistic = np.where(confirmed["statistic"] == "hit", confirmed["hit"], confirmed["mass"])
+    by_hit = (confirmed["statistic"] == "hit").to_numpy()
+    heads_seen = Observed(statistic[tested], confirmed["baseline"].to_numpy()[tested], by_hit[tested])
+    found = {"p_max_t": max_t_p(D, largest), "detectable": detectable_lift(D, n, critical, heads_seen)}
     return {name: _spread(values, tested) for name, values in found.items()}
 
 
