@@ -109,7 +109,9 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
 
 
 def _over_harder(row: Any) -> str:
-    return "" if pd.isna(row.lift_pos) else f", over {row.guess_pos} {row.lift_pos:+.2f}"
+    if pd.isna(row.lift_pos):
+        return ""
+    return f", over {row.guess_pos} {row.lift_pos:+.2f}{interval(row.lift_pos_low, row.lift_pos_high)}"
 
 
 def _power_words(power: pd.DataFrame) -> list[str]:

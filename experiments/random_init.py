@@ -26,6 +26,7 @@ def run(
     shapes: Sequence[str] = SHAPES,
     seeds: int = 10,
     layers: int | None = None,
+    vocabulary: str = "minilm",
     device: str = "auto",
     dtype: str = "float32",
     seed: int = 0,
@@ -35,7 +36,7 @@ def run(
     needs = {name: int(classification[name]) for name in ("min_queries", "min_blocks")}
     rows, given = [], []
     for shape, number in progress([(shape, seed + n) for shape in shapes for n in range(seeds)], "random networks"):
-        untrained = random_model(shape, seed=number, layers=layers, device=device, dtype=dtype)
+        untrained = random_model(shape, seed=number, layers=layers, vocabulary=vocabulary, device=device, dtype=dtype)
         sums = tally_roles(untrained, encode(untrained, corpus), roles)
         tables = role_tables(sums, {**classification, "splits": 0}, seed)
         assigned = tables["roles"][tables["roles"].role != "unclassified"]

@@ -267,8 +267,9 @@ class Batch:
     `tag`, one into `tags`.
     `antecedent` lists (row, query word, target word): the head word of a mention and that of one of its antecedents;
     `antecedent_kind` has that mention's kind, an index into `kinds`. `nearest_mention[b, w]` is the nearest head word
-    of a mention to the left of w; `nearest_agreeing[b, w]`, of a mention that w heads, that of one whose gender and
-    number do not contradict its own. `mention` lists (start, end, entity, kind) of each row's mentions, in words.
+    of a mention to the left of w. Of a mention that w heads, `nearest_agreeing[b, w]` is that of one whose gender and
+    number do not contradict its own, and `nearest_same_word[b, w]` that of one with the same head word, if there is
+    one. `mention` lists (start, end, entity, kind) of each row's mentions, in words.
     `document` is each row's number in the corpus, `block` its block. Of masked copies, `masked` holds the token that
     stood where the mask is, -1 elsewhere; of minimal pairs, `alternative` marks the rows of the other sentence.
     `target` is what an encoder-decoder reads in its decoder, row by row; `alignment` lists (row, word of the target,
@@ -291,6 +292,7 @@ class Batch:
     tag: Int[Tensor, "batch word"]
     nearest_mention: Int[Tensor, "batch word"]
     nearest_agreeing: Int[Tensor, "batch word"]
+    nearest_same_word: Int[Tensor, "batch word"]
     antecedent: Int[Tensor, "pair 3"]
     antecedent_kind: Int[Tensor, " pair"]
     mention: Int[Tensor, "batch mention 4"]

@@ -12,14 +12,21 @@ from torch import Tensor
 
 from interp import roles
 from interp.analysis import score, tally_roles
-from interp.corpora.batching import encode
-from interp.corpora.mentions import nearest_agreeing
+from interp.corpora.batching import collate, encode
+from interp.corpora.mentions import nearest_agreeing, nearest_same_word
 from interp.roles.harder import harder_guesses
+from interp.statistics import score_table
 from interp.types import Batch, Corpus, Document, Mention
 from tests.fakes import FakeModel, document, random_documents, to_governor, uniform
 
 TAGS = ("ADJ", "NOUN", "VERB")
+CLASSES = {
+    **{tag: (tag,) for tag in TAGS},
+    "noun or adjective": ("ADJ", "NOUN"),
+    "noun, adjective or verb": TAGS,
+}
 KEYS = ["role", "split", "head"]
+HARDER = ["guess_pos", "lift_pos", "lift_pos_low", "lift_pos_high"]
 
 
 def tagged(count: int, seed: int = 0) -> Corpus:
@@ -49,12 +56,16 @@ def on_word(aim: Callable[[Document, int], int | None], documents: Sequence[Docu
     return attend
 
 
-def nearest(one: Document, word: int, way: str, tag: str) -> int | None:
-    """Step by step away from the word."""
+def nearest(one: Document, word: int, way: str, *tags: str) -> int | None:
+    """Step by step away from the word; to the end of a run as long as there is another."""
     step = -1 if way == "previous" else 1
     place = word + step
+    assert one.tags is not None
     while 0 <= place < len(one.words):
-        if one.tags is not None and one.tags[place] == tag:
+        if one.tags[place] in tags:
+            if way == "end of next":
+                while place + 1 < len(one.words) and one.tags[place + 1] in tags:
+                    place += 1
             return place
         place += step
     return None
@@ -74,11 +85,11 @@ def credits_of(corpus: Corpus, causal: bool) -> pd.DataFrame:
             candidates = {other for other in range(len(one.words)) if other != word and (other < word or not causal)}
             if len(candidates) < 2 or not targets & candidates:
                 continue
-            for tag in TAGS:
-                for way in ("previous", "next"):
-                    named = nearest(one, word, way, tag)
+            for name, tags in CLASSES.items():
+                for way in ("previous", "next", "end of next"):
+                    named = nearest(one, word, way, *tags)
                     earned = named in targets & candidates
-                    rows.append((role, one.block % 2 == 0, f"{way} {tag}", float(earned)))
+                    rows.append((role, one.block % 2 == 0, f"{way} {name}", float(earned)))
     return pd.DataFrame(rows, columns=["role", "even", "guess", "credit"])
 
 
@@ -87,7 +98,9 @@ def test_guess_and_lift_are_those_of_loops_over_words(causal: bool) -> None:
     corpus = tagged(150, seed=1)
     scores = score(FakeModel(uniform, 1, causal=causal), corpus, roles="syntax")
     earned = credits_of(corpus, causal)
-    order = [f"{way} {tag}" for tag in TAGS for way in ("previous", "next")]
+    order = [f"{way} {name}" for name in CLASSES for way in ("previous", "next")]
+    order += [f"end of next {name}" for name in CLASSES]
+    assert list(harder_guesses(corpus)) == order
     for row in scores.itertuples():
         own = earned[earned.role == row.role]
         on_select = own[own.even].groupby("guess").credit.sum().reindex(order)
@@ -98,7 +111,43 @@ def test_guess_and_lift_are_those_of_loops_over_words(causal: bool) -> None:
         assert len(here) == row.n
         lift: Any = row.lift_pos
         assert lift == pytest.approx(row.hit - here.credit.to_numpy(dtype=float).mean(), abs=1e-9)
-    assert causal == (not scores.guess_pos.str.startswith("next").any())
+    assert causal == (not scores.guess_pos.str.contains("next").any())
+
+
+def test_the_best_of_all_is_the_end_of_a_run_where_that_is_the_answer() -> None:
+    """Every verb's governor is the last noun or adjective of the next run of them: a compound with its modifiers."""
+    runs = ("ADJ", "NOUN")
+    moved = []
+    for one in tagged(300, seed=5):
+        tags = one.tags or ()
+        aims = [nearest(one, word, "end of next", *runs) if tag == "VERB" else None for word, tag in enumerate(tags)]
+        governors = tuple(-1 if aim is None else aim for aim in aims)
+        moved.append(replace(one, governors=governors, relations=tuple("obj" if g >= 0 else "root" for g in governors)))
+    planted = Corpus("planted", tuple(moved), "none")
+    found = score(FakeModel(to_governor, 1), planted, roles="syntax").query("role == 'obj.to_governor'")
+    assert set(found.guess_pos) == {"end of next noun or adjective"}
+    np.testing.assert_array_equal(found[["lift_pos", "lift_pos_low", "lift_pos_high"]], 0.0)
+
+
+def test_its_interval_is_that_of_a_baseline_of_the_same_credit() -> None:
+    """Made as that of the lift over a baseline: the same sums, with the harder guess in the baseline's place."""
+    corpus = tagged(200, seed=6)
+    model = FakeModel(to_governor, 1)
+    sums = tally_roles(model, encode(model, corpus), roles.syntax(corpus))
+    scores = score_table(sums, seed=0)
+    assert sums.harder is not None
+    chosen = sums.harder_guesses.index("previous NOUN")
+    as_baseline = replace(
+        sums,
+        roles=tuple(replace(role, guesses=("offset-1",)) for role in sums.roles),
+        guesses=("offset-1",),
+        guess=sums.harder[:, chosen : chosen + 1],
+    )
+    expected = score_table(as_baseline, seed=0)
+    same = (scores.guess_pos == "previous NOUN").to_numpy()
+    assert same.sum() > 2
+    columns = ["lift_pos", "lift_pos_low", "lift_pos_high"]
+    np.testing.assert_allclose(scores.loc[same, columns], expected.loc[same, ["lift", "ci_low", "ci_high"]], rtol=1e-9)
 
 
 def test_a_head_that_only_knows_the_next_verb_has_no_lift_over_it() -> None:
@@ -127,11 +176,11 @@ def test_a_head_that_knows_the_relation_beats_every_part_of_speech() -> None:
 def test_without_tags_and_for_roles_over_tokens_the_columns_are_empty() -> None:
     without = Corpus("trees", tuple(random_documents(60)), "none")
     scores = score(FakeModel(uniform, 1), without)
-    assert scores[["guess_pos", "lift_pos"]].isna().all(axis=None)
+    assert scores[HARDER].isna().all(axis=None)
     scores = score(FakeModel(uniform, 1), tagged(60))
     by_hits = scores.statistic == "hit"
     assert by_hits.any() and not by_hits.all()
-    assert scores.loc[~by_hits, ["guess_pos", "lift_pos"]].isna().all(axis=None)
+    assert scores.loc[~by_hits, HARDER].isna().all(axis=None)
     assert scores.loc[by_hits, ["guess_pos", "lift_pos"]].notna().all(axis=None)
 
 
@@ -141,7 +190,7 @@ def test_harder_guesses_change_no_other_number() -> None:
     model = FakeModel(to_governor, 1)
     asked = roles.syntax(corpus)  # without tags there are no roles of tags, either
     tables = [score(model, corpus_, roles=asked) for corpus_ in (corpus, without)]
-    one, other = (table.drop(columns=["guess_pos", "lift_pos"]) for table in tables)
+    one, other = (table.drop(columns=HARDER) for table in tables)
     pd.testing.assert_frame_equal(one, other)
 
 
@@ -199,8 +248,30 @@ def agreeing_corpus(count: int, *, annotated: bool) -> Corpus:
 def test_coreference_is_held_against_the_mention_that_agrees() -> None:
     corpus = agreeing_corpus(150, annotated=True)
     scores = score(FakeModel(uniform, 1), corpus, roles="coreference")
+    # `she` is a word for the first time in every text: by spelling it finds what it finds by agreement
     assert set(scores.guess_pos) == {"nearest_agreeing_mention"}
     np.testing.assert_allclose(scores.lift_pos, scores.hit - 1)
     assert (scores.baseline < 0.7).all(), "by place alone the woman is found about every second time"
     without = score(FakeModel(uniform, 1), agreeing_corpus(150, annotated=False), roles="coreference")
-    assert without[["guess_pos", "lift_pos"]].isna().all(axis=None)
+    assert set(without.guess_pos) == {"nearest_same_word_mention"}
+
+
+def test_the_nearest_mention_with_the_same_head_word() -> None:
+    words = ["The", "old", "man", "saw", "Ann", "and", "the", "man", "saw", "her", "and", "Man", "she", "Her"]
+    mentions = (
+        Mention(0, 3, 0, gender="m"),
+        Mention(4, 5, 1, gender="f"),
+        Mention(6, 8, 0, gender="m"),
+        Mention(9, 10, 1, gender="f"),
+        Mention(11, 12, 0, gender="m"),
+        Mention(12, 13, 1, gender="f"),
+        Mention(13, 14, 1, gender="f"),
+    )
+    one = replace(document(words, [], [], "d"), governors=None, relations=None, mentions=mentions)
+    # man (7) and Man (11) find the man before; her and she a woman; Her the other her, past she
+    expected = dict.fromkeys(range(len(words)), -1) | {7: 2, 9: 4, 11: 7, 12: 9, 13: 9}
+    assert nearest_same_word(one) == list(expected.values())
+    corpus = Corpus("c", (one,), "none")
+    model = FakeModel(uniform, 1)
+    batch = collate(encode(model, corpus), [0], model)
+    assert batch.nearest_same_word[0].tolist() == list(expected.values())

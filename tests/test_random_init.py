@@ -32,11 +32,30 @@ def test_shapes_and_tokens_are_those_of_the_models_they_name() -> None:
     assert llama.encode(["The dog"])[0].special.tolist() == [True, False, False]
 
 
+def test_any_english_can_be_read_with_the_pieces_of_minilm() -> None:
+    minilm = interp.load_model("minilm")
+    (expected,) = minilm.encode(["The hippopotamuses slept."])
+    for shape, starts in (("gpt2", 0), ("llama", 1)):
+        model = random_model(shape, seed=0, layers=1, vocabulary="minilm", device="cpu")
+        (found,) = model.encode(["The hippopotamuses slept."])
+        assert found.tokens[starts:].tolist() == expected.tokens[1:-1].tolist()
+        assert found.special.sum() == starts
+    with pytest.raises(ModelError, match="'bert' is not known. Allowed: minilm, grammar"):
+        random_model("gpt2", seed=0, vocabulary="bert")
+
+
 def test_roles_given_to_random_networks_are_counted() -> None:
     """With a margin that anything passes there are roles, with the usual one none; one row a run either way."""
     corpus = interp.grammar(documents=250)
     model = random_model("gpt2", seed=0, layers=1, device="cpu")
-    settings = {"roles": interp.roles.positional, "shapes": ["gpt2"], "seeds": 2, "layers": 1, "device": "cpu"}
+    settings = {
+        "roles": interp.roles.positional,
+        "shapes": ["gpt2"],
+        "seeds": 2,
+        "layers": 1,
+        "device": "cpu",
+        "vocabulary": "grammar",
+    }
     strict = random_init.run(model, corpus, classification=CLASSIFY, **settings)
     loose = random_init.run(model, corpus, classification={**CLASSIFY, "margin": -1.0, "alpha": 1.0}, **settings)
     assert list(strict.tables["random_init"].weights_seed) == [0, 1]

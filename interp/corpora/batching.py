@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from interp.corpora.links import entity_pairs
 from interp.corpora.marks import marks
-from interp.corpora.mentions import antecedents_by_kind, nearest_agreeing, nearest_mentions
+from interp.corpora.mentions import antecedents_by_kind, nearest_agreeing, nearest_mentions, nearest_same_word
 from interp.corpora.patches import as_read_by
 from interp.corpora.text import words_of
 from interp.errors import CorpusError, ModelError
@@ -214,6 +214,7 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
         tag=per_word([[tag_index[tag] for tag in document.tags or ()] for document in chosen]),
         nearest_mention=per_word([nearest_mentions(document) for document in chosen]),
         nearest_agreeing=per_word([nearest_agreeing(document) for document in chosen]),
+        nearest_same_word=per_word([nearest_same_word(document) for document in chosen]),
         antecedent=gold_pairs[:, :3],
         antecedent_kind=gold_pairs[:, 3],
         # one at least, so that there is something to look at where no document has any

@@ -59,5 +59,20 @@ def nearest_agreeing(document: Document) -> list[int]:
     return nearest
 
 
+def nearest_same_word(document: Document) -> list[int]:
+    """For the head word of a mention the nearest one to its left that is the same word, whatever its case.
+
+    Where none is, the nearest that agrees (`nearest_agreeing`); -1 where there is none either, and for words that head
+    no mention.
+    """
+    heads = {head_word(document, mention) for mention in document.mentions or ()}
+    nearest, last = nearest_agreeing(document), dict[str, int]()
+    for word in sorted(heads):
+        spelling = document.words[word].casefold()
+        nearest[word] = last.get(spelling, nearest[word])
+        last[spelling] = word
+    return nearest
+
+
 def _contradict(own: tuple[str | None, str | None], other: tuple[str | None, str | None]) -> bool:
     return any(a is not None and b is not None and a != b for a, b in zip(own, other, strict=True))

@@ -112,6 +112,7 @@ def _collate(encoded: EncodedCorpus, rows: Sequence[_Row], model: HeadModel, mas
         tag=none,
         nearest_mention=none,
         nearest_agreeing=none,
+        nearest_same_word=none,
         antecedent=torch.empty(0, 3, dtype=torch.long),
         antecedent_kind=torch.empty(0, dtype=torch.long),
         mention=none[:, :, None].expand(-1, -1, 4),

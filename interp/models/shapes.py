@@ -6,11 +6,12 @@ from typing import Any
 import torch
 import transformers
 from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 
 from interp.errors import ModelError, closest
 from interp.models.attention import AttentionModel
 from interp.models.devices import pick_device, pick_dtype
-from interp.models.loading import SMALL, Model, minilm
+from interp.models.loading import SMALL, Model, minilm, minilm_folder
 from interp.models.text import TextReader
 
 POSITIONS = 1024
@@ -41,28 +42,42 @@ def llama(vocabulary: int, layers: int | None) -> transformers.LlamaForCausalLM:
 
 
 DECODERS: dict[str, Callable[[int, int | None], Any]] = {"gpt2": gpt2, "llama": llama}
-"""Those whose tokenizer is that of the small model: words of the corpus `grammar`."""
+"""Those that have no tokenizer of their own here, but read one of the `VOCABULARIES`."""
+
+VOCABULARIES = ("minilm", "grammar")
+"""MiniLM's pieces of words, for any English text; or the words of `grammar`, for which no package is needed."""
 
 SHAPES = ("minilm", *DECODERS)
 
 
 def random_model(
-    shape: str, *, seed: int, layers: int | None = None, device: str = "auto", dtype: str = "float32"
+    shape: str,
+    *,
+    seed: int,
+    layers: int | None = None,
+    vocabulary: str = "grammar",
+    device: str = "auto",
+    dtype: str = "float32",
 ) -> Model:
     """A model of that shape whose weights are drawn from `seed` as transformers draws them.
 
-    `minilm` is all-MiniLM-L6-v2 with its own tokenizer (from its package); the others read words, GPT-2's without and
-    Llama's with a start token, as the published ones do. `layers` cuts those two short. Raises `ModelError` for an
-    unknown shape.
+    `minilm` is all-MiniLM-L6-v2 with its own tokenizer (from its package); the others read that `vocabulary`, GPT-2's
+    without and Llama's with a start token, as the published ones do. `layers` cuts those two short. Raises `ModelError`
+    for an unknown shape or vocabulary.
     """
+    if vocabulary not in VOCABULARIES:
+        raise ModelError(f"The vocabulary {vocabulary!r} is not known. {closest(vocabulary, VOCABULARIES)}")
     if shape not in SHAPES:
         raise ModelError(f"The shape {shape!r} is not known. {closest(shape, SHAPES)}")
     if shape == "minilm":
         return minilm(init="random", seed=seed, device=device, dtype=dtype)
-    words = Tokenizer.from_file(str(SMALL / "tokenizer.json"))
-    if shape == "gpt2":
-        words.post_processor = None  # pyright: ignore[reportAttributeAccessIssue] - nothing is added
-    special = {"unk_token": "[UNK]", "bos_token": "<s>"}
+    folder, start = (SMALL, "<s>") if vocabulary == "grammar" else (minilm_folder(), "[CLS]")
+    words = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    first = TemplateProcessing(single=f"{start} $A", special_tokens=[(start, words.token_to_id(start))])
+    words.post_processor = first if shape == "llama" else None  # pyright: ignore[reportAttributeAccessIssue] - or nothing
+    words.no_truncation()
+    words.no_padding()
+    special = {"unk_token": "[UNK]", "bos_token": start}
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=words, model_max_length=POSITIONS, **special)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

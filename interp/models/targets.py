@@ -127,7 +127,7 @@ def tokens_alone(tokens: Int[Tensor, "batch pos"], mask: Bool[Tensor, "batch pos
     return Batch(
         tokens=tokens, mask=mask, special=torch.zeros_like(mask), word=torch.full_like(tokens, -1),
         document=rows, block=torch.zeros_like(rows), governor=nothing, relation=nothing, tag=nothing,
-        nearest_mention=nothing, nearest_agreeing=nothing, antecedent=rows.new_zeros(0, 3),
+        nearest_mention=nothing, nearest_agreeing=nothing, nearest_same_word=nothing, antecedent=rows.new_zeros(0, 3),
         antecedent_kind=rows.new_zeros(0), mention=nothing[:, :, None].expand(-1, -1, 4), relations=(), tags=(),
         kinds=(),
     )  # fmt: skip

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
+from interp.statistics.bootstrap import bootstrap_interval
 from interp.statistics.ties import earliest_best
 from interp.sums import RoleSums
 
@@ -20,13 +21,17 @@ def best_harder_guesses(sums: RoleSums, blocks: Int[np.ndarray, " some"]) -> lis
 
 
 def harder_columns(
-    sums: RoleSums, guess: list[int | None], blocks: Int[np.ndarray, " some"]
-) -> tuple[list[str | None], Float[np.ndarray, "role head"]]:
-    """The names of the chosen guesses, and hit minus the guess's credit on the same queries, per query."""
-    queries = sums.n[:, blocks].sum(axis=1)
-    lift = np.full(sums.hit.shape[:2], np.nan)
+    sums: RoleSums, guess: list[int | None], blocks: Int[np.ndarray, " some"], *, seed: int, min_blocks: int
+) -> tuple[list[str | None], Float[np.ndarray, "number role head"]]:
+    """The names of the chosen guesses; and hit minus the guess's credit on the same queries, per query, with its ends.
+
+    The numbers are that lift and its 95 % interval, made as that of the lift over the baseline is.
+    """
+    queries = sums.n[:, blocks]
+    lift = np.full((3, *sums.hit.shape[:2]), np.nan)
     for role, place in enumerate(guess):
-        if place is not None and sums.harder is not None and queries[role]:
+        if place is not None and sums.harder is not None and queries[role].any():
             D = sums.hit[role][:, blocks] - sums.harder[role, place, blocks]
-            lift[role] = D.sum(axis=-1) / queries[role]
+            lift[0, role] = D.sum(axis=-1) / queries[role].sum()
+            lift[1:, role] = bootstrap_interval(D, queries[role], seed=seed, min_blocks=min_blocks)
     return [None if place is None else sums.harder_guesses[place] for place in guess], lift

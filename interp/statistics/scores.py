@@ -95,7 +95,8 @@ def score_table(
     are testable. Over all heads and roles, on confirm only: q, Benjamini-Hochberg over p, and `p_max_t`, corrected for
     the family-wise error instead (`interp.statistics.max_t`). `detectable` is the smallest lift that confirm could have
     shown at `alpha` after the `correction`, with 80 % power (`interp.statistics.power`). `guess_pos` is the best
-    harder guess on select, and `lift_pos` how much a head does better than it (`interp.roles.harder`).
+    harder guess on select, and `lift_pos` how much a head does better than it (`interp.roles.harder`), with its
+    interval from `lift_pos_low` to `lift_pos_high`.
     """
     splits = split_blocks(sums.n.shape[1])
     guess = best_guesses(sums, splits["select"])
@@ -103,7 +104,7 @@ def score_table(
     harder = best_harder_guesses(sums, splits["select"])
     frames = [
         _split_frame(sums, split, blocks, guess, testable, seed, min_blocks).assign(
-            **_beside(sums, blocks, harder), **dict.fromkeys(("p_max_t", "detectable"), np.nan)
+            **_beside(sums, blocks, harder, seed, min_blocks), **dict.fromkeys(("p_max_t", "detectable"), np.nan)
         )
         for split, blocks in splits.items()
     ]
@@ -170,12 +171,15 @@ def _split_frame(
     )
 
 
-def _beside(sums: RoleSums, blocks: Int[np.ndarray, " some"], harder: list[int | None]) -> dict[str, pd.Series]:
+def _beside(
+    sums: RoleSums, blocks: Int[np.ndarray, " some"], harder: list[int | None], seed: int, min_blocks: int
+) -> dict[str, pd.Series]:
     """What stands beside the baseline and decides nothing."""
-    names, lifts = harder_columns(sums, harder, blocks)
+    names, lifts = harder_columns(sums, harder, blocks, seed=seed, min_blocks=min_blocks)
+    columns = ("lift_pos", "lift_pos_low", "lift_pos_high")
     return {
         "guess_pos": pd.Series([name for name in names for _ in sums.heads], dtype="str"),
-        "lift_pos": pd.Series(lifts.ravel()),
+        **{column: pd.Series(values.ravel()) for column, values in zip(columns, lifts, strict=True)},
     }
 
 
