@@ -6,20 +6,23 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import name_of
+from experiments.wording import interval, name_of
 from interp import plots
 from interp.analysis import label
 from interp.corpora.batching import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.tags import ANY, tag_table
+from interp.statistics.tags import ANY, tag_table
+from interp.tags import TAGS, tally_tags
 from interp.types import Corpus, HeadModel
 
 
-def run(model: HeadModel, corpus: Corpus, *, seed: int = 0, progress: Progress = silent) -> Findings:
-    """One pass over the corpus; a description of the corpus as it is, without intervals."""
+def run(
+    model: HeadModel, corpus: Corpus, *, min_blocks: int = 12, seed: int = 0, progress: Progress = silent
+) -> Findings:
+    """One pass over the corpus."""
     encoded = encode(model, corpus)
-    table = tag_table(model, encoded, progress)
+    table = tag_table(tally_tags(model, encoded, progress), TAGS.id, seed=seed, min_blocks=min_blocks)
     return Findings({"tags": label(table, model, corpus, seed)}, encoded.skipped, encoded.notes)
 
 
@@ -39,6 +42,9 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     for most in overall.loc[overall.groupby("to_tag")["share"].idxmax()].itertuples():
         mean = means[str(most.to_tag)]
         strong += most.share > 2 * mean
-        lines.append(f"    {most.to_tag:<6} head {name_of(most):<5} {most.share:.2f}  {mean:.2f}  {most.expected:.2f}")
+        lines.append(
+            f"    {most.to_tag:<6} head {name_of(most):<5} {most.share:.2f}  {mean:.2f}  {most.expected:.2f}, "
+            f"over even attention {most.excess:+.2f}{interval(most.ci_low, most.ci_high)}"
+        )
     lines.append(f"{strong} of {overall.to_tag.nunique()} tags have a head with more than twice the mean of all heads.")
     return lines

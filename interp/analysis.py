@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from interp import roles as known_roles
+from interp import tags
 from interp.circuits import circuit_table
 from interp.contributions import measure_contributions
 from interp.corpora.batching import EncodedCorpus, batches, collate, encode
@@ -105,7 +106,7 @@ def lay_open_heads(
 
 def definitions() -> pd.DataFrame:
     """The table `definitions`: one row per definition id that a table may hold, with unit, formula and source."""
-    cards = (*known_roles.DEFINITIONS, *shape_definitions.DEFINITIONS)
+    cards = (*known_roles.DEFINITIONS, *shape_definitions.DEFINITIONS, *tags.DEFINITIONS)
     return pd.DataFrame([asdict(card) for card in cards]).rename(columns={"id": "definition"})
 
 

@@ -168,3 +168,21 @@ class KernelSums:
     n: Int[np.ndarray, "head offset block"]
     total: Float[np.ndarray, "head offset block"]
     square: Float[np.ndarray, "head offset block"]
+
+
+@dataclass(frozen=True, eq=False)
+class TagSums:
+    """Block sums of attention from words of each tag to words of each; the last row is of all words, whatever theirs.
+
+    `mass[h, f, t, b]` and `word_mass[h, f, b]` sum head h's attention, from words of tag f, on words of tag t and on
+    all candidates. The heads that see alike, `sight[h]`, are asked by the same `n[s, f, b]` words and share what even
+    attention would give, `expected[s, f, t, b]`.
+    """
+
+    tags: tuple[str, ...]
+    heads: tuple[tuple[str, int, int], ...]
+    sight: Int[np.ndarray, " head"]
+    n: Int[np.ndarray, "sight from block"]
+    expected: Float[np.ndarray, "sight from to block"]
+    mass: Float[np.ndarray, "head from to block"]
+    word_mass: Float[np.ndarray, "head from block"]

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -11,22 +10,34 @@ from torch import Tensor
 from interp.corpora.batching import batches
 from interp.errors import InterpError
 from interp.progress import Progress, silent
+from interp.roles.definition import Definition
 from interp.sights import Sights, Visible, sights_of
+from interp.sums import TagSums
 from interp.tallies import stream
-from interp.types import Batch, EncodedCorpus, Head, HeadModel, Pattern, Sight, Site
+from interp.types import BLOCKS, Batch, EncodedCorpus, Head, HeadModel, Pattern, Sight, Site
 from interp.views import View, word_view
 
-ANY = "any"
-"""In the place of the tag that attends: all words, whatever their tag."""
+TAGS = Definition(
+    "tags/share@1",
+    "every head",
+    "tags",
+    "word",
+    "share of attention",
+    "Σ A_w[w, v] over words w of one tag and v of another ÷ Σ A_w[w, v] over the same w and all candidates v. A_w: "
+    "mean over the tokens of w, sum over those of v.",
+    "Candidates of w are the visible aligned words other than w; a query needs two. Special tokens are no words.",
+    "even attention over the tokens of the candidates (column expected)",
+    "Vig & Belinkov 2019, section 5.1.1, equation 3 (P_α(tag), over tokens, without the first), for every tag that "
+    "attends",
+)
+DEFINITIONS = (TAGS,)
+"""Of the table `tags`."""
 
 
-def tag_table(model: HeadModel, encoded: EncodedCorpus, progress: Progress = silent) -> pd.DataFrame:
-    """The table `tags`: one row per head, tag that attends (`any`: all words) and tag attended to.
+def tally_tags(model: HeadModel, encoded: EncodedCorpus, progress: Progress = silent) -> TagSums:
+    """Attention from words of each tag to words of each, over words that have two candidates to choose from.
 
-    Over the `n` words of `from_tag` that have two candidates to choose from, `mass` is the mean attention on words of
-    `to_tag`, `word_mass` that on all candidates, and `share` = Σ mass ÷ Σ word_mass: P_α(tag) over words, where special
-    tokens are none. `expected` is the share under attention that is even over the tokens of the candidates, `excess`
-    = share − expected. Raises `InterpError` for a corpus without tags, and for a model that has cross-attention alone.
+    Raises `InterpError` for a corpus without tags, and for a model that has cross-attention alone.
     """
     tags = tuple(tag for tag in encoded.corpus.tags if tag != "_")
     heads = [head for head in model.heads if head.site != "cross"]
@@ -38,26 +49,27 @@ def tag_table(model: HeadModel, encoded: EncodedCorpus, progress: Progress = sil
         )
     tally = TagTally(tags, heads, sights_of(model))
     stream(model, (group.batch() for group in progress(batches(encoded, model), "tags")), tally)
-    return tally.table()
+    return tally.sums()
 
 
 class TagTally:
-    """Sums of attention from words of each tag to words of each tag."""
+    """Sums of attention from words of each tag to words of each tag, per block of documents."""
 
     def __init__(self, tags: Sequence[str], heads: Sequence[Head], sights: Sights) -> None:
         self.tags, self.heads = tuple(tags), tuple(heads)
         self._sight = [sights[head.site, head.layer] for head in self.heads]
         self._number = {head: number for number, head in enumerate(self.heads)}
-        size = len(self.tags)
+        size, heads_and_blocks = len(self.tags), (BLOCKS, len(self.heads))
         # the rows of all words, whatever their tag, are last
-        self._mass = torch.zeros(len(self.heads), size + 1, size, dtype=torch.float64)
-        self._word_mass = torch.zeros(len(self.heads), size + 1, dtype=torch.float64)
-        self._n = {sight: torch.zeros(size + 1, dtype=torch.float64) for sight in self._sight}
-        self._expected = {sight: torch.zeros(size + 1, size, dtype=torch.float64) for sight in self._sight}
+        self._mass = torch.zeros(*heads_and_blocks, size + 1, size, dtype=torch.float64)
+        self._word_mass = torch.zeros(*heads_and_blocks, size + 1, dtype=torch.float64)
+        self._n = {sight: torch.zeros(BLOCKS, size + 1, dtype=torch.float64) for sight in self._sight}
+        self._expected = {sight: torch.zeros(BLOCKS, size + 1, size, dtype=torch.float64) for sight in self._sight}
         self._asked: dict[Sight, tuple[View, Tensor, Tensor]] = {}
 
     def begin(self, batch: Batch, visible: Visible) -> None:
         """Count the words that ask, and what even attention would give."""
+        self._block = batch.block.cpu()
         for sight in self._n:
             side = batch.asking(sight[0])
             view = word_view(side, visible[sight])
@@ -67,8 +79,8 @@ class TagTally:
             owned = view.candidates * view.owned[:, None, :].float()
             even = owned / owned.sum(-1, keepdim=True).clamp(min=1)
             self._asked[sight] = view, of, to
-            self._n[sight] += of.sum((0, 1)).cpu().double()
-            self._expected[sight] += torch.einsum("bqs,bqt->st", of, even @ to).cpu().double()
+            self._add(self._n[sight], of.sum(1))
+            self._add(self._expected[sight], torch.einsum("bqs,bqt->bst", of, even @ to))
 
     def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
         """Add one layer's attention."""
@@ -78,31 +90,28 @@ class TagTally:
         columns = slice(start, start + pattern.shape[1])
         view, of, to = self._asked[self._sight[start]]
         attention = view.attention(pattern)
-        self._mass[columns] += torch.einsum("bqs,bhqt->hst", of, attention @ to[:, None]).cpu().double()
-        self._word_mass[columns] += torch.einsum("bqs,bhq->hs", of, attention.sum(-1)).cpu().double()
+        self._add(self._mass[:, columns], torch.einsum("bqs,bhqt->bhst", of, attention @ to[:, None]))
+        self._add(self._word_mass[:, columns], torch.einsum("bqs,bhq->bhs", of, attention.sum(-1)))
 
-    def table(self) -> pd.DataFrame:
-        """The means of all heads, one row per pair of tags; pairs whose first tag never asks have none."""
-        frames = []
-        for number, (head, sight) in enumerate(zip(self.heads, self._sight, strict=True)):
-            n, mass, word_mass = self._n[sight][:, None], self._mass[number], self._word_mass[number][:, None]
-            asked = n.clamp(min=1)
-            values = {
-                "n": n.expand_as(mass).long(),
-                "mass": mass / asked,
-                "word_mass": (word_mass / asked).expand_as(mass),
-                "share": mass / word_mass,
-                "expected": self._expected[sight] / asked,
-            }
-            names = {
-                **head._asdict(),
-                "from_tag": np.repeat([*self.tags, ANY], len(self.tags)),
-                "to_tag": np.tile(self.tags, len(self.tags) + 1),
-            }
-            frames.append(pd.DataFrame(names | {name: value.flatten().numpy() for name, value in values.items()}))
-        table = pd.concat(frames, ignore_index=True)
-        table["excess"] = table["share"] - table["expected"]
-        return table[table["n"] > 0].reset_index(drop=True)
+    def _add(self, table: Tensor, values: Float[Tensor, "batch *rest"]) -> None:
+        table.index_add_(0, self._block, values.cpu().double())
+
+    def sums(self) -> TagSums:
+        """Everything folded in so far."""
+        present = list(self._n)
+
+        def blocks_last(table: Tensor) -> np.ndarray:
+            return table.movedim(0, -1).numpy().copy()
+
+        return TagSums(
+            tags=self.tags,
+            heads=tuple((head.site, head.layer, head.head) for head in self.heads),
+            sight=np.array([present.index(sight) for sight in self._sight]),
+            n=np.stack([blocks_last(one) for one in self._n.values()]).astype(np.int64),
+            expected=np.stack([blocks_last(one) for one in self._expected.values()]),
+            mass=blocks_last(self._mass),
+            word_mass=blocks_last(self._word_mass),
+        )
 
 
 def _one_hot(

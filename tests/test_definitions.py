@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import interp
-from interp import analysis, roles
+from interp import analysis, roles, tags
 from interp.results import read_manifest
 from interp.roles import variants
 from interp.roles.pictures import DEFINITIONS as PICTURES
@@ -52,7 +52,7 @@ def test_every_role_has_one_card_that_says_the_same() -> None:
 def test_every_card_is_that_of_a_role_and_whole() -> None:
     cards = interp.definitions()
     assert cards.definition.is_unique
-    others = {card.id for card in (*variants.DEFINITIONS, *shapes.DEFINITIONS, *PICTURES)}
+    others = {card.id for card in (*variants.DEFINITIONS, *shapes.DEFINITIONS, *tags.DEFINITIONS, *PICTURES)}
     assert set(cards.definition) == {role.definition for role in every_role()} | others
     assert cards.notna().all(axis=None) and (cards != "").all(axis=None)
     assert cards.definition.str.fullmatch(r"[a-z]+/[a-z-]+@\d+").all()
