@@ -9,7 +9,7 @@ from pathlib import Path
 
 from interp.corpora.gap import gap_documents
 from interp.corpora.text import check_limit, digest, existing_file, limit_notes, stem
-from interp.corpora.windows import column_documents
+from interp.corpora.windows import HEADS, column_documents
 from interp.corpora.winobias import winobias_documents
 from interp.corpora.winogender import winogender_documents
 from interp.errors import CorpusError, InterpError, closest
@@ -40,6 +40,7 @@ def read_coreference(
     *,
     unit: str = "document",
     window: int | None = 100,
+    heads: str = "last",
     limit: int | None = None,
 ) -> Corpus:
     """A file, `.gz` too, or a folder of files in the order of their names, with the mentions of each document.
@@ -50,20 +51,28 @@ def read_coreference(
     kind, gender and number as far as these are known (`interp.corpora.pronouns`); those of an entity that is mentioned
     once are kept.
 
-    Raises CorpusError, with file and line, where what is read is not of that format; InterpError for an unknown format
-    or unit and for a window or a limit below 1.
+    In columns nothing says how words depend on one another: the word that stands for a mention is its `last` one or,
+    with `heads="before_postmodifier"`, its last noun before the first postmodifier (`interp.corpora.phrases`). How many
+    mentions this concerns is said in the corpus's notes.
+
+    Raises CorpusError, with file and line, where what is read is not of that format; InterpError for an unknown format,
+    unit or kind of head and for a window or a limit below 1.
     """
     if format not in FORMATS:
         raise InterpError(f"corpus.format={format} is not known. {closest(format, FORMATS)} Set corpus.format to one.")
     if unit not in UNITS:
         raise InterpError(f"corpus.unit={unit} is not known. {closest(unit, UNITS)} Set corpus.unit to one of them.")
+    if heads not in HEADS:
+        raise InterpError(
+            f"corpus.heads={heads} is not known. {closest(heads, HEADS)} Set corpus.heads to one of them."
+        )
     if window is not None and window < 1:
         raise InterpError(f"corpus.window={window} holds no word. Allowed: 1 or more, or null: no document is cut.")
     check_limit(limit)
     path = Path(path)
     files = input_files(path, FILES.get(format, "*"))
     said = Counter[str]()
-    read = SCHEMATA.get(format) or partial(column_documents, unit=unit, window=window)
+    read = SCHEMATA.get(format) or partial(column_documents, unit=unit, window=window, heads=heads)
     documents = tuple(islice(read(files, said), limit))
     if not documents:
         raise CorpusError(path, None, f"it holds no document of the format {format}. Give a file that has one or more.")

@@ -89,5 +89,5 @@ def _moved_chains(document: Document, rng: np.random.Generator, left: Counter[st
             left["chains"] += 1
             continue
         by = places[int(rng.integers(len(places)))] - first
-        moved += [mention._replace(start=head + by, end=head + by + 1) for head, mention in chain]
+        moved += [mention._replace(start=head + by, end=head + by + 1, head=None) for head, mention in chain]
     return tuple(sorted(moved, key=lambda mention: (mention.start, mention.entity)))
