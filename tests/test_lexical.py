@@ -249,6 +249,55 @@ def test_marks() -> None:
     assert marks(replace(told, tags=("X", "PUNCT", "PUNCT", "SYM", "_", "_", "PUNCT"))) == [-1, 1, 0, -1, 0, 1, 0]
 
 
+PENN = {
+    "Yes": "UH", ",": ",", "5": "CD", "%": "NN", "(": "-LRB-", "A": "NNP", "&": "CC", "B": "NNP", ")": "-RRB-",
+    "''": "''", "dogs": "NNS", "'": "POS", "$": "$", "--": ":", "-": "HYPH", "!": ".",
+}  # fmt: skip
+
+
+def test_marks_by_the_tags_of_the_penn_treebank() -> None:
+    """Commas and the like are punctuation; a noun, a conjunction and a possessive are none."""
+    told = replace(document(list(PENN), [-1] * len(PENN), ["root"] * len(PENN), "s"), tags=tuple(PENN.values()))
+    found = dict(zip(PENN, marks(told), strict=True))
+    assert {word for word, mark in found.items() if mark == 1} == {","}
+    assert {word for word, mark in found.items() if mark == 0} == {"(", ")", "''", "--", "-", "!"}
+    # of another set of tags nothing is known: letters decide
+    other = document(["so", "!"], [-1, 0], ["root", "punct"], "s")
+    assert marks(replace(other, tags=("adverb", "Satzzeichen"))) == [-1, 0]
+    # in a sentence of a treebank without any mark, a symbol stays one
+    assert marks(replace(other, words=("5", "%"), tags=("NUM", "SYM"))) == [-1, -1]
+
+
+def test_no_mark_is_a_part_of_speech() -> None:
+    marked = (",", ".", ":", "``", "''", "-LRB-", "-RRB-", "-LSB-", "HYPH", "NFP", "PUNCT", "--", "(")
+    asked = [role.name for role in roles.lexical(Corpus("all", (_tagged(*marked, "$", "#", "NN", "PRP$", "_"),), ""))]
+    assert [name for name in asked if name.startswith("tag.")] == ["tag.#", "tag.$", "tag.NN", "tag.PRP$"]
+    none = roles.lexical(Corpus("marks", (_tagged(*marked),), ""))
+    assert [role.name for role in none] == ["rare", "delimiter", "punctuation"]
+
+
+def _tagged(*tags: str) -> Document:
+    return replace(document(["a"] * len(tags), [-1] * len(tags), ["root"] * len(tags), "s"), tags=tags)
+
+
+def test_attention_on_commas_is_found_with_penn_tags() -> None:
+    """The same sentences score alike by either set of tags."""
+
+    def with_tags(told: Document, mark: str | None, noun: str) -> Document:
+        return replace(told, tags=tuple((mark or word) if word in MARKS[:-1] else noun for word in told.words))
+
+    bare = [with_tags(told, "PUNCT", "NOUN") for told in rich_documents(60)]
+    penn = [with_tags(told, None, "NN") for told in bare]
+    model = FakeModel(at_random(False), HEADS)
+    first, second = (
+        tally_roles(model, encode(model, Corpus("marks", tuple(told), "")), [delimiter(), punctuation()])
+        for told in (bare, penn)
+    )
+    assert first.n.sum() > 100
+    np.testing.assert_array_equal(first.n, second.n)
+    np.testing.assert_array_equal(first.mass, second.mass)
+
+
 def test_words_of_entities_are_linked() -> None:
     told = document(["a"] * 6, [-1] * 6, ["root"] * 6, "s")
     named = (Mention(0, 2, 0, "person"), Mention(3, 4, 0, "person"), Mention(4, 6, 1, "person"), Mention(4, 5, 2))
