@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from experiments import head_roles
 from interp import roles
 from interp.analysis import score, tally_roles
 from interp.classify import classify
@@ -217,6 +218,24 @@ def test_the_rarest_token_is_that_of_a_plain_loop(causal: bool) -> None:
     np.testing.assert_allclose(sums.mass[0].sum(-1), total, rtol=1e-5)
     np.testing.assert_allclose(np.nansum(sums.guess), earned)
     assert tally_roles(model, encoded, rare()).n.sum() == 0, "all tokens are among the 500 most frequent"
+
+
+def test_what_has_no_query_is_blamed_on_causality_in_causal_models_alone() -> None:
+    told = [document(["f", "aa", "b", "cc"], [3, 2, 3, -1], ["cc", "det", "nsubj", "root"], f"s{n}") for n in range(30)]
+    corpus = Corpus("later", tuple(told), "none")
+    needs = {"min_queries": 5, "min_blocks": 3, "margin": 0.1, "alpha": 0.05, "min_word_mass": 0.1}
+
+    def said(causal: bool) -> str:
+        asked = lambda _: (rare(), *syntax(["det"]))  # noqa: E731
+        model = FakeModel(uniform, 1, causal=causal)
+        return head_roles.run(model, corpus, roles=asked, classification=needs).said[0]
+
+    assert said(causal=False) == "No query has a target here: rare."
+    # every governor stands to the right
+    expected = (
+        "No query has a target here that it can see (in a causal model none that comes later): rare, det.to_governor"
+    )
+    assert said(causal=True) == f"{expected}."
 
 
 def test_ranks_count_text_alone_and_the_larger_id_is_the_rarer() -> None:
