@@ -107,6 +107,40 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path: Path) -> None:
     assert corpus.name == tmp_path.name
 
 
+def test_a_folder_of_folders_is_read_once(tmp_path: Path) -> None:
+    """As CoNLL-2012 is distributed: nested, with hand-made and automatic annotation side by side, and a licence."""
+    tale, other = columns(*TALE), columns(TALE[1], name="nw/other")
+    automatic = tale.replace("NN\t", "JJ\t").replace("NNP\t", "JJ\t")
+    for name, text in {
+        "LICENSE": "no corpus",
+        "data/nw/tale.v4_gold_conll": tale,
+        "data/nw/tale.v4_auto_conll.gz": automatic,
+        "data/nw/tale.v4_gold_skel": "no words here",
+        "data/wb/other.v4_auto_conll": other,
+        "data/.cache/tale.conll": tale,
+        "more/copy.v4_gold_conll": tale,
+        "more/part.v4_gold_conll": columns(*TALE, part=1),
+        "more/shorter.v4_gold_conll": columns(*TALE[:2]),
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        written(tmp_path / name, text)
+    corpus = read_coreference(tmp_path, "conll2012")
+    assert [(one.source, len(one.words)) for one in corpus] == [
+        ("nw/tale", 12),
+        ("nw/other", 4),
+        # another part, and another text under the same name and part
+        ("nw/tale", 12),
+        ("nw/tale", 9),
+    ]
+    first = corpus.documents[0].tags
+    assert first is not None and first[1] == "NN", "the tags are those of gold"
+    assert "files auto_conll beside a gold_conll of the same name (left out): 1" in corpus.notes
+    assert "documents read before, of the same name, part and words (left out): 1" in corpus.notes
+    (tmp_path / "none").mkdir()
+    written(tmp_path / "none" / "README", "")
+    refused(tmp_path / "none", "litbank", None, "**/*conll*")
+
+
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [

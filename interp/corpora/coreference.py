@@ -30,8 +30,13 @@ SCHEMATA: dict[str, Callable[[Sequence[Path], Counter[str]], Iterator[Document]]
 
 FORMATS = (*COLUMNS, *SCHEMATA)
 
-FILES = {"gap": "gap-*.tsv", "winobias": "*stereotype*", "winogender": "all_sentences.tsv"}
-"""Which files of a folder are read; of another format, every one."""
+FILES = {
+    **dict.fromkeys(COLUMNS, "**/*conll*"),
+    "gap": "gap-*.tsv",
+    "winobias": "*stereotype*",
+    "winogender": "all_sentences.tsv",
+}
+"""Which files of a folder are read; of columns, those in folders within it, too, as CoNLL-2012 is distributed."""
 
 
 def read_coreference(
@@ -43,7 +48,11 @@ def read_coreference(
     heads: str = "last",
     limit: int | None = None,
 ) -> Corpus:
-    """A file, `.gz` too, or a folder of files in the order of their names, with the mentions of each document.
+    """A file, `.gz` too, or a folder of files in the order of their paths, with the mentions of each document.
+
+    Of a folder those files are read whose names fit the format (`FILES`); of columns a `gold_conll` alone where an
+    `auto_conll` of the same name lies beside it, and a document of the same name, part and words once. What is left out
+    is counted.
 
     Of a document in columns that has more than `window` words, each run of whole sentences of at most so many is one
     document (None: it is never cut), with the unit `beginning` the first run alone. Mentions whose antecedents are all
@@ -70,8 +79,10 @@ def read_coreference(
         raise InterpError(f"corpus.window={window} holds no word. Allowed: 1 or more, or null: no document is cut.")
     check_limit(limit)
     path = Path(path)
-    files = input_files(path, FILES.get(format, "*"))
     said = Counter[str]()
+    files = input_files(path, FILES[format])
+    if format in COLUMNS and path.is_dir():
+        files = _gold_alone(files, said)
     read = SCHEMATA.get(format) or partial(column_documents, unit=unit, window=window, heads=heads)
     documents = tuple(islice(read(files, said), limit))
     if not documents:
@@ -84,15 +95,28 @@ def read_coreference(
 
 
 def input_files(path: Path, pattern: str) -> list[Path]:
-    """The file, or the files of the folder whose names are of this pattern, sorted by name.
+    """The file, or the files of the folder whose names are of this pattern, sorted by their paths; no hidden ones.
 
     Raises CorpusError where there is none.
     """
     if not path.is_dir():
         return [existing_file(path)]
-    hidden_aside = (entry for entry in path.glob(pattern) if entry.is_file() and not entry.name.startswith("."))
-    files = sorted(hidden_aside, key=lambda entry: entry.name)
+    inside = (entry.relative_to(path) for entry in path.glob(pattern) if entry.is_file())
+    files = sorted(entry for entry in inside if not any(name.startswith(".") for name in entry.parts))
     if not files:
         problem = f"this folder holds no file that is read here; allowed are names like {pattern}. Give a file, or the"
         raise CorpusError(path, None, f"{problem} folder that holds them.")
-    return files
+    return [path / entry for entry in files]
+
+
+def _gold_alone(files: Sequence[Path], said: Counter[str]) -> list[Path]:
+    """Without the files that were annotated by a program and have one annotated by hand beside them."""
+    there = {str(file).removesuffix(".gz") for file in files}
+    kept = [file for file in files if not _has_gold(file, there)]
+    said["files auto_conll beside a gold_conll of the same name (left out)"] += len(files) - len(kept)
+    return kept
+
+
+def _has_gold(file: Path, there: set[str]) -> bool:
+    name = file.name.removesuffix(".gz")
+    return "auto_conll" in name and str(file.with_name(name.replace("auto_conll", "gold_conll"))) in there

@@ -36,8 +36,14 @@ def column_documents(
     `said` counts what there is to say of them. The source is the document's name, so that all its parts, windows and
     sentences share a block.
     """
+    met: set[tuple[str, int, tuple[str, ...]]] = set()
     for file in files:
         for part in read_parts(file):
+            # one document often lies in several files, of which one would be counted as many
+            if (part.name, part.number, part.words) in met:
+                said["documents read before, of the same name, part and words (left out)"] += 1
+                continue
+            met.add((part.name, part.number, part.words))
             cuts = list(pairwise([*part.starts, len(part.words)]))
             if unit != "sentence":
                 cuts = windows(cuts, window)
