@@ -32,7 +32,7 @@ def run(
     sums = tally_roles(model, encoded, roles, progress=progress)
     tables = role_tables(sums, classification, seed)
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
-    return Findings(labelled, encoded.skipped, (*encoded.notes, *missing_evidence(sums, classification)))
+    return Findings(labelled, encoded.skipped, (*encoded.notes, *missing_evidence(sums, classification, model.causal)))
 
 
 def role_tables(sums: RoleSums, classification: Mapping[str, Any], seed: int) -> dict[str, pd.DataFrame]:
@@ -43,8 +43,11 @@ def role_tables(sums: RoleSums, classification: Mapping[str, Any], seed: int) ->
     return {"scores": scores, "roles": roles, "power": power_table(scores)}
 
 
-def missing_evidence(sums: RoleSums, classification: Mapping[str, Any]) -> tuple[str, ...]:
-    """What the corpus was too small to test (untestable is not absent), and how much more would do."""
+def missing_evidence(sums: RoleSums, classification: Mapping[str, Any], causal: bool) -> tuple[str, ...]:
+    """What the corpus was too small to test (untestable is not absent), and how much more would do.
+
+    Where a role has no query at all, a `causal` model may be the reason as well as the corpus.
+    """
     needs = _needs(classification)
     lacking = shortfall(sums, **needs)
     asked = {role.name for role, n in zip(sums.roles, sums.n.sum(axis=1), strict=True) if n}
@@ -52,7 +55,8 @@ def missing_evidence(sums: RoleSums, classification: Mapping[str, Any]) -> tuple
     lacking = lacking[lacking.role.isin(asked)]
     lines = []
     if never:
-        lines.append(f"No query can see a target here (a causal model sees no later word): {', '.join(never)}.")
+        seen = " that it can see (in a causal model none that comes later)" if causal else ""
+        lines.append(f"No query has a target here{seen}: {', '.join(never)}.")
     if len(lacking):
         names = list(dict.fromkeys(lacking.role))
         lines.append(

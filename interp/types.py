@@ -76,7 +76,7 @@ class Mention(NamedTuple):
     """A span of words, `start` to `end` (exclusive), that refers to an entity.
 
     `kind` is its form (pronoun, proper, nominal) or, of a named entity, its type; `gender` and `number` where
-    annotated.
+    annotated. `head` is the word that stands for it where its reader has chosen one and the document has no syntax.
     """
 
     start: int
@@ -85,6 +85,7 @@ class Mention(NamedTuple):
     kind: str | None = None
     gender: str | None = None
     number: str | None = None
+    head: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,13 +66,13 @@ def document(words: Sequence[str], governors: Sequence[int], relations: Sequence
     return Document(source, " ".join(words), tuple(words), spans, None, tuple(governors), tuple(relations))
 
 
-def random_documents(count: int, seed: int = 0) -> list[Document]:
-    """Random trees over random words, in sources of three documents each."""
+def random_documents(count: int, seed: int = 0, sizes: tuple[int, int] = (2, 14)) -> list[Document]:
+    """Random trees over random words, `sizes` of them (exclusive), in sources of three documents each."""
     rng = np.random.default_rng(seed)
     names = ["nsubj", "obj", "det", "amod", "obl"]
     documents = []
     for number in range(count):
-        size = int(rng.integers(2, 14))
+        size = int(rng.integers(*sizes))
         words = ["".join(rng.choice(list("abcdefg"), size=rng.integers(1, 9))) for _ in range(size)]
         order = rng.permutation(size)
         governors = [-1] * size

@@ -102,6 +102,9 @@ def test_mentions() -> None:
     assert nearest_mentions(told) == [-1, 0, 1, 1, 1, 4, 4, 4, 7, 7, 9]
     bare = Document("s", told.text, told.words, spans, mentions=mentions)
     assert head_word(bare, mentions[2]) == 7
+    # what a reader has chosen stands for the mention unless syntax says otherwise
+    assert head_word(bare, mentions[2]._replace(head=4)) == 4
+    assert head_word(told, mentions[2]._replace(head=3)) == 4
     assert Corpus("c", (bare,), "none").has_mentions
     assert not Corpus("c", (document(["a"], [-1], ["root"], "s"),), "none").has_mentions
 

@@ -7,6 +7,8 @@ import pytest
 
 import interp.roles
 from interp.corpora.coreference import read_coreference
+from interp.corpora.mentions import antecedents, head_word
+from interp.corpora.phrases import before_postmodifier
 from interp.corpora.pronouns import described
 from interp.corpora.validate import validate
 from interp.errors import CorpusError, InterpError
@@ -105,6 +107,40 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path: Path) -> None:
     assert corpus.name == tmp_path.name
 
 
+def test_a_folder_of_folders_is_read_once(tmp_path: Path) -> None:
+    """As CoNLL-2012 is distributed: nested, with hand-made and automatic annotation side by side, and a licence."""
+    tale, other = columns(*TALE), columns(TALE[1], name="nw/other")
+    automatic = tale.replace("NN\t", "JJ\t").replace("NNP\t", "JJ\t")
+    for name, text in {
+        "LICENSE": "no corpus",
+        "data/nw/tale.v4_gold_conll": tale,
+        "data/nw/tale.v4_auto_conll.gz": automatic,
+        "data/nw/tale.v4_gold_skel": "no words here",
+        "data/wb/other.v4_auto_conll": other,
+        "data/.cache/tale.conll": tale,
+        "more/copy.v4_gold_conll": tale,
+        "more/part.v4_gold_conll": columns(*TALE, part=1),
+        "more/shorter.v4_gold_conll": columns(*TALE[:2]),
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        written(tmp_path / name, text)
+    corpus = read_coreference(tmp_path, "conll2012")
+    assert [(one.source, len(one.words)) for one in corpus] == [
+        ("nw/tale", 12),
+        ("nw/other", 4),
+        # another part, and another text under the same name and part
+        ("nw/tale", 12),
+        ("nw/tale", 9),
+    ]
+    first = corpus.documents[0].tags
+    assert first is not None and first[1] == "NN", "the tags are those of gold"
+    assert "files auto_conll beside a gold_conll of the same name (left out): 1" in corpus.notes
+    assert "documents read before, of the same name, part and words (left out): 1" in corpus.notes
+    (tmp_path / "none").mkdir()
+    written(tmp_path / "none" / "README", "")
+    refused(tmp_path / "none", "litbank", None, "**/*conll*")
+
+
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
@@ -143,6 +179,94 @@ def test_kinds_without_tags() -> None:
     assert described(["Tom"], 0, 1, 0, opening=frozenset([0])).kind == "proper"
     assert described(["Themselves"], 0, 1, 4) == Mention(0, 1, 4, "pronoun", None, "plural")
     assert described(["Ann", "and", "Tom"], 0, 3, 0, tags=["NNP", "CC", "NNP"]).number is None
+
+
+# the head word, chosen by hand, is in capitals
+HEADS = [
+    ("the COURT of chancery , which has its decaying houses !", "DT NN IN NN , WDT VBZ PRP$ VBG NNS ."),
+    ("some two or THREE of whom", "DT CD CC CD IN WP"),
+    ("the KINGS of france", "DT NNS IN NNP"),
+    ("UNIVERSITY of california", "NNP IN NNP"),
+    ("the “ PARLOUR , ”", "DT `` NN , ''"),
+    ("about ten MEN", "IN CD NNS"),
+    ("a tall , dark MAN with a hat", "DT JJ , JJ NN IN DT NN"),
+    ("those OTHERS who left", "DT NNS WP VBD"),
+    ("ALL that remained of it", "DT WDT VBD IN PRP"),
+    ("her BROTHER , the tailor", "PRP$ NN , DT NN"),
+    ("the KING -- a fool", "DT NN : DT NN"),
+    ("the FRIEND ( a tailor )", "DT NN -LRB- DT NN -RRB-"),
+    ("the good OLD", "DT JJ JJ"),
+    ("the round TABLE", "DT JJ NN"),
+    ("!", "."),
+    ("to whom", "TO WP"),
+]
+BY_TAGS_ALONE = [
+    ("the MAN seen there", "DT NN VBN RB"),
+    ("the MAN i met", "DT NN PRP VBD"),
+    ("more than ten MEN", "JJR IN CD NNS"),
+    ("mountain FLIGHT 103", "NN NN CD"),
+    ("france 's", "NNP POS"),
+    ("a better TAILOR than he", "DT JJR NN IN PRP"),
+    ("the MAN whose dog bit", "DET NOUN PRON NOUN VERB"),
+    ("THOSE who left", "PRON PRON VERB"),
+    ("the HOUSE near them", "DET NOUN ADP PRON"),
+    ("PARIS , the town", "PROPN PUNCT DET NOUN"),
+]
+
+
+@pytest.mark.parametrize(("marked", "tags"), [*HEADS, *BY_TAGS_ALONE])
+def test_the_head_word_stands_before_the_postmodifier(marked: str, tags: str) -> None:
+    words = marked.split()
+    expected = next((place for place, word in enumerate(words) if len(word) > 1 and word.isupper()), None)
+    plain, labels = [word.lower() for word in words], tags.split()
+    if expected is None:
+        # nothing stands before it: the last word that may be one, or else the last of all
+        expected = {"!": 0, "to whom": 1, "france 's": 0}[marked]
+    # two words on the left, so that places are those of the document
+    assert before_postmodifier(["he", "saw", *plain], 2, 2 + len(plain), ["PRP", "VBD", *labels]) == 2 + expected
+    if (marked, tags) in HEADS:
+        assert before_postmodifier(["he", "saw", *plain, "of"], 2, 2 + len(plain)) == 2 + expected
+
+
+def test_a_comma_ends_a_name_without_tags() -> None:
+    assert before_postmodifier(["William", "Elliot", ",", "Esq."], 0, 4) == 1
+    assert before_postmodifier(["a", "plain", ",", "honest", "tailor"], 0, 5) == 4
+
+
+def test_kind_and_number_are_those_of_the_head_word() -> None:
+    words = ["the", "kings", "of", "France", "and", "Navarre", "met"]
+    tags = ["DT", "NNS", "IN", "NNP", "CC", "NNP", "VBD"]
+    assert described(words, 0, 4, 0, tags=tags) == Mention(0, 4, 0, "nominal", None, "plural")
+    assert described(words, 0, 4, 0).kind == "nominal"
+    assert described(words, 0, 6, 0, tags=tags).number is None, "it may be the kings and Navarre"
+    assert described(["the", "Dukes", "of", "it"], 0, 4, 0, tags=["DT", "NNPS", "IN", "PRP"]).number == "plural"
+    assert described(["Ann", "'s"], 0, 2, 0, tags=["NNP", "POS"]) == Mention(0, 2, 0, "proper", None, "singular")
+    assert described(["Ann", ",", "she"], 0, 3, 0, tags=["PROPN", "PUNCT", "PRON"]).kind == "proper"
+
+
+def test_heads_are_last_words_or_stand_before_postmodifiers(tmp_path: Path) -> None:
+    kings = [
+        ("The", "DT", "(1"),
+        ("kings", "NNS", "-"),
+        ("of", "IN", "-"),
+        ("France", "NNP", "(2)|1)"),
+        ("met", "VBD", "-"),
+    ]
+    they = [("So", "RB", "-"), ("they", "PRP", "(1)"), ("left", "VBD", "-"), ("France", "NNP", "(2)"), (".", ".", "-")]
+    path = written(tmp_path / "kings.conll", columns(kings, they))
+    last, before = (read_coreference(path, "conll2012", heads=heads) for heads in ("last", "before_postmodifier"))
+    assert antecedents(last.documents[0]) == [(6, 3), (8, 3)]
+    assert antecedents(before.documents[0]) == [(6, 1), (8, 3)]
+    assert last.notes == (
+        "mentions whose last word stands for them though a postmodifier holds it (see corpus.heads): 1",
+    )
+    assert before.notes == ("mentions that another word than their last stands for, before their postmodifier: 1",)
+    # heads are counted from the first word of the window that holds them
+    (_, second) = read_coreference(path, "conll2012", unit="sentence", heads="before_postmodifier")
+    assert [mention.head for mention in second.mentions or ()] == [1, 3]
+    validate(second)
+    with pytest.raises(InterpError, match=r"corpus\.heads=first is not known"):
+        read_coreference(path, "conll2012", heads="first")
 
 
 GAP_COLUMNS = ["ID", "Text", "Pronoun", "Pronoun-offset", "A", "A-offset", "A-coref", "B", "B-offset", "B-coref", "URL"]
@@ -298,6 +422,27 @@ def test_novels_are_read_whole(shared: Path) -> None:
         assert {document.source for document in corpus} == {rows[0][0]}
         for document in corpus.documents[::5]:
             validate(document)
+
+
+@pytest.mark.real
+def test_no_mark_stands_for_a_mention_of_a_novel(shared: Path) -> None:
+    folder = shared / "corpora" / "litbank" / "coref" / "conll"
+    told = read_coreference(folder, "litbank", heads="before_postmodifier")
+    last = read_coreference(folder, "litbank")
+    moved, marks = 0, [0, 0]
+    for document, plain in zip(told, last, strict=True):
+        for mention, other in zip(document.mentions or (), plain.mentions or (), strict=True):
+            words = document.words[mention.start : mention.end]
+            heads = head_word(document, mention), head_word(plain, other)
+            assert mention.start <= heads[0] <= heads[1] == mention.end - 1
+            assert mention._replace(head=None) == other
+            moved += heads[0] != heads[1]
+            for number, head in enumerate(heads):
+                marks[number] += not any(map(str.isalnum, document.words[head])) and len(words) > 1
+    assert marks == [0, 73]
+    # what windows cut off is counted, too
+    (note,) = (note for note in told.notes if "another word than their last" in note)
+    assert 1900 < moved <= int(note.rsplit(" ", 1)[1]) < 2100
 
 
 @pytest.mark.real

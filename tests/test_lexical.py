@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from experiments import head_roles
 from interp import roles
 from interp.analysis import score, tally_roles
 from interp.classify import classify
@@ -222,6 +223,24 @@ def test_the_rarest_token_is_that_of_a_plain_loop(causal: bool) -> None:
     assert tally_roles(model, encoded, rare()).n.sum() == 0, "all tokens are among the 500 most frequent"
 
 
+def test_what_has_no_query_is_blamed_on_causality_in_causal_models_alone() -> None:
+    told = [document(["f", "aa", "b", "cc"], [3, 2, 3, -1], ["cc", "det", "nsubj", "root"], f"s{n}") for n in range(30)]
+    corpus = Corpus("later", tuple(told), "none")
+    needs = {"min_queries": 5, "min_blocks": 3, "margin": 0.1, "alpha": 0.05, "min_word_mass": 0.1}
+
+    def said(causal: bool) -> str:
+        asked = lambda _: (rare(), *syntax(["det"]))  # noqa: E731
+        model = FakeModel(uniform, 1, causal=causal)
+        return head_roles.run(model, corpus, roles=asked, classification=needs).said[0]
+
+    assert said(causal=False) == "No query has a target here: rare."
+    # every governor stands to the right
+    expected = (
+        "No query has a target here that it can see (in a causal model none that comes later): rare, det.to_governor"
+    )
+    assert said(causal=True) == f"{expected}."
+
+
 def test_ranks_count_text_alone_and_the_larger_id_is_the_rarer() -> None:
     encodings = tuple(
         Encoding(np.array(tokens), np.zeros((len(tokens), 2), dtype=np.int32), np.array(special))
@@ -250,6 +269,55 @@ def test_marks() -> None:
     told = document(["Hi", ",", "U.S.", "...", "§", "、", "$"], [-1, 0, 0, 0, 0, 0, 0], ["root"] * 7, "s")
     assert marks(told) == [-1, 1, -1, 0, 0, 1, -1]
     assert marks(replace(told, tags=("X", "PUNCT", "PUNCT", "SYM", "_", "_", "PUNCT"))) == [-1, 1, 0, -1, 0, 1, 0]
+
+
+PENN = {
+    "Yes": "UH", ",": ",", "5": "CD", "%": "NN", "(": "-LRB-", "A": "NNP", "&": "CC", "B": "NNP", ")": "-RRB-",
+    "''": "''", "dogs": "NNS", "'": "POS", "$": "$", "--": ":", "-": "HYPH", "!": ".",
+}  # fmt: skip
+
+
+def test_marks_by_the_tags_of_the_penn_treebank() -> None:
+    """Commas and the like are punctuation; a noun, a conjunction and a possessive are none."""
+    told = replace(document(list(PENN), [-1] * len(PENN), ["root"] * len(PENN), "s"), tags=tuple(PENN.values()))
+    found = dict(zip(PENN, marks(told), strict=True))
+    assert {word for word, mark in found.items() if mark == 1} == {","}
+    assert {word for word, mark in found.items() if mark == 0} == {"(", ")", "''", "--", "-", "!"}
+    # of another set of tags nothing is known: letters decide
+    other = document(["so", "!"], [-1, 0], ["root", "punct"], "s")
+    assert marks(replace(other, tags=("adverb", "Satzzeichen"))) == [-1, 0]
+    # in a sentence of a treebank without any mark, a symbol stays one
+    assert marks(replace(other, words=("5", "%"), tags=("NUM", "SYM"))) == [-1, -1]
+
+
+def test_no_mark_is_a_part_of_speech() -> None:
+    marked = (",", ".", ":", "``", "''", "-LRB-", "-RRB-", "-LSB-", "HYPH", "NFP", "PUNCT", "--", "(")
+    asked = [role.name for role in roles.lexical(Corpus("all", (_tagged(*marked, "$", "#", "NN", "PRP$", "_"),), ""))]
+    assert [name for name in asked if name.startswith("tag.")] == ["tag.#", "tag.$", "tag.NN", "tag.PRP$"]
+    none = roles.lexical(Corpus("marks", (_tagged(*marked),), ""))
+    assert [role.name for role in none] == ["rare", "delimiter", "punctuation"]
+
+
+def _tagged(*tags: str) -> Document:
+    return replace(document(["a"] * len(tags), [-1] * len(tags), ["root"] * len(tags), "s"), tags=tags)
+
+
+def test_attention_on_commas_is_found_with_penn_tags() -> None:
+    """The same sentences score alike by either set of tags."""
+
+    def with_tags(told: Document, mark: str | None, noun: str) -> Document:
+        return replace(told, tags=tuple((mark or word) if word in MARKS[:-1] else noun for word in told.words))
+
+    bare = [with_tags(told, "PUNCT", "NOUN") for told in rich_documents(60)]
+    penn = [with_tags(told, None, "NN") for told in bare]
+    model = FakeModel(at_random(False), HEADS)
+    first, second = (
+        tally_roles(model, encode(model, Corpus("marks", tuple(told), "")), [delimiter(), punctuation()])
+        for told in (bare, penn)
+    )
+    assert first.n.sum() > 100
+    np.testing.assert_array_equal(first.n, second.n)
+    np.testing.assert_array_equal(first.mass, second.mass)
 
 
 def test_words_of_entities_are_linked() -> None:

@@ -18,7 +18,7 @@ SOUND = Document(
     tags=("PROPN", "AUX", "PART", "VERB", "PUNCT"),
     governors=(3, 3, 3, -1, 3),
     relations=("nsubj", "aux", "advmod", "root", "punct"),
-    mentions=(Mention(0, 1, 0, "PERSON"),),
+    mentions=(Mention(0, 1, 0, "PERSON", head=0),),
 )
 
 
@@ -74,6 +74,7 @@ def test_a_word_may_have_no_place_in_the_text() -> None:
         ({"mentions": (Mention(0, 6, 0),)}, "5 words"),
         ({"mentions": (Mention(-1, 1, 0),)}, "0 <= start"),
         ({"mentions": (Mention(2, 2, 0),)}, "start < end"),
+        ({"mentions": (Mention(1, 3, 0, head=3),)}, "the head word 3"),
         ({"mentions": (Mention(3, 1, 0),)}, "start < end"),
         ({"mentions": (Mention(0, 1, 0), Mention(1, 2, 1), Mention(0, 1, 1))}, "each span once"),
     ],

@@ -26,6 +26,7 @@ NOTHING = ("", "-", "_", "*")
 class Part(NamedTuple):
     """A document, or a part of one, as it stands in the file.
 
+    `name` and `number` are those of its `#begin document` line (part 0 where it says none).
     `starts` are the first words of its sentences; `spans` are (start, end, entity) of its mentions, in order.
     `repeated` counts mentions over words that were one already, of which the first is kept; `escapes` words that the
     file writes otherwise. Tags are None where a word has none: `partly_tagged` says that others had one.
@@ -33,6 +34,7 @@ class Part(NamedTuple):
 
     line: int
     name: str
+    number: int
     words: tuple[str, ...]
     tags: tuple[str, ...] | None
     starts: tuple[int, ...]
@@ -51,7 +53,7 @@ def read_parts(path: Path) -> Iterator[Part]:
             if current is not None:
                 problem = f"a document begins inside that of line {current.line}; allowed is after `#end document`."
                 raise CorpusError(path, number, f"{problem} Add the line that ends it.")
-            current = _Building(path, number, match[1])
+            current = _Building(path, number, match[1], int(match[2] or 0))
         elif line.strip() == "#end document" and current is not None:
             yield current.part(number)
             current = None
@@ -74,8 +76,8 @@ def read_parts(path: Path) -> Iterator[Part]:
 class _Building:
     """A document while its lines are read."""
 
-    def __init__(self, path: Path, line: int, name: str) -> None:
-        self.path, self.line, self.name = path, line, name
+    def __init__(self, path: Path, line: int, name: str, part_number: int) -> None:
+        self.path, self.line, self.name, self.part_number = path, line, name, part_number
         self.words: list[str] = []
         self.tags: list[str] = []
         self.starts: list[int] = []
@@ -148,6 +150,7 @@ class _Building:
         return Part(
             line=self.line,
             name=self.name,
+            number=self.part_number,
             words=tuple(self.words),
             tags=tuple(self.tags) if all(tagged) else None,
             starts=tuple(self.starts),

@@ -4,12 +4,15 @@ from interp.types import Document, Mention
 
 
 def head_word(document: Document, mention: Mention) -> int:
-    """The first word of the span whose governor lies outside it; the span's last word where there is no syntax."""
+    """The first word of the span whose governor lies outside it.
+
+    Where there is no syntax, the word that the reader has chosen or, if it has chosen none, the span's last word.
+    """
     if document.governors is not None:
         for word in range(mention.start, mention.end):
             if not mention.start <= document.governors[word] < mention.end:
                 return word
-    return mention.end - 1
+    return mention.end - 1 if mention.head is None else mention.head
 
 
 def antecedents(document: Document) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from interp.corpora.mentions import head_word
+from interp.corpora.mentions import antecedents, head_word
 from interp.types import Corpus, Document, Mention
 
 MOVED = ("syntax", "coreference")
@@ -27,36 +27,46 @@ def permuted_gold(corpus: Corpus, seed: int) -> Corpus:
     head words. Not kept: that governors make a tree, how many dependents a word has, the parts of speech at either end,
     how long mentions are (each becomes its head word alone), and alignments, which are left out.
 
-    What ends where the gold has a governor for the same dependent, whatever its label, and chains that fit nowhere else
-    are left out, so that nothing of the gold stays; the corpus's notes say how many.
+    Arrangements are drawn alike whether or not they agree with the gold, so that some of it stays by chance. The
+    corpus's notes say how much: relations from a word to its true governor, whatever their label, and antecedents that
+    are true ones (of a chain that is moved by one of its own distances, or fits nowhere else).
+
+    What this null shows: how often distances and chance give a role where the words themselves cannot. What it cannot
+    show: that a head with a role on the real gold follows syntax. One that always looks at the true governor is right
+    here in those coincidences alone, and so is one that finds the same words by another way, such as parts of speech.
+    Where documents are short, relations fit in few places and coincide often, and such a head may keep a role.
     """
     rng = np.random.default_rng(seed)
-    left: Counter[str] = Counter()
-    documents = tuple(_permuted(document, rng, left) for document in corpus)
+    count: Counter[str] = Counter()
+    documents = tuple(_permuted(document, rng, count) for document in corpus)
     note = (
-        f"null permuted_gold, seed {seed}: relations and chains stand on other words, as far apart as before; left "
-        f"out, because they ended where they belong: {left['relations']} of {left['all relations']} relations, "
-        f"{left['chains']} of {left['all chains']} chains"
+        f"null permuted_gold, seed {seed}: relations and chains are moved, as far apart as before; relations that "
+        f"fell on the true governor by chance: {count['same governor']} of {count['relations']}; antecedents that "
+        f"are true ones by chance: {count['same antecedents']} of {count['antecedents']}"
     )
     return replace(corpus, documents=documents, notes=(*corpus.notes, note))
 
 
-def _permuted(document: Document, rng: np.random.Generator, left: Counter[str]) -> Document:
-    # the head words of mentions are those of the tree as it was
-    mentions = None if document.mentions is None else _moved_chains(document, rng, left)
-    if document.governors is None or document.relations is None:
-        return replace(document, mentions=mentions, alignment=None)
-    governors, relations = [-1] * len(document.words), ["root"] * len(document.words)
-    for word, origin in enumerate(_moved(document.governors, rng)):
-        governor = word + document.governors[origin] - origin
-        if document.governors[origin] < 0:
-            continue
-        left["all relations"] += 1
-        if governor == document.governors[word]:
-            left["relations"] += 1
-        else:
-            governors[word], relations[word] = governor, document.relations[origin]
-    return replace(document, governors=tuple(governors), relations=tuple(relations), mentions=mentions, alignment=None)
+def _permuted(document: Document, rng: np.random.Generator, count: Counter[str]) -> Document:
+    moved = replace(document, alignment=None)
+    if document.mentions is not None:
+        # the head words of mentions are those of the tree as it was
+        moved = replace(moved, mentions=_moved_chains(document, rng))
+    if document.governors is not None and document.relations is not None:
+        order = _moved(document.governors, rng)
+        governors, relations = [-1] * len(document.words), ["root"] * len(document.words)
+        for word, origin in enumerate(order):
+            if document.governors[origin] >= 0:
+                governors[word] = word + document.governors[origin] - origin
+                relations[word] = document.relations[origin]
+        count["relations"] += sum(governor >= 0 for governor in governors)
+        pairs = zip(governors, document.governors, strict=True)
+        count["same governor"] += sum(governor == true >= 0 for governor, true in pairs)
+        moved = replace(moved, governors=tuple(governors), relations=tuple(relations))
+    found, true = antecedents(moved), antecedents(document)
+    count["antecedents"] += len(found)
+    count["same antecedents"] += len(set(found) & set(true))
+    return moved
 
 
 def _moved(governors: Sequence[int], rng: np.random.Generator) -> list[int]:
@@ -76,18 +86,13 @@ def _moved(governors: Sequence[int], rng: np.random.Generator) -> list[int]:
     return order
 
 
-def _moved_chains(document: Document, rng: np.random.Generator, left: Counter[str]) -> tuple[Mention, ...]:
-    """Each chain shifted as a whole to another place where it fits, all such places alike."""
+def _moved_chains(document: Document, rng: np.random.Generator) -> tuple[Mention, ...]:
+    """Each chain shifted as a whole to a place where it fits, all such places alike, its own one among them."""
     heads = [(head_word(document, mention), mention) for mention in document.mentions or ()]
     moved = []
     for entity in sorted({mention.entity for _, mention in heads}):
         chain = [(head, mention) for head, mention in heads if mention.entity == entity]
         first, last = min(head for head, _ in chain), max(head for head, _ in chain)
-        places = [place for place in range(len(document.words) - (last - first)) if place != first]
-        left["all chains"] += 1
-        if not places:
-            left["chains"] += 1
-            continue
-        by = places[int(rng.integers(len(places)))] - first
-        moved += [mention._replace(start=head + by, end=head + by + 1) for head, mention in chain]
+        by = int(rng.integers(len(document.words) - (last - first))) - first
+        moved += [mention._replace(start=head + by, end=head + by + 1, head=None) for head, mention in chain]
     return tuple(sorted(moved, key=lambda mention: (mention.start, mention.entity)))

@@ -5,6 +5,7 @@ The pronouns are a closed list. What is not certain from the words (`you`, `who`
 
 from collections.abc import Sequence
 
+from interp.corpora.phrases import before_postmodifier
 from interp.types import Mention
 
 KINDS = ("pronoun", "proper", "nominal")
@@ -22,8 +23,10 @@ PRONOUNS = {form: agreement for agreement, forms in _FORMS.items() for form in f
 """Gender and number of every pronoun, in lower case: personal, possessive, reflexive, relative and demonstrative."""
 
 _PRONOUN_TAGS = ("PRP", "PRP$", "WP", "WP$")
-_PROPER_TAGS = {"NNP": "singular", "NNPS": "plural"}
-_NUMBER_OF_TAG = {**_PROPER_TAGS, "NN": "singular", "NNS": "plural"}
+# Universal Dependencies' tags say nothing of number
+_PROPER_TAGS = ("NNP", "NNPS", "PROPN")
+_NUMBER_OF_TAG = {"NN": "singular", "NNP": "singular", "NNS": "plural", "NNPS": "plural"}
+_CONJUNCTIONS = {"CC", "CCONJ"}
 
 
 def described(
@@ -39,18 +42,20 @@ def described(
     """The words from `start` to `end` as a mention with its kind, gender and number.
 
     A pronoun is one word of the list, or one that is tagged so (Penn Treebank). Proper is what has a proper noun as its
-    last word: by its tag or, where there are none, by its capital, which says nothing of the words that are `opening` a
-    sentence unless the document never writes them in `lower` case. Everything else is nominal. Tags give a noun its
-    number, unless a conjunction makes it several.
+    head word, the one before its first postmodifier (`interp.corpora.phrases`: `the kings of France` are no name): by
+    its tag or, where there are none, by its capital, which says nothing of the words that are `opening` a sentence
+    unless the document never writes them in `lower` case. Everything else is nominal. The head word's tag gives the
+    number, unless a conjunction anywhere in the mention may make it several.
     """
-    last = words[end - 1]
-    if end == start + 1 and (last.lower() in PRONOUNS or (tags is not None and tags[start] in _PRONOUN_TAGS)):
-        return Mention(start, end, entity, "pronoun", *PRONOUNS.get(last.lower(), (None, None)))
+    first = words[start].lower()
+    if end == start + 1 and (first in PRONOUNS or (tags is not None and tags[start] in _PRONOUN_TAGS)):
+        return Mention(start, end, entity, "pronoun", *PRONOUNS.get(first, (None, None)))
+    head = before_postmodifier(words, start, end, tags)
     if tags is None:
-        is_name = last[:1].isupper() and not (end - 1 in opening and last.lower() in lower)
+        is_name = words[head][:1].isupper() and not (head in opening and words[head].lower() in lower)
         return Mention(start, end, entity, "proper" if is_name else "nominal")
-    kind = "proper" if tags[end - 1] in _PROPER_TAGS else "nominal"
-    number = None if "CC" in tags[start:end] else _NUMBER_OF_TAG.get(tags[end - 1])
+    kind = "proper" if tags[head] in _PROPER_TAGS else "nominal"
+    number = None if _CONJUNCTIONS & set(tags[start:end]) else _NUMBER_OF_TAG.get(tags[head])
     return Mention(start, end, entity, kind, number=number)
 
 

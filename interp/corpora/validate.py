@@ -77,12 +77,14 @@ def _root(document: Document) -> Iterator[str]:
 
 
 def _mentions(document: Document) -> Iterator[str]:
-    """Mentions cover words of the document, no span twice."""
+    """Mentions cover words of the document, no span twice; a head word that is given is one of them."""
     seen: set[tuple[int, int]] = set()
     for mention in document.mentions or ():
         span = (mention.start, mention.end)
         if not 0 <= mention.start < mention.end <= len(document.words):
             yield f"a mention has the span {span}; allowed: 0 <= start < end <= {len(document.words)} words"
+        if mention.head is not None and not mention.start <= mention.head < mention.end:
+            yield f"a mention of the span {span} has the head word {mention.head}; allowed: one of its words, or None"
         if span in seen:
             yield f"two mentions have the span {span}; allowed: each span once"
         seen.add(span)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,9 +10,17 @@ import numpy as np
 from jaxtyping import Int
 
 from interp.corpora.conll2012 import Part, read_parts
+from interp.corpora.phrases import before_postmodifier
 from interp.corpora.pronouns import described, opening_words
 from interp.types import Document, Mention
 
+HEADS = ("last", "before_postmodifier")
+"""Which word stands for a mention: its last one, or the one that `interp.corpora.phrases` finds."""
+
+_OTHERWISE = {
+    "last": "mentions whose last word stands for them though a postmodifier holds it (see corpus.heads)",
+    "before_postmodifier": "mentions that another word than their last stands for, before their postmodifier",
+}
 _LOST = {
     "document": "mentions whose antecedents all lie in another window",
     "beginning": "mentions with an antecedent that lie beyond the beginning",
@@ -19,14 +28,22 @@ _LOST = {
 }
 
 
-def column_documents(files: Sequence[Path], said: Counter[str], unit: str, window: int | None) -> Iterator[Document]:
+def column_documents(
+    files: Sequence[Path], said: Counter[str], unit: str, window: int | None, heads: str
+) -> Iterator[Document]:
     """Every document of the files, or its windows, the first of them, or its sentences.
 
     `said` counts what there is to say of them. The source is the document's name, so that all its parts, windows and
     sentences share a block.
     """
+    met: set[tuple[str, int, tuple[str, ...]]] = set()
     for file in files:
         for part in read_parts(file):
+            # one document often lies in several files, of which one would be counted as many
+            if (part.name, part.number, part.words) in met:
+                said["documents read before, of the same name, part and words (left out)"] += 1
+                continue
+            met.add((part.name, part.number, part.words))
             cuts = list(pairwise([*part.starts, len(part.words)]))
             if unit != "sentence":
                 cuts = windows(cuts, window)
@@ -41,7 +58,9 @@ def column_documents(files: Sequence[Path], said: Counter[str], unit: str, windo
             if unit == "beginning":
                 said["windows after the first of their document (left out)"] += len(cuts) - 1
                 cuts = cuts[:1]
-            mentions = _mentions(part)
+            found = _mentions(part)
+            mentions = found if heads == "before_postmodifier" else [mention._replace(head=None) for mention in found]
+            said[_OTHERWISE[heads]] += sum(mention.head != mention.end - 1 for mention in found)
             kept = [_within(mentions, *cut) for cut in cuts]
             lost = with_antecedent(mentions) - sum(map(with_antecedent, kept))
             said[_LOST[unit]] += lost
@@ -57,8 +76,12 @@ def column_documents(files: Sequence[Path], said: Counter[str], unit: str, windo
 
 
 def _mentions(part: Part) -> list[Mention]:
+    """The mentions of a document, each with the head word before its postmodifier."""
     opening, lower = opening_words(part.words, part.starts), frozenset(word for word in part.words if word.islower())
-    return [described(part.words, *span, tags=part.tags, opening=opening, lower=lower) for span in part.spans]
+    described_so = partial(described, part.words, tags=part.tags, opening=opening, lower=lower)
+    return [
+        described_so(*span)._replace(head=before_postmodifier(part.words, *span[:2], part.tags)) for span in part.spans
+    ]
 
 
 def windows(sentences: Sequence[tuple[int, int]], longest: int | None) -> list[tuple[int, int]]:
@@ -78,7 +101,11 @@ def windows(sentences: Sequence[tuple[int, int]], longest: int | None) -> list[t
 def _within(mentions: Sequence[Mention], start: int, end: int) -> tuple[Mention, ...]:
     """The mentions of a window, counted from its first word."""
     return tuple(
-        mention._replace(start=mention.start - start, end=mention.end - start)
+        mention._replace(
+            start=mention.start - start,
+            end=mention.end - start,
+            head=None if mention.head is None else mention.head - start,
+        )
         for mention in mentions
         if start <= mention.start and mention.end <= end
     )

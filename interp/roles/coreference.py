@@ -41,7 +41,12 @@ def choice() -> Role:
 def _over_words(name: str, kind: str | None) -> Role:
     guesses = (*WORD_GUESSES, "nearest_mention")
     targets = partial(_antecedent_targets, kind=kind)
-    return Role(f"coref.{name}", "coreference", "word", "hit", f"coreference/{name}@1", guesses, targets)
+    return Role(f"coref.{name}", "coreference", "word", "hit", _definition(name), guesses, targets)
+
+
+def _definition(name: str) -> str:
+    # until version 2 a mention was proper or nominal by its last word: `the kings of France` was a name
+    return f"coreference/{name}@{2 if name in ('proper', 'nominal') else 1}"
 
 
 def _antecedent_targets(batch: Batch, kind: str | None) -> Bool[Tensor, "batch query key"]:
@@ -66,7 +71,10 @@ _OVER_WORDS = {
     "statistic": "hit",
     "formula": (
         "1 where argmax over k of A[q, k] is in T(q), else 0, averaged over the queries; T(q): head words of all "
-        "earlier mentions of the same entity; keys within 1e-6 of the largest share the credit"
+        "earlier mentions of the same entity; keys within 1e-6 of the largest share the credit. The head word of a "
+        "mention is the first of its words whose governor lies outside it; in a document without a tree its last word "
+        "or, with corpus.heads=before_postmodifier, its last noun (without tags: word) before the first preposition, "
+        "relative pronoun, bracket, dash or comma after a noun"
     ),
     "baseline": (
         "the best on select of the offsets -1, +1, … -10, +10, the first word, the words of most tokens, and the head "
@@ -76,6 +84,10 @@ _OVER_WORDS = {
 _LEFT_OUT = (
     "antecedents that are invisible, own no token or are the query itself; queries with no antecedent left or with "
     "fewer than two candidates; special tokens"
+)
+_KIND = (
+    " (in CoNLL-2012 and LitBank: pronoun, if it is one word of a closed list or tagged so; proper, if the word before "
+    "its first postmodifier is a proper noun by its tag or, without tags, its capital; else nominal)"
 )
 
 DEFINITIONS = (
@@ -88,9 +100,9 @@ DEFINITIONS = (
     ),
     *(
         Definition(
-            id=f"coreference/{kind}@1",
+            id=_definition(kind),
             role=f"coref.{kind}",
-            exclusions=f"mentions of another kind than {kind}; {_LEFT_OUT}",
+            exclusions=f"mentions of another kind than {kind}{_KIND}; {_LEFT_OUT}",
             source="Clark et al. 2019, table 2",
             **_OVER_WORDS,
         )

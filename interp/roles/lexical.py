@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from unicodedata import category
 
 import torch
 from jaxtyping import Bool
@@ -15,9 +16,13 @@ MOST_FREQUENT = 500
 """A token is rare when so many others are more frequent (Voita et al. 2019, section 5.3)."""
 
 
+MARK_TAGS = frozenset(("PUNCT", "HYPH", "NFP", *(f"-{side}{kind}B-" for side in "LR" for kind in "RSC")))
+"""The tags of punctuation that have letters in them: Universal Dependencies' one, and the Penn Treebank's."""
+
+
 def lexical(tags: Iterable[str] = ()) -> tuple[Role, ...]:
-    """What any text can be asked, and words of every tag given; PUNCT is what `punctuation` asks for already."""
-    by_tag = [tagged(tag) for tag in tags if tag not in ("PUNCT", "_")]
+    """What any text can be asked, and words of every tag given; marks are what `punctuation` asks for already."""
+    by_tag = [tagged(tag) for tag in tags if tag != "_" and not _is_of_marks(tag)]
     return (rare(), delimiter(), punctuation(), *by_tag, *([same_tag()] if by_tag else ()))
 
 
@@ -34,12 +39,12 @@ def rare(most_frequent: int = MOST_FREQUENT) -> Role:
 
 def delimiter() -> Role:
     """Full stops, commas and semicolons (after Clark et al. 2019, section 3.2, who have no semicolons)."""
-    return _of_words("delimiter", "lexical/delimiter@1", partial(_marked, least=1))
+    return _of_words("delimiter", "lexical/delimiter@2", partial(_marked, least=1))
 
 
 def punctuation() -> Role:
     """Punctuation of any kind, delimiters too."""
-    return _of_words("punctuation", "lexical/punctuation@1", partial(_marked, least=0))
+    return _of_words("punctuation", "lexical/punctuation@2", partial(_marked, least=0))
 
 
 def tagged(tag: str) -> Role:
@@ -50,6 +55,11 @@ def tagged(tag: str) -> Role:
 def same_tag() -> Role:
     """Words of the query's own part of speech."""
     return _of_words("same_tag", "lexical/same-tag@1", _same_tag)
+
+
+def _is_of_marks(tag: str) -> bool:
+    # the Penn Treebank tags `,` as itself and quotes as `` and ''; its $ and # are of currencies
+    return tag in MARK_TAGS or (tag != "#" and all(category(sign).startswith("P") or sign == "`" for sign in tag))
 
 
 def _of_words(name: str, definition: str, targets: Callable[[Batch], Tensor]) -> Role:
@@ -126,25 +136,26 @@ DEFINITIONS = (
         "(66 % on OpenSubtitles): shape/rarest@1.",
     ),
     Definition(
-        "lexical/delimiter@1",
+        "lexical/delimiter@2",
         "delimiter",
         "lexical",
         "word",
         "mass",
         "Mean over query words w of Σ A_w[w, v] over v that are a full stop, a comma or a semicolon (those of other "
-        "scripts too) and punctuation by lexical/punctuation@1. A_w: mean over the tokens of w, sum over those of v.",
+        "scripts too) and punctuation by lexical/punctuation@2. A_w: mean over the tokens of w, sum over those of v.",
         _WORDS,
         _EVEN,
         "After Clark et al. 2019, section 3.2 (token level, full stops and commas).",
     ),
     Definition(
-        "lexical/punctuation@1",
+        "lexical/punctuation@2",
         "punctuation",
         "lexical",
         "word",
         "mass",
-        "Mean over query words w of Σ A_w[w, v] over v tagged PUNCT; in a document without tags, over v all of whose "
-        "characters are punctuation in Unicode (category P).",
+        "Mean over query words w of Σ A_w[w, v] over v tagged PUNCT; in a document without this tag, over v all of "
+        "whose characters are punctuation in Unicode (category P), unless the tag is one of words (NN of %). Version 1 "
+        "knew PUNCT alone, and found nothing by Penn Treebank's tags.",
         _WORDS,
         _EVEN,
         "After Clark et al. 2019, section 3.2, and Vig & Belinkov 2019.",
@@ -155,8 +166,8 @@ DEFINITIONS = (
         "lexical",
         "word",
         "mass",
-        "Mean over query words w of Σ A_w[w, v] over v with that part of speech. (mass ÷ word_mass is a share of the "
-        "attention on words, as P_α(tag) is.)",
+        "Mean over query words w of Σ A_w[w, v] over v with that part of speech; tags of punctuation (PUNCT , . : `` "
+        "'' -LRB- HYPH) are not asked for. (mass ÷ word_mass is a share of the attention on words, as P_α(tag) is.)",
         f"{_WORDS} Sentences without a word of the tag have no query, whereas P_α(tag) counts their attention.",
         _EVEN,
         "Vig & Belinkov 2019, section 5.1.1, equation 3: P_α(tag) = Σ A[i, j] 1[tag of j] ÷ Σ A[i, j], over tokens, "
