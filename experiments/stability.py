@@ -70,10 +70,11 @@ def run(
     for name, one in (("other", other), ("random", random)):
         if one is None or other is None:
             continue
-        if not cuts_alike(model, one, encoded, corpus):
+        as_read = encode(one, corpus)
+        if not cuts_alike(model, one, encoded, as_read):
             said.append(f"{one.name} cuts texts into other tokens: its attention is not compared.")
             continue
-        found = attention_similarity(model, one, encoded, documents=chosen, progress=progress)
+        found = attention_similarity(model, one, encoded, as_read, documents=chosen, progress=progress)
         if name == "other":
             similarity["attention"] = found
         else:
@@ -103,10 +104,10 @@ def in_common(
     return one[shared].to_numpy(), other[shared].to_numpy()
 
 
-def cuts_alike(model: HeadModel, other: HeadModel, encoded: EncodedCorpus, corpus: Corpus) -> bool:
+def cuts_alike(model: HeadModel, other: HeadModel, encoded: EncodedCorpus, other_encoded: EncodedCorpus) -> bool:
     """Whether both models read the same tokens of one text, so that their attention can be compared key by key."""
     sites = {head.site for head in (*model.heads, *other.heads)}
-    return sites == {"self"} and same_tokens(encoded, encode(other, corpus))
+    return sites == {"self"} and same_tokens(encoded, other_encoded)
 
 
 def all_matches(

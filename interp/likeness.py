@@ -7,22 +7,24 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.corpora.batching import batches, to_device
+from interp.corpora.batching import Group, batches
 from interp.progress import Progress, silent
 from interp.sights import seen_from, sights_of
 from interp.types import Batch, EncodedCorpus, Head, HeadModel, Site
 
 
 def same_tokens(one: EncodedCorpus, other: EncodedCorpus) -> bool:
-    """Whether two models cut every document into the same tokens."""
+    """Whether two models cut every document into the same tokens, whatever numbers they have for them."""
     pairs = zip(one.encodings, other.encodings, strict=True)
-    return one.target is None and other.target is None and all(np.array_equal(a.tokens, b.tokens) for a, b in pairs)
+    alike = (np.array_equal(a.offsets, b.offsets) and np.array_equal(a.special, b.special) for a, b in pairs)
+    return one.target is None and other.target is None and all(alike)
 
 
 def attention_similarity(
     model: HeadModel,
     other: HeadModel,
     encoded: EncodedCorpus,
+    other_encoded: EncodedCorpus,
     *,
     documents: Sequence[int],
     progress: Progress = silent,
@@ -30,13 +32,14 @@ def attention_similarity(
     """Σ (a − u)(b − u) / √(Σ (a − u)² Σ (b − u)²) over all queries and keys of these documents, for every two heads.
 
     a and b are the attention of a head of each model, u is uniform attention over what the head sees: so it is 1 for
-    the same attention and 0 for a uniform head. Queries are all tokens but padding.
+    the same attention and 0 for a uniform head. Queries are all tokens but padding. Both models cut the corpus into
+    the same tokens (`same_tokens`).
     """
     products = np.zeros((len(model.heads), len(other.heads)))
     squares, other_squares = np.zeros(len(model.heads)), np.zeros(len(other.heads))
     for group in progress(batches(encoded, model, documents=documents), "attention"):
-        batch = group.batch()
-        mine, theirs = (_beyond_uniform(one, to_device(batch, one)) for one in (model, other))
+        mine = _beyond_uniform(model, group.batch())
+        theirs = _beyond_uniform(other, Group(other_encoded, other, group.documents).batch())
         products += (mine @ theirs.T).numpy()
         squares += mine.square().sum(1).numpy()
         other_squares += theirs.square().sum(1).numpy()

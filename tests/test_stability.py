@@ -1,6 +1,8 @@
 """Permuted heads are found again, strangers are not; reliability against numpy and against planted answers."""
 
 import copy
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import permutations
 from typing import Any
@@ -14,12 +16,12 @@ from experiments import stability
 from interp import roles
 from interp.analysis import tally_roles
 from interp.corpora.batching import batches, encode
-from interp.likeness import attention_similarity
+from interp.likeness import attention_similarity, same_tokens
 from interp.models import loading
 from interp.statistics import matching
 from interp.statistics.reliability import profiles, reliability_table
 from interp.statistics.scores import best_guesses, lift
-from interp.types import Corpus
+from interp.types import Batch, Corpus, Encoding, Output
 from tests.conftest import Case, bert_config, seeded
 from tests.fakes import FakeModel, random_documents, uniform
 
@@ -103,10 +105,38 @@ def test_other_tokens_forbid_a_comparison_of_attention(tiny_bert: Case, tiny_gpt
     assert any("cuts texts into other tokens" in line for line in findings.said)
 
 
+class Renumbered:
+    """The same model with another number for every token."""
+
+    def __init__(self, model: loading.Model) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def encode(self, texts: Sequence[str]) -> list[Encoding]:
+        return [replace(one, tokens=one.tokens + 1000) for one in self._model.encode(texts)]
+
+    def visible(self, batch: Batch, *sight: Any) -> torch.Tensor:
+        return self._model.visible(batch, *sight)
+
+    def run(self, batch: Batch, **taps: Any) -> Output:
+        return self._model.run(replace(batch, tokens=batch.tokens - 1000), **taps)
+
+
+def test_tokens_may_have_other_numbers(tiny_bert: Case, corpus: Corpus) -> None:
+    """Vocabularies of two trainings number words differently: what counts is where texts are cut."""
+    other: Any = Renumbered(tiny_bert.model)
+    encoded, other_encoded = (encode(one, corpus) for one in (tiny_bert.model, other))
+    assert same_tokens(encoded, other_encoded)
+    found = attention_similarity(tiny_bert.model, other, encoded, other_encoded, documents=range(20))
+    np.testing.assert_allclose(np.diag(found), 1, atol=1e-6)
+
+
 def test_similarity_of_attention_against_numpy(tiny_bert: Case, corpus: Corpus) -> None:
     model, other = tiny_bert.model, stranger(tiny_bert)
     encoded = encode(model, corpus)
-    found = attention_similarity(model, other, encoded, documents=range(20))
+    found = attention_similarity(model, other, encoded, encode(other, corpus), documents=range(20))
     parts: dict[str, list[np.ndarray]] = {"one": [], "two": []}
     for group in batches(encoded, model, documents=range(20), tokens=1):  # one document at a time, nothing padded
         batch = group.batch()
