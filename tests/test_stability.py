@@ -109,7 +109,7 @@ class Renumbered:
     """The same model with another number for every token."""
 
     def __init__(self, model: loading.Model) -> None:
-        self._model = model
+        self._model, self.pad_token = model, model.pad_token + 1000
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
