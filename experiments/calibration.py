@@ -1,4 +1,4 @@
-"""Do the intervals hold the truth, and is p uniform without it? Heads of known accuracy, planted on a real corpus."""
+"""Do the intervals hold the truth, and is p uniform without it? Heads of known accuracy, and the model's own ones."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,17 +8,19 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+import interp.roles
 from interp import plots
 from interp.analysis import label, tally_roles
-from interp.calibration import KnownAccuracy, drawn_hits, tally_documents
+from interp.calibration import KnownAccuracy, drawn_hits, tally_documents, tally_heads
 from interp.corpora.batching import EncodedCorpus, encode
-from interp.errors import InterpError
+from interp.errors import InterpError, closest
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.syntax import to_governor
 from interp.statistics import score_table
-from interp.statistics.calibration import Planted, cover, p_under_nulls, rates_of, true_hit
-from interp.statistics.coverage import coverage_table, null_curve, null_table
+from interp.statistics.calibration import Planted, cover, expected_evidence, p_under_nulls, rates_of, true_hit
+from interp.statistics.coverage import coverage_table, head_coverage_table, null_curve, null_table
+from interp.statistics.resampling import resample_heads
 from interp.sums import DocumentSums
 from interp.types import Corpus, HeadModel, Role
 
@@ -31,6 +33,7 @@ def run(
     *,
     accuracies: Sequence[float],
     relations: int,
+    roles: Sequence[str],
     documents: Sequence[int],
     repeats: int,
     classification: Mapping[str, Any],
@@ -39,32 +42,73 @@ def run(
 ) -> Findings:
     """The source documents of the corpus are the population; corpora of them are drawn anew, and heads answer.
 
-    The model only cuts the texts into tokens. First every planted head goes the whole way, as attention on every
+    Of planted heads the model only cuts the texts into tokens. First each goes the whole way, as attention on every
     sentence, through the tally into scores; its block sums have to be those of its coins. Then corpora are drawn, and
-    coins alone decide.
+    coins alone decide. Of its own heads the model's sums for some `roles` are drawn with the documents.
     """
     needs = {name: int(classification[name]) for name in ("min_queries", "min_blocks")}
     encoded = encode(model, corpus)
-    roles = roles_asked(model, encoded, relations, needs["min_queries"])
-    population = tally_documents(model, encoded, roles, progress=progress)
-    heads = [Planted(kind, accuracy) for kind in KINDS for accuracy in accuracies]
-    whole, said = the_whole_way(model, encoded, roles, population, heads, seed, progress)
-
+    own_roles, lacking = roles_of_heads(corpus, roles)
+    governors = roles_asked(model, encoded, relations, needs["min_queries"])
+    population = tally_documents(model, encoded, governors, progress=progress)
     sizes = sorted({*documents, len(population.sources)})
+    check_evidence(population, sizes[-1], **needs)
+    heads = [Planted(kind, accuracy) for kind in KINDS for accuracy in accuracies]
+    whole, said = the_whole_way(model, encoded, governors, population, heads, seed, progress)
+    own = tally_heads(model, encoded, own_roles, progress=progress)
+
     numbers = list(range(repeats))
     covered = cover(
         population, heads, sizes, repeats=progress(numbers, "intervals"), seed=seed, min_blocks=needs["min_blocks"]
     )
     tested = p_under_nulls(population, sizes[-1], repeats=progress(numbers, "nulls"), seed=seed, **needs)
+    resampled = resample_heads(own, sizes[-1], repeats=progress(numbers, "own heads"), seed=seed, **needs)
     tables = {
         "planted_heads": whole,
         "calibration": coverage_table(covered),
+        "calibration_heads": head_coverage_table(resampled),
         "null_p": null_table(tested),
         "null_p_curve": null_curve(tested),
     }
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
     drawn = f"Each of {repeats} times, corpora of {', '.join(map(str, sizes))} source documents were drawn."
-    return Findings(labelled, encoded.skipped, (*encoded.notes, said, drawn))
+    untested = [role.name for role in own_roles if role.name not in set(resampled["role"])]
+    missing = [f"The corpus does not ask for these roles: {', '.join(lacking)}."] if lacking else []
+    missing += [f"Too rare to be tested in any corpus drawn: {', '.join(untested)}."] if untested else []
+    return Findings(labelled, encoded.skipped, (*encoded.notes, said, drawn, *missing))
+
+
+def roles_of_heads(corpus: Corpus, names: Sequence[str]) -> tuple[list[Role], list[str]]:
+    """The roles of these names, and the names that the corpus has no role of.
+
+    Raises `InterpError` where it has none of them.
+    """
+    every = (
+        *interp.roles.everything(corpus),
+        *interp.roles.positional_variants(corpus),
+        *interp.roles.syntax_variants(corpus),
+    )
+    by_name = {role.name: role for role in every}
+    lacking = [name for name in names if name not in by_name]
+    if lacking and len(lacking) == len(names):
+        raise InterpError(
+            f"calibration.roles: the corpus {corpus.name!r} asks for none of {', '.join(names)}. "
+            f"{closest(lacking[0], list(by_name))}"
+        )
+    return [by_name[name] for name in dict.fromkeys(names) if name in by_name], lacking
+
+
+def check_evidence(population: DocumentSums, size: int, *, min_queries: int, min_blocks: int) -> None:
+    """Raises `InterpError` where corpora of `size` documents are on average too small to test any planted role."""
+    queries, blocks = expected_evidence(population.n, size)
+    if ((queries >= min_queries) & (blocks >= min_blocks)).any():
+        return
+    raise InterpError(
+        f"The largest corpora to draw have {size} source documents, and a half of one holds about {queries.max():.0f} "
+        f"queries of a role in {blocks.max():.0f} blocks. A test needs {min_queries} in {min_blocks} "
+        "(classify.min_queries, classify.min_blocks), so that nothing would be tested. Give a corpus from more source "
+        "documents (the first N sentences of a treebank come from few), or draw more: calibration.documents=[90]."
+    )
 
 
 def roles_asked(model: HeadModel, encoded: EncodedCorpus, count: int, min_queries: int) -> list[Role]:
@@ -157,11 +201,28 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     for blocks, rows in conditions.groupby("blocks", sort=False):
         least, most = rows.coverage.min(), rows.coverage.max()
         lines.append(f"    {blocks:<11} lift, over {len(rows)} kinds of heads: {least:.3f} to {most:.3f}")
+    lines += _of_own_heads(tables["calibration_heads"])
     lines.append("Share of p ≤ .05 and ≤ .01 where there is nothing to find:")
     nulls = tables["null_p"]
     lines += [_of_null(row) for row in nulls[nulls.ties == "counted"].itertuples()]
     lines.append("The same with ties broken at random:")
     return [*lines, *(_of_null(row) for row in nulls[nulls.ties == "broken"].itertuples())]
+
+
+def _of_own_heads(table: pd.DataFrame) -> list[str]:
+    """Role by role the real heads; then all judged by mass, by the effective blocks of the half that has fewer."""
+    roles = table[table.in_half == "any"]
+    by_blocks = table[(table.in_half == "fewer") & (table.role == "any") & (table.statistic == "mass")]
+    if roles.empty:
+        return []
+    lines = ["The model's own heads: share of intervals that hold their lift, of p ≤ .05 and ≤ .01 without it:"]
+    for row in (*roles[roles.role != "any"].itertuples(), *by_blocks.itertuples()):
+        name = row.role if row.role != "any" else f"by mass, {row.effective}"
+        lines.append(
+            f"    {name:<20} {_share(row)}; {row.share_05:.3f}, {row.share_01:.4f}; "
+            f"{row.effective_blocks:.1f} effective blocks, {row.tests} tests"
+        )
+    return lines
 
 
 def _of_null(row: Any) -> str:

@@ -14,8 +14,11 @@ from interp.corpora.batching import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics import power_table, score_table
+from interp.statistics.concentration import FEW
 from interp.sums import RoleSums
 from interp.types import Corpus, HeadModel
+
+HEAD = ["site", "layer", "head"]
 
 
 def run(
@@ -109,7 +112,27 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         lines.append(f"    … and {len(best) - 14} more in scores.csv")
     if len(assigned):
         lines.append("  * the head has the role: see roles.csv")
-    return [*lines, *_power_words(tables["power"])]
+    return [*lines, *_few_documents_words(scores, assigned), *_power_words(tables["power"])]
+
+
+def _few_documents_words(scores: pd.DataFrame, assigned: pd.DataFrame) -> list[str]:
+    """Every assigned role judged by mass that so few documents decide that neither interval nor p is to be trusted.
+
+    The half with fewer effective blocks counts: `interp.statistics.concentration.FEW` says what that was measured on.
+    """
+    halves = scores[(scores.split != "all") & (scores.statistic == "mass")]
+    fewer = halves.groupby(["role", *HEAD])["effective_blocks"].min().reset_index()
+    few = assigned[["role", *HEAD]].merge(fewer[fewer.effective_blocks < FEW])
+    if few.empty:
+        return []
+    lines = [
+        f"{len(few)} of {len(assigned)} assigned roles: so few documents decide (under {FEW:g} effective blocks in a "
+        "half) that interval and p are not to be trusted; more source documents would tell:"
+    ]
+    for role, rows in few.groupby("role", sort=False):
+        heads = ", ".join(f"{name_of(row)} ({row.effective_blocks:.1f})" for row in rows.itertuples())
+        lines.append(f"    {role}: {heads}")
+    return lines
 
 
 def _over_harder(row: Any) -> str:

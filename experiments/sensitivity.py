@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.head_roles import role_tables
+from experiments.head_roles import missing_evidence, role_tables
 from interp import plots
 from interp.aggregations import ATTENDED_TO, ATTENDING, words_by
 from interp.analysis import RolesOf, label, tally_roles
@@ -78,7 +78,7 @@ def run(
         "the reverse; from governor, the word that attends most to a dependent should be its governor. A dependent's "
         "first token in place of the mean is the aggregation `attending: first`.",
     )
-    return Findings(labelled, encoded.skipped, (*encoded.notes, *said))
+    return Findings(labelled, encoded.skipped, (*encoded.notes, *said, *missing_evidence(whole, classification)))
 
 
 def tested(sums: RoleSums, needs: Mapping[str, int]) -> set[str]:
@@ -142,12 +142,20 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Per choice the heads that flip and how far the sets of roles agree."""
+    """Per choice the heads that flip and how far the sets of roles agree, over the roles that both could test."""
     table = tables["sensitivity"]
     lines = ["Heads whose set of roles flips, of all and of those with a role either way; agreement (Jaccard):"]
-    for row in table.itertuples():
-        lines.append(  # noqa: PERF401 - a line a row reads best as a loop
-            f"    {row.factor:<12} {row.level:<20} {row.heads_flipped:>3} of {row.heads}, {row.share_flipped:.2f} and "
-            f"{row.share_flipped_with_role:.2f}; {row.jaccard:.2f} over {row.roles_compared} roles"
-        )
+    lines += [f"    {row.factor:<12} {row.level:<20} {_agreement_words(row)}" for row in table.itertuples()]
+    if not table.roles_compared.any():
+        lines.append("No role had enough queries and source documents to be tested: nothing was compared.")
     return lines
+
+
+def _agreement_words(row: Any) -> str:
+    beside = f", {row.not_testable} more not testable here" if row.not_testable else ""
+    if not row.roles_compared:
+        return f"no role to compare{beside}"
+    return (
+        f"{row.heads_flipped:>3} of {row.heads}, {row.share_flipped:.2f} and {row.share_flipped_with_role:.2f}; "
+        f"{row.jaccard:.2f} over {row.roles_compared} roles{beside}"
+    )

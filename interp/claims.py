@@ -46,7 +46,11 @@ class Claim:
 
 
 def read_claims(written: Sequence[Mapping[str, Any]]) -> list[Claim]:
-    """Claims as a configuration writes them. Raises `InterpError` for a key that no claim has, or lacks."""
+    """Claims as a configuration writes them.
+
+    Raises `InterpError` for a key that no claim has, or lacks, and for a tolerance so wide that nothing at all would
+    pass: as large as what was published, unless that is 0.
+    """
     known = [one.name for one in fields(Claim)]
     for given in written:
         for key in given:
@@ -55,7 +59,15 @@ def read_claims(written: Sequence[Mapping[str, Any]]) -> list[Claim]:
         for key in ("claim", "published", "tolerance", "source"):
             if key not in given:
                 raise InterpError(f"study.claims: {dict(given)} has no {key!r}. Every claim needs one.")
-    return [Claim(**{key: _number(key, value) for key, value in given.items()}) for given in written]
+    claims = [Claim(**{key: _number(key, value) for key, value in given.items()}) for given in written]
+    for one in claims:
+        if one.published and one.tolerance is not None and one.tolerance >= abs(one.published):
+            raise InterpError(
+                f"study.claims: {one.claim!r} was published as {one.published:g}, and its tolerance of "
+                f"{one.tolerance:g} would let 0 pass. Allowed: less than {abs(one.published):g}. Give a smaller "
+                "tolerance, or null for both to measure without a verdict."
+            )
+    return claims
 
 
 def _number(key: str, value: Any) -> Any:

@@ -41,7 +41,8 @@ def classify(
     """The `roles` table: one row per head and role that it has, or one row `unclassified`; numbers are confirm's.
 
     A head has a role when lift ≥ `margin` on confirm and on select, q ≤ `alpha`, and, for a role judged by hits, the
-    hit rate on confirm also exceeds confirm's own best guess by `margin` and `word_mass` ≥ `min_word_mass`.
+    hit rate on confirm also exceeds confirm's own best guess by `margin` and `word_mass` ≥ `min_word_mass` (the
+    attention on words or mentions; over tokens there is no such share, and it is not asked).
     `scores` is the score table of the same sums. With `correction` `max_t` its `p_max_t`, which bounds the family-wise
     error, stands for q. `detectable` is the smallest lift that could have been shown of this head, with 80 % power: of
     the role; of an unclassified head, that of the median testable role.
@@ -126,14 +127,14 @@ def _convincing(
     margin: float,
     min_word_mass: float,
 ) -> Bool[np.ndarray, "role head"]:
-    """All that a role asks of a head but q: its size in both halves, and attention that is spent on words."""
+    """All that a role asks of a head but q: its size in both halves, and attention spent on what it chooses from."""
     guess, best_on_confirm = best_guesses(sums, select), best_guesses(sums, confirm)
     large = (lift(sums, guess, select) >= margin) & (lift(sums, guess, confirm) >= margin)
     # a guess chosen on select can be a bad one on confirm
     large &= lift(sums, best_on_confirm, confirm) >= margin
 
     word_mass = mean_over_queries(sums.word_mass[:, :, confirm].sum(axis=-1), sums, confirm)
-    asked = np.array([role.statistic == "hit" and role.unit == "word" for role in sums.roles], dtype=bool)
+    asked = np.array([role.asks_word_mass for role in sums.roles], dtype=bool)
     return sums.is_asked & large & (~asked[:, None] | (word_mass >= min_word_mass))
 
 

@@ -22,6 +22,14 @@ class RoleLabel:
     definition: str
     guesses: tuple[str, ...]
 
+    @property
+    def asks_word_mass(self) -> bool:
+        """Whether a head must spend some attention on the candidates to have the role: hits over words or mentions.
+
+        Whoever spends next to none on them still prefers one. Over tokens that share is not measured.
+        """
+        return self.statistic == "hit" and self.unit != "token"
+
 
 @dataclass(frozen=True, eq=False)
 class RoleSums:

@@ -1,6 +1,7 @@
 """Planted heads against a second reading, the drawn corpora against plain numpy, and the shares against counting."""
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,29 @@ import pytest
 from scipy.stats import norm
 from scipy.stats import t as student
 
+import interp.roles
 from experiments import calibration
 from interp.analysis import tally_roles
-from interp.calibration import KnownAccuracy, drawn_hits, tally_documents
+from interp.calibration import KnownAccuracy, drawn_hits, tally_documents, tally_heads
 from interp.corpora.batching import encode
 from interp.corpora.conllu import read_conllu
 from interp.errors import InterpError, ModelError
 from interp.roles.syntax import to_governor as governor_role
-from interp.statistics.calibration import NULLS, Planted, cover, draw_corpus, p_under_nulls, rates_of, true_hit
-from interp.statistics.coverage import coverage_table, null_curve, null_table
-from interp.sums import DocumentSums, RoleLabel
+from interp.statistics.calibration import (
+    NULLS,
+    Planted,
+    cover,
+    draw_corpus,
+    draw_documents,
+    expected_evidence,
+    p_under_nulls,
+    rates_of,
+    true_hit,
+)
+from interp.statistics.coverage import coverage_table, head_coverage_table, null_curve, null_table
+from interp.statistics.resampling import resample_heads
+from interp.statistics.sign_flip import sign_vectors
+from interp.sums import DocumentSums, RoleLabel, RoleSums
 from interp.types import Corpus, EncodedCorpus, Head
 from tests.conftest import corpus_of
 from tests.fakes import FakeModel, random_documents, uniform
@@ -217,15 +231,150 @@ def test_the_curve_of_p_counts() -> None:
     assert (curve[0.01], curve[0.19], curve[0.2], curve[0.99], curve[1.0]) == (0.25, 0.25, 0.5, 0.75, 1.0)
 
 
+def test_what_every_head_does_in_every_document_adds_up_to_its_blocks() -> None:
+    model = FakeModel(uniform, 1)
+    encoded, asked = encode(model, treebank(240)), (*interp.roles.copying(), governor_role("obj"))
+    by_document, sums = tally_heads(model, encoded, asked), tally_roles(model, encoded, asked)
+    sources = list(dict.fromkeys(document.source for document in encoded.corpus))
+    block = {document.source: document.block for document in encoded.corpus}
+    assert by_document.mass.shape == (3, 1, 80) and by_document.roles == sums.roles
+    for number in sorted(set(block.values())):
+        here = [place for place, source in enumerate(sources) if block[source] == number]
+        for name in ("n", "hit", "mass", "word_mass", "guess"):
+            found, expected = getattr(by_document, name)[..., here].sum(-1), getattr(sums, name)[..., number]
+            np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def attending(documents: int, *, odd: int = 0, seed: int = 3) -> RoleSums:
+    """Documents in which three heads attend .5 of the time and the guess .3, give or take; `odd` ones are unlike them.
+
+    Odd documents ask twenty times as much, and there the guess earns everything.
+    """
+    random = np.random.default_rng(seed)
+    n = random.integers(5, 15, size=(1, documents))
+    n[0, :odd] = 200
+    mass = n[:, None] * np.clip(random.normal(0.5, 0.1, size=(1, 3, documents)), 0, 1)
+    guess = n[:, None] * np.clip(random.normal(0.3, 0.1, size=(1, 2, documents)), 0, 1)
+    guess[0, 1] *= 0.9
+    guess[..., :odd] = n[0, :odd]
+    label = RoleLabel("induction", "copying", "token", "mass", "x/y@1", ("uniform", "first"))
+    heads = tuple(("self", 0, head) for head in range(3))
+    return RoleSums((label,), heads, ("uniform", "first"), n, mass, mass, np.full_like(mass, np.nan), guess)
+
+
+def test_resampled_heads_against_plain_numpy() -> None:
+    """The same draws, guesses, intervals, truths and p-values, written down a second time."""
+    documents, size, seed = attending(150), 100, 5
+    n, mass, guess = documents.n[0], documents.mass[0], documents.guess[0]
+    table = resample_heads(documents, size, repeats=range(4), seed=seed, **NEEDS).set_index(["repeat", "head"])
+    signs = sign_vectors(seed, 64)[1::2].astype(float)
+    for repeat in range(4):
+        drawn, block = draw_documents(150, size, np.random.default_rng([seed, size, repeat]))
+        even = block % 2 == 0
+        chosen = int(guess[1][drawn[even]].sum() > guess[0][drawn[even]].sum())
+        for head in range(3):
+            every = mass[head] - guess[chosen]
+            truth = every.sum() / n.sum()
+            effective = []
+            for first in (0, 1):
+                D = np.array([every[drawn[block == b]].sum() for b in range(first, 64, 2)])
+                sizes = np.array([n[drawn[block == b]].sum() for b in range(first, 64, 2)])
+                error = np.abs(D - D.sum() / sizes.sum() * sizes)
+                effective.append(error.sum() ** 2 / (error**2).sum())
+            low, high = plain_interval(D, sizes, seed)
+            row: Any = table.loc[(repeat, head)]
+            assert (row.below, row.above) == (truth < low, truth > high)
+            left = D - truth * sizes
+            at_least = ((left @ signs) >= left.sum() - 1e-9 * np.abs(left).sum()).sum()
+            assert at_least >= 10, "else p is another one"
+            assert row.p == (at_least + 1) / 100_000
+            assert row.blocks == (sizes > 0).sum()
+            assert row.effective_blocks == pytest.approx(effective[1])
+            assert row.fewer_effective_blocks == pytest.approx(min(effective))
+
+
+def test_few_documents_that_decide_are_seen_and_spoil_the_interval() -> None:
+    """Alike documents cover as promised; two that decide do not, and have few effective blocks."""
+    found = [
+        head_coverage_table(resample_heads(attending(150, odd=odd), 150, repeats=range(60), seed=0, **NEEDS))
+        for odd in (0, 2)
+    ]
+    alike, decided = (table.query("in_half == 'any' and role == 'induction'").iloc[0] for table in found)
+    assert alike.coverage > 0.9 and alike.effective_blocks > 15
+    assert decided.coverage < 0.85 and decided.effective_blocks < 0.7 * alike.effective_blocks
+    assert alike.share_05 < 0.1 and alike.tests == decided.tests == 60 * 3
+
+
+def test_shares_of_heads_against_counting() -> None:
+    random = np.random.default_rng(0)
+    tests = pd.DataFrame(
+        [
+            (repeat, role, statistic, head, random.uniform(4, 20), random.random() < 0.1, random.random() < 0.1)
+            for repeat in range(20)
+            for role, statistic in (("a", "mass"), ("b", "mass"), ("c", "hit"))
+            for head in range(5)
+        ],
+        columns=["repeat", "role", "statistic", "head", "effective_blocks", "below", "above"],
+    )
+    tests["fewer_effective_blocks"] = tests.effective_blocks - 3
+    tests["p"] = random.random(len(tests))
+    table = head_coverage_table(tests)
+    by_key: Any = table.set_index(["role", "statistic", "in_half", "effective"]).loc
+    mass = tests[tests.statistic == "mass"]
+    for half, column in (("confirm", "effective_blocks"), ("fewer", "fewer_effective_blocks")):
+        here = mass[(mass[column] >= 8) & (mass[column] < 10)]
+        row = by_key["any", "mass", half, "8–10"]
+        assert row.tests == len(here) and row.coverage == pytest.approx((~here.below & ~here.above).mean())
+        assert row.share_05 == (here.p <= 0.05).mean() and row.share_01 == (here.p <= 0.01).mean()
+        parts = table[(table.role == "any") & (table.statistic == "mass") & (table.in_half == half)]
+        assert parts.tests.sum() == len(mass)
+    assert by_key["c", "hit", "any", "any"].tests == by_key["any", "hit", "any", "any"].tests == 100
+
+
+def test_expected_evidence_is_the_mean_over_draws() -> None:
+    n = population(60).n * (np.arange(60) % 3 == 0)
+    draws = [draw_corpus(replace(population(60), n=n), 40, np.random.default_rng(number)) for number in range(4000)]
+    odd = [draw.block % 2 == 1 for draw in draws]
+    queries = [draw.n[0, half].sum() for draw, half in zip(draws, odd, strict=True)]
+    blocks = [len(set(draw.block[half & (draw.n[0] > 0)])) for draw, half in zip(draws, odd, strict=True)]
+    expected = expected_evidence(n, 40)
+    assert expected[0][0] == pytest.approx(np.mean(queries), rel=0.02)
+    assert expected[1][0] == pytest.approx(np.mean(blocks), rel=0.02)
+
+
+def test_where_nothing_could_be_tested_the_tables_are_empty_and_have_their_columns() -> None:
+    documents = population(10)
+    tested = p_under_nulls(documents, 8, repeats=range(2), seed=0, **NEEDS)
+    covered = cover(documents, [Planted("even", 0.5)], [8], repeats=range(2), seed=0)
+    resampled = resample_heads(attending(10), 8, repeats=range(2), seed=0, **NEEDS)
+    tables = {
+        "calibration": coverage_table(covered),
+        "null_p": null_table(tested),
+        "null_p_curve": null_curve(tested),
+        "calibration_heads": head_coverage_table(resampled),
+    }
+    assert all(table.empty for table in tables.values())
+    full = null_table(p_under_nulls(population(150), 150, repeats=range(2), seed=0, **NEEDS))
+    assert list(tables["null_p"].columns) == list(full.columns)
+    assert calibration.summarise(tables) and set(calibration.draw(tables)) == {"coverage", "null_p"}
+
+
 run = partial(
-    calibration.run, accuracies=(0.4, 0.7), relations=2, documents=(40,), repeats=3, classification=NEEDS, seed=1
+    calibration.run,
+    accuracies=(0.4, 0.7),
+    relations=2,
+    roles=("offset-1", "duplicate", "obj.to_governor"),
+    documents=(40,),
+    repeats=3,
+    classification=NEEDS,
+    seed=1,
 )
 
 
 def test_the_experiment_draws_and_sums_up() -> None:
     findings = run(FakeModel(uniform, 1), treebank(240))
     tables = findings.tables
-    assert set(tables) == {"planted_heads", "calibration", "null_p", "null_p_curve"}
+    assert set(tables) == {"planted_heads", "calibration", "calibration_heads", "null_p", "null_p_curve"}
     heads = tables["planted_heads"]
     everywhere = heads[heads.split == "all"]
     assert len(everywhere) == 2 * (6 + 2)
@@ -235,6 +384,24 @@ def test_the_experiment_draws_and_sums_up() -> None:
     assert any("equal those of the coins" in line for line in findings.said)
     assert any(line.startswith("    32 or more") for line in calibration.summarise(tables))
     assert set(calibration.draw(tables)) == {"coverage", "null_p"}
+    own = tables["calibration_heads"]
+    assert set(own.role) == {"offset-1", "duplicate", "obj.to_governor", "any"}
+    # one head on three corpora
+    assert (own[(own.in_half == "any") & (own.role != "any")].tests == 3).all()
+    assert any(line.startswith("    offset-1 ") for line in calibration.summarise(tables))
+
+
+def test_roles_that_the_corpus_does_not_ask_for_are_named() -> None:
+    findings = run(FakeModel(uniform, 1), treebank(240), roles=("offset-1", "tag.NOUN"))
+    assert "The corpus does not ask for these roles: tag.NOUN." in findings.said
+    with pytest.raises(InterpError, match=r"asks for none of inducton\. Did you mean 'induction'"):
+        run(FakeModel(uniform, 1), treebank(240), roles=("inducton",))
+
+
+def test_corpora_too_small_to_test_anything_are_refused_before_they_are_drawn() -> None:
+    corpus = treebank(30)
+    with pytest.raises(InterpError, match=r"have 10 source documents.* in 5 blocks.* needs 5 in 12.*more source"):
+        run(FakeModel(uniform, 1), corpus, documents=(9,), classification={"min_queries": 5, "min_blocks": 12})
 
 
 def test_a_corpus_without_syntax_is_refused() -> None:

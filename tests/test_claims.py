@@ -83,6 +83,22 @@ def test_claims_that_cannot_be_read_are_refused() -> None:
         read_claims([{"claim": "x", "published": 1, "tolerance": 0}])
 
 
+def given(published: float | None, tolerance: float | None) -> list[dict[str, Any]]:
+    return [{"claim": "x", "published": published, "tolerance": tolerance, "source": "y"}]
+
+
+@pytest.mark.parametrize(("published", "tolerance"), [(8, 8), (0.004, 0.01), (-0.5, 0.5)])
+def test_a_claim_that_would_pass_at_nothing_is_refused(published: float, tolerance: float) -> None:
+    with pytest.raises(InterpError, match=rf"would let 0 pass. Allowed: less than {abs(published):g}"):
+        read_claims(given(published, tolerance))
+
+
+@pytest.mark.parametrize(("published", "tolerance"), [(8, 4), (-0.5, 0.4), (0, 0.1), (None, None), (None, 0.1)])
+def test_a_claim_that_can_fail_is_read(published: float | None, tolerance: float | None) -> None:
+    (one,) = read_claims(given(published, tolerance))
+    assert (one.published, one.tolerance) == (published, tolerance)
+
+
 def test_a_figure_shows_every_verdict() -> None:
     claims = [claim(best="hit"), claim(best="mass"), claim(None, None, best="hit"), claim(where={"role": "x"})]
     figure = plots.claims(compare(claims, {"scores": SCORES}))

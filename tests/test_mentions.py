@@ -11,11 +11,13 @@ from torch import Tensor
 
 import interp.roles
 from interp.analysis import tally_roles
+from interp.classify import classify
 from interp.corpora.batching import collate, encode
 from interp.corpora.mentions import antecedents, antecedents_by_kind, nearest_agreeing
 from interp.corpora.text import text_document
 from interp.models.rows import some_rows
-from interp.roles.coreference import DEFINITIONS
+from interp.roles.coreference import DEFINITIONS, choice
+from interp.statistics import score_table, true_lifts
 from interp.sums import RoleSums
 from interp.types import Batch, Corpus, Document, HeadModel, Mention
 from tests import oracle
@@ -142,6 +144,35 @@ def test_a_head_that_looks_at_its_entity_chooses_right(told: Corpus) -> None:
     causal = FakeModel(to_entity, 1, causal=True)
     # `he` sees no name before it, and `his` one only
     assert summed(tally_roles(causal, encode(causal, told), interp.roles.coreference(told)), "coref.choice")[0] == 4
+
+
+def chosen_with(share: float, least: float = 0.10) -> tuple[RoleSums, list[str]]:
+    """Sums and roles of a head that spends this share on a pronoun's entity, and the rest on the first token."""
+
+    def attend(batch: Batch) -> Tensor:
+        at_first = (torch.arange(batch.tokens.shape[1]) == 0).float()
+        return share * to_entity(batch) + (1 - share) * at_first
+
+    entities = np.random.default_rng(0).integers(2, size=240)
+    documents = [
+        replace(
+            text_document("Ann told Eve that she won.", f"source {number}"),
+            mentions=(Mention(0, 1, 0, "proper"), Mention(2, 3, 1, "proper"), Mention(4, 5, int(entity), "pronoun")),
+        )
+        for number, entity in enumerate(entities)
+    ]
+    corpus, model = Corpus("choices", tuple(documents), "none"), FakeModel(attend, 1)
+    sums = tally_roles(model, encode(model, corpus), (choice(),))
+    return sums, list(classify(sums, score_table(sums, seed=0), min_word_mass=least, splits=0)["role"])
+
+
+def test_a_head_that_hardly_looks_at_mentions_has_no_role_however_well_it_chooses() -> None:
+    sums, found = chosen_with(2e-4)
+    np.testing.assert_allclose([sums.hit.sum(), sums.word_mass.sum()], [240, 240 * 2e-4], rtol=1e-4)
+    assert found == ["unclassified"]
+    assert chosen_with(2e-4, least=1e-4)[1] == ["coref.choice"] == chosen_with(0.5)[1]
+    lifts = [true_lifts(chosen_with(share)[0])["true_lift"].item() for share in (2e-4, 0.5)]
+    assert lifts[0] == 0 and 0.4 < lifts[1] < 0.5
 
 
 def test_queries_of_a_kind_are_those_of_all_kinds_apart(minilm: HeadModel, told: Corpus) -> None:

@@ -22,7 +22,8 @@ Interp = Callable[..., "Outcome"]
 
 COLUMNS = {
     "scores": "model corpus seed definition role family site layer head split n hit mass word_mass baseline "
-    "baseline_name lift ci_low ci_high p q statistic guess_pos lift_pos lift_pos_low lift_pos_high p_max_t detectable",
+    "baseline_name lift ci_low ci_high p q statistic guess_pos lift_pos lift_pos_low lift_pos_high p_max_t detectable "
+    "effective_blocks",
     "roles": "model corpus seed definition site layer head role family hit mass baseline lift ci_low q stability "
     "strength detectable",
     "effects": "model corpus seed site layer head ablation metric n intact ablated effect effect_token ci_low ci_high "

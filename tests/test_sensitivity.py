@@ -85,8 +85,16 @@ def test_agreement_by_hand() -> None:
     assert found["jaccard"] == 2 / 4
     same = agreement(before, before, tested={"a", "b", "c"}, tested_there={"a", "b", "c"})
     assert (same["heads_flipped"], same["jaccard"]) == (0, 1.0)
-    none = agreement(table((0, "unclassified")), table((0, "unclassified")), tested=set(), tested_there=set())
-    assert none["jaccard"] == 1.0 and np.isnan(none["share_flipped_with_role"])
+    nobody = table((0, "unclassified"))
+    none = agreement(nobody, nobody, tested={"a"}, tested_there={"a"})
+    assert (none["jaccard"], none["share_flipped"]) == (1.0, 0.0) and np.isnan(none["share_flipped_with_role"])
+
+
+@pytest.mark.parametrize(("tested", "there", "lost"), [(set(), set(), 0), ({"a", "b"}, set(), 2), (set(), {"a"}, 0)])
+def test_where_no_role_was_compared_nothing_agrees(tested: set[str], there: set[str], lost: int) -> None:
+    found = agreement(table((0, "a")), table((0, "a")), tested=tested, tested_there=there)
+    assert (found["roles_compared"], found["not_testable"], found["heads_flipped"]) == (0, lost, 0)
+    assert np.isnan([found[name] for name in ("jaccard", "share_flipped", "share_flipped_with_role")]).all()
 
 
 run = partial(
@@ -210,6 +218,29 @@ def test_attention_shared_by_two_offsets_is_one_by_largest() -> None:
     """By mass it has both roles, by the largest attention the one that gets more."""
     found = levels(FakeModel(mostly_to_the_previous, 1), roles.positional)
     assert found.loc["by largest", "pairs_lost"] >= 1 and "by mass" not in found.index
+
+
+def test_what_cannot_be_tested_is_not_said_to_agree() -> None:
+    """Five source documents are five blocks, and a test needs six in each half."""
+    findings = run(FakeModel(to_governor, 1), treebank(15))
+    found = findings.tables["sensitivity"]
+    assert (found.roles_compared == 0).all() and found.jaccard.isna().all()
+    lines = sensitivity.summarise(findings.tables)
+    assert sum("no role to compare" in line for line in lines) == len(found) and "1.00" not in "".join(lines)
+    assert "nothing was compared" in lines[-1]
+    assert any(line.startswith("Too little to test") for line in findings.said)
+    (figure,) = sensitivity.draw(findings.tables).values()
+    assert [text.get_text() for text in figure.axes[0].texts].count("–") == len(found)
+
+
+def test_roles_that_a_choice_cannot_test_are_counted() -> None:
+    """A quarter of 80 source documents fills too few blocks for what all of them can test."""
+    tables = run(FakeModel(to_governor, 1), treebank(), classification={**CLASSIFICATION, "min_blocks": 14}).tables
+    row = tables["sensitivity"].query("level == '25%'").iloc[0]
+    (line,) = (line for line in sensitivity.summarise(tables) if "25%" in line)
+    assert row.not_testable > 0 and f"{row.not_testable} more not testable here" in line
+    (line,) = (line for line in sensitivity.summarise(tables) if "seed" in line)
+    assert "not testable" not in line
 
 
 def test_too_few_sources_are_refused() -> None:

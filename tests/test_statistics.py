@@ -18,6 +18,7 @@ from interp.statistics import (
     sign_flip_p,
     sign_vectors,
 )
+from interp.statistics.concentration import deciding_blocks
 from interp.statistics.scores import best_guesses, split_blocks
 from interp.statistics.sign_flip import exact_p
 from interp.sums import EffectSums, RoleLabel, RoleSums
@@ -245,6 +246,8 @@ def loop_score_table(sums: RoleSums, seed: int, min_queries: int, min_blocks: in
                     c = sum(D @ signs[blocks] >= D.sum() - 1e-9 * np.abs(D).sum())
                     p = meet_in_the_middle_p(D) if c < 10 and split != "all" else (c + 1) / 100_000
                 low, high = bootstrap_interval(D[None], sums.n[r, blocks], seed=seed, min_blocks=min_blocks)
+                sizes = [int(sums.n[r, b]) for b in blocks]
+                error = [abs(d - sum(D) / n * size) for d, size in zip(D, sizes, strict=True) if size]
                 rows.append(
                     {
                         "definition": role.definition,
@@ -265,12 +268,25 @@ def loop_score_table(sums: RoleSums, seed: int, min_queries: int, min_blocks: in
                         "ci_high": high[0],
                         "p": p,
                         "q": np.nan,
+                        "effective_blocks": sum(error) ** 2 / sum(e * e for e in error),
                     }
                 )
     tested = [row for row in rows if row["split"] == "confirm" and not np.isnan(row["p"])]
     for row, q in zip(tested, loop_benjamini_hochberg([row["p"] for row in tested]), strict=True):
         row["q"] = q
     return pd.DataFrame(rows)
+
+
+def test_effective_blocks_are_those_that_decide():
+    """Of 20 filled blocks: all deviate alike, two outweigh the rest, none deviates; a normal one counts 2/π."""
+    n = np.array([4] * 20 + [0] * 12)
+    alike = np.array([1.0, -1.0] * 10 + [0.0] * 12) + 2 * n
+    two = np.array([1e4, -1e4] + [1.0, -1.0] * 9 + [0.0] * 12)
+    none = 0.3 * n
+    np.testing.assert_allclose(deciding_blocks(np.stack([alike, two, none]), n), [20, 2, 20], rtol=0.01)
+    assert np.isnan(deciding_blocks(none[None], np.zeros(32, dtype=int))).all()
+    normal = np.random.default_rng(0).normal(size=(20_000, 32))
+    assert deciding_blocks(normal, np.full(32, 5)).mean() == pytest.approx(32 * 2 / np.pi, rel=0.03)
 
 
 @pytest.mark.parametrize("seed", [0, 1])

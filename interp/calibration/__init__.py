@@ -2,4 +2,5 @@
 
 from interp.calibration.documents import drawn_hits as drawn_hits
 from interp.calibration.documents import tally_documents as tally_documents
+from interp.calibration.documents import tally_heads as tally_heads
 from interp.calibration.known_accuracy import KnownAccuracy as KnownAccuracy

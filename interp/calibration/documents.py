@@ -1,6 +1,6 @@
-"""A corpus as a population of source documents: what roles ask in each, and what planted heads answered."""
+"""A corpus as a population of source documents: what roles ask in each, and what heads answer there."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,37 +11,63 @@ from interp.calibration.known_accuracy import KnownAccuracy
 from interp.corpora.batching import batches
 from interp.progress import Progress, silent
 from interp.sights import sights_of, visible_keys
-from interp.sums import DocumentSums
-from interp.tallies import RoleTally
-from interp.types import BLOCKS, EncodedCorpus, HeadModel, Role
+from interp.sums import DocumentSums, RoleSums
+from interp.tallies import RoleTally, stream
+from interp.types import BLOCKS, Batch, EncodedCorpus, Head, HeadModel, Role
 
 
 def tally_documents(
     model: HeadModel, encoded: EncodedCorpus, roles: Sequence[Role], *, progress: Progress = silent
 ) -> DocumentSums:
-    """Scored queries and credit of guesses per source document; the model does not run, only cuts texts and sees keys.
+    """Scored queries and credit of guesses per source document. The model does not run: it cuts texts and sees keys."""
+    sums = _by_document(model, encoded, roles, model.heads[:1], _ask, progress)
+    return DocumentSums(sums.roles, sums.guesses, _sources(encoded), sums.n, sums.guess)
 
-    The tally that counts by block counts here by document: each of 64 source documents at a time is a block of its own.
-    """
-    documents_of: dict[str, list[int]] = {}
+
+def tally_heads(
+    model: HeadModel, encoded: EncodedCorpus, roles: Sequence[Role], *, progress: Progress = silent
+) -> RoleSums:
+    """What every head does for these roles in every source document: each is a block of its own."""
+    return _by_document(model, encoded, roles, model.heads, stream, progress)
+
+
+def _by_document(
+    model: HeadModel,
+    encoded: EncodedCorpus,
+    roles: Sequence[Role],
+    heads: Sequence[Head],
+    look: Callable[[HeadModel, Iterable[Batch], RoleTally], None],
+    progress: Progress,
+) -> RoleSums:
+    """The tally that counts by block counts here by document: 64 source documents at a time, each in its own block."""
+    documents_of: dict[str, list[int]] = {source: [] for source in _sources(encoded)}
     for number, document in enumerate(encoded.corpus):
-        documents_of.setdefault(document.source, []).append(number)
-    sources = tuple(documents_of)
+        documents_of[document.source].append(number)
+    sources = list(documents_of)
     place = {source: number % BLOCKS for number, source in enumerate(sources)}
     block = torch.tensor([place[document.source] for document in encoded.corpus])
-    counted, earned = [], []
+    found = []
     parts = [sources[start : start + BLOCKS] for start in range(0, len(sources), BLOCKS)]
-    empty = RoleTally(roles, model.heads[:1], sights_of(model))
     for part in progress(parts, "documents"):
-        tally = RoleTally(roles, model.heads[:1], sights_of(model))
-        for group in batches(encoded, model, documents=[n for source in part for n in documents_of[source]]):
-            batch = group.batch()
-            tally.begin(replace(batch, block=block[batch.document.cpu()].to(batch.block)), visible_keys(model, batch))
-        sums = tally.sums()
-        counted.append(sums.n[:, : len(part)])
-        earned.append(sums.guess[:, :, : len(part)])
-    labels = empty.sums()
-    return DocumentSums(labels.roles, labels.guesses, sources, np.concatenate(counted, 1), np.concatenate(earned, 2))
+        tally = RoleTally(roles, heads, sights_of(model))
+        numbers = [number for source in part for number in documents_of[source]]
+        rows = (group.batch() for group in batches(encoded, model, documents=numbers))
+        look(model, (replace(batch, block=block[batch.document.cpu()].to(batch.block)) for batch in rows), tally)
+        found.append((tally.sums(), len(part)))
+    joined = {
+        name: np.concatenate([getattr(sums, name)[..., :filled] for sums, filled in found], axis=-1)
+        for name in ("n", "hit", "mass", "word_mass", "guess")
+    }
+    return replace(found[0][0], **joined)
+
+
+def _sources(encoded: EncodedCorpus) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(document.source for document in encoded.corpus))
+
+
+def _ask(model: HeadModel, rows: Iterable[Batch], tally: RoleTally) -> None:
+    for batch in rows:
+        tally.begin(batch, visible_keys(model, batch))
 
 
 def drawn_hits(

@@ -43,7 +43,8 @@ def sensitivity(table: pd.DataFrame) -> Figure:
     hollow = floats(table["share_flipped_with_role"])
     axes.scatter(hollow, rows, facecolors="white", edgecolors=colours, s=14, label="of heads with a role either way")
     for row, jaccard in zip(rows, floats(table["jaccard"]), strict=True):
-        axes.annotate(f"{jaccard:.2f}", (1.0, row), xycoords=("axes fraction", "data"), xytext=(4, 0),
+        agrees = "–" if np.isnan(jaccard) else f"{jaccard:.2f}"
+        axes.annotate(agrees, (1.0, row), xycoords=("axes fraction", "data"), xytext=(4, 0),
                       textcoords="offset points", va="center", fontsize=6, annotation_clip=False)  # fmt: skip
     axes.annotate(
         "Jaccard", (1.0, 1.0), xycoords="axes fraction", xytext=(4, 2), textcoords="offset points", fontsize=6

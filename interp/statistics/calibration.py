@@ -81,9 +81,23 @@ class _Draw:
 
 def draw_corpus(population: DocumentSums, size: int, random: np.random.Generator) -> _Draw:
     """`size` source documents with replacement, each in a block drawn evenly, as hashing its id would."""
-    drawn = random.integers(population.n.shape[1], size=size)
-    block = random.integers(BLOCKS, size=size)
+    drawn, block = draw_documents(population.n.shape[1], size, random)
     return _Draw(drawn, block, population.n[:, drawn], population.guess[:, :, drawn])
+
+
+def draw_documents(
+    documents: int, size: int, random: np.random.Generator
+) -> tuple[Int[np.ndarray, " draw"], Int[np.ndarray, " draw"]]:
+    """`size` places out of so many `documents`, with replacement, and the block of each."""
+    return random.integers(documents, size=size), random.integers(BLOCKS, size=size)
+
+
+def expected_evidence(
+    n: Int[np.ndarray, "role document"], size: int
+) -> tuple[Float[np.ndarray, " role"], Float[np.ndarray, " role"]]:
+    """Scored queries, and blocks that hold any, in one half of a corpus of `size` documents drawn: expected values."""
+    asked = (n > 0).mean(axis=1)
+    return n.mean(axis=1) * size / 2, BLOCKS / 2 * (1 - (1 - asked / BLOCKS) ** size)
 
 
 def cover(

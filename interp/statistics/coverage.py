@@ -9,10 +9,17 @@ from scipy.stats import kstest, norm
 
 FEWEST = (12, 16, 24, 32)
 """The fewest non-empty blocks of each class of corpora; an interval needs 12, and 32 is what intervals are made for."""
+FEWEST_EFFECTIVE = (0, 6, 8, 10, 12, 14)
 LEVELS = np.round(np.arange(1, 101) / 100, 2)
 ANY = "any"
 
 CONDITION = ["statistic", "role", "kind", "accuracy", "split", "blocks"]
+SMALL = ("share_05", "share_05_low", "share_05_high", "share_01", "share_01_low", "share_01_high")
+NULL_COLUMNS = ["ties", "null", "split", "tests", "corpora", "mean_p", "ks", "ks_p", *SMALL]
+HEAD_COLUMNS = [
+    *("role", "statistic", "in_half", "effective", "tests", "corpora", "effective_blocks"),
+    *("coverage", "share_low", "share_high", "below", "above", *SMALL),
+]
 
 
 def coverage_table(covered: pd.DataFrame) -> pd.DataFrame:
@@ -21,6 +28,7 @@ def coverage_table(covered: pd.DataFrame) -> pd.DataFrame:
     `covered` is what `cover` gives. A row whose role, kind or split is `any` (whose accuracy is empty) is over all of
     them. `share_low` and `share_high` bound the share itself, for the number of corpora drawn: 95 %, by the spread over
     corpora, because heads on one corpus share its documents. `below` and `above`: the truth lay below or above.
+    `blocks_by_size` is the mean of G = (Σn)²/Σn².
     """
     classes = [*(f"{a}–{b - 1}" for a, b in pairwise(FEWEST)), f"{FEWEST[-1]} or more"]
     binned = pd.cut(covered["blocks"], [*FEWEST, np.inf], right=False, labels=classes)
@@ -36,7 +44,7 @@ def coverage_table(covered: pd.DataFrame) -> pd.DataFrame:
     named = {name: table[name].astype(object).where(table[name].notna(), ANY).astype(str) for name in CONDITION[1:3]}
     table = table.assign(**named, split=table["split"].astype(object).where(table["split"].notna(), ANY).astype(str))
     table = table.astype({"statistic": "str", "role": "str", "kind": "str", "split": "str", "blocks": "str"})
-    numbers = ["intervals", "corpora", "effective_blocks", "coverage", "share_low", "share_high", "below", "above"]
+    numbers = ["intervals", "corpora", "blocks_by_size", "coverage", "share_low", "share_high", "below", "above"]
     return table[[*CONDITION, *numbers]]
 
 
@@ -57,7 +65,7 @@ def _shares(one: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
         share_high=(coverage + half).clip(0, 1),
         below=total["below"] / total["intervals"],
         above=total["above"] / total["intervals"],
-        effective_blocks=total["effective"] / total["intervals"],
+        blocks_by_size=total["effective"] / total["intervals"],
     ).reset_index()
 
 
@@ -83,12 +91,55 @@ def null_table(tested: pd.DataFrame) -> pd.DataFrame:
         apart = kstest(p, "uniform")
         row = {"ties": ties, "null": null, "split": split, "tests": len(p), "corpora": group["repeat"].nunique()}
         row |= {"mean_p": p.mean(), "ks": apart.statistic, "ks_p": apart.pvalue}
-        for level in (0.05, 0.01):
-            name = f"share_{level:.2f}".replace("0.", "")
-            share, low, high = _share_of_p(group, level)
-            row |= {name: share, f"{name}_low": low, f"{name}_high": high}
-        rows.append(row)
-    return pd.DataFrame(rows)
+        rows.append(row | _small_p(group))
+    return pd.DataFrame(rows, columns=NULL_COLUMNS)
+
+
+def head_coverage_table(resampled: pd.DataFrame) -> pd.DataFrame:
+    """How often the intervals of real heads held their true lift, and how often p was small where none was left.
+
+    `resampled` is what `interp.statistics.resampling.resample_heads` gives. One row per role; `any`: over all judged by
+    the same statistic. Where `effective` is a class, only tests whose corpus has so many effective blocks: in the half
+    that the test is of (`in_half` is `confirm`), or in the half that has fewer (`fewer`). The former alone tells little
+    of a head: corpora that lack the documents that decide have many, and miss the truth. Shares with 95 % intervals, by
+    the spread over corpora.
+    """
+    rows = []
+    halves = {"confirm": "effective_blocks", "fewer": "fewer_effective_blocks"}
+    classes = [*(f"{a}–{b}" for a, b in pairwise(FEWEST_EFFECTIVE)), f"{FEWEST_EFFECTIVE[-1]} or more"]
+    classes[0] = f"below {FEWEST_EFFECTIVE[1]}"
+    for statistic, by_statistic in resampled.groupby("statistic", sort=False):
+        of_roles = [(ANY, by_statistic), *by_statistic.groupby("role", sort=False)]
+        for role, tests in of_roles:
+            rows.append({"role": role, "statistic": statistic, "in_half": ANY, "effective": ANY, **_of_heads(tests)})
+            for half, column in halves.items():
+                binned = pd.cut(tests[column], [*FEWEST_EFFECTIVE, np.inf], right=False, labels=classes)
+                rows += [
+                    {"role": role, "statistic": statistic, "in_half": half, "effective": name, **_of_heads(some)}
+                    for name, some in tests.groupby(binned, observed=True)
+                ]
+    return pd.DataFrame(rows, columns=HEAD_COLUMNS)
+
+
+def _of_heads(tests: pd.DataFrame) -> dict[str, int | float]:
+    outside = tests["below"] | tests["above"]
+    share, low, high = _share_by_corpus(~outside, tests["repeat"])
+    return {
+        "tests": len(tests),
+        "corpora": tests["repeat"].nunique(),
+        "effective_blocks": tests["effective_blocks"].mean(),
+        "coverage": share,
+        "share_low": low,
+        "share_high": high,
+        "below": tests["below"].mean(),
+        "above": tests["above"].mean(),
+        **_small_p(tests),
+    }
+
+
+def _small_p(tests: pd.DataFrame) -> dict[str, float]:
+    shares = [number for level in (0.05, 0.01) for number in _share_of_p(tests, level)]
+    return dict(zip(SMALL, shares, strict=True))
 
 
 def _by_ties(tested: pd.DataFrame) -> Iterator[tuple[tuple[str, str, str], pd.DataFrame]]:
@@ -108,7 +159,12 @@ def null_curve(tested: pd.DataFrame) -> pd.DataFrame:
 
 
 def _share_of_p(group: pd.DataFrame, level: float) -> tuple[float, float, float]:
-    found = (group["p"] <= level).groupby(group["repeat"]).agg(["sum", "size"]).to_numpy(dtype=float)
+    return _share_by_corpus(group["p"] <= level, group["repeat"])
+
+
+def _share_by_corpus(is_so: pd.Series, repeat: pd.Series) -> tuple[float, float, float]:
+    """The share of tests of which something is so, with its 95 % interval: tests on one corpus share its documents."""
+    found = is_so.groupby(repeat).agg(["sum", "size"]).to_numpy(dtype=float)
     part, whole = found.T
     share = part.sum() / whole.sum()
     corpora = len(found)

@@ -17,7 +17,8 @@ def true_lifts(ideal: RoleSums, *, min_word_mass: float = 0.10) -> pd.DataFrame:
     """What each head does for each role by its definition: `mass` and `true_lift`, one row per head and role.
 
     `ideal` are sums of a model whose heads attend exactly as they are defined to. The lift is over all documents, above
-    the best guess on all of them; for a role judged by hits it is 0 where less than `min_word_mass` goes to words.
+    the best guess on all of them; for a role judged by hits over words or mentions it is 0 where less than
+    `min_word_mass` goes to these.
     Roles without a scored query have no row.
     """
     blocks = split_blocks(ideal.n.shape[1])["all"]
@@ -29,7 +30,7 @@ def true_lifts(ideal: RoleSums, *, min_word_mass: float = 0.10) -> pd.DataFrame:
         mass, hit = (sums[index][:, blocks].sum(-1) / n for sums in (ideal.mass, ideal.hit))
         guess = np.nanmax(ideal.guess[index][:, blocks].sum(-1)) / n
         value = mass if role.statistic == "mass" else hit
-        if role.unit == "word" and role.statistic == "hit":
+        if role.asks_word_mass:
             value = np.where(ideal.word_mass[index][:, blocks].sum(-1) / n >= min_word_mass, value, guess)
         rows += [
             (*head, role.name, mass[number], value[number] - guess)

@@ -11,6 +11,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from interp.statistics.bootstrap import bootstrap_interval
+from interp.statistics.concentration import deciding_blocks
 from interp.statistics.false_discovery import benjamini_hochberg
 from interp.statistics.harder import best_harder_guesses, harder_columns
 from interp.statistics.max_t import critical_value_of_max_t, largest_under_flips, max_t_p
@@ -97,6 +98,8 @@ def score_table(
     shown at `alpha` after the `correction`, with 80 % power (`interp.statistics.power`). `guess_pos` is the best
     harder guess on select, and `lift_pos` how much a head does better than it (`interp.roles.harder`), with its
     interval from `lift_pos_low` to `lift_pos_high`.
+    `effective_blocks` is (Σ|e_b|)²/Σe_b² over the split's non-empty blocks, with e_b = D_b − lift·n_b: small where one
+    or two blocks decide, and then interval and p are not what they say (`interp.statistics.concentration`).
     """
     splits = split_blocks(sums.n.shape[1])
     guess = best_guesses(sums, splits["select"])
@@ -104,7 +107,9 @@ def score_table(
     harder = best_harder_guesses(sums, splits["select"])
     frames = [
         _split_frame(sums, split, blocks, guess, testable, seed, min_blocks).assign(
-            **_beside(sums, blocks, harder, seed, min_blocks), **dict.fromkeys(("p_max_t", "detectable"), np.nan)
+            **_beside(sums, blocks, harder, seed, min_blocks),
+            **dict.fromkeys(("p_max_t", "detectable"), np.nan),
+            effective_blocks=_effective_blocks(sums, guess, blocks),
         )
         for split, blocks in splits.items()
     ]
@@ -181,6 +186,13 @@ def _beside(
         "guess_pos": pd.Series([name for name in names for _ in sums.heads], dtype="str"),
         **{column: pd.Series(values.ravel()) for column, values in zip(columns, lifts, strict=True)},
     }
+
+
+def _effective_blocks(
+    sums: RoleSums, guess: Int[np.ndarray, " role"], blocks: Int[np.ndarray, " some"]
+) -> Float[np.ndarray, " test"]:
+    of_roles = zip(excess(sums, guess, blocks), sums.n[:, blocks], strict=True)
+    return np.reshape([deciding_blocks(D, n) for D, n in of_roles], -1)
 
 
 def _over_all_tests(

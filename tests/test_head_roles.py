@@ -1,0 +1,57 @@
+"""What the summary says of assigned roles: planted sums in which few documents decide, or many."""
+
+import numpy as np
+import pytest
+
+from experiments import head_roles
+from interp.statistics.concentration import FEW
+from interp.sums import RoleLabel, RoleSums
+
+RULES = {"margin": 0.1, "alpha": 0.05, "min_queries": 50, "min_blocks": 12, "min_word_mass": 0.1}
+N = 20
+
+
+def attending(statistic: str, decided: list[list[int]]) -> RoleSums:
+    """Heads that have the role in every block a little, give or take, and wholly in the blocks that decide."""
+    rate = np.random.default_rng(0).normal(0.35, 0.002, size=(1, len(decided), 64))
+    for head, blocks in enumerate(decided):
+        rate[0, head, blocks] = 1.0
+    if decided[0] == []:
+        rate[0, 0] = np.random.default_rng(1).normal(0.35, 0.02, size=64)
+    unit = "token" if statistic == "mass" else "word"
+    label = RoleLabel("induction", "copying", unit, statistic, "x/y@1", ("uniform",))  # pyright: ignore[reportArgumentType]
+    heads = tuple(("self", 0, head) for head in range(len(decided)))
+    total, n = N * rate, np.full((1, 64), N)
+    return RoleSums((label,), heads, ("uniform",), n, total, total, np.full_like(total, N), 0.05 * n[:, None])
+
+
+def few_words(sums: RoleSums) -> list[str]:
+    tables = head_roles.role_tables(sums, RULES, 0)
+    assert (tables["roles"].role == "induction").all(), "every head has the role"
+    lines = head_roles.summarise(tables)
+    starts = [number for number, line in enumerate(lines) if "so few documents decide" in line]
+    return lines[starts[0] : starts[0] + 2] if starts else []
+
+
+def test_roles_that_few_documents_decide_are_named_with_their_heads() -> None:
+    """Head 0 in no block more than in others, head 1 in two of confirm, head 2 in one of select."""
+    sums = attending("mass", [[], [1, 31], [40]])
+    scores = head_roles.role_tables(sums, RULES, 0)["scores"].set_index(["head", "split"]).effective_blocks
+    effective = [min(scores[head, "select"], scores[head, "confirm"]) for head in range(3)]
+    assert effective[0] > 15
+    # e of k blocks out of 32 that stand out by the same: k of (1 − k/32), and 32 − k of k/32 the other way
+    for head, k in ((1, 2), (2, 1)):
+        assert effective[head] == pytest.approx(4 * k * (1 - k / 32), rel=0.05)
+        assert effective[head] < FEW
+    first, second = few_words(sums)
+    assert first.startswith("2 of 3 assigned roles: so few documents decide (under 10 effective blocks in a half)")
+    assert second == f"    induction: 0.1 ({effective[1]:.1f}), 0.2 ({effective[2]:.1f})"
+
+
+def test_where_many_documents_decide_nothing_is_said() -> None:
+    assert few_words(attending("mass", [[]])) == []
+
+
+def test_of_hits_nothing_is_said() -> None:
+    """Their intervals were measured to hold there, too."""
+    assert few_words(attending("hit", [[], [1, 31]])) == []
