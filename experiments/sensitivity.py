@@ -78,7 +78,8 @@ def run(
         "the reverse; from governor, the word that attends most to a dependent should be its governor. A dependent's "
         "first token in place of the mean is the aggregation `attending: first`.",
     )
-    return Findings(labelled, encoded.skipped, (*encoded.notes, *said, *missing_evidence(whole, classification)))
+    missing = missing_evidence(whole, classification, model.causal)
+    return Findings(labelled, encoded.skipped, (*encoded.notes, *said, *missing))
 
 
 def tested(sums: RoleSums, needs: Mapping[str, int]) -> set[str]:
