@@ -21,6 +21,7 @@ from interp.sums import RoleSums
 COLUMNS = [
     *("definition", "site", "layer", "head", "role", "family", "hit", "mass"),
     *("baseline", "lift", "ci_low", "q", "stability", "strength", "detectable"),
+    *("guess_pos", "lift_pos", "lift_pos_low", "lift_pos_high", "effective_blocks"),
 ]
 KEYS = ["definition", "role", "site", "layer", "head"]
 
@@ -45,7 +46,8 @@ def classify(
     attention on words or mentions; over tokens there is no such share, and it is not asked).
     `scores` is the score table of the same sums. With `correction` `max_t` its `p_max_t`, which bounds the family-wise
     error, stands for q. `detectable` is the smallest lift that could have been shown of this head, with 80 % power: of
-    the role; of an unclassified head, that of the median testable role.
+    the role; of an unclassified head, that of the median testable role. `lift_pos`, over the harder guess `guess_pos`,
+    and `effective_blocks`, how many blocks weigh, stand beside the role and decide nothing.
     """
     halves = split_blocks(sums.n.shape[1])
     confirm = _confirm_scores(sums, scores)
@@ -77,7 +79,8 @@ def classify(
     table["detectable"] = table["detectable"].fillna(
         table[["site", "layer", "head"]].merge(every.reset_index(), how="left")["detectable"]
     )
-    table = table.astype(dict.fromkeys(["definition", "role", "family"], "str")).fillna({"role": "unclassified"})
+    texts = ("definition", "role", "family", "guess_pos")
+    table = table.astype(dict.fromkeys(texts, "str")).fillna({"role": "unclassified"})
     table = table.sort_values(
         ["site", "layer", "head", "lift"], ascending=[True, True, True, False], kind="stable", ignore_index=True
     )
