@@ -69,7 +69,9 @@ def tag_matrices(tags: pd.DataFrame, *, heads: int = 6, least: int = 50) -> Figu
     add_colour_bar(figure, drawn, norm, DIVERGING, "share of the attention on words − even attention", **below)
     notes = ["Heads: the largest excess over all words (last row), one for each tag."]
     left_out = tags["from_tag"].nunique() - len(rows)
-    add_note(figure, [*notes, *([f"{left_out} tags with fewer than {least} words do not attend."] if left_out else [])])
+    if left_out:
+        notes.append(f"Rows of tags with fewer than {least} words are left out ({left_out}).")
+    add_note(figure, notes)
     return figure
 
 
