@@ -20,6 +20,7 @@ from interp.roles.syntax import to_governor
 from interp.statistics import score_table
 from interp.statistics.calibration import Planted, cover, expected_evidence, p_under_nulls, rates_of, true_hit
 from interp.statistics.coverage import coverage_table, head_coverage_table, null_curve, null_table
+from interp.statistics.resampling import COLUMNS as RESAMPLED
 from interp.statistics.resampling import resample_heads
 from interp.sums import DocumentSums
 from interp.types import Corpus, HeadModel, Role
@@ -55,14 +56,16 @@ def run(
     check_evidence(population, sizes[-1], **needs)
     heads = [Planted(kind, accuracy) for kind in KINDS for accuracy in accuracies]
     whole, said = the_whole_way(model, encoded, governors, population, heads, seed, progress)
-    own = tally_heads(model, encoded, own_roles, progress=progress)
+    own = tally_heads(model, encoded, own_roles, progress=progress) if own_roles else None
 
     numbers = list(range(repeats))
     covered = cover(
         population, heads, sizes, repeats=progress(numbers, "intervals"), seed=seed, min_blocks=needs["min_blocks"]
     )
     tested = p_under_nulls(population, sizes[-1], repeats=progress(numbers, "nulls"), seed=seed, **needs)
-    resampled = resample_heads(own, sizes[-1], repeats=progress(numbers, "own heads"), seed=seed, **needs)
+    resampled = pd.DataFrame(columns=RESAMPLED)
+    if own is not None:
+        resampled = resample_heads(own, sizes[-1], repeats=progress(numbers, "own heads"), seed=seed, **needs)
     tables = {
         "planted_heads": whole,
         "calibration": coverage_table(covered),
@@ -81,14 +84,14 @@ def run(
 def roles_of_heads(corpus: Corpus, names: Sequence[str]) -> tuple[list[Role], list[str]]:
     """The roles of these names, and the names that the corpus has no role of.
 
-    Raises `InterpError` where it has none of them.
+    Roles of cross-attention are not asked. Raises `InterpError` where it has none of them.
     """
     every = (
         *interp.roles.everything(corpus),
         *interp.roles.positional_variants(corpus),
         *interp.roles.syntax_variants(corpus),
     )
-    by_name = {role.name: role for role in every}
+    by_name = {role.name: role for role in every if "self" in role.sites}
     lacking = [name for name in names if name not in by_name]
     if lacking and len(lacking) == len(names):
         raise InterpError(

@@ -120,9 +120,8 @@ def _few_documents_words(scores: pd.DataFrame, assigned: pd.DataFrame) -> list[s
 
     The half with fewer effective blocks counts: `interp.statistics.concentration.FEW` says what that was measured on.
     """
-    halves = scores[(scores.split != "all") & (scores.statistic == "mass")]
-    fewer = halves.groupby(["role", *HEAD])["effective_blocks"].min().reset_index()
-    few = assigned[["role", *HEAD]].merge(fewer[fewer.effective_blocks < FEW])
+    by_mass = scores.loc[scores.statistic == "mass", "role"].unique()
+    few = assigned[assigned.role.isin(by_mass) & (assigned.effective_blocks < FEW)]
     if few.empty:
         return []
     lines = [

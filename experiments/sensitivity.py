@@ -156,7 +156,8 @@ def _agreement_words(row: Any) -> str:
     beside = f", {row.not_testable} more not testable here" if row.not_testable else ""
     if not row.roles_compared:
         return f"no role to compare{beside}"
+    with_role = "–" if pd.isna(row.share_flipped_with_role) else f"{row.share_flipped_with_role:.2f}"
     return (
-        f"{row.heads_flipped:>3} of {row.heads}, {row.share_flipped:.2f} and {row.share_flipped_with_role:.2f}; "
+        f"{row.heads_flipped:>3} of {row.heads}, {row.share_flipped:.2f} and {with_role}; "
         f"{row.jaccard:.2f} over {row.roles_compared} roles{beside}"
     )

@@ -72,7 +72,7 @@ def run(
             continue
         as_read = encode(one, corpus)
         if not cuts_alike(model, one, encoded, as_read):
-            said.append(f"{one.name} cuts texts into other tokens: its attention is not compared.")
+            said.append(f"{one.name} cuts texts into other tokens or lengths: its attention is not compared.")
             continue
         found = attention_similarity(model, one, encoded, as_read, documents=chosen, progress=progress)
         if name == "other":

@@ -47,10 +47,11 @@ def classify(
     `scores` is the score table of the same sums. With `correction` `max_t` its `p_max_t`, which bounds the family-wise
     error, stands for q. `detectable` is the smallest lift that could have been shown of this head, with 80 % power: of
     the role; of an unclassified head, that of the median testable role. `lift_pos`, over the harder guess `guess_pos`,
-    and `effective_blocks`, how many blocks weigh, stand beside the role and decide nothing.
+    and `effective_blocks`, how many blocks decide in the half with fewer, stand beside the role and decide nothing.
     """
     halves = split_blocks(sums.n.shape[1])
-    confirm = _confirm_scores(sums, scores)
+    confirm, select = (_scores_of(sums, scores, split) for split in ("confirm", "select"))
+    confirm["effective_blocks"] = np.fmin(confirm["effective_blocks"], select["effective_blocks"])
     corrected = confirm["q" if correction == "bh" else "p_max_t"].to_numpy(dtype=np.float64)
     q = corrected.reshape(len(sums.roles), len(sums.heads))
     convincing = _convincing(sums, halves["select"], halves["confirm"], margin, min_word_mass)
@@ -116,10 +117,10 @@ def shortfall(sums: RoleSums, *, min_queries: int = 50, min_blocks: int = 12) ->
     return table[(table["more_queries"] > 0) | (table["more_blocks"] > 0)].reset_index(drop=True)
 
 
-def _confirm_scores(sums: RoleSums, scores: pd.DataFrame) -> pd.DataFrame:
-    """Confirm's rows in the order of roles × heads; empty for a role without a scored query there."""
+def _scores_of(sums: RoleSums, scores: pd.DataFrame, split: str) -> pd.DataFrame:
+    """A split's rows in the order of roles × heads; empty for a role without a scored query there."""
     pairs = [(role.definition, role.name, *head) for role in sums.roles for head in sums.heads]
-    rows = scores[scores["split"] == "confirm"].set_index(KEYS)
+    rows = scores[scores["split"] == split].set_index(KEYS)
     return rows.reindex(pd.MultiIndex.from_tuples(pairs, names=KEYS))
 
 

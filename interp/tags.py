@@ -37,7 +37,7 @@ DEFINITIONS = (TAGS,)
 def tally_tags(model: HeadModel, encoded: EncodedCorpus, progress: Progress = silent) -> TagSums:
     """Attention from words of each tag to words of each, over words that have two candidates to choose from.
 
-    Raises `InterpError` for a corpus without tags, and for a model that has cross-attention alone.
+    Raises `InterpError` for a corpus without tags or of too short documents, and for cross-attention alone.
     """
     tags = tuple(tag for tag in encoded.corpus.tags if tag != "_")
     heads = [head for head in model.heads if head.site != "cross"]
@@ -49,7 +49,13 @@ def tally_tags(model: HeadModel, encoded: EncodedCorpus, progress: Progress = si
         )
     tally = TagTally(tags, heads, sights_of(model))
     stream(model, (group.batch() for group in progress(batches(encoded, model), "tags")), tally)
-    return tally.sums()
+    sums = tally.sums()
+    if not sums.n.any():
+        raise InterpError(
+            f"No word of {encoded.corpus.name!r} has two others that {model.name!r} can see, and a matrix of tags "
+            "is of words that choose. Give longer documents."
+        )
+    return sums
 
 
 class TagTally:

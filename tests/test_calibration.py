@@ -1,6 +1,7 @@
 """Planted heads against a second reading, the drawn corpora against plain numpy, and the shares against counting."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -35,7 +37,7 @@ from interp.statistics.coverage import coverage_table, head_coverage_table, null
 from interp.statistics.resampling import resample_heads
 from interp.statistics.sign_flip import sign_vectors
 from interp.sums import DocumentSums, RoleLabel, RoleSums
-from interp.types import Corpus, EncodedCorpus, Head
+from interp.types import Batch, Corpus, EncodedCorpus, Head
 from tests.conftest import corpus_of
 from tests.fakes import FakeModel, random_documents, uniform
 
@@ -396,6 +398,31 @@ def test_roles_that_the_corpus_does_not_ask_for_are_named() -> None:
     assert "The corpus does not ask for these roles: tag.NOUN." in findings.said
     with pytest.raises(InterpError, match=r"asks for none of inducton\. Did you mean 'induction'"):
         run(FakeModel(uniform, 1), treebank(240), roles=("inducton",))
+
+
+def test_no_roles_of_its_own_are_no_error() -> None:
+    findings = run(FakeModel(uniform, 1), treebank(240), roles=())
+    assert findings.tables["calibration_heads"].empty and not findings.tables["calibration"].empty
+    assert calibration.summarise(findings.tables)
+
+
+class Windowed(FakeModel):
+    """Two layers, the second of which sees three tokens."""
+
+    windows = (None, 3)
+
+    def __init__(self) -> None:
+        super().__init__(uniform, 1, causal=True)
+        self.heads: Sequence[Head] = [Head("self", layer, 0) for layer in range(2)]
+
+    def visible(self, batch: Batch, site: str = "self", layer: int = 0) -> torch.Tensor:
+        seen = super().visible(batch)
+        return seen if layer == 0 else seen & ~torch.ones_like(seen).tril(-3)
+
+
+def test_heads_that_see_different_keys_are_refused_at_once() -> None:
+    with pytest.raises(ModelError, match="see different keys \\(2 kinds\\)"):
+        run(Windowed(), treebank(240))
 
 
 def test_corpora_too_small_to_test_anything_are_refused_before_they_are_drawn() -> None:

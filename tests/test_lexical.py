@@ -273,7 +273,7 @@ def test_marks() -> None:
 
 PENN = {
     "Yes": "UH", ",": ",", "5": "CD", "%": "NN", "(": "-LRB-", "A": "NNP", "&": "CC", "B": "NNP", ")": "-RRB-",
-    "''": "''", "dogs": "NNS", "'": "POS", "$": "$", "--": ":", "-": "HYPH", "!": ".",
+    "``": "``", "====": "NFP", "''": "''", "dogs": "NNS", "'": "POS", "$": "$", "--": ":", "-": "HYPH", "!": ".",
 }  # fmt: skip
 
 
@@ -282,7 +282,7 @@ def test_marks_by_the_tags_of_the_penn_treebank() -> None:
     told = replace(document(list(PENN), [-1] * len(PENN), ["root"] * len(PENN), "s"), tags=tuple(PENN.values()))
     found = dict(zip(PENN, marks(told), strict=True))
     assert {word for word, mark in found.items() if mark == 1} == {","}
-    assert {word for word, mark in found.items() if mark == 0} == {"(", ")", "''", "--", "-", "!"}
+    assert {word for word, mark in found.items() if mark == 0} == {"(", ")", "``", "====", "''", "--", "-", "!"}
     # of another set of tags nothing is known: letters decide
     other = document(["so", "!"], [-1, 0], ["root", "punct"], "s")
     assert marks(replace(other, tags=("adverb", "Satzzeichen"))) == [-1, 0]
@@ -452,6 +452,12 @@ def test_a_corpus_without_tags_has_no_matrix() -> None:
     model = FakeModel(uniform, 1)
     with pytest.raises(InterpError, match="needs part-of-speech tags"):
         tags_of(model, Corpus("bare", tuple(random_documents(3)), "none"))
+
+
+def test_words_that_have_no_choice_have_no_matrix() -> None:
+    pairs = [replace(document(["a", "b"], [-1, 0], ["root", "x"], f"s{n}"), tags=("X", "Y")) for n in range(3)]
+    with pytest.raises(InterpError, match="No word of 'pairs' has two others"):
+        tags_of(FakeModel(uniform, 1), Corpus("pairs", tuple(pairs), "none"))
 
 
 def test_the_figure_of_tags_shows_the_head_that_looks_at_nouns() -> None:

@@ -11,7 +11,7 @@ from interp.analysis import tally_roles
 from interp.corpora.batching import batches, encode
 from interp.sums import RoleSums
 from interp.types import Batch, Corpus
-from tests.fakes import FakeModel, random_documents
+from tests.fakes import FakeModel, mostly_last, random_documents
 
 
 def noise(batch: Batch) -> torch.Tensor:
@@ -20,14 +20,6 @@ def noise(batch: Batch) -> torch.Tensor:
     rows = [torch.rand(2, size, size, generator=torch.Generator().manual_seed(int(one))) for one in batch.document]
     pattern = torch.stack(rows) ** 3 * batch.mask[:, None, None, :]
     return pattern / pattern.sum(-1, keepdim=True)
-
-
-def mostly_last(batch: Batch) -> torch.Tensor:
-    """.9 on the last token, which is special, and .1 on the previous one."""
-    place = torch.arange(batch.tokens.shape[1])
-    last = batch.mask.sum(1)[:, None, None] - 1
-    previous = (place[:, None] - 1 == place[None, :])[None]
-    return (0.9 * (place == last) + 0.1 * previous)[:, None] * batch.mask[:, None, None, :]
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,12 @@ from interp.analysis import tally_roles
 from interp.calibration import KnownAccuracy, tally_documents
 from interp.corpora.batching import collate, encode
 from interp.errors import InterpError
+from interp.roles.positional import offset
 from interp.roles.syntax import to_governor as governor_role
 from interp.statistics.agreement import agreement
 from interp.sums import RoleSums
 from interp.types import Batch, Corpus
-from tests.fakes import FakeModel, document, random_documents, to_governor, uniform
+from tests.fakes import FakeModel, document, mostly_last, random_documents, to_governor, uniform
 
 CLASSIFICATION = {"margin": 0.10, "alpha": 0.05, "min_queries": 20, "min_blocks": 6, "min_word_mass": 0.1}
 
@@ -241,6 +242,19 @@ def test_roles_that_a_choice_cannot_test_are_counted() -> None:
     assert row.not_testable > 0 and f"{row.not_testable} more not testable here" in line
     (line,) = (line for line in sensitivity.summarise(tables) if "seed" in line)
     assert "not testable" not in line
+
+
+def test_where_no_head_has_a_role_either_way_there_is_no_share_of_those() -> None:
+    findings = run(FakeModel(uniform, 1), treebank(), margins=(), seeds=0)
+    assert (findings.tables["sensitivity"].roles_compared > 0).all()
+    lines = sensitivity.summarise(findings.tables)
+    assert "0.00 and –" in lines[1] and not any("nan" in line for line in lines)
+
+
+def test_offsets_by_the_largest_attention_leave_special_tokens_aside() -> None:
+    """.9 on the end of the text, .1 on the previous token: by mass no previous-token head, by Voita's way one."""
+    found = levels(FakeModel(mostly_last, 1), lambda corpus: (offset(-1), offset(1), offset(-2)))
+    assert found.loc["by largest", "pairs_gained"] == 1 and found.loc["attended to: max", "pairs"] == 0
 
 
 def test_too_few_sources_are_refused() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from interp.calibration.known_accuracy import KnownAccuracy
+from interp.calibration.known_accuracy import KnownAccuracy, insist_on_one_sight
 from interp.corpora.batching import batches
 from interp.progress import Progress, silent
 from interp.sights import sights_of, visible_keys
@@ -40,6 +40,7 @@ def _by_document(
     progress: Progress,
 ) -> RoleSums:
     """The tally that counts by block counts here by document: 64 source documents at a time, each in its own block."""
+    insist_on_one_sight(model)
     documents_of: dict[str, list[int]] = {source: [] for source in _sources(encoded)}
     for number, document in enumerate(encoded.corpus):
         documents_of[document.source].append(number)

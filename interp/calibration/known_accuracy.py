@@ -13,6 +13,16 @@ from interp.types import Batch, EncodedCorpus, Encoding, Head, HeadModel, HeadOu
 from interp.views import word_view
 
 
+def insist_on_one_sight(model: HeadModel) -> None:
+    """Raises `ModelError` for a model whose heads do not all see the same keys of one text."""
+    sights = set(sights_of(model).values())
+    if sights != {("self", 0)}:
+        raise ModelError(
+            f"{model.name!r} has heads that see different keys ({len(sights)} kinds), and calibration is of heads that "
+            "see one. Choose an encoder or a decoder without windows, such as model=minilm."
+        )
+
+
 class KnownAccuracy:
     """One layer of heads without weights: each word looks at its governor or, where it errs, at another word.
 
@@ -33,12 +43,7 @@ class KnownAccuracy:
         rates: Float[np.ndarray, "source relation head"],
         seed: int,
     ) -> None:
-        sights = set(sights_of(model).values())
-        if sights != {("self", 0)}:
-            raise ModelError(
-                f"{model.name!r} has heads that see different keys ({len(sights)} kinds), and planted heads see one. "
-                "Choose an encoder or a decoder without windows, such as model=minilm."
-            )
+        insist_on_one_sight(model)
         self.name = f"planted on {model.name}"
         self.heads: Sequence[Head] = [Head("self", 0, head) for head in range(rates.shape[2])]
         self.positions, self.causal, self.pad_token = model.positions, model.causal, model.pad_token

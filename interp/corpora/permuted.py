@@ -18,6 +18,9 @@ MOVED = ("syntax", "coreference")
 ROUNDS = 10
 """How often every word is offered an exchange."""
 
+DRAWS = 1000
+"""How often chains are drawn anew for a document before they are left as they are."""
+
 
 def permuted_gold(corpus: Corpus, seed: int) -> Corpus:
     """The same texts with relations and chains of coreference moved within each document, drawn from `seed`.
@@ -25,7 +28,7 @@ def permuted_gold(corpus: Corpus, seed: int) -> Corpus:
     Kept, document by document: the text, its words and tags; the label and the signed distance from dependent to
     governor of every relation, one governor to a word; and of every chain its mentions and all distances between their
     head words. Not kept: that governors make a tree, how many dependents a word has, the parts of speech at either end,
-    how long mentions are (each becomes its head word alone), and alignments, which are left out.
+    how long mentions are (each becomes its head word alone, and one a word is left), and alignments.
 
     Arrangements are drawn alike whether or not they agree with the gold, so that some of it stays by chance. The
     corpus's notes say how much: relations from a word to its true governor, whatever their label, and antecedents that
@@ -42,7 +45,9 @@ def permuted_gold(corpus: Corpus, seed: int) -> Corpus:
     note = (
         f"null permuted_gold, seed {seed}: relations and chains are moved, as far apart as before; relations that "
         f"fell on the true governor by chance: {count['same governor']} of {count['relations']}; antecedents that "
-        f"are true ones by chance: {count['same antecedents']} of {count['antecedents']}"
+        f"are true ones by chance: {count['same antecedents']} of {count['antecedents']}; mentions left out because "
+        f"another has their head word: {count['mentions of one word']}; documents whose mentions are too many to move: "
+        f"{count['documents left']}"
     )
     return replace(corpus, documents=documents, notes=(*corpus.notes, note))
 
@@ -51,7 +56,7 @@ def _permuted(document: Document, rng: np.random.Generator, count: Counter[str])
     moved = replace(document, alignment=None)
     if document.mentions is not None:
         # the head words of mentions are those of the tree as it was
-        moved = replace(moved, mentions=_moved_chains(document, rng))
+        moved = replace(moved, mentions=_moved_chains(document, rng, count))
     if document.governors is not None and document.relations is not None:
         order = _moved(document.governors, rng)
         governors, relations = [-1] * len(document.words), ["root"] * len(document.words)
@@ -86,13 +91,34 @@ def _moved(governors: Sequence[int], rng: np.random.Generator) -> list[int]:
     return order
 
 
-def _moved_chains(document: Document, rng: np.random.Generator) -> tuple[Mention, ...]:
-    """Each chain shifted as a whole to a place where it fits, all such places alike, its own one among them."""
-    heads = [(head_word(document, mention), mention) for mention in document.mentions or ()]
-    moved = []
-    for entity in sorted({mention.entity for _, mention in heads}):
-        chain = [(head, mention) for head, mention in heads if mention.entity == entity]
-        first, last = min(head for head, _ in chain), max(head for head, _ in chain)
-        by = int(rng.integers(len(document.words) - (last - first))) - first
-        moved += [mention._replace(start=head + by, end=head + by + 1, head=None) for head, mention in chain]
-    return tuple(sorted(moved, key=lambda mention: (mention.start, mention.entity)))
+def _moved_chains(document: Document, rng: np.random.Generator, count: Counter[str]) -> tuple[Mention, ...]:
+    """Each chain shifted as a whole, all arrangements alike in which no two mentions stand on one word.
+
+    The gold is one of them. Of mentions with one head word that of the longest chain is kept, of chains as long the
+    shortest mention; and of a document in which no arrangement was found in so many draws, the gold.
+    """
+    length = Counter(mention.entity for mention in document.mentions or ())
+    heads: dict[int, Mention] = {}
+    for mention in sorted(document.mentions or (), key=lambda one: (-length[one.entity], one.end - one.start)):
+        heads.setdefault(head_word(document, mention), mention)
+    count["mentions of one word"] += len(document.mentions or ()) - len(heads)
+    chains: dict[int, list[int]] = {}
+    for head, mention in sorted(heads.items()):
+        chains.setdefault(mention.entity, []).append(head)
+    by = _shifts(list(chains.values()), len(document.words), rng)
+    if by is None:
+        count["documents left"] += 1
+    shift = dict(zip(chains, by or [0] * len(chains), strict=True))
+    places = {head: head + shift[mention.entity] for head, mention in heads.items()}
+    moved = (mention._replace(start=places[h], end=places[h] + 1, head=None) for h, mention in heads.items())
+    return tuple(sorted(moved, key=lambda mention: mention.start))
+
+
+def _shifts(chains: Sequence[Sequence[int]], size: int, rng: np.random.Generator) -> list[int] | None:
+    """By how much each chain is shifted, drawn anew until no two words coincide."""
+    for _ in range(DRAWS):
+        by = [int(rng.integers(size - (chain[-1] - chain[0]))) - chain[0] for chain in chains]
+        taken = [head + shift for chain, shift in zip(chains, by, strict=True) for head in chain]
+        if len(set(taken)) == len(taken):
+            return by
+    return None

@@ -1,6 +1,7 @@
 """Architectures of known models with random weights: networks that know nothing, in which no head has a role."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -55,7 +56,7 @@ def random_model(
     *,
     seed: int,
     layers: int | None = None,
-    vocabulary: str = "grammar",
+    vocabulary: str = "minilm",
     device: str = "auto",
     dtype: str = "float32",
 ) -> Model:
@@ -71,7 +72,7 @@ def random_model(
         raise ModelError(f"The shape {shape!r} is not known. {closest(shape, SHAPES)}")
     if shape == "minilm":
         return minilm(init="random", seed=seed, device=device, dtype=dtype)
-    folder, start = (SMALL, "<s>") if vocabulary == "grammar" else (minilm_folder(), "[CLS]")
+    folder, start = (SMALL, "<s>") if vocabulary == "grammar" else (_minilm_folder(), "[CLS]")
     words = Tokenizer.from_file(str(folder / "tokenizer.json"))
     first = TemplateProcessing(single=f"{start} $A", special_tokens=[(start, words.token_to_id(start))])
     words.post_processor = first if shape == "llama" else None  # pyright: ignore[reportAttributeAccessIssue] - or nothing
@@ -90,3 +91,11 @@ def random_model(
         has_language_head=True,
         provenance={"weights_sha256": f"random from seed {seed}", "backend": "attention"},
     )
+
+
+def _minilm_folder() -> Path:
+    try:
+        return minilm_folder()
+    except ModelError as error:
+        hint = "Or let decoders read the words of grammar: random_init.vocabulary=grammar."
+        raise ModelError(f"{error} {hint}") from None

@@ -73,8 +73,8 @@ _OVER_WORDS = {
         "1 where argmax over k of A[q, k] is in T(q), else 0, averaged over the queries; T(q): head words of all "
         "earlier mentions of the same entity; keys within 1e-6 of the largest share the credit. The head word of a "
         "mention is the first of its words whose governor lies outside it; in a document without a tree its last word "
-        "or, with corpus.heads=before_postmodifier, its last noun (without tags: word) before the first preposition, "
-        "relative pronoun, bracket, dash or comma after a noun"
+        "or, with corpus.heads=before_postmodifier, its last noun (without tags: word) before what begins the first "
+        "postmodifier, such as a preposition or a relative pronoun (listed in interp.corpora.phrases)"
     ),
     "baseline": (
         "the best on select of the offsets -1, +1, … -10, +10, the first word, the words of most tokens, and the head "

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from unicodedata import category
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from interp.corpora.marks import is_mark_tag
 from interp.roles.definition import Definition
 from interp.roles.guesses import SPREAD, WORD_GUESSES
 from interp.types import Batch, EntityLink, Role
@@ -16,13 +16,9 @@ MOST_FREQUENT = 500
 """A token is rare when so many others are more frequent (Voita et al. 2019, section 5.3)."""
 
 
-MARK_TAGS = frozenset(("PUNCT", "HYPH", "NFP", *(f"-{side}{kind}B-" for side in "LR" for kind in "RSC")))
-"""The tags of punctuation that have letters in them: Universal Dependencies' one, and the Penn Treebank's."""
-
-
 def lexical(tags: Iterable[str] = ()) -> tuple[Role, ...]:
     """What any text can be asked, and words of every tag given; marks are what `punctuation` asks for already."""
-    by_tag = [tagged(tag) for tag in tags if tag != "_" and not _is_of_marks(tag)]
+    by_tag = [tagged(tag) for tag in tags if tag != "_" and not is_mark_tag(tag)]
     return (rare(), delimiter(), punctuation(), *by_tag, *([same_tag()] if by_tag else ()))
 
 
@@ -55,11 +51,6 @@ def tagged(tag: str) -> Role:
 def same_tag() -> Role:
     """Words of the query's own part of speech."""
     return _of_words("same_tag", "lexical/same-tag@1", _same_tag)
-
-
-def _is_of_marks(tag: str) -> bool:
-    # the Penn Treebank tags `,` as itself and quotes as `` and ''; its $ and # are of currencies
-    return tag in MARK_TAGS or (tag != "#" and all(category(sign).startswith("P") or sign == "`" for sign in tag))
 
 
 def _of_words(name: str, definition: str, targets: Callable[[Batch], Tensor]) -> Role:

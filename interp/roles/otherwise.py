@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from interp.roles.guesses import SPREAD, WORD_GUESSES
+from interp.roles.positional import largest_at
 from interp.roles.syntax import from_governor
 from interp.types import Role
 
@@ -12,7 +13,8 @@ def judged_otherwise(roles: Sequence[Role]) -> dict[str, tuple[Role, ...]]:
     """All roles, some of them redefined, by what was changed; a change that would change none is left out.
 
     `by mass`: what is judged by where the largest attention falls is judged by the attention itself (Vig & Belinkov
-    2019). `by largest`: the reverse (Voita et al. 2019, section 5.1, for positions). `from governor`: a dependent's
+    2019). `by largest`: the reverse; for offsets
+    with special tokens aside (Voita et al. 2019, section 5.1). `from governor`: a dependent's
     governor is the word that attends to it most (Clark et al. 2019, section 4.2, head←dep).
     """
     changed = {
@@ -35,6 +37,8 @@ def by_largest(role: Role) -> Role:
     """Judged by whether the largest attention falls on one of its targets; one word is a guess then, too."""
     if role.statistic == "hit":
         return role
+    if role.name.startswith("offset"):
+        return replace(largest_at(int(role.name.removeprefix("offset"))), name=role.name)
     guesses = tuple(dict.fromkeys((*WORD_GUESSES, *role.guesses))) if role.unit == "word" else role.guesses
     return replace(role, statistic="hit", definition=f"{role.definition} by largest", guesses=guesses)
 

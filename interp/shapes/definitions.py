@@ -65,19 +65,23 @@ CONFIDENCE = _card(
     f"special tokens as keys; {_QUERIES}; queries that see no other key",
     "Voita et al. 2019, section 4 (who leave out the end of the sentence)",
 )
+_NOT_RARE = (
+    "special tokens as queries and keys; documents in which no token has so many more frequent ones in the corpus "
+    "(shapes.most_frequent; 500 in the paper)"
+)
 RAREST = _card(
     "shape/rarest@1",
     "share of documents",
     "share of documents whose token k with the largest Σ_q A[q, k] is the one least frequent in the corpus; tokens "
     "within 1e-6 of the largest share it",
-    "special tokens as queries and keys; documents in which no token has 500 more frequent ones in the corpus",
+    _NOT_RARE,
     "Voita et al. 2019, section 5.3, where documents are sentences and frequencies those of the training data",
 )
 RAREST_TWO = _card(
     "shape/rarest-two@1",
     "share of documents",
     "the same, of the two least frequent tokens of the document (repetitions of them included)",
-    "special tokens as queries and keys; documents in which no token has 500 more frequent ones in the corpus",
+    _NOT_RARE,
     "Voita et al. 2019, section 5.3",
 )
 _WINDOW = f"{_QUERIES}; keys that the query cannot see, and those further away than the window"
