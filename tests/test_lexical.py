@@ -17,9 +17,9 @@ from interp.analysis import score, tally_roles
 from interp.classify import classify
 from interp.corpora.batching import collate, encode
 from interp.corpora.links import entity_pairs
-from interp.corpora.marks import marks
 from interp.corpora.readings import parts
 from interp.errors import InterpError
+from interp.marks import marks
 from interp.models.rows import some_rows
 from interp.plots import best_heads, role_maps, tag_matrices
 from interp.roles.lexical import delimiter, entities, punctuation, rare, same_tag, tagged

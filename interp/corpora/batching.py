@@ -9,11 +9,11 @@ from jaxtyping import Int
 from torch.nn.utils.rnn import pad_sequence
 
 from interp.corpora.links import entity_pairs
-from interp.corpora.marks import marks
 from interp.corpora.mentions import antecedents_by_kind, nearest_agreeing, nearest_mentions, nearest_same_word
 from interp.corpora.patches import as_read_by
 from interp.corpora.text import words_of
 from interp.errors import CorpusError, ModelError
+from interp.marks import marks
 from interp.room import together
 from interp.types import Batch, Corpus, Document, Drawing, EncodedCorpus, Encoding, HeadModel, Seeing, Translating
 

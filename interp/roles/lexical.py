@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from interp.corpora.marks import is_mark_tag
+from interp.marks import is_mark_tag
 from interp.roles.definition import Definition
 from interp.roles.guesses import SPREAD, WORD_GUESSES
 from interp.types import Batch, EntityLink, Role
