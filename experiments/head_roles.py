@@ -112,7 +112,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         lines.append(f"    … and {len(best) - 14} more in scores.csv")
     if len(assigned):
         lines.append("  * the head has the role: see roles.csv")
-    return [*lines, *_few_documents_words(scores, assigned), *_power_words(tables["power"])]
+    return [*lines, *_harder_words(assigned), *_few_documents_words(scores, assigned), *_power_words(tables["power"])]
 
 
 def _few_documents_words(scores: pd.DataFrame, assigned: pd.DataFrame) -> list[str]:
@@ -132,6 +132,18 @@ def _few_documents_words(scores: pd.DataFrame, assigned: pd.DataFrame) -> list[s
         heads = ", ".join(f"{name_of(row)} ({row.effective_blocks:.1f})" for row in rows.itertuples())
         lines.append(f"    {role}: {heads}")
     return lines
+
+
+def _harder_words(assigned: pd.DataFrame) -> list[str]:
+    """How many of the roles are more than a rule of gold annotation: with the whole interval above the harder guess."""
+    held = assigned[assigned.lift_pos.notna()]
+    if held.empty:
+        return []
+    better = int((held.lift_pos_low > 0).sum())
+    return [
+        f"{better} of {len(held)} assigned roles of hits do better than the harder guess, a rule of gold tags or "
+        "mentions (lift_pos in roles.csv, its interval above 0)."
+    ]
 
 
 def _over_harder(row: Any) -> str:
