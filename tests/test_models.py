@@ -247,7 +247,8 @@ def test_a_pattern_and_a_z_can_be_rewritten_in_one_pass(case: Case) -> None:
 
 def test_nothing_stays_hooked(case: Case) -> None:
     batch = batch_of(case.model)
-    before, intact = hooks_in(case.model), case.model.run(batch).hidden
+    # first the run: TransformerLens's norms hook themselves when they first run, and stay so
+    intact, before = case.model.run(batch).hidden, hooks_in(case.model)
     calls: list[int] = []
 
     def zero(site: str, layer: int, activation: Tensor) -> Tensor:
@@ -264,7 +265,8 @@ def test_nothing_stays_hooked(case: Case) -> None:
 @pytest.mark.parametrize("kind", ["pattern", "z"])
 def test_nothing_stays_hooked_after_an_exception_in_a_tap(case: Case, kind: str) -> None:
     batch = batch_of(case.model)
-    before, intact = hooks_in(case.model), case.model.run(batch).hidden
+    # first the run: TransformerLens's norms hook themselves when they first run, and stay so
+    intact, before = case.model.run(batch).hidden, hooks_in(case.model)
 
     def fail(site: str, layer: int, activation: Tensor) -> Tensor | None:
         if layer == 1:
