@@ -30,7 +30,7 @@ def table(folder: str) -> str:
         harder = (
             "–"
             if pd.isna(row.lift_pos)
-            else (f"{row.lift_pos:+.2f} [{row.lift_pos_low:.2f}, {row.lift_pos_high:.2f}] (`{row.guess_pos}`)")
+            else f"{row.lift_pos:+.2f} [{row.lift_pos_low:.2f}, {row.lift_pos_high:.2f}] (`{row.guess_pos}`)"
         )
         stable = "–" if pd.isna(row.stability) else f"{row.stability:.2f}"
         nothing = f"{random.mean()[row.role]:+.2f}, {random.max()[row.role]:+.2f}" if row.role in random.groups else "–"

@@ -31,7 +31,12 @@ class NumberFold:
         n: Int[Tensor, "definition batch head"],
         over: Float[Tensor, "definition batch head"] | None = None,
     ) -> None:
-        """Add what the documents of a batch give for the `first` head and those after it."""
+        """Add what the documents of a batch give for the `first` head and those after it.
+
+        Raises `ValueError` for ratios without what they are divided by, and for means with it.
+        """
+        if (self._over is None) != (over is None):
+            raise ValueError("ratios are added with what they are divided by (over), and means without")
         start = self._number[first]
         rows, place = slice(start, start + total.shape[2]), block.cpu().numpy()
         parts = [(self._total, total.cpu().double()), (self._n, n.cpu())]

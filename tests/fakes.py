@@ -105,3 +105,11 @@ def mostly_last(batch: Batch) -> Tensor:
     last = batch.mask.sum(1)[:, None, None] - 1
     previous = (place[:, None] - 1 == place[None, :])[None]
     return (0.9 * (place == last) + 0.1 * previous)[:, None] * batch.mask[:, None, None, :]
+
+
+def noise(batch: Batch) -> Tensor:
+    """Two heads of random attention on what there is."""
+    size = batch.tokens.shape[1]
+    rows = [torch.rand(2, size, size, generator=torch.Generator().manual_seed(int(one))) for one in batch.document]
+    pattern = torch.stack(rows) ** 3 * batch.mask[:, None, None, :]
+    return pattern / pattern.sum(-1, keepdim=True)

@@ -4,22 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from interp import roles
 from interp.analysis import tally_roles
 from interp.corpora.batching import batches, encode
 from interp.sums import RoleSums
-from interp.types import Batch, Corpus
-from tests.fakes import FakeModel, mostly_last, random_documents
-
-
-def noise(batch: Batch) -> torch.Tensor:
-    """Two heads of random attention on what there is, the last token included."""
-    size = batch.tokens.shape[1]
-    rows = [torch.rand(2, size, size, generator=torch.Generator().manual_seed(int(one))) for one in batch.document]
-    pattern = torch.stack(rows) ** 3 * batch.mask[:, None, None, :]
-    return pattern / pattern.sum(-1, keepdim=True)
+from interp.types import Corpus
+from tests.fakes import FakeModel, mostly_last, noise, random_documents
 
 
 @pytest.fixture(scope="module")

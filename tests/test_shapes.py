@@ -13,13 +13,14 @@ import interp
 from experiments import shapes as experiment
 from interp.corpora.batching import batches, encode
 from interp.corpora.reversal import reversal
+from interp.folding import NumberFold
 from interp.models.recurrent import recurrent
 from interp.shapes.definitions import DEFINITIONS
 from interp.statistics.bootstrap import bootstrap_interval, bootstrap_interval_of
 from interp.statistics.kernels import explained_by_offset, width_of
-from interp.types import Batch, Corpus
+from interp.types import Batch, Corpus, Head
 from tests.conftest import Case
-from tests.fakes import FakeModel, random_documents, uniform
+from tests.fakes import FakeModel, noise, random_documents, uniform
 
 REACH = 3
 MOST_FREQUENT = 2  # FakeModel has three tokens
@@ -36,14 +37,6 @@ def convolution(batch: Batch) -> torch.Tensor:
     for by, share in ((-1, 0.6), (-2, 0.3), (1, 0.1)):
         pattern[:, :, place[:, None] + by == place] = share
     return pattern * batch.mask[:, None, None, :]
-
-
-def noise(batch: Batch) -> torch.Tensor:
-    """Two heads of random attention on what there is."""
-    size = batch.tokens.shape[1]
-    rows = [torch.rand(2, size, size, generator=torch.Generator().manual_seed(int(one))) for one in batch.document]
-    pattern = torch.stack(rows) ** 3 * batch.mask[:, None, None, :]
-    return pattern / pattern.sum(-1, keepdim=True)
 
 
 @pytest.fixture(scope="module")
@@ -245,3 +238,15 @@ def test_a_model_of_two_sites() -> None:
     assert set(shape[shape.definition == "shape/entropy@1"].site) == {"encoder", "cross"}
     assert set(kernel.site) == {"encoder"}
     assert any("Cross-attention has no kernel" in line for line in findings.said)
+
+
+@pytest.mark.parametrize("ratios", [True, False])
+def test_ratios_need_what_they_are_divided_by_and_means_do_not(ratios: bool) -> None:
+    fold = NumberFold(("x/y@1",), [Head("self", 0, 0)], ratios=ratios)
+    total, n = torch.ones(1, 2, 1), torch.ones(1, 2, 1, dtype=torch.long)
+    with pytest.raises(ValueError, match="ratios are added with"):
+        fold.add(Head("self", 0, 0), torch.tensor([3, 3]), total, n, None if ratios else total)
+    fold.add(Head("self", 0, 0), torch.tensor([3, 3]), total, n, 2 * total if ratios else None)
+    sums = fold.sums()
+    assert sums.total[0, 0, 3] == 2 and (sums.over is None) == (not ratios)
+    assert sums.over is None or sums.over[0, 0, 3] == 4

@@ -2,7 +2,7 @@
 
 In English a noun comes after its articles and adjectives and before its prepositional phrases and relative clauses.
 Names are no exception: the head of `University of California` is `University`, as a tree says, too. Where there are
-tags it is the last noun there, as in the rules for noun phrases of Collins (1999, appendix A). What stands before a
+tags it is the last noun there, as in the usual rules for the heads of noun phrases. What stands before a
 possessive is not told apart: of `the king of Spain 's daughter` the head found is `king`.
 """
 
