@@ -1,5 +1,7 @@
 """How far roles hang on choices, how reliable their scores are, and which heads of two models are alike."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -95,17 +97,19 @@ def matching(matched: pd.DataFrame, nulls: pd.DataFrame) -> Figure:
     kinds = list(dict.fromkeys(matched["by"]))
     if not kinds:
         return nothing_to_show("no two sets of heads were matched")
-    figure = new_figure(COLUMN_WIDTH * max(len(kinds), 1), 2.4)
+    figure = new_figure(COLUMN_WIDTH * max(len(kinds), 1), 2.6)
+    names = list(dict.fromkeys(nulls["null"]))
+    marks: dict[str, Any] = {}
     for axes, by in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
         here = nulls[nulls["by"] == by]
-        for number, (null, rows) in enumerate(here.groupby("null", sort=False)):
-            values = floats(rows["similarity"])
+        for null, rows in here.groupby("null", sort=False):
+            values, colour = floats(rows["similarity"]), COLOURS[names.index(null) % len(COLOURS)]
             if len(values) > 1:
-                axes.hist(values, bins=20, color=GUESS, alpha=0.7, label=str(null))
+                *_, marks[str(null)] = axes.hist(values, bins=20, color=GUESS, alpha=0.7)
             else:
-                axes.axvline(values[0], color=COLOURS[number % len(COLOURS)], linestyle="--", label=str(null))
+                marks[str(null)] = axes.axvline(values[0], color=colour, linestyle="--")
         measured = floats(matched.loc[matched["by"] == by, "similarity"])[0]
-        axes.axvline(measured, color="black", linewidth=1.4, label="matched")
+        marks["matched"] = axes.axvline(measured, color="black", linewidth=1.4)
         axes.set(xlabel="mean similarity of matched heads", title=f"by {by}", yticks=[])
-        axes.legend(loc="best")
+    figure.legend(list(marks.values()), list(marks), loc="outside upper left", ncols=len(marks))
     return figure

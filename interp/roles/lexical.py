@@ -144,9 +144,10 @@ DEFINITIONS = (
         "lexical",
         "word",
         "mass",
-        "Mean over query words w of Σ A_w[w, v] over v tagged PUNCT; in a document without this tag, over v all of "
-        "whose characters are punctuation in Unicode (category P), unless the tag is one of words (NN of %). Version 1 "
-        "knew PUNCT alone, and found nothing by Penn Treebank's tags.",
+        "Mean over query words w of Σ A_w[w, v] over v tagged PUNCT; in a document without this tag, over v whose tag "
+        "is one of Penn Treebank's for punctuation, or all of whose characters are punctuation in Unicode (category P) "
+        "or grave accents, unless the tag is one of words (NN of %). Version 1 knew PUNCT alone, and found nothing by "
+        "Penn Treebank's tags.",
         _WORDS,
         _EVEN,
         "After Clark et al. 2019, section 3.2, and Vig & Belinkov 2019.",

@@ -13,9 +13,8 @@ def judged_otherwise(roles: Sequence[Role]) -> dict[str, tuple[Role, ...]]:
     """All roles, some of them redefined, by what was changed; a change that would change none is left out.
 
     `by mass`: what is judged by where the largest attention falls is judged by the attention itself (Vig & Belinkov
-    2019). `by largest`: the reverse; for offsets
-    with special tokens aside (Voita et al. 2019, section 5.1). `from governor`: a dependent's
-    governor is the word that attends to it most (Clark et al. 2019, section 4.2, head←dep).
+    2019). `by largest`: the reverse; for offsets with special tokens aside (Voita et al. 2019, section 5.1). `from
+    governor`: a dependent's governor is the word that attends to it most (Clark et al. 2019, section 4.2, head←dep).
     """
     changed = {
         "by mass": tuple(by_mass(role) for role in roles),
