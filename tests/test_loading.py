@@ -322,8 +322,10 @@ def test_digests_are_those_of_the_files(folder: Path) -> None:
 
 def test_the_digest_of_several_files_is_that_of_their_names_and_digests(tmp_path: Path) -> None:
     parts = {"b.safetensors": b"second", "a.safetensors": b"first"}
-    for name, content in parts.items():
+    for name, content in {**parts, "unrelated.safetensors": b"third"}.items():
         (tmp_path / name).write_bytes(content)
+    index = {"metadata": {}, "weight_map": {"x": "b.safetensors", "y": "a.safetensors", "z": "b.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     listed = "".join(f"{name} {hashlib.sha256(parts[name]).hexdigest()}\n" for name in sorted(parts))
     assert folders.weights_digest(tmp_path) == hashlib.sha256(listed.encode()).hexdigest()
     assert folders.tokenizer_digest(tmp_path) == "none"

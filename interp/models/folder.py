@@ -1,9 +1,11 @@
-"""A Hugging Face directory on disk: whether it is one, and the hashes of what it holds."""
+"""A Hugging Face directory on disk: whether it is one, which files are loaded, and the hashes of what it holds."""
 
 import json
+import re
 from difflib import get_close_matches
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 
 from interp.errors import ModelError
 from interp.models.pictures import PICTURES
@@ -14,11 +16,24 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken")
 PREPROCESSOR = "preprocessor_config.json"
 """How a model's pictures are resized and normalised."""
 
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+"""The weights in one file; or the list of the files that hold them."""
+
+NUMBERED = re.compile(r"(model|shard)-\d+.*\.safetensors")
+"""How the parts of weights in several files are named."""
+
+READ = (".json", ".safetensors", ".txt", ".model", ".tiktoken", ".jinja")
+"""How the files end that transformers may open."""
+
+ADAPTERS = ("adapter_config.json", "adapter_model.*", "adapter*.safetensors", "*lora*.safetensors")
+"""Weights that are to be added to a network's own."""
+
 
 def check_folder(folder: Path) -> None:
     """Raises `ModelError` for what is no model directory, pickled weights only, and where nothing says how it reads.
 
-    A model of text needs its tokenizer, one of pictures its image processor.
+    A model of text needs its tokenizer, one of pictures its image processor. Also for an adapter, which is no model by
+    itself and makes another one of the weights beside it, and for what is no file to read.
     """
     if not folder.is_dir():
         beside = [p.name for p in folder.parent.iterdir() if p.is_dir()] if folder.parent.is_dir() else []
@@ -27,6 +42,14 @@ def check_folder(folder: Path) -> None:
         raise ModelError(
             f"model.path={folder} is no directory. Allowed: a Hugging Face model directory (config.json, "
             f"tokenizer.json, *.safetensors). {near}"
+        )
+    for path in [*folder.iterdir(), *folder.glob("additional_chat_templates/*")]:
+        _check_file(path)
+    if adapters := sorted({path.name for pattern in ADAPTERS for path in folder.glob(pattern)}):
+        raise ModelError(
+            f"{folder} holds an adapter ({', '.join(adapters)}), which is not read here: the network without it is "
+            "another one. Allowed: the weights of a whole model. "
+            "Merge them with peft: model.merge_and_unload().save_pretrained(DIR)."
         )
     if not (folder / "config.json").is_file():
         raise ModelError(
@@ -37,10 +60,11 @@ def check_folder(folder: Path) -> None:
         what = (
             f"only pickled weights ({', '.join(pickled)}), which can run code when loaded" if pickled else "no weights"
         )
-        raise ModelError(
-            f"{folder} holds {what}. Allowed: *.safetensors. "
-            "Convert it where you trust it: model.save_pretrained(DIR) writes safetensors."
-        )
+        if not (folder / INDEX).is_file():
+            raise ModelError(
+                f"{folder} holds {what}. Allowed: *.safetensors. "
+                "Convert it where you trust it: model.save_pretrained(DIR) writes safetensors."
+            )
     if of_pictures(folder):
         if not (folder / PREPROCESSOR).is_file():
             raise ModelError(
@@ -55,22 +79,109 @@ def check_folder(folder: Path) -> None:
         )
 
 
+def _check_file(path: Path) -> None:
+    if path.suffix not in READ and not path.name.startswith("vocab."):
+        return
+    if not path.is_file():
+        kind = "a directory" if path.is_dir() else "a link to nothing" if path.is_symlink() else "a pipe or a device"
+        raise ModelError(f"{path} is no file but {kind}. Allowed: files. Put the file there, or take it away.")
+    if path.suffix in (".json", ".safetensors") and path.stat().st_size == 0:
+        raise ModelError(f"{path} is empty. Put the whole file there, or take it away.")
+
+
 def of_pictures(folder: Path) -> bool:
-    """Whether the model reads pictures, by its config.json; one that cannot be read is left to transformers."""
+    """Whether the model reads pictures, by its config.json. Raises `ModelError` for one that cannot be read."""
+    return read_json(folder / "config.json").get("model_type") in PICTURES
+
+
+def read_json(path: Path, kind: type = dict) -> Any:
+    """What a file of settings holds. Raises `ModelError` for what is no JSON, or of another kind."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except ValueError:
-        return False
-    return isinstance(config, dict) and config.get("model_type") in PICTURES
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(
+            f"{path.parent} could not be read as a model: {path.name} is no JSON ({error}). Mend the file."
+        ) from error
+    if not isinstance(content, kind):
+        raise ModelError(
+            f"{path.parent} could not be read as a model: {path.name} holds a {type(content).__name__}. "
+            f"Allowed: a JSON {'object, {…}' if kind is dict else 'list, […]'}."
+        )
+    return content
+
+
+# Which files are loaded
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that transformers loads, in the order of their names: model.safetensors, or those of its index.
+
+    Raises `ModelError` where there are two sets of weights, and for a file that is not there or lies elsewhere.
+    """
+    single, index = folder / WEIGHTS, folder / INDEX
+    indexed = _shards(index) if index.is_file() else []
+    numbered = [path.name for path in folder.glob("*.safetensors") if NUMBERED.fullmatch(path.name)]
+    if single.is_file():
+        if others := sorted({*indexed, *numbered} - {WEIGHTS}):
+            raise ModelError(
+                f"{folder} holds two sets of weights: {WEIGHTS}, and {', '.join(others[:3])}. "
+                "Allowed: one. Take the other one away, with its index."
+            )
+        return [_inside(folder, WEIGHTS)]
+    if not indexed:
+        found = ", ".join(sorted(path.name for path in folder.glob("*.safetensors"))[:3])
+        raise ModelError(
+            f"{folder} holds neither {WEIGHTS} nor {INDEX}, which are what is loaded, but {found}. "
+            f"Rename the file to {WEIGHTS}, or put the index there."
+        )
+    if others := sorted(set(numbered) - set(indexed)):
+        raise ModelError(
+            f"{folder} holds {', '.join(others[:3])}, which {INDEX} does not name. "
+            "Allowed: one set of weights. Take the other one away, or mend the index."
+        )
+    return [_inside(folder, name) for name in indexed]
+
+
+def unread_files(folder: Path) -> list[str]:
+    """Other weights in the directory, which nothing loads."""
+    loaded = weight_files(folder)
+    return [f"the file {path.name}" for path in sorted(folder.glob("*.safetensors")) if path not in loaded]
 
 
 def is_whole(folder: Path) -> bool:
     """Whether all weights are there: something else may have put no more than a tokenizer into the cache."""
-    index = folder / "model.safetensors.index.json"
+    index = folder / INDEX
     if index.is_file():
-        shards = set(json.loads(index.read_text())["weight_map"].values())
-        return all((folder / shard).is_file() for shard in shards)
+        return all((folder / shard).is_file() for shard in _shards(index))
     return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
+
+
+def _shards(index: Path) -> list[str]:
+    placed = read_json(index).get("weight_map")
+    if not isinstance(placed, dict) or not placed or not all(isinstance(name, str) for name in placed.values()):
+        raise ModelError(
+            f"{index} does not say which file holds which weight. Allowed: weight_map, from names to files. "
+            "Write it anew with model.save_pretrained(DIR)."
+        )
+    return sorted(set(placed.values()))
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """A file of the directory; the hub's cache keeps the files themselves beside its snapshots, under blobs/."""
+    path, home = folder / name, folder.resolve()
+    outside = PurePath(name).is_absolute() or ".." in PurePath(name).parts
+    if not outside and not path.is_file():
+        raise ModelError(f"{folder} lacks {name}, which {INDEX} names. Put the file there.")
+    allowed = [home, *([home.parents[1] / "blobs"] if home.parent.name == "snapshots" else [])]
+    if outside or not any(path.resolve().is_relative_to(place) for place in allowed):
+        raise ModelError(
+            f"{folder} loads weights from outside: {name} is {path.resolve()}. Allowed: files in the directory itself, "
+            "which the hash in the manifest is of. Copy the file there."
+        )
+    return path
+
+
+# Hashes
 
 
 def file_digest(path: Path) -> str:
@@ -83,11 +194,12 @@ def file_digest(path: Path) -> str:
 
 
 def weights_digest(folder: Path) -> str:
-    """sha256 of the weight file; of the files' names and sha256s, in order, where there are several."""
-    files = sorted(folder.glob("*.safetensors"))
+    """sha256 of the weight file; of the files' names and sha256s, in order, where several are loaded."""
+    files = weight_files(folder)
     if len(files) == 1:
         return file_digest(files[0])
-    return sha256("".join(f"{file.name} {file_digest(file)}\n" for file in files).encode()).hexdigest()
+    listed = "".join(f"{file.relative_to(folder).as_posix()} {file_digest(file)}\n" for file in files)
+    return sha256(listed.encode()).hexdigest()
 
 
 def reader_digest(folder: Path) -> dict[str, str]:

@@ -12,8 +12,7 @@ from typing import Any
 import torch
 import transformers
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, StrictDataclassError
-from safetensors import SafetensorError
+from huggingface_hub.errors import HFValidationError
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import build_bridge_from_module
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
@@ -22,11 +21,23 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_L
 from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES as HEADLESS
 
 from interp.errors import InterpError, ModelError, closest
+from interp.models.asked import check_asked, check_read
 from interp.models.attention import AttentionModel
 from interp.models.bridge import BridgeModel
+from interp.models.checkpoint import check_loaded, outline, stored_weights
 from interp.models.devices import pick_device, pick_dtype
-from interp.models.folder import check_folder, file_digest, is_whole, reader_digest, weights_digest
+from interp.models.folder import (
+    check_folder,
+    file_digest,
+    is_whole,
+    reader_digest,
+    unread_files,
+    weight_files,
+    weights_digest,
+)
+from interp.models.given import check_copied, check_given
 from interp.models.pictures import PICTURES, PictureReader
+from interp.models.refusing import reason, refusing
 from interp.models.text import TextReader
 from interp.types import HeadModel
 
@@ -111,15 +122,18 @@ def local(
     """A Hugging Face directory: config.json, a fast tokenizer and safetensors; no code of its own is ever run.
 
     A model of pictures (ViT) has preprocessor_config.json in place of the tokenizer.
-    Raises `ModelError` for a path that is no such directory, and for pickled weights.
+    Raises `ModelError` for a path that is no such directory, for pickled weights, for whatever transformers raises at
+    it, and for what asks for another network than is built; what is harmless stands in the provenance, as `not_used`.
     """
-    folder = Path(path).expanduser()
-    check_folder(folder)
-    revision = {
-        "path": str(folder),
-        "weights_sha256": weights_digest(folder),
-        **reader_digest(folder),
-    }
+    with refusing(f"{path} could not be read as a model"):
+        folder = Path(path).expanduser()
+        check_folder(folder)
+        check_read(folder)
+        revision = {
+            "path": str(folder),
+            "weights_sha256": weights_digest(folder),
+            **reader_digest(folder),
+        }
     return _load(str(folder), name or folder.resolve().name, revision, init, seed, device, dtype, backend)
 
 
@@ -139,7 +153,7 @@ def hub(
     """
     wanted = ["*.json", "*.safetensors", "*.txt", "*.model"]
     folder = None
-    reason: Exception | None = None
+    failed: Exception | None = None
     for offline in (True, False):
         try:
             folder = snapshot_download(name, revision=revision, allow_patterns=wanted, local_files_only=offline)
@@ -148,16 +162,16 @@ def hub(
                 f"{name!r} is no name of a model on the hub ({error}). Allowed: NAME or OWNER/NAME; "
                 "for a directory use model=local model.path=DIR."
             ) from error
-        except (OSError, ValueError, HfHubHTTPError) as error:
-            reason = error
+        except Exception as error:  # the network's errors are of any class
+            failed = error
         if folder is not None and is_whole(Path(folder)):
             break
     if folder is None:
         raise ModelError(
             f"The model {name!r} (revision {revision or 'main'}) is not in the local cache and could not be fetched: "
-            f"{_first_line(reason).rstrip('.')}. Check the name; without a network, download it elsewhere and use "
+            f"{reason(failed).rstrip('.')}. Check the name; without a network, download it elsewhere and use "
             "model=local model.path=DIR."
-        ) from reason
+        ) from failed
     label = name.rsplit("/", 1)[-1]
     loaded = local(folder, name=label, init=init, seed=seed, device=device, dtype=dtype, backend=backend)
     loaded.provenance |= {"path": name, "revision": Path(folder).name}
@@ -188,7 +202,7 @@ def random_weights(model: HeadModel, seed: int) -> Model:
         )
     network: Any = model.network
     config, label = copy.deepcopy(network.config), f"{model.name}-random"
-    with _aside():
+    with _aside(), refusing(f"{model.name!r} ({type(network).__name__}) could not be built anew"):
         torch.default_generator.manual_seed(seed)
         fresh = _factory(config).from_config(config, attn_implementation="eager", dtype=network.dtype)
     trained_head = config.is_encoder_decoder or _is_causal(config)
@@ -204,12 +218,16 @@ def from_transformers(model: Any, tokenizer: Any, *, name: str | None = None, ba
 
     A model without a language head (a `BertModel`) is given none: it has hidden states and no logits. Of a model of
     pictures (ViT), whose image processor stands in the tokenizer's place, only the base model is read.
+    Raises `ModelError` for a model with adapters, quantised weights or other modules than its class has, and for one
+    that would lose something when it is copied.
     """
-    label = name or Path(model.config.name_or_path or type(model).__name__).name
-    _check_kind(model.config, label)
-    with _aside():
-        headed, has_head = _with_head(copy.deepcopy(model))
-        reader = _reader(headed, tokenizer, label)
+    kind = type(model).__name__
+    label = name or Path(str(getattr(getattr(model, "config", None), "name_or_path", None) or kind)).name
+    with _aside(), refusing(f"{label!r} ({kind}) could not be copied"):
+        check_given(model, label)
+        _check_kind(model.config, label)
+        headed, has_head = _with_head(copy.deepcopy(model), label)
+    reader = _reader(headed, tokenizer, label)
     return _boot(headed, reader, label, has_head, {"weights_sha256": "not hashed (in memory)"}, backend)
 
 
@@ -228,7 +246,8 @@ def from_bridge(
     label = name or str(bridge.cfg.model_name or type(bridge.original_model).__name__)
     trained = causal if has_language_head is None else has_language_head
     own = tokenizer or _as_saved(bridge.tokenizer)
-    return BridgeModel(bridge, own, name=label, has_language_head=trained)
+    with refusing(f"The bridge of {label!r} ({type(bridge.original_model).__name__}) could not be read"):
+        return BridgeModel(bridge, own, name=label, has_language_head=trained)
 
 
 def _check_weights(folder: Path, published: str, what: str, package: str) -> None:
@@ -268,23 +287,27 @@ def _load(
     if init not in ("pretrained", "random"):
         raise InterpError(f"model.init={init} is not known. {closest(init, ['pretrained', 'random'])}")
     place = pick_device(device)
-    with _aside():
-        try:
-            config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
-            _check_kind(config, name)
-            read_with = _read_with(folder, config)
-        except (OSError, ValueError, KeyError, StrictDataclassError) as error:
-            raise ModelError(f"{folder} could not be read as a model: {_first_line(error)}") from error
+    with _aside(), refusing(f"{folder} could not be read as a model"):
+        config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        _check_kind(config, name)
+        beside = [*check_asked(Path(folder), config), *unread_files(Path(folder))]
+        read_with = _read_with(folder, config)
         factory = _factory(config)
-        if init == "random":
-            torch.default_generator.manual_seed(seed)
-            model = factory.from_config(config, attn_implementation="eager", dtype=precision)
-            trained_head, label = config.is_encoder_decoder or _is_causal(config), f"{name}-random"
-            provenance = dict(provenance) | {"weights_sha256": f"random from seed {seed}"}
-        else:
-            model, trained_head = _pretrained(factory, folder, name, precision, config.architectures)
-            label = name
-        reader = _reader(model, read_with, name)
+        stored = stored_weights(weight_files(Path(folder)), name)
+        planned = outline(factory, copy.deepcopy(config), stored, folder)
+        with refusing(f"{name!r} ({type(planned).__name__}) could not be loaded from {folder}"):
+            if init == "random":
+                torch.default_generator.manual_seed(seed)
+                model = factory.from_config(config, attn_implementation="eager", dtype=precision)
+                trained_head, label = config.is_encoder_decoder or _is_causal(config), f"{name}-random"
+                provenance = dict(provenance) | {"weights_sha256": f"random from seed {seed}"}
+            else:
+                model, trained_head, unused = _pretrained(factory, folder, precision, config.architectures)
+                beside += check_loaded(model, unused, stored, planned, folder)
+                label = name
+    if beside:
+        provenance = dict(provenance) | {"not_used": "; ".join(beside)}
+    reader = _reader(model, read_with, name)
     return _boot(model, reader, label, trained_head, provenance, backend, place)
 
 
@@ -296,26 +319,25 @@ def _read_with(folder: str, config: Any) -> Any:
 
 
 def _reader(model: Any, read_with: Any, name: str) -> TextReader | PictureReader:
-    if model.config.model_type in PICTURES:
-        return PictureReader(read_with, model, name)
-    return TextReader(read_with, model.config, name)
+    with refusing(f"{name!r} ({type(model).__name__}) gives no way to read for it"):
+        if model.config.model_type in PICTURES:
+            return PictureReader(read_with, model, name)
+        return TextReader(read_with, model.config, name)
 
 
 def _pretrained(
-    factory: Any, folder: str, name: str, dtype: torch.dtype, architectures: Sequence[str] | None
-) -> tuple[Any, bool]:
-    try:
-        model, info = factory.from_pretrained(
-            folder,
-            use_safetensors=True,
-            trust_remote_code=False,
-            attn_implementation="eager",
-            dtype=dtype,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are refused below, by name
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{name!r} could not be loaded from {folder}: {_first_line(error)}") from error
+    factory: Any, folder: str, dtype: torch.dtype, architectures: Sequence[str] | None
+) -> tuple[Any, bool, set[str]]:
+    """The model, whether it has a trained language head, and the weights that it has no place for."""
+    model, info = factory.from_pretrained(
+        folder,
+        use_safetensors=True,
+        trust_remote_code=False,
+        attn_implementation="eager",
+        dtype=dtype,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are refused below, by name
+    )
     # a base model's own weights have no prefix
     inside = "" if model.base_model is model else model.base_model_prefix + "."
     absent = [key for key in info["missing_keys"] if key.startswith(inside) and "pooler." not in key]
@@ -328,7 +350,7 @@ def _pretrained(
     head = [key for key in info["missing_keys"] if not key.startswith(inside)]
     # a head that shares the embedding's weights is never missing, even where the model was saved without one
     headless = HEADLESS.get(model.config.model_type) in (architectures or [])
-    return model, bool(inside) and not head and not headless
+    return model, bool(inside) and not head and not headless, info["unexpected_keys"]
 
 
 def _boot(
@@ -342,10 +364,12 @@ def _boot(
 ) -> Model:
     if backend not in BACKENDS:
         raise InterpError(f"model.backend={backend} is not known. {closest(backend, BACKENDS)}")
-    model = model.to(device or next(model.parameters()).device).eval()
+    what = f"{name!r} ({type(model).__name__})"
+    with refusing(f"{what} could not be put on device {device}"):
+        model = model.to(device or next(model.parameters()).device).eval()
     if backend != "bridge":
         try:
-            with _aside():
+            with _aside(), refusing(f"{what} could not be run on two tokens", "Allowed: model.backend=bridge."):
                 return AttentionModel(
                     model,
                     reader,
@@ -361,27 +385,23 @@ def _boot(
         kind = "an encoder-decoder" if reader.translates else "a model of pictures"
         raise ModelError(f"{name!r} is {kind}. Allowed for it: model.backend=attention.")
     bridge = _bridge(model, name)
-    return BridgeModel(
-        bridge,
-        reader.tokenizer,
-        name=name,
-        has_language_head=trained_head,
-        provenance={**provenance, "backend": "bridge"},
-    )
+    with refusing(f"The bridge of {what} could not be read", "Allowed: model.backend=attention."):
+        return BridgeModel(
+            bridge,
+            reader.tokenizer,
+            name=name,
+            has_language_head=trained_head,
+            provenance={**provenance, "backend": "bridge"},
+        )
 
 
 def _bridge(model: Any, name: str) -> TransformerBridge:
     model.config.architectures = [type(model).__name__]
     model.config._attn_implementation = "eager"
-    with _aside():
-        try:
-            # no tokenizer: TransformerLens would give it a start token, and reload it from where it came
-            return build_bridge_from_module(model, type(model).__name__, hf_config=model.config, model_name=name)
-        except (ValueError, KeyError, AttributeError, NotImplementedError) as error:
-            raise ModelError(
-                f"TransformerLens has no way into {name!r} ({type(model).__name__}): {_first_line(error)} "
-                "Allowed: the architectures of its bridge, and those that use transformers' attention interface."
-            ) from error
+    advice = "Allowed: the architectures of its bridge, and those that use transformers' attention interface."
+    with _aside(), refusing(f"TransformerLens has no way into {name!r} ({type(model).__name__})", advice):
+        # no tokenizer: TransformerLens would give it a start token, and reload it from where it came
+        return build_bridge_from_module(model, type(model).__name__, hf_config=model.config, model_name=name)
 
 
 def _as_saved(tokenizer: Any) -> Any:
@@ -389,12 +409,12 @@ def _as_saved(tokenizer: Any) -> Any:
     try:
         with _aside():
             saved = transformers.AutoTokenizer.from_pretrained(tokenizer.name_or_path, local_files_only=True)
-    except (OSError, ValueError, AttributeError):
+    except Exception:  # where it cannot be read again, for whatever reason, it is as it was given
         return tokenizer
     return saved if saved.get_vocab() == tokenizer.get_vocab() else tokenizer
 
 
-def _with_head(model: Any) -> tuple[Any, bool]:
+def _with_head(model: Any, name: str) -> tuple[Any, bool]:
     """The model itself, if it has a language head; else the same weights under a headed class, the head unused.
 
     A model of pictures is read without its head.
@@ -405,10 +425,15 @@ def _with_head(model: Any) -> tuple[Any, bool]:
     if type(model).__name__.endswith(HEADED):
         return model, True
     headed = _factory(model.config).from_config(model.config, attn_implementation="eager", dtype=model.dtype)
+    check_copied(model.base_model, headed.base_model, name)
     report = headed.base_model.load_state_dict(model.base_model.state_dict(), strict=False)
     if report.missing_keys:
         raise ModelError(
             f"{type(model).__name__} lacks weights of its own architecture: {', '.join(report.missing_keys[:3])}."
+        )
+    if lost := [key for key in report.unexpected_keys if not key.startswith("pooler.")]:
+        raise ModelError(
+            f"{name!r} ({type(model).__name__}) has weights that its architecture does not have: {', '.join(lost[:3])}."
         )
     return headed.to(model.device), False
 
@@ -430,10 +455,6 @@ def _factory(config: Any) -> Any:
     if config.is_encoder_decoder:
         return transformers.AutoModelForSeq2SeqLM
     return transformers.AutoModelForCausalLM if _is_causal(config) else transformers.AutoModelForMaskedLM
-
-
-def _first_line(error: Exception | None) -> str:
-    return (str(error).strip().splitlines() or ["no reason given."])[0]
 
 
 @contextmanager

@@ -1,0 +1,192 @@
+"""What the settings of a model directory ask for beyond what transformers builds: refused by name, or noted."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import transformers
+
+from interp.errors import ModelError
+from interp.models.folder import read_json
+
+NEVER_READ = {
+    "quantization_config": "weights in fewer bits than are read here. Write them out in full: "
+    "model.dequantize().save_pretrained(DIR)",
+    "compression_config": "compressed weights. Write them out in full: model.dequantize().save_pretrained(DIR)",
+    "transformers_weights": "weights in a file of another name. Rename the file to model.safetensors",
+    "configuration_files": "another file of settings for this version of transformers. Keep one, as config.json",
+    "fusion_config": "fused modules in place of the architecture's own. Take it out",
+}
+"""Settings of config.json that transformers would follow to something that is not looked at here."""
+
+ANOTHER_NETWORK = {
+    "position_embedding_type": ("absolute",),
+    "rope_parameters": (),
+    "rope_theta": (),
+    "rotary_dim": (),
+    "rotary_pct": (),
+    "alibi": (),
+    "attention_bias": (),
+    "qkv_bias": (),
+    "sliding_window": (),
+    "attention_window": (),
+    "layer_types": (),
+    "num_key_value_heads": (),
+    "multi_query": (),
+    "qk_norm": (),
+    "use_qk_norm": (),
+    "qk_layernorm": (),
+    "attn_logit_softcapping": (),
+    "final_logit_softcapping": (),
+    "attention_multiplier": (),
+    "num_experts": (),
+    "num_local_experts": (),
+    "use_bidirectional_attention": (),
+    "is_causal": (True,),
+    "pruned_heads": (),
+    "adapters": (),
+    "peft_config": (),
+}
+"""Settings by which other classes compute something else, with the values that ask for nothing here; off is harmless.
+
+Where a class has no such setting, transformers keeps it and builds the network without it.
+"""
+
+OFF = (None, False, 0, "", "none", "default")
+"""Values of a setting that ask for nothing; so do an empty list and an empty object."""
+
+PLAIN_MODULES = ("Transformer", "Pooling", "Normalize", "Dropout")
+"""Modules of sentence-transformers that have no weights of their own, and the transformer itself."""
+
+
+def check_asked(folder: Path, config: Any) -> list[str]:
+    """What is harmless, in words; raises `ModelError` for what makes another network or tokenizer of the directory."""
+    raw = read_json(folder / "config.json")
+    _check_class(folder, raw, config)
+    _check_one_value_each(folder, raw, config)
+    return [*_own_code(folder), *_settings(folder, raw, config), *_sentence_modules(folder)]
+
+
+def check_read(folder: Path) -> None:
+    """Raises `ModelError` for settings that would have transformers read other files than those that are hashed."""
+    raw = read_json(folder / "config.json")
+    for setting, why in NEVER_READ.items():
+        if raw.get(setting):
+            raise ModelError(f"{folder} is not supported: {setting} in config.json asks for {why}.")
+    if not isinstance(raw.get("model_type"), str):
+        # transformers would guess it from the name of the directory
+        raise ModelError(
+            f"{folder} could not be read as a model: config.json names no model_type, the family of the architecture. "
+            'Add it, such as "model_type": "bert".'
+        )
+    file = folder / "tokenizer_config.json"
+    if file.is_file() and read_json(file).get("fast_tokenizer_files"):
+        raise ModelError(
+            f"{folder} is not supported: fast_tokenizer_files in tokenizer_config.json asks for another tokenizer in "
+            "each version of transformers. Keep one, as tokenizer.json."
+        )
+
+
+def _check_class(folder: Path, raw: Mapping[str, Any], config: Any) -> None:
+    named = raw.get("architectures") or []
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise ModelError(f"{folder}: architectures in config.json is {named!r}. Allowed: a list of names of classes.")
+    for name in named:
+        known = getattr(transformers, name.removeprefix("TF").removeprefix("Flax"), None)
+        family = getattr(getattr(known, "config_class", None), "model_type", None)
+        if known is None or family not in (config.model_type, None):
+            what = "which transformers does not have" if known is None else f"of the family {family}"
+            raise ModelError(
+                f"{folder} asks for {name}, {what}, and its model_type is {config.model_type}: what would be built is "
+                "another network. Allowed: the classes of transformers, of the family of the model_type. "
+                "Mend config.json where it is wrong; or load the model by your own code, and use "
+                "interp.from_transformers(MODEL, TOKENIZER)."
+            )
+
+
+def _check_one_value_each(folder: Path, raw: Mapping[str, Any], config: Any) -> None:
+    for alias, name in config.attribute_map.items():
+        if alias in raw and name in raw and raw[alias] != raw[name]:
+            raise ModelError(
+                f"{folder} gives one setting two values in config.json: {alias} is {raw[alias]}, and {name}, which is "
+                f"the same, is {raw[name]}. Keep the right one."
+            )
+
+
+def _own_code(folder: Path) -> Iterator[str]:
+    """The classes of transformers that code in the directory stands for; that code is never run."""
+    for file in ("config.json", "tokenizer_config.json", "preprocessor_config.json"):
+        path = folder / file
+        asked = read_json(path).get("auto_map") if path.is_file() else None
+        if not asked:
+            continue
+        given = asked.values() if isinstance(asked, dict) else [asked]
+        for value in [one for either in given for one in (either if isinstance(either, list) else [either]) if one]:
+            name = str(value).split("--")[-1].split(".")[-1]
+            if not hasattr(transformers, name):
+                raise ModelError(
+                    f"{folder} asks for code of its own ({value}, in auto_map of {file}), which is never run here, and "
+                    f"transformers has no {name}: what would be built is something else. Allowed: the classes of "
+                    "transformers. Load it by your own code, and use interp.from_transformers(MODEL, TOKENIZER)."
+                )
+            yield f"code for {name} ({file}; transformers' own is used)"
+
+
+def _settings(folder: Path, raw: Mapping[str, Any], config: Any) -> Iterator[str]:
+    """The settings that the class does not have, where they ask for something."""
+    for part in config.sub_configs:
+        if isinstance(raw.get(part), dict) and getattr(config, part, None) is not None:
+            yield from _settings(folder, raw[part], getattr(config, part))
+    known = _known(type(config))
+    for name, value in vars(config).items():
+        given = name in raw or (name == "rope_parameters" and "rope_scaling" in raw)
+        if name in known or not given or name.startswith("_") or name in ("model_type", "auto_map"):
+            continue
+        asks = ANOTHER_NETWORK.get(name)
+        off = value in OFF or value in ([], {}) or (isinstance(value, dict) and value.get("rope_type") == "default")
+        if asks is not None and value not in asks and (not off or True in asks):
+            same = name == "num_key_value_heads" and value == getattr(config, "num_attention_heads", None)
+            if not same:
+                raise ModelError(
+                    f"{folder} asks for {name}={value} in config.json, which {type(config).__name__} of transformers "
+                    f"{transformers.__version__} does not have: the network would be built without it. Allowed: the "
+                    "settings of the class. Leave it out where it is wrong; or load the model by your own code, and "
+                    "use interp.from_transformers(MODEL, TOKENIZER)."
+                )
+        elif asks is None and not off:
+            yield f"the setting {name}"
+
+
+def _known(kind: Any) -> set[str]:
+    """The names of the settings that a class has."""
+    known = {field.name for field in fields(kind)} | set(kind.attribute_map)
+    try:
+        return known | set(vars(kind()))
+    except Exception:  # a pair of two models has no settings without them
+        return known
+
+
+def _sentence_modules(folder: Path) -> Iterator[str]:
+    """What sentence-transformers does around the network, where it is more than the mean of its last layer."""
+    path = folder / "modules.json"
+    for module in read_json(path, list) if path.is_file() else []:
+        kind, place = str(module.get("type")), str(module.get("path") or "")
+        name = kind.split(".")[-1]
+        if name not in PLAIN_MODULES or (name == "Transformer" and place):
+            raise ModelError(
+                f"{folder} is a chain of networks: modules.json adds {kind} ({place or 'no path'}), which is not read "
+                "here, so that its embeddings would be another network's. Allowed: a transformer, and the mean of "
+                "what it gives. To read the transformer alone, take modules.json out of a copy of the directory."
+            )
+        pooling = folder / place / "config.json"
+        if name == "Pooling" and pooling.is_file():
+            asked = read_json(pooling)
+            modes = [mode for mode, on in asked.items() if mode.startswith("pooling_mode_") and on is True]
+            newer = asked.get("pooling_mode") or []
+            for mode in [*modes, *(newer if isinstance(newer, list) else [newer])]:
+                if mode not in ("pooling_mode_mean_tokens", "mean"):
+                    yield f"the pooling {mode} (embeddings here are means)"
+    path = folder / "sentence_bert_config.json"
+    if path.is_file() and read_json(path).get("do_lower_case"):
+        yield "lower-casing before the tokenizer (do_lower_case)"

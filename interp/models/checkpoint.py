@@ -1,0 +1,228 @@
+"""The weights of a directory against the network that transformers built of them: nothing in them may be left out."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+from transformers.initialization import no_init_weights
+from transformers.models.auto import modeling_auto
+
+from interp.errors import ModelError
+from interp.models.refusing import refusing
+
+FLOATS = ("F64", "F32", "F16", "BF16")
+"""How safetensors names the kinds of numbers that a weight may be stored in."""
+
+BUFFERS = re.compile(
+    r"(?:^|\.)(position_ids|token_type_ids|masked_bias|(?:\w+_)?inv_freq|(?:attn|attention)\.(?:attention\.)?bias)$"
+)
+"""Constants that older versions of transformers stored beside the weights, and that the code computes."""
+
+OTHER_HEADS = ("v_head",)
+"""Heads that are put on a language model by other libraries (the value head of TRL)."""
+
+SEVERAL_LAYERS = 1000
+"""As many layers or experts may be asked for by any file of weights; more only if it has as many tensors."""
+
+UNSTORED = 2**27
+"""How many numbers more than twice those stored a network may have: a missing head, and masks."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One tensor of a file, not yet read."""
+
+    file: Path
+    shape: tuple[int, ...]
+    kind: str
+
+
+def stored_weights(files: Sequence[Path], name: str) -> dict[str, Stored]:
+    """The tensors of the files by name. Raises `ModelError` for files that are damaged, or that hold one name twice."""
+    found: dict[str, Stored] = {}
+    for file in files:
+        with refusing(f"{name!r} could not be loaded from {file}", "Put the whole file there."):
+            for key, one in _tensors(file):
+                if key in found:
+                    raise ModelError(
+                        f"{key} is in {found[key].file} and in {file.name}: which is meant, is not known. "
+                        "Allowed: every tensor once. Write the directory anew with model.save_pretrained(DIR)."
+                    )
+                found[key] = one
+    return found
+
+
+def _tensors(file: Path) -> Iterator[tuple[str, Stored]]:
+    with safe_open(file, "pt") as tensors:
+        for key in tensors.keys():  # noqa: SIM118 - no mapping
+            one = tensors.get_slice(key)
+            yield key, Stored(file, tuple(one.get_shape()), one.get_dtype())
+
+
+def outline(factory: Any, config: Any, stored: Mapping[str, Stored], folder: str) -> nn.Module:
+    """The network without its numbers. Raises `ModelError` where it would need many more than there are."""
+    for name, value in vars(config).items():
+        most = max(SEVERAL_LAYERS, len(stored))
+        if isinstance(value, int) and re.search("layer|expert|group", name) and value > most:
+            raise ModelError(
+                f"{folder} asks for {name}={value} in config.json, and holds {len(stored)} tensors. Mend the directory."
+            )
+    with torch.device("meta"), no_init_weights():
+        network = factory.from_config(config, attn_implementation="eager")
+    asked = sum(tensor.numel() for tensor in [*network.parameters(), *network.buffers()])
+    there = sum(torch.Size(one.shape).numel() for one in stored.values())
+    if asked > 2 * there + UNSTORED:
+        raise ModelError(
+            f"{folder} asks for a network of {asked:,} numbers in config.json, and its weights are {there:,}. "
+            "Mend the directory."
+        )
+    return network
+
+
+def check_loaded(
+    network: Any, unused: Collection[str], stored: Mapping[str, Stored], planned: Any, folder: str
+) -> list[str]:
+    """The heads for other tasks among the weights, which are not read, in words.
+
+    `unused` are the weights that transformers had no place for, `planned` is the network's outline. Raises
+    `ModelError` for other weights that are not used, that are stored twice or as no floating-point numbers, that the
+    settings say are tied and are not, that are not finite, and for stored constants that are not the network's own.
+    """
+    left, heads = _sort(network, [key for key in unused if not _is_buffer(key, stored)])
+    if left:
+        raise ModelError(
+            f"{folder} holds {len(left)} weights that {type(network).__name__} does not use ({_some(left)}): the "
+            "network that it asks for is another one than is built. Allowed: the weights of the architecture that "
+            "config.json names, and heads for other tasks. Mend config.json or the weights; or load the model by your "
+            "own code, and use interp.from_transformers(MODEL, TOKENIZER)."
+        )
+    _check_once(network, stored, folder)
+    _check_kinds(network, stored, folder)
+    _check_buffers(network, stored, folder)
+    untied = sorted(set(planned.all_tied_weights_keys) - set(network.all_tied_weights_keys))
+    if untied and network.config.get_text_config().tie_word_embeddings:
+        raise ModelError(
+            f"{folder} says that weights are tied (tie_word_embeddings in config.json), and holds others for "
+            f"{_some(untied)}. Set tie_word_embeddings to false, or take these out of the weights."
+        )
+    unfinished = [name for name, weight in network.named_parameters() if not torch.isfinite(weight).all()]
+    if unfinished:
+        raise ModelError(
+            f"{folder} holds weights that are not finite as {str(network.dtype).removeprefix('torch.')} "
+            f"({_some(unfinished)}). Mend them; or load the model with dtype=float32."
+        )
+    return [f"the head {name}" for name in heads]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+
+
+def _sort(network: Any, unused: Collection[str]) -> tuple[list[str], list[str]]:
+    """The weights that the network lacks; and the heads for another task, which are none of its business.
+
+    A head is outside of the base model, and is a module of one of the family's other classes, not of this one. The
+    pooler of the base model is part of such heads.
+    """
+    inside = network.base_model_prefix + "."
+    own = {name for name, _ in network.named_modules()}
+    base = {name for name, _ in network.base_model.named_children()}
+    others: set[str] | None = None
+    left: list[str] = []
+    heads: dict[str, None] = {}
+    for key in sorted(unused):
+        within = key.removeprefix(inside)
+        module, first = key.rpartition(".")[0], within.partition(".")[0]
+        if first == "pooler":
+            continue
+        if key.startswith(inside) or first in base or module in own:
+            left.append(key)
+            continue
+        if others is None:
+            others = set(_modules_of_the_family(network.config)) - own
+        if module in others or first in OTHER_HEADS:
+            heads[next(name for name in _outermost(module) if name not in own)] = None
+        else:
+            left.append(key)
+    return left, list(heads)
+
+
+def _outermost(module: str) -> Iterator[str]:
+    parts = module.split(".")
+    return (".".join(parts[:length]) for length in range(1, len(parts) + 1))
+
+
+def _modules_of_the_family(config: Any) -> Iterator[str]:
+    """The names of all modules of the classes that transformers has for these settings with a head."""
+    tasks = [name for name in dir(modeling_auto) if name.startswith("MODEL_FOR_") and name.endswith("_MAPPING")]
+    for task in tasks:
+        found = getattr(modeling_auto, task).get(type(config), ())
+        for kind in found if isinstance(found, tuple) else (found,):
+            with torch.device("meta"), no_init_weights():
+                yield from (name for name, _ in kind(config).named_modules())
+
+
+def _is_buffer(name: str, stored: Mapping[str, Stored]) -> bool:
+    """Whether a name is that of a constant; a bias of one dimension is a weight."""
+    named = BUFFERS.search(name)
+    if named is None:
+        return False
+    one = stored.get(name)
+    return not named[1].endswith("bias") or named[1] == "masked_bias" or (one is not None and len(one.shape) == 4)
+
+
+def _check_once(network: Any, stored: Mapping[str, Stored], folder: str) -> None:
+    """transformers reads older names and names with and without the prefix as one: the last one wins."""
+    seen: dict[str, str] = {}
+    for name in stored:
+        meant = name.removeprefix(network.base_model_prefix + ".")
+        meant = meant.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+        if meant in seen:
+            raise ModelError(
+                f"{folder} holds one weight under two names, {seen[meant]} and {name}. Take the wrong one out."
+            )
+        seen[meant] = name
+
+
+def _check_kinds(network: Any, stored: Mapping[str, Stored], folder: str) -> None:
+    parameters = {name.removeprefix(network.base_model_prefix + ".") for name, _ in network.named_parameters()}
+    for name, one in stored.items():
+        weight = name.endswith(".weight") or name.removeprefix(network.base_model_prefix + ".") in parameters
+        if one.kind not in FLOATS and (weight or one.kind.startswith("F")):
+            raise ModelError(
+                f"{folder} holds {name} as {one.kind}, which is a code for weights and not their values. "
+                f"Allowed: {', '.join(FLOATS)}. Write them out in full: model.dequantize().save_pretrained(DIR)."
+            )
+
+
+def _check_buffers(network: Any, stored: Mapping[str, Stored], folder: str) -> None:
+    """Constants that are stored are those that the code computes: other position ids are another network."""
+    built = {name.removeprefix(network.base_model_prefix + "."): buffer for name, buffer in network.named_buffers()}
+    for name, one in stored.items():
+        if not _is_buffer(name, stored) or name.endswith("masked_bias"):
+            continue
+        with safe_open(one.file, "pt") as tensors:
+            given: Tensor = tensors.get_tensor(name)
+        short = name.removeprefix(network.base_model_prefix + ".")
+        if name.endswith("inv_freq"):
+            # older files hold one a layer, in half precision
+            own = [buffer for key, buffer in built.items() if key.endswith("inv_freq") and buffer.shape == given.shape]
+            same = not own or any(torch.allclose(given.float(), buffer.float(), rtol=1e-2) for buffer in own)
+        elif short in built:
+            same = torch.equal(built[short].to(given.dtype), given)
+        elif name.endswith("position_ids"):
+            same = torch.equal(given.flatten().long(), torch.arange(given.numel()))
+        elif name.endswith("token_type_ids"):
+            same = not given.any()
+        else:
+            same = torch.equal(given != 0, torch.ones_like(given, dtype=torch.bool).tril())
+        if not same:
+            raise ModelError(
+                f"{folder} holds {name} with other values than {type(network).__name__} computes by, and which are not "
+                "used: the network that it asks for is another one. Mend config.json or the weights."
+            )
