@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from interp.models.refusing import refusing
 from interp.models.rows import some_rows
 from interp.sights import seen_from, sights_of
 from interp.types import Batch, EncodedCorpus, Head, HeadModel, Output, Pattern, Place, Provable, Site, Tap, Unhooked
@@ -72,7 +73,8 @@ class Evidence:
     @cached_property
     def unhooked(self) -> Unhooked | None:
         """The network by itself, if the model shows it."""
-        return self.model.unhooked(self.batch) if isinstance(self.model, Provable) else None
+        with refusing(f"A forward pass of {self.model.name!r} without the taps failed"):
+            return self.model.unhooked(self.batch) if isinstance(self.model, Provable) else None
 
     @cached_property
     def tolerance(self) -> float:

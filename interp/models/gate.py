@@ -28,6 +28,7 @@ from interp.models.proofs import (
     tokens_are_the_text,
     watching_changes_nothing,
 )
+from interp.models.refusing import refusing
 from interp.models.rows import some_rows
 from interp.types import Batch, EncodedCorpus, HeadModel
 
@@ -56,9 +57,14 @@ CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
 
 
 def check(model: HeadModel, encoded: EncodedCorpus, batch: Batch) -> list[Check]:
-    """Every check on these documents, a batch of which is `batch`; a dozen passes over at most 64 tokens of each."""
+    """Every check on these documents, a batch of which is `batch`; a dozen passes over at most 64 tokens of each.
+
+    Raises `ModelError` for a model that cannot be run on them.
+    """
     shortened = examples(batch, model.pad_token)
-    evidence = Evidence(model, encoded, shortened, look(model, shortened, logits=True))
+    network = type(getattr(model, "network", model)).__name__
+    with refusing(f"The first forward pass of {model.name!r} ({network}) failed", "Allowed: models that can be run."):
+        evidence = Evidence(model, encoded, shortened, look(model, shortened, logits=True))
     first = every_layer_is_seen(evidence)
     # the others compare what was seen of every layer
     found = [one(evidence) for one in CHECKS] if first.passed else [first]

@@ -13,7 +13,7 @@ from interp.errors import ModelError
 
 
 def check_given(model: Any, name: str) -> None:
-    """Raises `ModelError` for what is no model of transformers, and for adapters, quantised weights or other modules."""
+    """Raises `ModelError` for what is no model of transformers, adapters, quantised weights and other modules."""
     if not isinstance(model, transformers.PreTrainedModel):
         way = (
             "Merge the adapter first: model.merge_and_unload()."
