@@ -20,6 +20,9 @@ NEVER_READ = {
 }
 """Settings of config.json that transformers would follow to something that is not looked at here."""
 
+BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "generation_config.json")
+"""Other files of settings that a directory may have."""
+
 ANOTHER_NETWORK = {
     "position_embedding_type": ("absolute",),
     "rope_parameters": (),
@@ -80,8 +83,9 @@ def check_read(folder: Path) -> None:
             f"{folder} could not be read as a model: config.json names no model_type, the family of the architecture. "
             'Add it, such as "model_type": "bert".'
         )
-    file = folder / "tokenizer_config.json"
-    if file.is_file() and read_json(file).get("fast_tokenizer_files"):
+    # transformers goes on without one that it cannot read
+    beside = {name: read_json(folder / name) for name in BESIDE if (folder / name).is_file()}
+    if beside.get("tokenizer_config.json", {}).get("fast_tokenizer_files"):
         raise ModelError(
             f"{folder} is not supported: fast_tokenizer_files in tokenizer_config.json asks for another tokenizer in "
             "each version of transformers. Keep one, as tokenizer.json."

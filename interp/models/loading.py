@@ -370,12 +370,14 @@ def _boot(
     if backend != "bridge":
         try:
             with _aside(), refusing(f"{what} could not be run on two tokens", "Allowed: model.backend=bridge."):
-                return AttentionModel(
-                    model,
-                    reader,
-                    name=name,
-                    has_language_head=trained_head,
-                    provenance={**provenance, "backend": "attention"},
+                return _with_heads(
+                    AttentionModel(
+                        model,
+                        reader,
+                        name=name,
+                        has_language_head=trained_head,
+                        provenance={**provenance, "backend": "attention"},
+                    )
                 )
         except ModelError:
             # the bridge knows one site, and no pictures
@@ -386,13 +388,21 @@ def _boot(
         raise ModelError(f"{name!r} is {kind}. Allowed for it: model.backend=attention.")
     bridge = _bridge(model, name)
     with refusing(f"The bridge of {what} could not be read", "Allowed: model.backend=attention."):
-        return BridgeModel(
-            bridge,
-            reader.tokenizer,
-            name=name,
-            has_language_head=trained_head,
-            provenance={**provenance, "backend": "bridge"},
+        return _with_heads(
+            BridgeModel(
+                bridge,
+                reader.tokenizer,
+                name=name,
+                has_language_head=trained_head,
+                provenance={**provenance, "backend": "bridge"},
+            )
         )
+
+
+def _with_heads(model: Model) -> Model:
+    if not model.heads:
+        raise ModelError(f"{model.name!r} has no attention heads. Allowed: at least one layer. Mend its config.json.")
+    return model
 
 
 def _bridge(model: Any, name: str) -> TransformerBridge:
