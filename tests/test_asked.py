@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import interp
+from interp.analysis import prove
 from interp.errors import ModelError
 from interp.models import loading
 from tests.conftest import (
@@ -21,6 +22,7 @@ from tests.conftest import (
     batch_of,
     bert_config,
     byte_level_tokenizer,
+    corpus_of,
     gpt2_config,
     grouped_query_config,
     metaspace_tokenizer,
@@ -149,6 +151,27 @@ def test_heads_for_other_tasks_are_noted(tmp_path: Path) -> None:
     config = grouped_query_config(transformers.LlamaConfig, 80, tie_word_embeddings=True, pad_token_id=0)
     folder = saved(transformers.LlamaForSequenceClassification, config, metaspace_tokenizer(), tmp_path / "llama")
     assert loading.local(folder).provenance["not_used"] == "the head score"
+
+
+def test_a_model_beside_whose_head_there_are_others_is_the_same_model(tmp_path: Path) -> None:
+    # to find out what is a head, the other classes of the family are made of the same settings
+    tokenizer = byte_level_tokenizer()
+    sizes = {"d_model": 32, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "encoder_layers": 2, "decoder_layers": 2}
+    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "max_position_embeddings": 64}
+    config = transformers.BartConfig(vocab_size=len(tokenizer), pad_token_id=1, **sizes, **heads)
+    folder = saved(transformers.BartForSequenceClassification, config, tokenizer, tmp_path / "bart")
+    model = loading.local(folder)
+    assert model.provenance["not_used"] == "the head classification_head"
+    assert model.network.config.is_encoder_decoder and not model.network.config.is_decoder
+    prove(model, corpus_of())
+
+
+def test_the_head_of_the_class_that_the_settings_name_is_noted(tmp_path: Path) -> None:
+    tokenizer = byte_level_tokenizer()
+    config = gpt2_config(len(tokenizer))
+    config.num_labels = 1
+    folder = saved(transformers.GPT2DoubleHeadsModel, config, tokenizer, tmp_path)
+    assert loading.local(folder).provenance["not_used"] == "the head multiple_choice_head"
 
 
 def test_one_weight_under_two_names(bert: Path) -> None:

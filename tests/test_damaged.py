@@ -22,6 +22,7 @@ from interp.models.refusing import refusing
 from tests.conftest import (
     Case,
     bert_config,
+    byte_level_tokenizer,
     corpus_of,
     grouped_query_config,
     metaspace_tokenizer,
@@ -249,6 +250,61 @@ def test_whatever_is_raised_is_a_refusal_with_its_reason_and_class(
     monkeypatch.setattr(loading, "build_bridge_from_module", fail)
     with pytest.raises(ModelError, match=rf"no way into 'llama' \(LlamaForCausalLM\).*\({kind.__name__}\)"):
         loading.local(folder, backend="bridge")
+
+
+SIZES: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+LAYERS: dict[str, Any] = {"encoder_layers": 2, "decoder_layers": 2, "d_model": 32}
+AWKWARD: dict[str, tuple[Any, Callable[[], Any], str]] = {
+    "falcon": (
+        transformers.FalconForCausalLM,
+        lambda: transformers.FalconConfig(**SIZES, num_kv_heads=2, new_decoder_architecture=True, alibi=False),
+        "FalconForCausalLM",
+    ),
+    "funnel": (
+        transformers.FunnelForMaskedLM,
+        lambda: transformers.FunnelConfig(d_model=32, n_head=4, d_head=8, d_inner=64, block_sizes=[1, 1]),
+        "FunnelForMaskedLM",
+    ),
+    "rwkv": (
+        transformers.RwkvForCausalLM,
+        lambda: transformers.RwkvConfig(hidden_size=32, num_hidden_layers=2, attention_hidden_size=32),
+        "Rwkv",
+    ),
+    "two-berts": (
+        transformers.EncoderDecoderModel,
+        lambda: transformers.EncoderDecoderConfig.from_encoder_decoder_configs(*[bert_config(300)] * 2),
+        "EncoderDecoderModel",
+    ),
+    "mamba": (
+        transformers.MambaForCausalLM,
+        lambda: transformers.MambaConfig(hidden_size=32, num_hidden_layers=2, state_size=4),
+        "linear_attention",
+    ),
+    "led": (
+        transformers.LEDForConditionalGeneration,
+        lambda: transformers.LEDConfig(**LAYERS, encoder_ffn_dim=64, decoder_ffn_dim=64, attention_window=4),
+        "led",
+    ),
+}
+"""Families that neither way in can read, each for a reason of its own."""
+
+
+@pytest.mark.parametrize("family", AWKWARD)
+@pytest.mark.filterwarnings("ignore")
+def test_a_family_that_cannot_be_read_is_refused_from_disk_and_as_an_object(family: str, tmp_path: Path) -> None:
+    kind, configuration, said = AWKWARD[family]
+    config, tokenizer = configuration(), byte_level_tokenizer()
+    if family != "two-berts":
+        config.vocab_size = len(tokenizer)
+    model = seeded(kind, config)
+    model.save_pretrained(tmp_path / family)
+    tokenizer.save_pretrained(tmp_path / family)
+    for load in (
+        lambda: loading.local(tmp_path / family),
+        lambda: interp.from_transformers(model, tokenizer, name=family),
+    ):
+        with pytest.raises(ModelError, match=said):
+            prove(load(), corpus_of())
 
 
 def test_a_failing_first_pass_of_the_gate_is_a_refusal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

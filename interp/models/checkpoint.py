@@ -1,5 +1,6 @@
 """The weights of a directory against the network that transformers built of them: nothing in them may be left out."""
 
+import copy
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from safetensors import safe_open
 from torch import Tensor, nn
 from transformers.initialization import no_init_weights
@@ -159,14 +161,16 @@ def _outermost(module: str) -> Iterator[str]:
 
 
 def _modules_of_the_family(config: Any) -> Iterator[str]:
-    """The names of all modules of the classes that transformers has for these settings with a head."""
+    """The names of all modules of the classes with a head for these settings, and of that which the settings name."""
     tasks = [name for name in dir(modeling_auto) if name.startswith("MODEL_FOR_") and name.endswith("_MAPPING")]
-    for task in tasks:
-        found = getattr(modeling_auto, task).get(type(config), ())
-        for kind in found if isinstance(found, tuple) else (found,):
+    found = [getattr(modeling_auto, task).get(type(config), ()) for task in tasks]
+    named = tuple(getattr(transformers, name) for name in config.architectures or [] if hasattr(transformers, name))
+    for kinds in [*found, named]:
+        for kind in kinds if isinstance(kinds, tuple) else (kinds,):
             # a class that cannot be built has no head that could be told from something else
             with suppress(Exception), torch.device("meta"), no_init_weights():
-                yield from [name for name, _ in kind(config).named_modules()]
+                # of a copy: BART's decoder writes into the settings that it is made of
+                yield from [name for name, _ in kind(copy.deepcopy(config)).named_modules()]
 
 
 def _is_buffer(name: str, stored: Mapping[str, Stored]) -> bool:
