@@ -15,10 +15,11 @@ from interp.errors import CorpusError, InterpError
 from interp.types import Document
 
 EWT = Path(__file__).parents[2] / "shared/data/corpora/ud_english_ewt"
-TAGS, RELATIONS = ("NOUN", "VERB", "_"), ("nsubj", "nsubj:pass", "dep")
+TAGS, RELATIONS = ("NOUN", "VERB", "_"), ("nsubj", "nsubj:pass", "dep", "_")
 
 
-def row(identifier: int | str, form: str, head: int | str = "_", relation: str = "dep", misc: str = "_") -> str:
+def row(identifier: int | str, form: str, head: int | str = "_", relation: str | None = None, misc: str = "_") -> str:
+    relation = relation or ("root" if head == 0 else "dep")
     return f"{identifier}\t{form}\t_\tNOUN\t_\t_\t{head}\t{relation}\t_\t{misc}"
 
 
@@ -210,7 +211,7 @@ def test_the_source_is_the_newdoc_in_force_or_the_text(tmp_path: Path) -> None:
     assert [document.source for document in read_conllu(path)] == [
         *("One", "Two"),
         *("first paper",) * 3,
-        *("One", "Two", "Two", "Two", "last"),
+        *("One Two", "One Two", "Two", "Two", "last"),
     ]
 
 
@@ -437,7 +438,7 @@ def trees(draw: st.DrawFn, smallest: int = 1) -> Tree:
         spans=tuple(spans),
         tags=tuple(draw(st.sampled_from(TAGS)) for _ in words),
         governors=tuple(governors),
-        relations=tuple(draw(st.sampled_from(RELATIONS)) for _ in words),
+        relations=tuple("root" if governor < 0 else draw(st.sampled_from(RELATIONS)) for governor in governors),
         ranges=ranges,
         glued=frozenset(glued),
         with_text=draw(st.booleans()),
