@@ -18,7 +18,7 @@ import numpy as np
 
 from interp.corpora.conllu_plus import ABSENT, CONLLU, Columns, named_columns
 from interp.corpora.corefud import KEYS, LOST, Chains, Fields, Found, Line, entity_fields, with_mentions
-from interp.corpora.newdoc import Marker, document_marker, is_like_marker, may_name_source, split_comment
+from interp.corpora.newdoc import document_marker, is_like_marker, may_name_source, split_comment
 from interp.corpora.text import check_limit, digest, existing_file, limit_notes, numbered_lines, stem, with_targets
 from interp.errors import CorpusError, InterpError, closest
 from interp.types import UNSPECIFIED, Corpus, Document
@@ -58,14 +58,20 @@ class Said:
             f"{alone} sentences stand under no document marker, and each is a source document by itself: sentences of "
             "one document may lie in both halves"
         ] * (alone > 1)
-        for comment, line in self.first_line.items():
+        for comment, line in islice(self.first_line.items(), MOST_SHOWN):
             notes.append(
-                f"comments like `{comment}`, which may say where a document begins, are not read (line {line})"
+                f"comments like {comment!r}, which may say where a document begins, are not read (line {line})"
             )
+        more = len(self.first_line) - MOST_SHOWN
+        notes += [f"{more} more kinds of comments that may say where a document begins are not read"] * (more > 0)
         return (*notes, *(f"{what}: {count}" for what, count in self.counts.items() if count))
 
 
 BY_ITSELF = "each sentence by itself (no document marker)"
+UNMARKED = "sentences before the first document marker (by their text)"
+MOST_SHOWN = 5
+"""Kinds of comments that are shown where many are not understood."""
+
 NO_SYNTAX = "sentences without syntax (HEAD `_`)"
 PARTLY = "documents of which some sentences have no syntax (left without)"
 NO_RELATION = "words of unspecified relation (DEPREL `_`: no role)"
@@ -171,7 +177,7 @@ def conllu_documents(
         parts = (_part(path, sentence, multiword, chains, said) for sentence in under)
         if unit == "document":
             whole = list(parts)
-            yield _document(whole, _source(source, how, whole, said), said)
+            yield _document(whole, _source(source, UNMARKED if how == BY_ITSELF else how, whole, said), said)
         elif how == BY_ITSELF or source is not None:
             yield from _each(((_source(source, how, [part], said), part) for part in parts), said)
         else:
@@ -218,6 +224,7 @@ def _under_newdoc(path: Path, said: Said) -> Iterator[_Sentence]:
 def _sentences(path: Path, said: Said) -> Iterator[_Sentence]:
     """The file cut at its blank lines, comments read; token lines are left as they are."""
     newdoc, source, how = 0, None, BY_ITSELF
+    names = set[str | None]()
     columns, fields = CONLLU, None
     start, text, rows = 0, None, list[tuple[int, str]]()
     comments: list[tuple[int, str]] = []
@@ -225,10 +232,17 @@ def _sentences(path: Path, said: Said) -> Iterator[_Sentence]:
     for number, line in chain(numbered_lines(path), [(0, "")]):
         if not line.strip():
             if start:
-                marker = _marker(comments, said, possible)
-                if marker is not None and (marker.name is None or marker.name != source):
-                    newdoc, source, how = newdoc + 1, marker.name, marker.how
-                yield _Sentence(start, text, source, newdoc, how, columns, fields, rows)
+                markers = [marker for _, comment in comments if (marker := document_marker(comment)) is not None]
+                own_names = {marker.name for marker in markers} - {None}
+                if not markers:
+                    _look_for_markers(comments, said, possible)
+                elif not own_names & names:
+                    # the id of a `newdoc` before any other; one that is said again begins nothing
+                    chosen = min(markers, key=lambda marker: (marker.name is None, not marker.begins))
+                    newdoc, source, how, names = newdoc + 1, chosen.name, chosen.how, own_names
+                names |= own_names
+                if rows or text is not None or not _is_global(comments):
+                    yield _Sentence(start, text, source, newdoc, how, columns, fields, rows)
             start, text, rows, comments = 0, None, [], []
             continue
         start = start or number
@@ -247,28 +261,26 @@ def _sentences(path: Path, said: Said) -> Iterator[_Sentence]:
             elif key.casefold() == "global.entity":
                 fields = entity_fields(value or "")
                 if fields is None:
-                    said.counts[f"`# global.Entity = {(value or '')[:60]}` names no eid or GRP, and is not read"] += 1
+                    said.counts[
+                        f"lines `# global.Entity` that name no eid or GRP ({(value or '')[:60]!r}; not read)"
+                    ] += 1
     if newdoc == 0:
         said.first_line |= possible
 
 
-def _marker(comments: Iterable[tuple[int, str]], said: Said, possible: dict[str, int]) -> Marker | None:
-    """What the comments above a sentence say of its document: a `newdoc` with an id before any other.
-
-    Where nothing does, `said` is told of comments that look as if they did; `possible` are those that may or may not.
-    """
-    found = [marker for _, comment in comments if (marker := document_marker(comment)) is not None]
-    if found:
-        begins = any(marker.begins for marker in found)
-        named = sorted((marker for marker in found if marker.name is not None), key=lambda marker: not marker.begins)
-        return named[0]._replace(begins=begins) if named else found[0]
+def _look_for_markers(comments: Iterable[tuple[int, str]], said: Said, possible: dict[str, int]) -> None:
+    """Tell `said` of comments that look as if they said where a document begins; `possible` are those that may."""
     for number, comment in comments:
         like = is_like_marker(comment)
         if like or may_name_source(comment):
             key, value = split_comment(comment.lstrip("#").strip())
             shown = f"# {key[:40]}" + (" = …" if value is not None else "")
             (said.first_line if like else possible).setdefault(shown, number)
-    return None
+
+
+def _is_global(comments: Iterable[tuple[int, str]]) -> bool:
+    """Whether these comments, without words below them, are of the whole file (`# global.columns`)."""
+    return all(comment.lstrip("#").strip().casefold().startswith("global.") for _, comment in comments)
 
 
 def _part(path: Path, sentence: _Sentence, multiword: str, chains: Chains, said: Said) -> _Part:
@@ -284,6 +296,7 @@ def _part(path: Path, sentence: _Sentence, multiword: str, chains: Chains, said:
     space = " " if surfaces[-1].space_after else ""
     first = chains.words
     found = None if sentence.fields is None else chains.read(lines, sentence.fields)
+    chains.words = first + len(words)
     return _Part(text, space, words, tagged, spans, governors, found, first)
 
 

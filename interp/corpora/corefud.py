@@ -115,7 +115,7 @@ class Chains:
         opens, closes = [piece[0] == "(" for piece in pieces], [piece[-1] == ")" for piece in pieces]
         if "".join(pieces) != value or not all(a or b for a, b in zip(opens, closes, strict=True)):
             problem = (
-                f"`Entity={value[:60]}` is not read; allowed are brackets such as (e1-person-1, e1) and (e1-person-1)"
+                f"Entity={value[:60]!r} is not read; allowed are brackets such as (e1-person-1, e1) and (e1-person-1)"
             )
             raise CorpusError(self.path, line.number, f"{problem}, one after another. Mend it.")
         # of a range the first node is still to come

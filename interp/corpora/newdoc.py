@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-SIGN = re.compile("[=:]")
+SIGN = re.compile("=|(?<!:):(?!:)")
 WORD = re.compile(r"[^\W_]+")
 
 BEGINS = ("newdoc", "newdocid", "newdocument", "newdocumentid")
@@ -21,9 +21,9 @@ NO_ID = ("", "_", "true", "yes")
 """What stands in the place of an id where there is none (`# new_document = true`)."""
 
 OF_SOURCES = (
-    *("source", "sourceid", "file", "fileid", "filename", "article", "articleid", "text id", "textid", "book", "story"),
-    *("origfile", "origfilesentence", "convertedfromfile", "url", "sourceurl", "meta source", "meta sourceurl"),
-)  # fmt: skip
+    *("source", "sourceid", "sourceurl", "metasource", "metasourceurl", "url", "file", "fileid", "filename"),
+    *("origfile", "origfilesentence", "convertedfromfile", "article", "articleid", "textid", "book", "story"),
+)
 """Comments that may tell documents apart, and may not: of a file without any marker it is said that they are there."""
 
 
@@ -40,6 +40,8 @@ class Marker(NamedTuple):
 
 def document_marker(comment: str) -> Marker | None:
     """What a comment line says of the source document, None where it says nothing that is understood."""
+    if "doc" not in comment.casefold():
+        return None
     body = comment.lstrip("#").strip()
     key, value = split_comment(body)
     if squeezed(key) in BEGINS:
@@ -50,8 +52,8 @@ def document_marker(comment: str) -> Marker | None:
     for size in (1, 2):  # without a sign: `newdoc x`, `new document id x`
         if len(words) > size and squeezed("".join(words[:size])) in BEGINS:
             rest = body.split(None, size)[size]
-            first, _, others = rest.partition(" ")
-            return _beginning(others.strip() if first.casefold() == "id" else rest)
+            first, *others = rest.split(None, 1)
+            return _beginning("".join(others) if first.casefold() == "id" else rest)
     return None
 
 
@@ -63,15 +65,17 @@ def _beginning(name: str) -> Marker:
 
 def is_like_marker(comment: str) -> bool:
     """Whether a comment looks as if it marked a document: a short key with `doc`, `document` or `newdoc…` in it."""
+    if "doc" not in comment.casefold():
+        return False
     key, _ = split_comment(comment.lstrip("#").strip())
     words = [word.casefold() for word in WORD.findall(key[:80])]
-    return len(words) <= 3 and any(word in NAMES or word.startswith("newdoc") for word in words)
+    return len(words) <= 5 and any(word in NAMES or word.startswith("newdoc") for word in words)
 
 
 def may_name_source(comment: str) -> bool:
     """Whether a comment is of a kind that may tell source documents apart (`OF_SOURCES`)."""
     key, value = split_comment(comment.lstrip("#").strip())
-    return value is not None and squeezed(key) in map(squeezed, OF_SOURCES)
+    return value is not None and squeezed(key) in OF_SOURCES
 
 
 def split_comment(body: str) -> tuple[str, str | None]:
