@@ -290,7 +290,9 @@ def _part(path: Path, sentence: _Sentence, multiword: str, chains: Chains, said:
     governors = _governors(path, words)
     tagged = sentence.columns.tag != ABSENT
     said.counts[NO_SYNTAX] += governors is None
-    said.counts[NO_RELATION] += 0 if governors is None else sum(word.relation in UNSPECIFIED for word in words)
+    said.counts[NO_RELATION] += (
+        0 if governors is None else sum(word.relation.split(":")[0] in UNSPECIFIED for word in words)
+    )
     said.counts[NO_TAG] += tagged and sum(word.tag in UNSPECIFIED for word in words)
     spans = list(_spans(path, text, surfaces, words, multiword, said))
     space = " " if surfaces[-1].space_after else ""
