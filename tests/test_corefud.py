@@ -4,11 +4,14 @@ import pytest
 
 import interp
 from interp.corpora.conllu import read_conllu
+from interp.corpora.coreference import read_coreference
 from interp.corpora.mentions import antecedents
+from interp.corpora.text import numbered_lines
 from interp.corpora.validate import validate
 from interp.errors import CorpusError
 from interp.types import Corpus, Mention
 
+LITBANK = Path(__file__).parents[2] / "shared/data/corpora/litbank"
 CASE = Path(__file__).parents[2] / "shared/cases/13_coref_in_misc/t.conllu"
 DECLARED = "# global.Entity = eid-etype-head-other"
 
@@ -112,7 +115,7 @@ def test_of_a_mention_in_parts_the_one_with_the_head_stands(path: Path) -> None:
     values = ("(e1[1/2]-p-3-", "e1[1/2])", "", "(e1[2/2]-p-3-", "e1[2/2])", "(e1-p-1)")
     corpus = read(path, *sentence(*values))
     assert spans(corpus) == [(3, 5, 0), (5, 6, 0)]
-    assert (corpus.documents[0].mentions or ())[0].head == 3
+    assert [mention.head for mention in corpus.documents[0].mentions or ()] == [3, 5]
     assert any(note.startswith("mentions in several parts") and note.endswith(": 1") for note in corpus.notes)
     # by syntax: a, the root, is the first word whose governor is none of the mention's
     rows = [row(n, "abcdef"[n - 1], f"Entity={v}" if v else "_", 0 if n == 1 else 1) for n, v in enumerate(values, 1)]
@@ -214,6 +217,26 @@ def test_deeply_nested_and_long_values_are_read_in_linear_time(path: Path) -> No
     assert "mentions over words that were a mention already (the first is kept): 19999" in corpus.notes
     with pytest.raises(CorpusError, match="allowed are brackets"):
         read(path, *sentence("e" * 1_000_000))
+
+
+@pytest.mark.real
+def test_litbank_written_as_corefud_has_the_mentions_that_its_own_format_has(path: Path) -> None:
+    file = next(iter(sorted(LITBANK.glob("**/*_brat.conll.gz"))), None)
+    if file is None:
+        pytest.skip(f"{LITBANK} is absent")
+    columns = read_coreference(file, "litbank", window=None).documents[0]
+    cells = [line.split("\t")[-1] for _, line in numbered_lines(file) if "\t" in line]
+    lines: list[str] = []
+    for number, (word, cell) in enumerate(zip(columns.words, cells, strict=True), 1):
+        pieces = cell.split("|") if cell not in ("", "_") else []
+        opening = "".join("(e" + piece[1:] for piece in pieces if piece.startswith("("))
+        closing = "".join(f"e{piece}" for piece in pieces if not piece.startswith("("))
+        lines.append(row(number, word, f"Entity={closing}{opening}"))
+    (document,) = read(path, "# newdoc id = x", *lines, unit="document").documents
+    expected, found = columns.mentions or (), document.mentions or ()
+    assert len(found) > 100
+    assert {(m.start, m.end) for m in found} == {(m.start, m.end) for m in expected}
+    assert antecedents(document) == antecedents(columns)
 
 
 @pytest.mark.skipif(not CASE.is_file(), reason=f"{CASE} is absent")

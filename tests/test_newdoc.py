@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.running import describe
 from interp.corpora.conllu import read_conllu
 from interp.corpora.newdoc import document_marker, is_like_marker, may_name_source
 
@@ -140,7 +141,9 @@ def test_comments_that_look_like_markers_and_are_not_understood_are_said_with_th
 
 def test_what_is_said_counts_the_documents_that_are_kept(tmp_path: Path) -> None:
     path = write(tmp_path / "a.conllu", ("# newdoc id = a", "One"), ("# newdoc id = b", "Two"))
-    assert read_conllu(path, limit=1).sources_by == {"# newdoc id": 1}
+    corpus = read_conllu(path, limit=1)
+    assert corpus.sources_by == {"# newdoc id": 1}
+    assert (describe(corpus)["sources"], describe(corpus)["sources_by"]) == (1, {"# newdoc id": 1})
 
 
 def test_an_id_of_spaces_is_read_in_linear_time(tmp_path: Path) -> None:

@@ -387,13 +387,11 @@ def _known(cell: str) -> str:
 def _cells(path: Path, line: int, row: str, columns: Columns) -> list[str]:
     """The columns of a token line, and at the end `_` for those that are absent."""
     cells = row.split("\t")
-    if len(cells) == 1 < columns.count:
-        problem = (
-            f"{row[:40]!r} is neither a comment (#), nor a token ({columns.count} columns with tabs between them),"
-        )
+    if len(cells) == 1 < columns.size:
+        problem = f"{row[:40]!r} is neither a comment (#), nor a token ({columns.size} columns with tabs between them),"
         raise CorpusError(path, line, f"{problem} nor blank; nothing else is allowed. Mend or remove the line.")
-    if len(cells) != columns.count:
-        problem = f"{len(cells)} columns; allowed are {columns.count}, with tabs between them. Write `_` where there is"
+    if len(cells) != columns.size:
+        problem = f"{len(cells)} columns; allowed are {columns.size}, with tabs between them. Write `_` where there is"
         raise CorpusError(path, line, f"{problem} nothing. (`# global.columns = ID FORM …` above them names others.)")
     form = cells[columns.form]
     if not form or form != form.strip():

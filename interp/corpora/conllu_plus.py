@@ -12,7 +12,7 @@ ABSENT = -1
 class Columns(NamedTuple):
     """How many columns there are, and where those stand that are read; `ABSENT` for one that is not there."""
 
-    count: int
+    size: int
     identifier: int
     form: int
     tag: int
