@@ -148,6 +148,7 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         "documents": len(corpus),
         "words": sum(len(document.words) for document in corpus),
         "sources": len({document.source for document in corpus}),
+        "sources_by": dict(corpus.sources_by),
         "generated": corpus.generated,
         "notes": corpus.notes,
     }

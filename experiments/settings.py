@@ -69,6 +69,7 @@ CHOICES = {
     "classify.correction": ("bh", "max_t"),
     "ablation.engine": ("auto", "fast", "plain"),
     "ablation.precision": ("float32", "delta", "bfloat16"),
+    "corpus.multiword": ("first", "last", "content"),
     "ablation.estimate": ("null", "gate_gradient", "attribution", "gauss_newton"),
 }
 SWITCHES = ("json", "quiet", "corpus.subtypes")

@@ -127,6 +127,7 @@ def tally_roles(
         raise InterpError(
             f"The corpus {encoded.corpus.name!r} has no annotation for the roles asked for. "
             "Choose other roles (roles=positional needs none), or a corpus with gold annotation."
+            + (f" What was read: {'; '.join(encoded.corpus.notes)}." if encoded.corpus.notes else "")
         )
     sides = (encoded.corpus,) if encoded.target is None else (encoded.corpus, encoded.target.corpus)
     tally = RoleTally(chosen, model.heads, sights_of(model), harder_guesses(*sides))

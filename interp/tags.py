@@ -39,7 +39,7 @@ def tally_tags(model: HeadModel, encoded: EncodedCorpus, progress: Progress = si
 
     Raises `InterpError` for a corpus without tags or of too short documents, and for cross-attention alone.
     """
-    tags = tuple(tag for tag in encoded.corpus.tags if tag != "_")
+    tags = encoded.corpus.tags
     heads = [head for head in model.heads if head.site != "cross"]
     if not tags or not heads:
         raise InterpError(

@@ -4,7 +4,7 @@ A role says where a head would look; a tally measures how much it does, in sums;
 A model offers two taps per attention layer: `pattern` (where each head looks) and `z` (what each head writes).
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
@@ -51,6 +51,10 @@ Scored = bool | Bool[Tensor, "batch pos"]
 
 Look = Callable[[Site, int, int, Tensor], None]
 """Sees (site, layer, first head, pattern of that head and those after it), some heads of a layer at a time."""
+
+
+UNSPECIFIED = ("", "_")
+"""What stands in the place of a tag or a relation that is not known: no tag, and no relation."""
 
 
 class EntityLink(IntEnum):
@@ -136,7 +140,8 @@ class Corpus:
     """Documents under one name; `digest` is the sha256 of what they were read or generated from.
 
     `generated` marks documents that a program wrote: their intervals describe the generator, not a language.
-    `notes` say what the reader had to do, with counts (for the manifest).
+    `notes` say what the reader had to do, with counts, and `sources_by` how many source documents were found by what
+    (for the manifest).
     """
 
     name: str
@@ -145,6 +150,7 @@ class Corpus:
     generated: bool = False
     subtypes: bool = False
     notes: tuple[str, ...] = ()
+    sources_by: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def mention_kinds(self) -> tuple[str, ...]:
@@ -168,12 +174,14 @@ class Corpus:
     def relations(self) -> tuple[str, ...]:
         """Every relation that occurs, sorted; `punct` and `root` relate no two words that mean something."""
         labels = {label for document in self.documents for label in document.relations or ()}
-        return tuple(sorted({self.relation(label) for label in labels if label.split(":")[0] not in ("punct", "root")}))
+        none = ("punct", "root", *UNSPECIFIED)
+        return tuple(sorted({self.relation(label) for label in labels if label.split(":")[0].strip() not in none}))
 
     @cached_property
     def tags(self) -> tuple[str, ...]:
-        """Every part-of-speech tag that occurs, sorted."""
-        return tuple(sorted({tag for document in self.documents for tag in document.tags or ()}))
+        """Every part-of-speech tag that occurs, sorted; `_` is none."""
+        tags = {tag for document in self.documents for tag in document.tags or ()}
+        return tuple(sorted(tag for tag in tags if tag.strip() not in UNSPECIFIED))
 
     @cached_property
     def has_entities(self) -> bool:

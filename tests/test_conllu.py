@@ -1,6 +1,6 @@
 import gzip
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -10,15 +10,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experiments import settings as settings_of_a_run
+from interp import roles
+from interp.corpora.batching import collate, encode
 from interp.corpora.conllu import conllu_documents, read_conllu
+from interp.corpora.validate import validate
 from interp.errors import CorpusError, InterpError
+from interp.roles.harder import harder_guesses
 from interp.types import Document
+from tests.fakes import FakeModel, uniform
 
+CASES = Path(__file__).parents[2] / "shared/cases"
 EWT = Path(__file__).parents[2] / "shared/data/corpora/ud_english_ewt"
-TAGS, RELATIONS = ("NOUN", "VERB", "_"), ("nsubj", "nsubj:pass", "dep")
+TAGS, RELATIONS = ("NOUN", "VERB", "_"), ("nsubj", "nsubj:pass", "dep", "_")
 
 
-def row(identifier: int | str, form: str, head: int | str = "_", relation: str = "dep", misc: str = "_") -> str:
+def row(identifier: int | str, form: str, head: int | str = "_", relation: str | None = None, misc: str = "_") -> str:
+    relation = relation or ("root" if head == 0 else "dep")
     return f"{identifier}\t{form}\t_\tNOUN\t_\t_\t{head}\t{relation}\t_\t{misc}"
 
 
@@ -139,6 +147,85 @@ def test_multiword_tokens_that_spell_their_form_are_split_and_others_are_not(tmp
     assert document.relations[5] == "obl:arg"
 
 
+HEBREW = (
+    *("# text = ב בבית", row(1, "ב", 5), row("2-4", "בבית")),
+    *(row(2, "ב", 4).replace("NOUN", "ADP"), row(3, "ה", 4).replace("NOUN", "DET"), row(4, "בית", 5)),
+    row(5, "x", 0, misc="SpaceAfter=No"),
+)
+DU = ("# text = du x", row("1-2", "du"), row(1, "de", 3).replace("NOUN", "ADP"), row(2, "le", 3).replace("NOUN", "DET"))
+
+
+@pytest.mark.parametrize(
+    ("multiword", "hebrew", "du"),
+    [("first", 1, 0), ("last", 3, 1), ("content", 3, 0)],
+    ids=["first", "last", "content"],
+)
+def test_a_multiword_token_stands_for_the_word_that_is_asked_for(
+    tmp_path: Path, multiword: str, hebrew: int, du: int
+) -> None:
+    lines = (HEBREW[0] + " x", *HEBREW[1:], "", *DU, row(3, "x", 0), "")
+    corpus = read_conllu(write(tmp_path / "multiword.conllu", *lines), multiword=multiword)
+    expected = ["ב", None, None, None, "x"], [None, None, "x"]
+    expected[0][hebrew], expected[1][du] = "בבית", "du"
+    assert [cut_out(document) for document in corpus] == list(expected)
+    assert corpus.notes[-1] == (
+        f"multiword tokens that their words do not spell (corpus.multiword={multiword} has it): 2"
+    )
+
+
+def test_another_word_of_a_multiword_token_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InterpError, match=r"corpus\.multiword=contents .*Did you mean 'content'\?"):
+        read_conllu(write(tmp_path / "one.conllu", *ONE), multiword="contents")
+    with pytest.raises(InterpError, match=r"corpus\.multiword=lats .*Did you mean 'last'\?"):
+        settings_of_a_run.check({"corpus": {"multiword": "lats"}})
+
+
+UNSPECIFIED = (
+    *("1\tthe\t_\tDET\t_\t_\t2\t_\t_\t_", "2\tcat\t_\t_\t_\t_\t3\tnsubj\t_\t_", "3\tsat\t_\t \t_\t_\t0\t\t_\t_"),
+    *("4\tup\t_\t\t_\t_\t3\t_:x\t_\t_", ""),
+)
+
+
+@pytest.mark.parametrize("subtypes", [False, True])
+def test_what_is_unspecified_is_no_relation_and_no_tag_and_is_counted(tmp_path: Path, subtypes: bool) -> None:
+    corpus = read_conllu(write(tmp_path / "unspecified.conllu", *UNSPECIFIED), subtypes=subtypes)
+    assert (corpus.relations, corpus.tags) == (("nsubj",), ("DET",))
+    assert corpus.documents[0].governors == (1, 2, -1, 2)
+    asked = {role.name for role in roles.everything(corpus)} | set(harder_guesses(corpus))
+    assert "nsubj.to_governor" in asked
+    assert "previous DET" in asked
+    assert not any(
+        "_" in name.replace("to_governor", "").replace("to_dependent", "").split(".")[0].split() for name in asked
+    )
+    assert "words of unspecified relation (DEPREL `_`: no role): 3" in corpus.notes
+    assert "words of unspecified part of speech (UPOS `_`: no tag): 3" in corpus.notes
+
+
+def test_words_of_no_relation_are_asked_in_none(tmp_path: Path) -> None:
+    corpus = read_conllu(write(tmp_path / "unspecified.conllu", *UNSPECIFIED))
+    model = FakeModel(uniform, 1)
+    batch = collate(encode(model, corpus), [0], model)
+    assert batch.relation.tolist() == [[-1, 0, -1, -1]]
+    assert batch.tag.tolist() == [[0, -1, -1, -1]]
+
+
+@pytest.mark.real
+def test_a_treebank_of_unspecified_relations_has_no_role_of_syntax() -> None:
+    path = CASES / "10_deprel_underscore/t.conllu"
+    if not path.is_file():
+        pytest.skip(f"{path} is absent")
+    corpus = read_conllu(path)
+    assert corpus.relations == ()
+    assert roles.syntax(corpus) == ()
+    unspecified = [line for line in path.read_text().splitlines() if line.split("\t")[7:8] == ["_"]]
+    assert f"words of unspecified relation (DEPREL `_`: no role): {len(unspecified)}" in corpus.notes
+
+
+def test_a_root_of_unspecified_relation_is_one(tmp_path: Path) -> None:
+    (document,) = read_conllu(write(tmp_path / "root.conllu", row(1, "a", 0, "_"), row(2, "b", 1))).documents
+    validate(document)
+
+
 def test_without_text_the_forms_are_joined_by_space_after(tmp_path: Path) -> None:
     path = write(
         tmp_path / "joined.conllu",
@@ -210,7 +297,7 @@ def test_the_source_is_the_newdoc_in_force_or_the_text(tmp_path: Path) -> None:
     assert [document.source for document in read_conllu(path)] == [
         *("One", "Two"),
         *("first paper",) * 3,
-        *("One", "Two", "Two", "Two", "last"),
+        *("One Two", "One Two", "Two", "Two", "last"),
     ]
 
 
@@ -290,6 +377,17 @@ REFUSED = {
         3,
         "the words 3 'c', 5 'e' govern one another in a cycle",
     ),
+    "root that has a governor": (
+        [row(1, "a", 2, "root"), row(2, "b", 0)],
+        1,
+        "word 1 'a' has HEAD 2 and the DEPREL 'root'",
+    ),
+    "root of another relation": (
+        [row(1, "a", 2), row(2, "b", 0, "dep")],
+        2,
+        "word 2 'b' has HEAD 0 and the DEPREL 'dep'",
+    ),
+    "root with a subtype elsewhere": ([row(1, "a", 0), row(2, "b", 1, "root:x")], 2, "and the DEPREL 'root:x'"),
     "two roots": ([row(1, "a", 0), row(2, "b", 1), row(3, "c", 0)], 3, "word 3 'c' is a second root beside 1 'a'"),
     "no root": (["# newdoc", row(1, "a", 2), row(2, "b", 1)], 2, "the sentence has no root"),
     "only comments": ([*ONE, "# text = a", "", *TWO], 3, "a sentence without words"),
@@ -437,11 +535,29 @@ def trees(draw: st.DrawFn, smallest: int = 1) -> Tree:
         spans=tuple(spans),
         tags=tuple(draw(st.sampled_from(TAGS)) for _ in words),
         governors=tuple(governors),
-        relations=tuple(draw(st.sampled_from(RELATIONS)) for _ in words),
+        relations=tuple("root" if governor < 0 else draw(st.sampled_from(RELATIONS)) for governor in governors),
         ranges=ranges,
         glued=frozenset(glued),
         with_text=draw(st.booleans()),
     )
+
+
+@settings(max_examples=150, deadline=None)
+@given(tree=trees(), relations=st.lists(st.sampled_from(("root", "root:x", "dep", "_")), min_size=8, max_size=8))
+def test_what_validate_refuses_of_relations_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, tree: Tree, relations: list[str]
+) -> None:
+    # each word with a form of its own, no multiword tokens: what is left to refuse are relations
+    words = tuple(f"w{number}" for number in range(len(tree.words)))
+    named = replace(tree, words=words, relations=tuple(relations[: len(words)]), ranges={}, with_text=False)
+    path = write(tmp_path_factory.getbasetemp() / "relations.conllu", *named.lines(named.governors))
+    called = [word for word in range(len(words)) if named.relations[word].startswith("root")]
+    root = named.governors.index(-1)
+    if called == [root] or (not called and named.relations[root] == "_"):
+        validate(read_conllu(path).documents[0])
+    else:
+        with pytest.raises(CorpusError, match="and the DEPREL"):
+            read_conllu(path)
 
 
 @settings(max_examples=150, deadline=None)

@@ -211,7 +211,7 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
         relation=per_word(
             [[index.get(corpus.relation(r), -1) for r in document.relations or ()] for document in chosen]
         ),
-        tag=per_word([[tag_index[tag] for tag in document.tags or ()] for document in chosen]),
+        tag=per_word([[tag_index.get(tag, -1) for tag in document.tags or ()] for document in chosen]),
         nearest_mention=per_word([nearest_mentions(document) for document in chosen]),
         nearest_agreeing=per_word([nearest_agreeing(document) for document in chosen]),
         nearest_same_word=per_word([nearest_same_word(document) for document in chosen]),

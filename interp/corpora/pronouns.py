@@ -22,7 +22,8 @@ _FORMS = {
 PRONOUNS = {form: agreement for agreement, forms in _FORMS.items() for form in forms.split()}
 """Gender and number of every pronoun, in lower case: personal, possessive, reflexive, relative and demonstrative."""
 
-_PRONOUN_TAGS = ("PRP", "PRP$", "WP", "WP$")
+# a mention of one word that Universal Dependencies call a determiner is a possessive or a demonstrative
+_PRONOUN_TAGS = ("PRP", "PRP$", "WP", "WP$", "PRON", "DET")
 # Universal Dependencies' tags say nothing of number
 _PROPER_TAGS = ("NNP", "NNPS", "PROPN")
 _NUMBER_OF_TAG = {"NN": "singular", "NNP": "singular", "NNS": "plural", "NNPS": "plural"}
@@ -38,19 +39,20 @@ def described(
     tags: Sequence[str] | None = None,
     opening: frozenset[int] = frozenset(),
     lower: frozenset[str] = frozenset(),
+    head: int | None = None,
 ) -> Mention:
     """The words from `start` to `end` as a mention with its kind, gender and number.
 
-    A pronoun is one word of the list, or one that is tagged so (Penn Treebank). Proper is what has a proper noun as its
-    head word, the one before its first postmodifier (`interp.corpora.phrases`: `the kings of France` are no name): by
-    its tag or, where there are none, by its capital, which says nothing of the words that are `opening` a sentence
+    A pronoun is one word of the list, or one that is tagged so. Proper is what has a proper noun as its `head` word, by
+    default the one before its first postmodifier (`interp.corpora.phrases`: `the kings of France` are no name): by its
+    tag or, where there are none, by its capital, which says nothing of the words that are `opening` a sentence
     unless the document never writes them in `lower` case. Everything else is nominal. The head word's tag gives the
     number, unless a conjunction anywhere in the mention may make it several.
     """
     first = words[start].lower()
     if end == start + 1 and (first in PRONOUNS or (tags is not None and tags[start] in _PRONOUN_TAGS)):
         return Mention(start, end, entity, "pronoun", *PRONOUNS.get(first, (None, None)))
-    head = before_postmodifier(words, start, end, tags)
+    head = before_postmodifier(words, start, end, tags) if head is None else head
     if tags is None:
         is_name = words[head][:1].isupper() and not (head in opening and words[head].lower() in lower)
         return Mention(start, end, entity, "proper" if is_name else "nominal")

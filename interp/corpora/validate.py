@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from interp.errors import InterpError
-from interp.types import Document
+from interp.types import UNSPECIFIED, Document
 
 
 def validate(document: Document) -> None:
@@ -71,8 +71,9 @@ def _root(document: Document) -> Iterator[str]:
         yield f"words {roots} have no governor; allowed: exactly one root"
     if document.relations is None:
         return
-    called = [place for place, relation in enumerate(document.relations) if relation == "root"]
-    if called != roots:
+    called = [place for place, relation in enumerate(document.relations) if relation.split(":")[0] == "root"]
+    # a root whose relation is unspecified is one all the same
+    if called != roots and not (not called and document.relations[roots[0]] in UNSPECIFIED):
         yield f"words {called} have the relation `root`; allowed: the root, word {roots[0]}, and no other"
 
 

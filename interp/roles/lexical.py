@@ -10,7 +10,7 @@ from torch import Tensor
 from interp.marks import is_mark_tag
 from interp.roles.definition import Definition
 from interp.roles.guesses import SPREAD, WORD_GUESSES
-from interp.types import Batch, EntityLink, Role
+from interp.types import UNSPECIFIED, Batch, EntityLink, Role
 
 MOST_FREQUENT = 500
 """A token is rare when so many others are more frequent (Voita et al. 2019, section 5.3)."""
@@ -18,7 +18,7 @@ MOST_FREQUENT = 500
 
 def lexical(tags: Iterable[str] = ()) -> tuple[Role, ...]:
     """What any text can be asked, and words of every tag given; marks are what `punctuation` asks for already."""
-    by_tag = [tagged(tag) for tag in tags if tag != "_" and not is_mark_tag(tag)]
+    by_tag = [tagged(tag) for tag in tags if tag not in UNSPECIFIED and not is_mark_tag(tag)]
     return (rare(), delimiter(), punctuation(), *by_tag, *([same_tag()] if by_tag else ()))
 
 
@@ -82,9 +82,7 @@ def _tagged(batch: Batch, tag: str) -> Bool[Tensor, "batch query key"]:
 
 
 def _same_tag(batch: Batch) -> Bool[Tensor, "batch query key"]:
-    index = batch.tags.index("_") if "_" in batch.tags else -1
-    known = (batch.tag >= 0) & (batch.tag != index)
-    return (batch.tag[:, :, None] == batch.tag[:, None, :]) & known[:, :, None]
+    return (batch.tag[:, :, None] == batch.tag[:, None, :]) & (batch.tag >= 0)[:, :, None]
 
 
 def _linked(batch: Batch, link: EntityLink) -> Bool[Tensor, "batch query key"]:
