@@ -19,8 +19,8 @@ from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import RoleSums
 
 COLUMNS = [
-    *("definition", "site", "layer", "head", "role", "family", "hit", "mass"),
-    *("baseline", "lift", "ci_low", "q", "stability", "strength", "detectable"),
+    *("definition", "site", "layer", "head", "role", "family", "statistic", "n", "hit", "mass"),
+    *("baseline", "lift", "ci_low", "ci_high", "p", "q", "stability", "strength", "detectable"),
     *("guess_pos", "lift_pos", "lift_pos_low", "lift_pos_high", "effective_blocks"),
 ]
 KEYS = ["definition", "role", "site", "layer", "head"]
@@ -40,6 +40,8 @@ def classify(
     splits: int = 20,
 ) -> pd.DataFrame:
     """The `roles` table: one row per head and role that it has, or one row `unclassified`; numbers are confirm's.
+
+    `statistic` says whether `hit` or `mass` is the number that `baseline` and `lift` are of, over `n` scored queries.
 
     A head has a role when lift ≥ `margin` on confirm and on select, q ≤ `alpha`, and, for a role judged by hits, the
     hit rate on confirm also exceeds confirm's own best guess by `margin` and `word_mass` ≥ `min_word_mass` (the
@@ -80,8 +82,8 @@ def classify(
     table["detectable"] = table["detectable"].fillna(
         table[["site", "layer", "head"]].merge(every.reset_index(), how="left")["detectable"]
     )
-    texts = ("definition", "role", "family", "guess_pos")
-    table = table.astype(dict.fromkeys(texts, "str")).fillna({"role": "unclassified"})
+    texts = ("definition", "role", "family", "statistic", "guess_pos")
+    table = table.astype({**dict.fromkeys(texts, "str"), "n": "Int64"}).fillna({"role": "unclassified"})
     table = table.sort_values(
         ["site", "layer", "head", "lift"], ascending=[True, True, True, False], kind="stable", ignore_index=True
     )

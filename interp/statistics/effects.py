@@ -11,6 +11,8 @@ from interp.statistics.false_discovery import benjamini_hochberg
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import EffectSums
 
+NOTHING = 1e-6
+"""An effect no larger in size is none: rounding in float32 does as much to a log-probability."""
 COLUMNS = [
     *("site", "layer", "head", "ablation", "metric", "n", "intact", "ablated"),
     *("effect", "effect_token", "ci_low", "ci_high", "p", "q"),

@@ -11,6 +11,7 @@ from interp.statistics.scores import split_blocks
 from interp.sums import RoleSums
 
 PAIR = ["site", "layer", "head", "role"]
+NUMBERS = ["n", "mass", "lift", "ci_low", "ci_high", "p", "q"]
 
 
 def true_lifts(ideal: RoleSums, *, min_word_mass: float = 0.10) -> pd.DataFrame:
@@ -75,7 +76,7 @@ def mark(
     table = pd.DataFrame(pairs, columns=PAIR).assign(
         verdict=[verdict(pair) for pair in pairs], true_lift=[stands.get(pair, np.nan) for pair in pairs]
     )
-    return table.merge(given[[*PAIR, "mass", "lift", "q"]], on=PAIR, how="left")
+    return table.merge(given[[*PAIR, *NUMBERS]], on=PAIR, how="left")
 
 
 def precision_recall(marks: pd.DataFrame, by: list[str]) -> pd.DataFrame:
