@@ -53,7 +53,7 @@ def classify(
     """
     halves = split_blocks(sums.n.shape[1])
     confirm, select = (_scores_of(sums, scores, split) for split in ("confirm", "select"))
-    confirm["effective_blocks"] = np.fmin(confirm["effective_blocks"], select["effective_blocks"])
+    confirm["effective_blocks"] = np.minimum(confirm["effective_blocks"], select["effective_blocks"])
     corrected = confirm["q" if correction == "bh" else "p_max_t"].to_numpy(dtype=np.float64)
     q = corrected.reshape(len(sums.roles), len(sums.heads))
     convincing = _convincing(sums, halves["select"], halves["confirm"], margin, min_word_mass)
@@ -160,8 +160,9 @@ def _discovered(
     it is. So test the wanted ones first, and the rest only where one of them is still open.
     """
     D = excess(sums, best_guesses(sums, select), confirm)
+    known = np.isfinite(D).all(axis=-1)
     signs = sign_vectors(seed, sums.n.shape[1])[confirm]
-    tested = testable[:, None] & sums.is_asked
+    tested = testable[:, None] & sums.is_asked & known
     if correction == "max_t":
         found = np.zeros(wanted.shape, dtype=bool)
         if wanted.any():

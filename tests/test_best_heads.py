@@ -172,7 +172,7 @@ def test_null_attention_in_the_atlas_is_the_mean_attention_on_the_first_token() 
         ],
         columns=[*HEAD, "role", "family", "lift"],
     )
-    scores = pd.DataFrame(columns=[*HEAD, "split", "p", "lift"])
+    scores = pd.DataFrame(columns=[*HEAD, "split", "p", "lift"]).astype({"layer": int, "head": int, "lift": float})
     effects = pd.DataFrame({"site": "self", "layer": 0, "head": range(3), "metric": "m", "ablation": "mean", "n": 4})
     effects = effects.assign(effect=[0.1, 0.2, 0.3], ci_low=0.0, ci_high=0.4, p=0.5, q=0.6)
     table = atlas.join(scores.astype({"layer": int, "head": int, "site": str}), roles, effects, shape, first)

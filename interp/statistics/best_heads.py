@@ -1,5 +1,6 @@
 """The best head of a role, and the best role of a head: one rule each for every table, figure and summary."""
 
+import numpy as np
 import pandas as pd
 
 HEAD = ["site", "layer", "head"]
@@ -17,7 +18,7 @@ def best_heads(scores: pd.DataFrame) -> pd.DataFrame:
     has heads of its own. `scores` needs: role site layer head split lift p.
     """
     of = [name for name in (*RUN, "definition", "role", "site") if name in scores]
-    select = scores[(scores["split"] == "select") & scores["lift"].notna()]
+    select = scores[(scores["split"] == "select") & np.isfinite(scores["lift"].astype(float))]
     ranked = select.assign(tested=select["p"].notna()).sort_values(
         ["tested", "lift", "layer", "head"], ascending=[False, False, True, True], kind="stable"
     )
@@ -30,9 +31,9 @@ def best_heads(scores: pd.DataFrame) -> pd.DataFrame:
 def best_roles(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """The best row of every group (`by`, such as a head): the largest lift of a role that is no sink, if there is any.
 
-    Rows without a lift are none. `table` needs: role lift, and the columns `by`.
+    Rows without a finite lift are none. `table` needs: role lift, and the columns `by`.
     """
-    known = table[table["lift"].notna()]
+    known = table[np.isfinite(table["lift"].astype(float))]
     ranked = known.assign(rests=known["role"].isin(SINKS)).sort_values(
         ["rests", "lift"], ascending=[True, False], kind="stable"
     )
