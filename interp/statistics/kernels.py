@@ -88,7 +88,7 @@ def _peak(kernel: Float[np.ndarray, " offset"], offsets: Sequence[int]) -> float
 
 
 def width_of(kernel: Float[np.ndarray, " offset"]) -> float:
-    """The smallest number of offsets that hold half of the kernel; NaN for one that is zero everywhere or not finite."""
+    """The smallest number of offsets that hold half of the kernel; NaN for one that is zero or not finite."""
     if not np.isfinite(kernel).all() or not kernel.sum() > 0:
         return float("nan")
     held = np.cumsum(np.sort(kernel)[::-1]) / kernel.sum()

@@ -47,7 +47,7 @@ def best_guesses(sums: RoleSums, blocks: Int[np.ndarray, " some"]) -> Int[np.nda
 def excess(
     sums: RoleSums, guess: Int[np.ndarray, " role"], blocks: Int[np.ndarray, " some"]
 ) -> Float[np.ndarray, "role head some"]:
-    """D_b: the sum over a block's queries of the role's statistic minus the credit of `guess` on the same query; NaN for ∞."""
+    """D_b: the sum over a block's queries of the role's statistic minus the credit of `guess` on it; NaN for ∞."""
     by_hit = np.array([role.statistic == "hit" for role in sums.roles], dtype=bool)
     statistic = np.where(by_hit[:, None, None], sums.hit[:, :, blocks], sums.mass[:, :, blocks])
     return finite_or_nan(finite_or_nan(statistic) - _credit(sums, guess, blocks)[:, None, :])

@@ -16,7 +16,7 @@ def earliest_best(credit: Float[np.ndarray, " guess"]) -> int:
     """
     if not np.isfinite(credit).all():
         raise InterpError(
-            f"The credits of guesses are {credit.tolist()}, and one that is no finite number can be compared with none. "
+            f"The credits of guesses are {credit.tolist()}, and what is no finite number compares with none. "
             "Count it anew: a guess that a role is not held against has no place here."
         )
     return int(np.argmax(credit >= credit.max() * (1 - TIE)))

@@ -12,7 +12,8 @@ HEAD = ["site", "layer", "head"]
 def spread_table(scores: pd.DataFrame, threshold: float) -> pd.DataFrame:
     """One row per role and head: its lowest and highest score, by which definition, and their difference.
 
-    Definitions by which it has no finite score do not count. `above` of its `variants` reach the threshold; it `flips` where some do and others do not. `scores` needs: role
+    Definitions by which it has no finite score do not count.
+    `above` of its `variants` reach the threshold; it `flips` where some do and others do not. `scores` needs: role
     definition value, and the columns that name a head.
     """
     found = scores[np.isfinite(scores["value"])].reset_index(drop=True)
