@@ -143,7 +143,7 @@ def _beginning(model: HeadModel, batch: Batch, row: int) -> str:
 def _at(site: Site, layer: int, first: int, found: Bool[Tensor, "batch head"]) -> str:
     heads = (found.any(0).nonzero()[:, 0] + first).tolist()
     listed = ", ".join(map(str, heads[:4])) + (f" and {len(heads) - 4} more" if len(heads) > 4 else "")
-    return f"in {_of(site)}layer {layer}, head {listed}"
+    return f"in {_of(site)}layer {layer}, head{'s' if len(heads) > 1 else ''} {listed}"
 
 
 def _of(site: str) -> str:

@@ -96,7 +96,8 @@ def silenced(
     """Each metric of each document with each set of heads silenced.
 
     Metrics that read documents otherwise than as they stand need a group, from which batches are made. The `budget` is
-    what is left of it after earlier batches. Raises `ModelError` where the network gives what is not finite, and `InterpError` where they are given a batch, for an engine or a
+    what is left of it after earlier batches. Raises `ModelError` where the network
+    gives what is not finite, and `InterpError` where they are given a batch, for an engine or a
     precision that is not known or does not fit, and where a document does not fit into memory.
     """
     budget = budget or budget_for(model.device)
