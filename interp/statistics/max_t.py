@@ -28,7 +28,7 @@ def max_t_p(D: Float[np.ndarray, "test block"], largest: Float[np.ndarray, " vec
 
 
 def critical_value_of_max_t(largest: Float[np.ndarray, " vector"], alpha: float) -> float:
-    """The T that a test has to exceed for its `max_t_p` to be at most alpha; infinite where none is enough, NaN of NaN."""
+    """The T that a test has to exceed for its `max_t_p` to be at most alpha; ∞ where none is enough, NaN of NaN."""
     if np.isnan(largest).any():
         return float("nan")
     allowed = int(np.floor(alpha * (len(largest) + 1) + TOLERANCE)) - 1
