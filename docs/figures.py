@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.head_roles import best_head_of_each_role
 from interp import plots
+from interp.statistics.best_heads import best_heads
 
 HERE = Path(__file__).parent
 RUNS = {
@@ -32,7 +32,7 @@ def main() -> None:
 def best_table(scores: pd.DataFrame, roles: pd.DataFrame) -> str:
     """The README's table: of each role the head that is best on select, if it has the role, as confirm saw it."""
     keys = ["role", "site", "layer", "head"]
-    best = best_head_of_each_role(scores).merge(roles[[*keys, "stability"]], on=keys)
+    best = best_heads(scores).merge(roles[[*keys, "stability"]], on=keys)
     rows = [
         f"| `{r.role}` | {r.layer}.{r.head} | {r.hit:.2f} | {r.baseline:.2f} (`{r.baseline_name}`) "
         f"| {r.lift:+.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}] | {r.q:.0e} | {r.stability:.2f} | {r.n} |"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.head_roles import best_head_of_each_role
+from interp.statistics.best_heads import best_heads
 
 KEYS = ["role", "site", "layer", "head"]
 
@@ -16,10 +16,10 @@ def table(folder: str) -> str:
     Beside it the head of each random model that is chosen in the same way.
     """
     scores, roles, lifts = (pd.read_parquet(f"{folder}/{name}.parquet") for name in ("scores", "roles", "null_lifts"))
-    best = best_head_of_each_role(scores)
+    best = best_heads(scores)
     best = best[best.p.notna()].merge(roles[[*KEYS, "stability"]], on=KEYS, how="left")
     best = best[best.stability.notna()] if best.stability.notna().any() else best.head(3)
-    random = lifts[lifts.null == "random_init"].groupby("role").lift
+    random = lifts[lifts.null == "random_init"].groupby(["role", "site"]).lift
     lines = [
         "| role | head | hit | best guess | lift [95 %] | q | stability | lift over the harder guess "
         "| random weights: mean, largest lift | n |",
@@ -33,7 +33,8 @@ def table(folder: str) -> str:
             else f"{row.lift_pos:+.2f} [{row.lift_pos_low:.2f}, {row.lift_pos_high:.2f}] (`{row.guess_pos}`)"
         )
         stable = "–" if pd.isna(row.stability) else f"{row.stability:.2f}"
-        nothing = f"{random.mean()[row.role]:+.2f}, {random.max()[row.role]:+.2f}" if row.role in random.groups else "–"
+        asked = (row.role, row.site)
+        nothing = f"{random.mean()[asked]:+.2f}, {random.max()[asked]:+.2f}" if asked in random.groups else "–"
         lines.append(
             f"| `{row.role}` | {row.layer}.{row.head} | {row.hit:.2f} "
             f"| {row.baseline:.2f} (`{row.baseline_name}`) | {row.lift:+.2f} [{row.ci_low:.2f}, {row.ci_high:.2f}] "

@@ -14,7 +14,8 @@ from interp.corpora.batching import encode
 from interp.effects import MetricsOf
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.shapes.spread import ShapeTally
+from interp.shapes.spread import FirstTokenTally, ShapeTally
+from interp.statistics.best_heads import best_roles
 from interp.types import Corpus, HeadModel
 
 HEAD = ["site", "layer", "head"]
@@ -33,35 +34,39 @@ def run(
 ) -> Findings:
     """Two passes over the corpus and a sweep over every head; one row per head in the end."""
     encoded = encode(model, corpus)
-    shape = ShapeTally(model.heads)
-    sums = tally_roles(model, encoded, roles, shape, progress=progress)
+    shape, first = ShapeTally(model.heads), FirstTokenTally(model.heads)
+    sums = tally_roles(model, encoded, roles, shape, first, progress=progress)
     tables = head_roles.role_tables(sums, classification, seed)
     minimum = classification["min_blocks"]
     found = effects.measure(
         model, encoded, metrics=metrics, **ablation, seed=seed, min_blocks=minimum, progress=progress
     )
     tables |= found.tables
-    tables["atlas"] = join(tables["scores"], tables["roles"], tables["effects"], shape)
+    tables["atlas"] = join(tables["scores"], tables["roles"], tables["effects"], shape, first)
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
     skipped = {**encoded.skipped, **found.skipped}
     said = (*encoded.notes, *head_roles.missing_evidence(sums, classification, model.causal), *found.said)
     return Findings(labelled, skipped, said)
 
 
-def join(scores: pd.DataFrame, roles: pd.DataFrame, effect: pd.DataFrame, shape: ShapeTally) -> pd.DataFrame:
+def join(
+    scores: pd.DataFrame, roles: pd.DataFrame, effect: pd.DataFrame, shape: ShapeTally, first: FirstTokenTally
+) -> pd.DataFrame:
     """One row per head, with the effects of the first metric.
 
-    `best_role` is the assigned role with the largest confirm lift (`unclassified` where there is none), `best_lift`
-    the largest confirm lift, of any tested role where none was assigned. A head *matters* when its effect's interval
+    `best_role` is the assigned role with the largest confirm lift that is not `first`, `self` or `separator`, one of
+    these where there is no other (`unclassified` where there is none at all). `best_lift` is its lift on confirm; where
+    no role was assigned, the largest of any tested role. `null_attention` is the mean attention on the first token, as
+    `shape/null@1` has it. `n`, interval, p and q are those of `effect`. A head *matters* when the effect's interval
     lies above the median effect of all heads and above zero; `agreement` says whether that and having a role go
     together.
     """
     entropy, distance = shape.means()
     heads = pd.DataFrame([tuple(head) for head in shape.heads], columns=HEAD)
-    heads = heads.assign(entropy=entropy, mean_distance=distance)
+    heads = heads.assign(entropy=entropy, mean_distance=distance, null_attention=first.null_attention())
     effect = effect[effect.metric == effect.metric.iloc[0]]
     table = heads.merge(_roles_of_heads(scores, roles), on=HEAD, how="left").merge(
-        effect[[*HEAD, "metric", "ablation", "effect", "ci_low", "ci_high"]], on=HEAD, how="left"
+        effect[[*HEAD, "metric", "ablation", "n", "effect", "ci_low", "ci_high", "p", "q"]], on=HEAD, how="left"
     )
     matters = table.ci_low > max(float(table.effect.median()), 0.0)
     has_role = table.n_roles > 0
@@ -69,14 +74,15 @@ def join(scores: pd.DataFrame, roles: pd.DataFrame, effect: pd.DataFrame, shape:
         [has_role & matters, has_role, matters], ["role and effect", "role only", "effect only"], "neither"
     )
     table.loc[table.ci_low.isna(), "agreement"] = "untested"
-    first = [*HEAD, "roles", "n_roles", "best_role", "best_family", "best_lift", "metric", "ablation", "effect"]
-    return table[[*first, "ci_low", "ci_high", "entropy", "mean_distance", "agreement"]]
+    of_roles = ["roles", "n_roles", "best_role", "best_family", "best_lift"]
+    of_effect = ["metric", "ablation", "n", "effect", "ci_low", "ci_high", "p", "q"]
+    return table[[*HEAD, *of_roles, *of_effect, "entropy", "mean_distance", "null_attention", "agreement"]]
 
 
 def _roles_of_heads(scores: pd.DataFrame, roles: pd.DataFrame) -> pd.DataFrame:
     assigned = roles[roles.role != "unclassified"]
     names = assigned.groupby(HEAD)["role"].agg(["; ".join, "size"]).set_axis(["roles", "n_roles"], axis=1)
-    best = assigned.sort_values("lift", ascending=False, kind="stable").drop_duplicates(HEAD).set_index(HEAD)
+    best = best_roles(assigned, HEAD).set_index(HEAD)
     tested = scores[(scores.split == "confirm") & scores.p.notna()]
     highest = tested.groupby(HEAD)["lift"].max().rename("highest_lift")
     every = roles[HEAD].drop_duplicates().set_index(HEAD)

@@ -6,13 +6,14 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import interval, name_of
+from experiments.wording import interval, name_of, signed
 from interp import effects, plots
 from interp.analysis import label
 from interp.corpora.batching import encode
 from interp.effects import MetricsOf
 from interp.progress import Progress, silent
 from interp.results import Findings
+from interp.statistics.effects import NOTHING
 from interp.types import Corpus, HeadModel
 
 
@@ -41,22 +42,36 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """The five heads whose silence costs most, for each ablation and metric."""
+    """The five heads whose silence costs most, for each ablation and metric; none whose effect is nothing."""
     lines = []
     for (ablation, metric), table in tables["effects"].groupby(["ablation", "metric"]):
-        lines.append(
-            f"Heads that matter most ({ablation} ablation, effect on {metric} over {table.n.max()} documents):"
-        )
-        top = table.sort_values("effect", ascending=False, kind="stable").head(5)
-        lines += [
-            f"    head {name_of(row):<5} {row.effect:+.4f}{interval(row.ci_low, row.ci_high, 4)}"
-            for row in top.itertuples()
-        ]
+        matter = table[table.effect > NOTHING].sort_values("effect", ascending=False, kind="stable")
+        measured = f"{ablation} ablation, effect on {metric} over {table.n.max()} documents"
+        if matter.empty:
+            lines += [f"No head matters ({measured}): {_the_others(table)}."]
+        else:
+            lines += [f"Heads that matter most ({measured}):"]
+            lines += [
+                f"    head {name_of(row):<5} {signed(row.effect, 4)}{interval(row.ci_low, row.ci_high, 4)}"
+                for row in matter.head(5).itertuples()
+            ]
+        if 0 < len(matter) < 5:
+            lines.append(f"    {len(matter)} of {len(table)} heads matter: {_the_others(table)}")
         if "top" in table:
             settled = table[table.top].sort_values("effect", ascending=False, kind="stable")
             names = ", ".join(name_of(row) for row in settled.itertuples())
             lines.append(f"    Settled as the top {len(settled)}: {names}")
     return [*lines, *_sets(tables["sets"])] if "sets" in tables else lines
+
+
+def _the_others(table: pd.DataFrame) -> str:
+    """What heads do whose effect is not above zero."""
+    nothing, hurt = (table.effect.abs() <= NOTHING).sum(), (table.effect < -NOTHING).sum()
+    unknown = int(table.effect.isna().sum())
+    parts = [f"silencing {nothing} changes nothing (at most {NOTHING:.0e})"] if nothing else []
+    parts += [f"without {hurt} the model does better"] if hurt else []
+    parts += [f"of {unknown} no document has a value"] if unknown else []
+    return ", ".join(parts)
 
 
 def _sets(table: pd.DataFrame) -> list[str]:
@@ -65,7 +80,12 @@ def _sets(table: pd.DataFrame) -> list[str]:
         table.rename(columns={"size": "heads_in_it"}).sort_values("effect", ascending=False, kind="stable").head(8)
     )
     return ["Heads silenced together, largest effect first (all of them: sets.csv):"] + [
-        f"    {row.set:<12} {row.effect:+.4f}{interval(row.ci_low, row.ci_high, 4)} on {row.metric}, "
-        f"{row.sum_of_effects:+.4f} if what each of its {row.heads_in_it} heads costs alone is added up"
+        f"    {row.set:<12} {signed(row.effect, 4)}{interval(row.ci_low, row.ci_high, 4)} on {row.metric}{_alone(row)}"
         for row in largest.itertuples()
     ]
+
+
+def _alone(row: Any) -> str:
+    if pd.isna(row.sum_of_effects):
+        return ""
+    return f", {signed(row.sum_of_effects, 4)} if what each of its {row.heads_in_it} heads costs alone is added up"

@@ -1,5 +1,6 @@
 """Which heads look where? Score every head on every role, test it, and name the roles that stand."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from interp.corpora.batching import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics import power_table, score_table
+from interp.statistics.best_heads import SINKS, best_heads
 from interp.statistics.concentration import FEW
 from interp.sums import RoleSums
 from interp.types import Corpus, HeadModel
@@ -93,7 +95,10 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     heads = roles[["site", "layer", "head"]].drop_duplicates()
     with_role = assigned[["site", "layer", "head"]].drop_duplicates()
     lines = [f"{len(assigned)} roles on {len(with_role)} of {len(heads)} heads."]
-    best = best_head_of_each_role(scores)
+    resting = len(with_role) - len(assigned.loc[~assigned.role.isin(SINKS), HEAD].drop_duplicates())
+    if resting:
+        lines.append(f"{resting} of these heads have no role but {', '.join(SINKS[:-1])} or {SINKS[-1]}.")
+    best = best_heads(scores)
     best = best[best.p.notna()]
     if not len(best):
         return [*lines, "No role had enough queries and source documents to be tested; all scores are in scores.csv."]
@@ -152,25 +157,23 @@ def _over_harder(row: Any) -> str:
     return f", over {row.guess_pos} {row.lift_pos:+.2f}{interval(row.lift_pos_low, row.lift_pos_high)}"
 
 
+def _of_a_lift(detectable: float) -> str:
+    """A detectable lift in words: infinite where no lift is large enough for so few blocks at so strict a level."""
+    if math.isfinite(detectable):
+        return f"a lift of {detectable:.2f} or less" if detectable <= 1 else "no lift that there can be (of 1 at most)"
+    return "no lift, however large: that takes more source documents"
+
+
 def _power_words(power: pd.DataFrame) -> list[str]:
     """What it is worth that a head is unclassified."""
     if power.empty:
         return []
+    middle, last = (_of_a_lift(lift) for lift in (power.detectable.median(), power.detectable.max()))
     lines = [
-        f"Unclassified: half of the {len(power)} testable roles could have shown a lift of "
-        f"{power.detectable.median():.2f} or less (80 % power), the least sure one {power.detectable.max():.2f}: see "
-        "power.csv."
+        f"Unclassified: half of the {len(power)} testable roles could have shown {middle} (80 % power), the least sure "
+        f"one {last}: see power.csv."
     ]
     hidden = list(power[power.detectable > power.room].role)
     if hidden:
         lines.append(f"Of these roles not even a perfect head would have been shown: {', '.join(hidden)}.")
     return lines
-
-
-def best_head_of_each_role(scores: pd.DataFrame) -> pd.DataFrame:
-    """For each role and site the head with the largest lift on select, with its confirm row, largest lift first."""
-    keys = ["role", "site", "layer", "head"]
-    select = scores[scores.split == "select"]
-    chosen = select.loc[select.groupby(["role", "site"])["lift"].idxmax(), keys] if len(select) else select[keys]
-    confirm = chosen.merge(scores[scores.split == "confirm"], on=keys)
-    return confirm.sort_values("lift", ascending=False, kind="stable")

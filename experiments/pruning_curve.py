@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import interval
+from experiments.wording import interval, signed
 from interp import effects, plots, pruning
 from interp.analysis import RolesOf, label, tally_roles
 from interp.corpora.batching import EncodedCorpus, encode
@@ -135,12 +135,12 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         )
         for row in table.to_dict("records"):
             name = "random (mean)" if row["order"] == "random" else row["order"]
-            area = f"{row['area']:+.4f}{interval(row['ci_low'], row['ci_high'], 4)}"
+            area = f"{signed(row['area'], 4)}{interval(row['ci_low'], row['ci_high'], 4)}"
             lines.append(f"    {name:<24} {area}{against_random(row)}")
         every = joint[(joint.metric == metric) & (joint.ablation == ablation) & (joint.heads_left == 0)].iloc[0]
         lines.append(
-            f"    All heads together cost {every.joint_effect:+.4f}{interval(every.ci_low, every.ci_high, 4)}, "
-            f"and {every.sum_of_effects:+.4f} if what each costs alone is added up."
+            f"    All heads together cost {signed(every.joint_effect, 4)}{interval(every.ci_low, every.ci_high, 4)}, "
+            f"and {signed(every.sum_of_effects, 4)} if what each costs alone is added up."
         )
     return lines
 
@@ -150,7 +150,7 @@ def against_random(row: Mapping[Any, Any]) -> str:
     if pd.isna(row["difference"]):
         return ""
     ends = interval(row["difference_ci_low"], row["difference_ci_high"], 4)
-    return f", {row['difference']:+.4f}{ends} against random"
+    return f", {signed(row['difference'], 4)}{ends} against random"
 
 
 def is_summed_up(table: pd.DataFrame) -> pd.Series:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.head_roles import role_tables
-from experiments.wording import name_of
+from experiments.wording import name_of, signed
 from interp.analysis import RolesOf, label, tally_roles
 from interp.classify import untestable
 from interp.corpora.batching import encode
@@ -74,7 +74,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         some = int((of_shape.roles_given > 0).sum())
         lines.append(
             f"{shape} ({of_shape.heads.iloc[0]} heads, {of_shape.tested_roles.iloc[0]} roles tested): a role was given "
-            f"in {some} of {len(of_shape)} runs; the largest lift on confirm is {of_shape.largest_lift.max():.2f}."
+            f"in {some} of {len(of_shape)} runs; the largest lift on confirm: {signed(of_shape.largest_lift.max())}."
         )
     lines.append(f"In all, {int((runs.roles_given > 0).sum())} of {len(runs)} runs gave any head any role.")
     lines += [

@@ -14,6 +14,7 @@ from interp import plots
 from interp.analysis import label
 from interp.corpora.batching import collate, encode
 from interp.errors import InterpError
+from interp.finite import finite_attention
 from interp.plots.style import head_name
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -104,14 +105,18 @@ def attention_table(
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """One row per head, query word and key word that it can see; and which words each of the sentence's can see.
 
-    In a decoder the words are those of the `target`; its cross-attention looks from them to the sentence.
+    In a decoder the words are those of the `target`; its cross-attention looks from them to the sentence. Raises
+    `ModelError` where a token's attention is not finite.
     """
     sights = sights_of(model)
-    views = {sight: word_view(batch, seen, sight[0]) for sight, seen in visible_keys(model, batch).items()}
+    visible = visible_keys(model, batch)
+    views = {sight: word_view(batch, seen, sight[0]) for sight, seen in visible.items()}
     by_layer: dict[tuple[Site, int], Float[Tensor, "head query key"]] = {}
 
     def watch(site: Site, layer: int, pattern: Tensor) -> None:
-        by_layer[site, layer] = views[sights[site, layer]].attention(pattern)[0].cpu()
+        sight = sights[site, layer]
+        pattern = finite_attention(model, batch, visible[sight], site, layer, 0, pattern)
+        by_layer[site, layer] = views[sight].attention(pattern)[0].cpu()
 
     for one in progress([batch], "sentence"):
         model.run(one, pattern=watch, logits=False)

@@ -82,7 +82,8 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     shape = tables["shape"]
     lines = ["Over heads: mean, and the heads at both ends."]
     for definition, every in shape.groupby("definition", sort=False):
-        if definition in (of.WIDTH.id, of.PEAK.id):
+        every = every[every.value.notna()]
+        if definition in (of.WIDTH.id, of.PEAK.id) or every.empty:
             continue
         low, *_, high = [*every.sort_values("value", kind="stable").itertuples()] * 2
         lines.append(f"    {definition:<32} {every.value.mean():6.2f}   lowest {_said(low)}   highest {_said(high)}")

@@ -1,5 +1,6 @@
 """How numbers are said in a run's summary."""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -7,9 +8,19 @@ import pandas as pd
 from interp.plots.style import head_name
 
 
+def signed(value: Any, digits: int = 2) -> str:
+    """`+0.25`; one that these digits would show as zero and is not with its power of ten; never `nan` or `inf`."""
+    if pd.isna(value):
+        return "no value"
+    if math.isinf(value):
+        return "no finite value"
+    hidden = 0 < abs(value) < 0.5 * 10**-digits
+    return f"{value:+.1e}" if hidden else f"{value:+.{digits}f}"
+
+
 def interval(low: Any, high: Any, digits: int = 2) -> str:
     """` [low, high]`, or nothing where there is no interval."""
-    return "" if pd.isna(low) or pd.isna(high) else f" [{low:+.{digits}f}, {high:+.{digits}f}]"
+    return "" if pd.isna(low) or pd.isna(high) else f" [{signed(low, digits)}, {signed(high, digits)}]"
 
 
 def name_of(row: Any) -> str:

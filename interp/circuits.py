@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from interp.errors import ModelError
 from interp.models.weights import HeadWeights, LaidOpen, LayerSlices, lay_open
 from interp.progress import Progress, silent
 from interp.types import HeadModel, Place, Site, Windowed
@@ -49,14 +50,20 @@ def circuit_table(model: HeadModel, progress: Progress = silent) -> pd.DataFrame
     `position_offset` the place −3 … +3 of the largest and `position_mass` that weight; NaN in a model without absolute
     positions (rotary, relative) or with such as are not known (one's own modules), and at `cross`, where the places
     of two texts are embedded apart and none is the one before another.
-    Raises `ModelError` for a model whose weights cannot be laid open.
+    Raises `ModelError` for a model whose weights cannot be laid open, or are not finite.
     """
     opened = lay_open(model)
     slices = opened.slices()
+    _insist_on_finite(model.name, slices)
     length = min(POSITIONS, opened.positions)
     positions = {site: opened.absolute_positions(site, length) for site in _sites(slices)}
     maps = {site: opened.vocabulary_map(site) for site in _sites(slices)}
     through = {site: None if one is None else one.cpu().double() for site, one in maps.items()}
+    if any(one is not None and not one.isfinite().all() for one in (*through.values(), *positions.values())):
+        raise ModelError(
+            f"The embeddings of {model.name!r} (of tokens or positions, or those that give logits) hold NaN or ∞, and "
+            "what its heads copy cannot be said. Mend the weights."
+        )
     rows = []
     for place, layer in progress(list(slices.items()), "weights"):
         site, number = place
@@ -68,6 +75,16 @@ def circuit_table(model: HeadModel, progress: Progress = silent) -> pd.DataFrame
             for head in range(len(layer.query))
         ]
     return pd.DataFrame(rows)
+
+
+def _insist_on_finite(name: str, slices: Mapping[Place, LayerSlices]) -> None:
+    for (site, number), layer in slices.items():
+        for head in range(len(layer.query)):
+            weights = layer.head(head)
+            if not all(one.isfinite().all() for one in (weights.query, weights.key, weights.value, weights.output)):
+                raise ModelError(
+                    f"The weights of {name!r} hold NaN or ∞ at {site}, layer {number}, head {head}. Mend them."
+                )
 
 
 def _sites(slices: Mapping[Place, LayerSlices]) -> tuple[Site, ...]:

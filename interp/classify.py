@@ -19,8 +19,8 @@ from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import RoleSums
 
 COLUMNS = [
-    *("definition", "site", "layer", "head", "role", "family", "hit", "mass"),
-    *("baseline", "lift", "ci_low", "q", "stability", "strength", "detectable"),
+    *("definition", "site", "layer", "head", "role", "family", "statistic", "n", "hit", "mass"),
+    *("baseline", "lift", "ci_low", "ci_high", "p", "q", "stability", "strength", "detectable"),
     *("guess_pos", "lift_pos", "lift_pos_low", "lift_pos_high", "effective_blocks"),
 ]
 KEYS = ["definition", "role", "site", "layer", "head"]
@@ -41,6 +41,8 @@ def classify(
 ) -> pd.DataFrame:
     """The `roles` table: one row per head and role that it has, or one row `unclassified`; numbers are confirm's.
 
+    `statistic` says whether `hit` or `mass` is the number that `baseline` and `lift` are of, over `n` scored queries.
+
     A head has a role when lift ≥ `margin` on confirm and on select, q ≤ `alpha`, and, for a role judged by hits, the
     hit rate on confirm also exceeds confirm's own best guess by `margin` and `word_mass` ≥ `min_word_mass` (the
     attention on words or mentions; over tokens there is no such share, and it is not asked).
@@ -51,7 +53,7 @@ def classify(
     """
     halves = split_blocks(sums.n.shape[1])
     confirm, select = (_scores_of(sums, scores, split) for split in ("confirm", "select"))
-    confirm["effective_blocks"] = np.fmin(confirm["effective_blocks"], select["effective_blocks"])
+    confirm["effective_blocks"] = np.minimum(confirm["effective_blocks"], select["effective_blocks"])
     corrected = confirm["q" if correction == "bh" else "p_max_t"].to_numpy(dtype=np.float64)
     q = corrected.reshape(len(sums.roles), len(sums.heads))
     convincing = _convincing(sums, halves["select"], halves["confirm"], margin, min_word_mass)
@@ -80,8 +82,8 @@ def classify(
     table["detectable"] = table["detectable"].fillna(
         table[["site", "layer", "head"]].merge(every.reset_index(), how="left")["detectable"]
     )
-    texts = ("definition", "role", "family", "guess_pos")
-    table = table.astype(dict.fromkeys(texts, "str")).fillna({"role": "unclassified"})
+    texts = ("definition", "role", "family", "statistic", "guess_pos")
+    table = table.astype({**dict.fromkeys(texts, "str"), "n": "Int64"}).fillna({"role": "unclassified"})
     table = table.sort_values(
         ["site", "layer", "head", "lift"], ascending=[True, True, True, False], kind="stable", ignore_index=True
     )
@@ -158,8 +160,9 @@ def _discovered(
     it is. So test the wanted ones first, and the rest only where one of them is still open.
     """
     D = excess(sums, best_guesses(sums, select), confirm)
+    known = np.isfinite(D).all(axis=-1)
     signs = sign_vectors(seed, sums.n.shape[1])[confirm]
-    tested = testable[:, None] & sums.is_asked
+    tested = testable[:, None] & sums.is_asked & known
     if correction == "max_t":
         found = np.zeros(wanted.shape, dtype=bool)
         if wanted.any():

@@ -8,12 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.corpora.batching import EncodedCorpus, batches
+from interp.finite import finite_attention, finite_z
 from interp.models.interface import Ingredients
 from interp.models.weights import lay_open
 from interp.progress import Progress, silent
 from interp.roles.cross import aligned, on_diagonal, source_end, source_first
 from interp.roles.positional import first, offset, self_token, separator
-from interp.sights import sights_of, visible_keys
+from interp.sights import Visible, sights_of, visible_keys
 from interp.sums import ContributionSums
 from interp.tallies import RoleTally
 from interp.types import BLOCKS, Batch, Head, HeadModel, HeadOutput, Pattern, Role, Site
@@ -93,12 +94,12 @@ class _Written:
 def measure_contributions(model: HeadModel, encoded: EncodedCorpus, progress: Progress = silent) -> ContributionSums:
     """One pass over the corpus, one batch and one layer at a time.
 
-    Raises `ModelError` for a model whose heads cannot be laid open.
+    Raises `ModelError` for a model whose heads cannot be laid open, and where what a head does is not finite.
     """
     opened = lay_open(model)
-    heads = tuple(model.heads)
+    heads, sights = tuple(model.heads), sights_of(model)
     written, roles = _Written(heads), looked_at()
-    raw, by_norm = (RoleTally(roles, heads, sights_of(model)) for _ in range(2))
+    raw, by_norm = (RoleTally(roles, heads, sights) for _ in range(2))
     outputs = {place: layer.output.float() for place, layer in opened.slices().items()}
     made = {place: triangles(output) for place, output in outputs.items()}
     for group in progress(batches(encoded, model), "contributions"):
@@ -108,10 +109,14 @@ def measure_contributions(model: HeadModel, encoded: EncodedCorpus, progress: Pr
         raw.begin(batch, visible)
         by_norm.begin(batch, visible)
 
-        def see(site: Site, layer: int, at: Ingredients, batch: Batch = batch) -> HeadOutput:
+        def see(
+            site: Site, layer: int, at: Ingredients, batch: Batch = batch, visible: Visible = visible
+        ) -> HeadOutput:
             pattern = at.pattern()
             z = at.write(pattern)
-            written.add(Head(site, layer, 0), z, outputs[site, layer], made[site, layer])
+            pattern = finite_attention(model, batch, visible[sights[site, layer]], site, layer, 0, pattern)
+            known = finite_z(model, batch, site, layer, z)
+            written.add(Head(site, layer, 0), known, outputs[site, layer], made[site, layer])
             # keys that are no token come last
             tokens = batch.asked(site).tokens.shape[1]
             raw.update(site, layer, pattern[..., :tokens])

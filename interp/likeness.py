@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.corpora.batching import Group, batches
+from interp.finite import finite_attention
 from interp.progress import Progress, silent
 from interp.sights import seen_from, sights_of
 from interp.types import Batch, EncodedCorpus, Head, HeadModel, Site
@@ -33,7 +34,7 @@ def attention_similarity(
 
     a and b are the attention of a head of each model, u is uniform attention over what the head sees: so it is 1 for
     the same attention and 0 for a uniform head. Queries are all tokens but padding. Both models cut the corpus into
-    the same tokens (`same_tokens`).
+    the same tokens (`same_tokens`). Raises `ModelError` where a token's attention is not finite.
     """
     products = np.zeros((len(model.heads), len(other.heads)))
     squares, other_squares = np.zeros(len(model.heads)), np.zeros(len(other.heads))
@@ -53,7 +54,9 @@ def _beyond_uniform(model: HeadModel, batch: Batch) -> Float[Tensor, "head item"
     sights, asking = sights_of(model), batch.mask[:, None, :, None]
 
     def tap(site: Site, layer: int, pattern: Tensor) -> None:
-        seen = seen_from(model, batch, sights[site, layer])[:, None].double()
+        visible = seen_from(model, batch, sights[site, layer])
+        pattern = finite_attention(model, batch, visible, site, layer, 0, pattern)
+        seen = visible[:, None].double()
         uniform = seen / seen.sum(-1, keepdim=True).clamp(min=1)
         beyond = ((pattern.double() - uniform) * asking).transpose(0, 1).flatten(1).cpu()
         for head in range(len(beyond)):

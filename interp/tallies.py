@@ -11,9 +11,10 @@ from jaxtyping import Bool, Float, Int, Num
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from interp.finite import finite_attention
 from interp.roles.guesses import ALL_GUESSES, credit
 from interp.roles.harder import harder_credit, is_held_against
-from interp.sights import Sights, Visible, visible_keys
+from interp.sights import Sights, Visible, sights_of, visible_keys
 from interp.sums import RoleLabel, RoleSums
 from interp.types import BLOCKS, Batch, Head, HeadModel, Pattern, Role, Sight, Site, Watchable
 from interp.views import VIEWS, View, ViewOf, word_view
@@ -36,9 +37,14 @@ class Tally(Protocol):
 
 
 def stream(model: HeadModel, batches: Iterable[Batch], *tallies: Tally) -> None:
-    """One pass over the corpus: every tally sees every layer's pattern once; the language head is not run."""
+    """One pass over the corpus: every tally sees every layer's pattern once; the language head is not run.
+
+    Raises `ModelError` where a token's attention is not finite.
+    """
+    sights = sights_of(model)
 
     def look(site: Site, layer: int, first: int, pattern: Tensor) -> None:
+        pattern = finite_attention(model, batch, visible[sights[site, layer]], site, layer, first, pattern)
         for tally in tallies:
             tally.update(site, layer, pattern, first)
 

@@ -21,9 +21,9 @@ from tests.fakes import FakeModel, document, random_documents, to_governor, unif
 
 TAGS = ("ADJ", "NOUN", "VERB")
 CLASSES = {
-    **{tag: (tag,) for tag in TAGS},
-    "noun or adjective": ("ADJ", "NOUN"),
-    "noun, adjective or verb": TAGS,
+    **{f"tag {tag}": (tag,) for tag in TAGS},
+    "class noun or adjective": ("ADJ", "NOUN"),
+    "class noun, adjective or verb": TAGS,
 }
 KEYS = ["role", "split", "head"]
 HARDER = ["guess_pos", "lift_pos", "lift_pos_low", "lift_pos_high"]
@@ -125,7 +125,7 @@ def test_the_best_of_all_is_the_end_of_a_run_where_that_is_the_answer() -> None:
         moved.append(replace(one, governors=governors, relations=tuple("obj" if g >= 0 else "root" for g in governors)))
     planted = Corpus("planted", tuple(moved), "none")
     found = score(FakeModel(to_governor, 1), planted, roles="syntax").query("role == 'obj.to_governor'")
-    assert set(found.guess_pos) == {"end of next noun or adjective"}
+    assert set(found.guess_pos) == {"end of next class noun or adjective"}
     np.testing.assert_array_equal(found[["lift_pos", "lift_pos_low", "lift_pos_high"]], 0.0)
 
 
@@ -136,7 +136,7 @@ def test_its_interval_is_that_of_a_baseline_of_the_same_credit() -> None:
     sums = tally_roles(model, encode(model, corpus), roles.syntax(corpus))
     scores = score_table(sums, seed=0)
     assert sums.harder is not None
-    chosen = sums.harder_guesses.index("previous NOUN")
+    chosen = sums.harder_guesses.index("previous tag NOUN")
     as_baseline = replace(
         sums,
         roles=tuple(replace(role, guesses=("offset-1",)) for role in sums.roles),
@@ -144,7 +144,7 @@ def test_its_interval_is_that_of_a_baseline_of_the_same_credit() -> None:
         guess=sums.harder[:, chosen : chosen + 1],
     )
     expected = score_table(as_baseline, seed=0)
-    same = (scores.guess_pos == "previous NOUN").to_numpy()
+    same = (scores.guess_pos == "previous tag NOUN").to_numpy()
     assert same.sum() > 2
     columns = ["lift_pos", "lift_pos_low", "lift_pos_high"]
     np.testing.assert_allclose(scores.loc[same, columns], expected.loc[same, ["lift", "ci_low", "ci_high"]], rtol=1e-9)
@@ -162,7 +162,7 @@ def test_a_head_that_only_knows_the_next_verb_has_no_lift_over_it() -> None:
     knows = FakeModel(on_word(lambda one, word: nearest(one, word, "next", "VERB"), planted.documents), 1)
     scores = score(knows, planted, roles="syntax")
     found = scores[scores.role == "obj.to_governor"]
-    assert set(found.guess_pos) == {"next VERB"}
+    assert set(found.guess_pos) == {"next tag VERB"}
     np.testing.assert_array_equal(found.lift_pos, 0.0)
     assert (found.hit == 1).all() and (found.lift > 0.1).all(), "the contract's guesses are not that good"
 

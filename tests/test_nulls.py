@@ -262,7 +262,7 @@ def test_the_table_counts_what_the_runs_found() -> None:
             for split in ("select", "confirm")
         ],
         columns=["definition", "role", "family", "site", "layer", "head", "split", "n", "lift", "p"],
-    )
+    ).assign(ci_low=np.nan, ci_high=np.nan, q=np.nan)
     given = pd.DataFrame(
         {
             "site": "self",

@@ -24,8 +24,8 @@ COLUMNS = {
     "scores": "model corpus seed definition role family site layer head split n hit mass word_mass baseline "
     "baseline_name lift ci_low ci_high p q statistic guess_pos lift_pos lift_pos_low lift_pos_high p_max_t detectable "
     "effective_blocks",
-    "roles": "model corpus seed definition site layer head role family hit mass baseline lift ci_low q stability "
-    "strength detectable guess_pos lift_pos lift_pos_low lift_pos_high effective_blocks",
+    "roles": "model corpus seed definition site layer head role family statistic n hit mass baseline lift ci_low "
+    "ci_high p q stability strength detectable guess_pos lift_pos lift_pos_low lift_pos_high effective_blocks",
     "effects": "model corpus seed site layer head ablation metric n intact ablated effect effect_token ci_low ci_high "
     "p q",
     "attention": "model seed site layer head query query_word key key_word mass",

@@ -18,6 +18,7 @@ from interp.ablation.totals import Totals
 from interp.corpora.batching import Group
 from interp.corpora.readings import parts
 from interp.errors import InterpError, closest
+from interp.finite import insist_on_finite_values
 from interp.metrics import precise
 from interp.sums import EffectSums
 from interp.types import Batch, Clean, HeadModel, HeadOutput, Metric, Resumable
@@ -129,6 +130,8 @@ def _of_rows(
         slopes = torch.stack([_slopes(view, clean, change) for view in _views(metric, clean, before, kind, seed)])
         before = before.detach()
         found.append((before, before - kind.effect(slopes).to(before)))
+    heads = [(head,) for head in model.heads]
+    insist_on_finite_values(model, rows, metrics, heads, *(torch.stack(values) for values in zip(*found, strict=True)))
     return found
 
 

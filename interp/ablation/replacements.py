@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.corpora.batching import EncodedCorpus, batches, collate, read_batches
+from interp.finite import finite_z
 from interp.metrics import precise
 from interp.sights import sights_of, visible_keys
 from interp.types import Batch, Head, HeadModel, HeadOutput, Pattern, Site, Tap
@@ -55,7 +56,11 @@ def resample(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Silence
         documents, row = batch.document.unique(return_inverse=True)
         donors = collate(encoded, [after[document] for document in documents.tolist()], model)
         written: dict[tuple[Site, int], Tensor] = {}
-        model.run(donors, z=lambda site, layer, z: _keep(written, site, layer, z), logits=False)
+
+        def keep(site: Site, layer: int, z: HeadOutput) -> None:
+            written[site, layer] = finite_z(model, donors, site, layer, z)
+
+        model.run(donors, z=keep, logits=False)
 
         def replace(site: Site, layer: int, z: HeadOutput) -> HeadOutput:
             place = torch.arange(z.shape[1], device=z.device)
@@ -100,11 +105,16 @@ def tap_of(silencing: Silencing, heads: Sequence[Head]) -> Tap:
 
 
 def mean_outputs(model: HeadModel, encoded: EncodedCorpus) -> dict[tuple[Site, int], Float[Tensor, "head d_head"]]:
-    """Every head's mean z over all non-padding tokens, special ones included; summed in float64."""
+    """Every head's mean z over all non-padding tokens, special ones included; summed in float64.
+
+    Raises `ModelError` where a head writes what is not finite.
+    """
     sums: dict[tuple[Site, int], Tensor] = {}
 
     def add(site: Site, layer: int, z: HeadOutput, batch: Batch) -> None:
         total = precise(z[batch.asking(site).mask]).sum(0)
+        if not total.isfinite().all():
+            finite_z(model, batch, site, layer, z)
         sums[site, layer] = sums[site, layer] + total if (site, layer) in sums else total
 
     count: dict[Site, int] = {head.site: 0 for head in model.heads}
@@ -113,7 +123,3 @@ def mean_outputs(model: HeadModel, encoded: EncodedCorpus) -> dict[tuple[Site, i
         for site in count:
             count[site] += int(batch.asking(site).mask.sum())
     return {(site, layer): total / count[site] for (site, layer), total in sums.items()}
-
-
-def _keep(into: dict[tuple[Site, int], Tensor], site: Site, layer: int, z: HeadOutput) -> None:
-    into[site, layer] = z

@@ -14,6 +14,7 @@ from interp.ablation.totals import Totals
 from interp.corpora.batching import Group
 from interp.corpora.readings import parts
 from interp.errors import InterpError, closest
+from interp.finite import insist_on_finite_values
 from interp.sums import EffectSums
 from interp.types import Batch, Head, HeadModel, Metric, Reading, Resumable
 
@@ -95,7 +96,8 @@ def silenced(
     """Each metric of each document with each set of heads silenced.
 
     Metrics that read documents otherwise than as they stand need a group, from which batches are made. The `budget` is
-    what is left of it after earlier batches. Raises `InterpError` where they are given a batch, for an engine or a
+    what is left of it after earlier batches. Raises `ModelError` where the network
+    gives what is not finite, and `InterpError` where they are given a batch, for an engine or a
     precision that is not known or does not fit, and where a document does not fit into memory.
     """
     budget = budget or budget_for(model.device)
@@ -173,8 +175,11 @@ def _of_rows(
 
     def some(part: Batch, tokens: int) -> tuple[Tensor, Tensor]:
         if fast and isinstance(model, Resumable):
-            return engine.measure(model, part, silence(part), sets, metrics, tokens=tokens, precision=precision)
-        return plain.measure(model, part, silence(part), sets, metrics)
+            found = engine.measure(model, part, silence(part), sets, metrics, tokens=tokens, precision=precision)
+        else:
+            found = plain.measure(model, part, silence(part), sets, metrics)
+        insist_on_finite_values(model, part, metrics, sets, *found)
+        return found
 
     return budget.within(measure, smallest=rows.tokens.shape[1])
 

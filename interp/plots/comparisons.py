@@ -30,13 +30,16 @@ from interp.plots.style import (
     styled,
     text_width,
 )
+from interp.statistics.best_heads import SINKS
+from interp.statistics.best_heads import best_heads as choose_heads
+from interp.statistics.effects import NOTHING
 
 MOST_ROWS = 40
 
 
 @styled
 def best_heads(scores: pd.DataFrame) -> Figure:
-    """For each role over words that is judged by hits (relations, coreference), the head best on select, on confirm.
+    """For each site and role over words judged by hits (relations, coreference), the head best on select, on confirm.
 
     A dot is the head's hit rate, with the 95 % interval of its lift; the grey dot is the best guess; sorted by lift.
     Lighter: too few queries or blocks to be tested (no p). `scores` needs: role family site layer head split n hit
@@ -47,12 +50,11 @@ def best_heads(scores: pd.DataFrame) -> Figure:
     words = scores[scores["word_mass"].notna() & scores["lift"].notna()]
     # tables of earlier versions have hits alone over words
     words = words[words["statistic"] == "hit"] if "statistic" in words else words
-    select = words[words["split"] == "select"].sort_values("lift", ascending=False, kind="stable")
-    chosen = select.drop_duplicates("role")[["role", *HEAD]]
-    best = chosen.merge(words[words["split"] == "confirm"], on=["role", *HEAD])
+    best = choose_heads(words)
     if best.empty:
         return nothing_to_show("no role over words was scored on both halves of the corpus")
-    left_out, one_half = max(len(best) - MOST_ROWS, 0), words["role"].nunique() - len(best)
+    asked = words[["role", "site"]].drop_duplicates()
+    left_out, one_half = max(len(best) - MOST_ROWS, 0), len(asked) - len(best)
     best = best.nlargest(MOST_ROWS, "n").sort_values("lift", kind="stable")
     rows = np.arange(len(best))
 
@@ -137,12 +139,13 @@ def _dot(colour: str, label: str, alpha: float = 1.0) -> Line2D:
 
 @styled
 def role_against_effect(atlas: pd.DataFrame) -> Figure:
-    """Each head's best lift on confirm against what ablating it costs, coloured by the family of its best role.
+    """The lift of each head's best role on confirm against what ablating it costs, coloured by the role's family.
 
-    The ten heads with the largest effects and the five with the largest lifts are named, where there is room. One
-    panel per ablation and metric. `atlas` needs: site layer head best_family best_lift metric ablation effect.
+    Hollow where that role is `first`, `self` or `separator`: the head has no other. The ten heads with the largest
+    effects and the five with the largest lifts are named, where there is room. One panel per ablation and metric.
+    `atlas` needs: site layer head best_role best_family best_lift metric ablation effect.
     """
-    check_table(atlas, "atlas", [*HEAD, "best_family", "best_lift", "metric", "ablation", "effect"])
+    check_table(atlas, "atlas", [*HEAD, "best_role", "best_family", "best_lift", "metric", "ablation", "effect"])
     atlas = atlas[atlas["effect"].notna()]
     both = atlas[atlas["best_lift"].notna()]
     if both.empty:
@@ -157,7 +160,7 @@ def role_against_effect(atlas: pd.DataFrame) -> Figure:
         labels.append(_scatter(axes, here))
         axes.axhline(0, color="0.7", linewidth=0.6, zorder=0)
         axes.axvline(0, color="0.7", linewidth=0.6, zorder=0)
-        axes.set_xlabel("largest lift over the best guess, any role (confirm half)")
+        axes.set_xlabel("lift of its best role over the best guess (confirm half)")
         axes.set_ylabel(f"effect of {ablation} ablation on {metric_label(metric)}")
         axes.margins(0.08)
 
@@ -165,7 +168,12 @@ def role_against_effect(atlas: pd.DataFrame) -> Figure:
     dots = [_dot(family_colour(family), family) for family in families]
     figure.legend(handles=dots, loc="outside upper left", ncols=len(dots), handletextpad=0.1, columnspacing=1.2)
     unscored = atlas.loc[atlas["best_lift"].isna(), HEAD].drop_duplicates().shape[0]
-    add_note(figure, [f"{unscored} heads without any scored role are not drawn."] if unscored else [])
+    notes = [f"{unscored} heads without any scored role are not drawn."] if unscored else []
+    if both["best_role"].isin(SINKS).any():
+        notes += [f"Hollow: a head with no role but {', '.join(SINKS[:-1])} or {SINKS[-1]}."]
+    if both["best_role"].eq("unclassified").any():
+        notes += ["Of a head without a role: the largest lift of any role."]
+    add_note(figure, notes)
     figure.lay_out()
     for axes, here in zip(drawn, labels, strict=True):
         _name_heads(figure, axes, here, "best_lift", "effect")
@@ -176,8 +184,12 @@ def _scatter(axes: Axes, heads: pd.DataFrame) -> pd.DataFrame:
     """The dots, unclassified heads underneath; returned: the heads to name, the most important first."""
     for family in reversed(families_in(heads["best_family"].fillna("unclassified"))):
         here = heads[heads["best_family"].fillna("unclassified") == family]
-        axes.scatter(here["best_lift"], here["effect"], s=14, color=family_colour(family), alpha=0.85, linewidths=0)
-    largest = heads.sort_values("effect", key=abs, ascending=False)[:10]
+        rests = here["best_role"].isin(SINKS)
+        look = {"s": 14, "edgecolors": family_colour(family), "alpha": 0.85}
+        for some, filling, width in ((here[~rests], family_colour(family), 0), (here[rests], "none", 0.8)):
+            if len(some):
+                axes.scatter(some["best_lift"], some["effect"], facecolors=filling, linewidths=width, **look)
+    largest = heads[heads["effect"].abs() > NOTHING].sort_values("effect", key=abs, ascending=False)[:10]
     return pd.concat([largest, heads.nlargest(5, "best_lift")]).drop_duplicates(HEAD)
 
 

@@ -26,8 +26,11 @@ ORDER = ["order", "order_seed", "ablation", "metric"]
 COLOURS = [PALETTE[family] for family in ("positional", "lexical", "syntax", "coreference", "copying")]
 """Of the orders that are not random, as they come; random ones are grey."""
 
-VALUES = {"embedding_cosine": "embedding_cosine"}
-"""Metrics whose own values have another unit than their effects."""
+VALUES = {
+    "embedding_cosine": "embedding_cosine (1: as the intact model)",
+    "kl": "kl (minus the divergence from the intact\nmodel in nats per token; 0: as it)",
+}
+"""Metrics whose own values have another unit than their effects, or a sign that has to be said."""
 
 
 @styled
@@ -90,7 +93,7 @@ def joint_effects(joint: pd.DataFrame) -> Figure:
         axes.margins(0.05)
         axes.axline((0, 0), slope=1, color="0.7", linewidth=0.6, linestyle="--", zorder=0)
         axes.set(xlabel="sum of what each head costs alone", ylabel="cost of silencing them together")
-        axes.set_title(f"{metric_label(metric)}, {ablation} ablation", pad=4)
+        axes.set_title(f"cost in {metric_label(metric)}, {ablation} ablation", pad=4)
         axes.legend(loc="best", handlelength=1.6)
     notes = [
         "Above the dashed line (equal), heads stand in for each other; below it, they work in series or nothing is "

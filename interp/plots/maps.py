@@ -32,14 +32,16 @@ from interp.plots.style import (
     styled,
     text_width,
 )
+from interp.statistics.best_heads import SINKS, best_roles
 
 
 @styled
 def role_maps(scores: pd.DataFrame, roles: pd.DataFrame) -> Figure:
     """One map per role family and site: each head's largest lift on confirm (0 at least) over the family's roles.
 
-    Outlined and named where `roles` assigns the head a role of the family (the strongest, where there are several).
-    Only testable roles count: a handful of queries lifts anything.
+    Outlined and named where `roles` assigns the head a role of the family: the strongest, where there are several, and
+    its lift is shown then. `first`, `self` and `separator` give way to any other; the line around a head that has no
+    role but these is dotted. Only testable roles count: a handful of queries lifts anything.
 
     `scores` needs: role family site layer head split lift p. `roles` needs: role family site layer head lift.
     """
@@ -51,8 +53,13 @@ def role_maps(scores: pd.DataFrame, roles: pd.DataFrame) -> Figure:
     shown = confirm[confirm["p"].notna()]
     if shown.empty:
         return nothing_to_show("no role had enough queries and blocks of source documents to be tested")
-    largest = shown.sort_values("lift").drop_duplicates([*HEAD, "family"], keep="last")
-    assigned = roles[roles["role"].ne("unclassified") & roles["role"].notna()].sort_values("lift", ascending=False)
+    assigned = roles[roles["role"].ne("unclassified") & roles["role"].notna()]
+    strongest = best_roles(assigned, [*HEAD, "family"])
+    several = assigned.groupby([*HEAD, "family"])["role"].transform("size") > 1
+    strongest = strongest.assign(several=several.reindex(strongest.index))
+    named = shown.merge(strongest[[*HEAD, "family", "role"]])
+    by_lift = shown.sort_values("lift", ascending=False, kind="stable")
+    largest = pd.concat([named, by_lift]).drop_duplicates([*HEAD, "family"])
 
     sites = list(dict.fromkeys(scores["site"]))
     shapes = {site: _shape(scores[scores["site"] == site]) for site in sites}
@@ -77,11 +84,12 @@ def role_maps(scores: pd.DataFrame, roles: pd.DataFrame) -> Figure:
     add_colour_bar(figure, drawn, norm, SEQUENTIAL, "lift over the best guess", **below)
 
     notes = ["Outlined: the head has a role of this family."]
+    notes += [RESTING_EXPLAINED] if shown["role"].isin(SINKS).any() else []
     add_note(figure, [*notes, LABELS_EXPLAINED])
     figure.lay_out()
     labelled = False
     for axes, (family, site) in zip(drawn, names, strict=True):
-        here = assigned[(assigned["family"] == family) & (assigned["site"] == site)]
+        here = strongest[(strongest["family"] == family) & (strongest["site"] == site)]
         _outline(axes, here)
         labelled |= _label(axes, here, shapes[site])
     if not labelled:
@@ -89,6 +97,10 @@ def role_maps(scores: pd.DataFrame, roles: pd.DataFrame) -> Figure:
     return figure
 
 
+RESTING_EXPLAINED = (
+    f"Dotted: it has no role here but {', '.join(SINKS[:-1])} or {SINKS[-1]}, which give way to any other role that "
+    "it has."
+)
 LABELS_EXPLAINED = (
     "Named: its strongest role there (* marks the strongest of several), cut to fit; "
     "→gov: a word looks at its governor, →dep: at its dependents; +1, −1: words or tokens to the right, to the left."
@@ -145,6 +157,8 @@ def effect_map(effects: pd.DataFrame) -> Figure:
     notes = ["Positive: the head helped. Dot: q ≤ 0.05."] if effects["p"].notna().any() else []
     if effects["metric"].isin(SIZES_OF_CHANGE).any():
         notes += ["Sizes of a change have no sign and no test."]
+    if effects["metric"].eq("kl").any():
+        notes += ["kl is minus the divergence from the intact model, so its effect is the divergence itself."]
     add_note(figure, notes)
     return figure
 
@@ -293,9 +307,12 @@ def _step(count: int, points: float) -> int:
 
 
 def _outline(axes: Axes, assigned: pd.DataFrame) -> None:
-    heads = assigned.drop_duplicates(["layer", "head"])
-    boxes = [Rectangle((h - 0.5, y - 0.5), 1, 1) for y, h in zip(heads["layer"], heads["head"], strict=True)]
-    axes.add_collection(PatchCollection(boxes, facecolor="none", edgecolor="black", linewidth=0.8, clip_on=False))
+    """A box around each of these heads, dotted where its strongest role is one of attention that rests."""
+    for rests, line in ((False, "-"), (True, (0, (1, 1)))):
+        heads = assigned[assigned["role"].isin(SINKS) == rests]
+        boxes = [Rectangle((h - 0.5, y - 0.5), 1, 1) for y, h in zip(heads["layer"], heads["head"], strict=True)]
+        look = {"facecolor": "none", "edgecolor": "black", "linewidth": 0.8, "linestyle": line, "clip_on": False}
+        axes.add_collection(PatchCollection(boxes, **look))
 
 
 def _label(axes: Axes, assigned: pd.DataFrame, shape: tuple[int, int]) -> bool:
@@ -303,8 +320,9 @@ def _label(axes: Axes, assigned: pd.DataFrame, shape: tuple[int, int]) -> bool:
     width, height = axes_points(axes)
     width, height = width / shape[1] - 1.5, height / shape[0]
     names = {}
-    for (layer, head), roles in assigned.groupby(["layer", "head"], sort=False)["role"]:  # type: ignore[misc]
-        names[head, layer] = *_short(roles.iloc[0]), "*" if len(roles) > 1 else ""
+    columns = (assigned[name] for name in ("layer", "head", "role", "several"))
+    for layer, head, role, several in zip(*columns, strict=True):
+        names[head, layer] = *_short(role), "*" if several else ""
     if height >= 7 and all(text_width("".join(name)) <= width - 3 for name in names.values()):
         lines = {place: "".join(name) for place, name in names.items()}
     elif height >= 7 and width >= text_width("nsubj→gov*"):

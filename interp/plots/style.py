@@ -74,7 +74,7 @@ DIVERGING = colormaps["RdBu"].with_extremes(bad="0.88")
 
 UNITS = {
     "log_prob": "nats per token",
-    "kl": "nats per token",
+    "kl": "minus the divergence, nats per token",
     "pseudo_log_prob": "nats per token",
     "embedding_cosine": "1 − cosine",
     "accuracy": "share of pairs",

@@ -32,16 +32,16 @@ CLASSES: dict[str, tuple[str, ...]] = {
 
 
 def harder_guesses(*corpora: Corpus) -> tuple[str, ...]:
-    """What the annotation of a corpus, or of both sides of one, allows: `previous ADJ`, `next ADJ`, `end of next ADJ`.
+    """What the annotation of a corpus, or of both sides of one, allows, such as `previous tag ADJ`.
 
-    By tag and by class of tags (`CLASSES`), of which two must occur. The last are, where there are mentions,
-    `nearest_agreeing_mention` if gender or number of any is annotated, and `nearest_same_word_mention`.
+    Of every way, by tag and by class of tags (`CLASSES`), of which two must occur. The last are, where there are
+    mentions, `nearest_agreeing_mention` if gender or number of any is annotated, and `nearest_same_word_mention`.
     """
     tags = sorted({tag for corpus in corpora for tag in corpus.tags})
     agreeing = (AGREEING,) if any(corpus.has_agreement for corpus in corpora) else ()
     same = (SAME_WORD,) if any(corpus.has_mentions for corpus in corpora) else ()
-    of_tags = [f"{way} {name}" for name in (*tags, *_classes(tags)) for way in WAYS[:2]]
-    ends = [f"{WAYS[2]} {name}" for name in (*tags, *_classes(tags))]
+    of_tags = [f"{way} {name}" for name in _named(tags) for way in WAYS[:2]]
+    ends = [f"{WAYS[2]} {name}" for name in _named(tags)]
     return (*of_tags, *ends, *agreeing, *same)
 
 
@@ -62,7 +62,7 @@ def harder_credit(guesses: tuple[str, ...], batch: Batch, pair: Int[Tensor, "pai
     """
     row, query, key = pair.unbind(1)
     named = {AGREEING: batch.nearest_agreeing, SAME_WORD: batch.nearest_same_word}
-    classes = {**{tag: (tag,) for tag in batch.tags}, **{name: CLASSES[name] for name in _classes(batch.tags)}}
+    classes = _named(batch.tags)
     for way, nearest in zip(WAYS, _nearest_of(batch, list(classes.values())), strict=True):
         named |= {f"{way} {name}": nearest[..., number] for number, name in enumerate(classes)}
     nothing = torch.full_like(batch.tag, -1)
@@ -71,8 +71,10 @@ def harder_credit(guesses: tuple[str, ...], batch: Batch, pair: Int[Tensor, "pai
     return (names[row, query] == key[:, None]).cpu().double()
 
 
-def _classes(tags: Collection[str]) -> list[str]:
-    return [name for name, members in CLASSES.items() if len(set(members) & set(tags)) >= 2]
+def _named(tags: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Every tag, and every class of which two tags occur, as guesses call them: a tag may be spelled as a class is."""
+    classes = {name: members for name, members in CLASSES.items() if len(set(members) & set(tags)) >= 2}
+    return {**{f"tag {tag}": (tag,) for tag in tags}, **{f"class {name}": of for name, of in classes.items()}}
 
 
 def _nearest_of(batch: Batch, classes: list[tuple[str, ...]]) -> tuple[Int[Tensor, "batch word class"], ...]:

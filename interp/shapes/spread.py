@@ -95,6 +95,12 @@ class FirstTokenTally:
         """Everything folded in so far, per block."""
         return self._fold.sums()
 
+    def null_attention(self) -> Float[np.ndarray, " head"]:
+        """The mean attention of every head on the first token; NaN where no other token asked."""
+        sums = self.sums()
+        n = sums.n[0].sum(-1)
+        return sums.total[0].sum(-1) / np.where(n > 0, n, np.nan)
+
 
 class DistanceTally:
     """How far attention goes that does not rest on the first token: one ratio over all of it."""

@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from scipy.stats import norm, t
 
+from interp.statistics.finite import finite_or_nan
+
 RESAMPLES = 9_999
 
 
@@ -20,9 +22,10 @@ def bootstrap_interval(
     """The 95 % percentile bootstrap interval of ΣD_b / Σn_b of every test: 9,999 resamples of the non-empty blocks.
 
     The tails are expanded as Hesterberg (2015, section 5.2) does for small samples: α′ = Φ(−√(G/(G−1)) · t₀.₉₇₅,G₋₁),
-    with the effective number of blocks G = (Σn)²/Σn². NaN where fewer than `min_blocks` blocks are not empty.
+    with the effective number of blocks G = (Σn)²/Σn². NaN where fewer than `min_blocks` blocks are not empty, and for a
+    test with any D_b that is NaN or infinite.
     """
-    filled = n > 0
+    filled, D = n > 0, finite_or_nan(D)
 
     def means(counts: Float[np.ndarray, "block resample"]) -> Float[np.ndarray, "test resample"]:
         return (D[:, filled] @ counts) / (n[filled] @ counts)
@@ -38,13 +41,16 @@ def bootstrap_interval_of(
     seed: int,
     min_blocks: int = 12,
 ) -> tuple[Float[np.ndarray, " test"], Float[np.ndarray, " test"]]:
-    """The same for any statistic, given how often each non-empty block (n > 0) stands in each resample."""
+    """The same for any statistic, given how often each non-empty block (n > 0) stands in each resample.
+
+    NaN for a test whose statistic is NaN or infinite in any resample.
+    """
     weights, effective = n[n > 0], effective_blocks(n)
     if len(weights) < min_blocks or effective <= 1:
         return np.full(tests, np.nan), np.full(tests, np.nan)
     resampled = statistic(_resample_counts(seed, len(weights)).astype(np.float64))
     tail = norm.cdf(-np.sqrt(effective / (effective - 1)) * t.ppf(0.975, effective - 1))
-    low, high = np.quantile(resampled, [tail, 1 - tail], axis=1, overwrite_input=True)
+    low, high = np.quantile(finite_or_nan(resampled), [tail, 1 - tail], axis=1, overwrite_input=True)
     return low, high
 
 

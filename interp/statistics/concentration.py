@@ -27,9 +27,10 @@ def deciding_blocks(D: Float[np.ndarray, "*test block"], n: Int[np.ndarray, " bl
 
     All of them where all e_b are as large (the participation ratio of |e|); of k blocks with normally distributed e
     about 2k/π; of one that stands out among k alike 4(1 − 1/k), because the rest then deviate the other way. Where no
-    block deviates at all, none decides: their number. NaN where every block is empty.
+    block deviates at all, none decides: their number. NaN where every block is empty, and of D_b that are NaN or ∞.
     """
-    filled = n > 0
+    filled, known = n > 0, np.isfinite(D).all(axis=-1)
+    D = np.where(known[..., None], D, 0.0)
     if not filled.any():
         return np.full(D.shape[:-1], np.nan)
     held, sizes = D[..., filled], n[filled]
@@ -38,4 +39,5 @@ def deciding_blocks(D: Float[np.ndarray, "*test block"], n: Int[np.ndarray, " bl
     error[error <= 1e-9 * np.abs(held).sum(axis=-1, keepdims=True)] = 0
     squares = np.square(error).sum(axis=-1)
     deviates = squares > 0
-    return np.where(deviates, error.sum(axis=-1) ** 2 / np.where(deviates, squares, 1), float(len(sizes)))
+    found = np.where(deviates, error.sum(axis=-1) ** 2 / np.where(deviates, squares, 1), float(len(sizes)))
+    return np.where(known, found, np.nan)

@@ -81,12 +81,13 @@ def _ratio_error(part: pd.Series, whole: pd.Series, keys: list[str]) -> pd.Serie
 def null_table(tested: pd.DataFrame) -> pd.DataFrame:
     """How p is distributed where there is nothing to find, per null and split: uniform, if tests are what they claim.
 
-    `tested` is what `p_under_nulls` gives. `ties`: `counted` as in every table, or `broken` at random (`p_broken`).
+    `tested` is what `p_under_nulls` gives; what has no p there is no test.
+    `ties`: `counted` as in every table, or `broken` at random (`p_broken`).
     `ks` is the largest distance between the shares of p ≤ x and x, and `ks_p` its p-value. `share_05` and `share_01`
     are the shares of p ≤ .05 and ≤ .01, with 95 % intervals by the spread over corpora.
     """
     rows = []
-    for (ties, null, split), group in _by_ties(tested):
+    for (ties, null, split), group in _by_ties(tested[np.isfinite(tested["p"]) & np.isfinite(tested["p_broken"])]):
         p = group["p"].to_numpy()
         apart = kstest(p, "uniform")
         row = {"ties": ties, "null": null, "split": split, "tests": len(p), "corpora": group["repeat"].nunique()}
@@ -98,7 +99,8 @@ def null_table(tested: pd.DataFrame) -> pd.DataFrame:
 def head_coverage_table(resampled: pd.DataFrame) -> pd.DataFrame:
     """How often the intervals of real heads held their true lift, and how often p was small where none was left.
 
-    `resampled` is what `interp.statistics.resampling.resample_heads` gives. One row per role; `any`: over all judged by
+    `resampled` is what `interp.statistics.resampling.resample_heads` gives; what has no p there is no test.
+    One row per role; `any`: over all judged by
     the same statistic. Where `effective` is a class, only tests whose corpus has so many effective blocks: in the half
     that the test is of (`in_half` is `confirm`), or in the half that has fewer (`fewer`). The former alone tells little
     of a head: corpora that lack the documents that decide have many, and miss the truth. Shares with 95 % intervals, by
@@ -108,6 +110,7 @@ def head_coverage_table(resampled: pd.DataFrame) -> pd.DataFrame:
     halves = {"confirm": "effective_blocks", "fewer": "fewer_effective_blocks"}
     classes = [*(f"{a}–{b}" for a, b in pairwise(FEWEST_EFFECTIVE)), f"{FEWEST_EFFECTIVE[-1]} or more"]
     classes[0] = f"below {FEWEST_EFFECTIVE[1]}"
+    resampled = resampled[np.isfinite(resampled["p"].astype(float))]
     for statistic, by_statistic in resampled.groupby("statistic", sort=False):
         of_roles = [(ANY, by_statistic), *by_statistic.groupby("role", sort=False)]
         for role, tests in of_roles:
@@ -152,7 +155,7 @@ def null_curve(tested: pd.DataFrame) -> pd.DataFrame:
     """The share of p ≤ level for a hundred levels, per null and split, with intervals: it should be y = x."""
     rows = [
         (ties, null, split, level, *_share_of_p(group, level))
-        for (ties, null, split), group in _by_ties(tested)
+        for (ties, null, split), group in _by_ties(tested[np.isfinite(tested["p"]) & np.isfinite(tested["p_broken"])])
         for level in LEVELS
     ]
     return pd.DataFrame(rows, columns=["ties", "null", "split", "level", "share", "share_low", "share_high"])

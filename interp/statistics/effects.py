@@ -8,9 +8,12 @@ from jaxtyping import Float
 
 from interp.statistics.bootstrap import bootstrap_interval
 from interp.statistics.false_discovery import benjamini_hochberg
+from interp.statistics.finite import finite_or_nan
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import EffectSums
 
+NOTHING = 1e-6
+"""An effect no larger in size is none: rounding in float32 does as much to a log-probability."""
 COLUMNS = [
     *("site", "layer", "head", "ablation", "metric", "n", "intact", "ablated"),
     *("effect", "effect_token", "ci_low", "ci_high", "p", "q"),
@@ -39,7 +42,7 @@ def _one_ablation(sums: EffectSums, seed: int, min_blocks: int) -> pd.DataFrame:
         p = sign_flip_p(sums.effect, sign_vectors(seed, len(sums.n)), two_sided=True)
 
     def mean(total: Float[np.ndarray, "..."], count: np.integer) -> Float[np.ndarray, "..."]:
-        return total / (count if count > 0 else np.nan)
+        return finite_or_nan(total) / (count if count > 0 else np.nan)
 
     return pd.DataFrame(
         {
@@ -49,7 +52,7 @@ def _one_ablation(sums: EffectSums, seed: int, min_blocks: int) -> pd.DataFrame:
             "ablation": sums.ablation,
             "metric": sums.metric,
             "n": documents,
-            "intact": sums.intact.sum() / documents if documents else np.nan,
+            "intact": float(mean(sums.intact.sum(keepdims=True), documents)[0]),
             "ablated": mean(sums.ablated.sum(axis=1), documents),
             "effect": mean(sums.effect.sum(axis=1), documents),
             "effect_token": mean(sums.effect_by_token.sum(axis=1), tokens),

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from interp.statistics.bootstrap import bootstrap_interval
+from interp.statistics.finite import finite_or_nan
 from interp.statistics.ties import earliest_best
 from interp.sums import RoleSums
 
@@ -16,7 +17,8 @@ def best_harder_guesses(sums: RoleSums, blocks: Int[np.ndarray, " some"]) -> lis
     if sums.harder is None:
         return [None] * len(sums.roles)
     credit = sums.harder[:, :, blocks].sum(axis=-1)
-    places = [np.flatnonzero(~np.isnan(own)) for own in sums.harder[:, :, 0]]
+    # NaN in all blocks: not held against it; in some: no credit at all, which is refused
+    places = [np.flatnonzero(~np.isnan(own).all(axis=-1)) for own in sums.harder]
     return [int(own[earliest_best(credit[role, own])]) if len(own) else None for role, own in enumerate(places)]
 
 
@@ -31,7 +33,7 @@ def harder_columns(
     lift = np.full((3, *sums.hit.shape[:2]), np.nan)
     for role, place in enumerate(guess):
         if place is not None and sums.harder is not None and queries[role].any():
-            D = sums.hit[role][:, blocks] - sums.harder[role, place, blocks]
+            D = finite_or_nan(sums.hit[role][:, blocks]) - sums.harder[role, place, blocks]
             lift[0, role] = D.sum(axis=-1) / queries[role].sum()
             lift[1:, role] = bootstrap_interval(D, queries[role], seed=seed, min_blocks=min_blocks)
     return [None if place is None else sums.harder_guesses[place] for place in guess], lift

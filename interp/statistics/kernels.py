@@ -1,10 +1,13 @@
 """The tables of local kernels: attention by offset, and what there is to say of a kernel as a whole."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
 from interp.statistics.bootstrap import bootstrap_interval, bootstrap_interval_of
+from interp.statistics.finite import finite_or_nan
 from interp.sums import KernelSums
 
 HALF = 0.5
@@ -41,7 +44,7 @@ def kernel_numbers(
         queries, total = sums.queries[number], sums.total[number].sum(0)
         if not queries.any():
             continue
-        parts = np.stack([sums.n[number], sums.total[number], sums.square[number]])
+        parts = finite_or_nan(np.stack([sums.n[number], sums.total[number], sums.square[number]]))
 
         def resampled(counts: np.ndarray, parts: np.ndarray = parts, filled: np.ndarray = queries > 0) -> np.ndarray:
             return explained_by_offset(*(parts[:, :, filled] @ counts))[None]
@@ -58,7 +61,7 @@ def kernel_numbers(
                 *bootstrap_interval_of(resampled, queries, tests=1, seed=seed, min_blocks=min_blocks),
             ),
             width: (width_of(kernel), [np.nan], [np.nan]),
-            peak: (sums.offsets[int(kernel.argmax())], [np.nan], [np.nan]),
+            peak: (_peak(kernel, sums.offsets), [np.nan], [np.nan]),
         }
         for name, (value, low, high) in found.items():
             rows.append((name, *head, int(queries.sum()), float(value), float(low[0]), float(high[0])))
@@ -72,6 +75,7 @@ def explained_by_offset(
     square: Float[np.ndarray, "offset sample"],
 ) -> Float[np.ndarray, " sample"]:
     """η²: the share of the variance of attention in the window that lies between offsets; NaN where there is none."""
+    total, square = finite_or_nan(total), finite_or_nan(square)
     between = (np.square(total) / np.maximum(n, 1)).sum(0) - np.square(total.sum(0)) / n.sum(0)
     around = square.sum(0) - np.square(total.sum(0)) / n.sum(0)
     # what is left of equal numbers after rounding in float32 is no variance
@@ -79,9 +83,13 @@ def explained_by_offset(
     return np.where(varies, between / np.where(varies, around, 1), np.nan)
 
 
+def _peak(kernel: Float[np.ndarray, " offset"], offsets: Sequence[int]) -> float:
+    return float(offsets[int(kernel.argmax())]) if np.isfinite(kernel).all() else float("nan")
+
+
 def width_of(kernel: Float[np.ndarray, " offset"]) -> float:
-    """The smallest number of offsets that hold half of the kernel; NaN for one that is zero everywhere."""
-    if not kernel.sum() > 0:
+    """The smallest number of offsets that hold half of the kernel; NaN for one that is zero or not finite."""
+    if not np.isfinite(kernel).all() or not kernel.sum() > 0:
         return float("nan")
     held = np.cumsum(np.sort(kernel)[::-1]) / kernel.sum()
     return float(np.argmax(held >= HALF - 1e-9) + 1)

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from interp.errors import InterpError
 from interp.statistics.scores import split_blocks
 from interp.sums import RoleSums
 
 PAIR = ["site", "layer", "head", "role"]
+NUMBERS = ["n", "mass", "lift", "ci_low", "ci_high", "p", "q"]
 
 
 def true_lifts(ideal: RoleSums, *, min_word_mass: float = 0.10) -> pd.DataFrame:
@@ -19,7 +21,7 @@ def true_lifts(ideal: RoleSums, *, min_word_mass: float = 0.10) -> pd.DataFrame:
     `ideal` are sums of a model whose heads attend exactly as they are defined to. The lift is over all documents, above
     the best guess on all of them; for a role judged by hits over words or mentions it is 0 where less than
     `min_word_mass` goes to these.
-    Roles without a scored query have no row.
+    Roles without a scored query have no row. NaN where a sum that it is made of is.
     """
     blocks = split_blocks(ideal.n.shape[1])["all"]
     rows = []
@@ -28,10 +30,11 @@ def true_lifts(ideal: RoleSums, *, min_word_mass: float = 0.10) -> pd.DataFrame:
         if not n:
             continue
         mass, hit = (sums[index][:, blocks].sum(-1) / n for sums in (ideal.mass, ideal.hit))
-        guess = np.nanmax(ideal.guess[index][:, blocks].sum(-1)) / n
+        guess = np.max(ideal.guess[index, [ideal.guesses.index(name) for name in role.guesses]][:, blocks].sum(-1)) / n
         value = mass if role.statistic == "mass" else hit
         if role.asks_word_mass:
-            value = np.where(ideal.word_mass[index][:, blocks].sum(-1) / n >= min_word_mass, value, guess)
+            word_mass = ideal.word_mass[index][:, blocks].sum(-1) / n
+            value = np.where(word_mass >= min_word_mass, value, np.where(np.isnan(word_mass), np.nan, guess))
         rows += [
             (*head, role.name, mass[number], value[number] - guess)
             for number, head in enumerate(ideal.heads)
@@ -54,7 +57,12 @@ def mark(
     `absent` where this text never asks for it (by the head's own definition its lift is below `margin`), `untestable`
     where the corpus is too small. A role that was given and not planted is `implied` if by the head's definition its
     lift is `margin` or more, else `false`. A role that is implied and was not given is no mistake, and has no row.
+    Raises `InterpError` where a lift of `ideal` is NaN or infinite: it is no key to mark by.
     """
+    if not np.isfinite(ideal["true_lift"].to_numpy(dtype=float)).all():
+        raise InterpError(
+            "The true lifts hold NaN or ∞, so that nothing can be marked by them. Give sums of finite attention."
+        )
     given = roles[roles.role != "unclassified"]
     names = ideal[PAIR].itertuples(index=False, name=None)
     stands: dict[Any, float] = dict(zip(names, ideal["true_lift"].tolist(), strict=True))
@@ -75,7 +83,7 @@ def mark(
     table = pd.DataFrame(pairs, columns=PAIR).assign(
         verdict=[verdict(pair) for pair in pairs], true_lift=[stands.get(pair, np.nan) for pair in pairs]
     )
-    return table.merge(given[[*PAIR, "mass", "lift", "q"]], on=PAIR, how="left")
+    return table.merge(given[[*PAIR, *NUMBERS]], on=PAIR, how="left")
 
 
 def precision_recall(marks: pd.DataFrame, by: list[str]) -> pd.DataFrame:

@@ -5,11 +5,22 @@ import pandas as pd
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
+from interp.errors import InterpError
+
 
 def match(
     similarity: Float[np.ndarray, "head other"],
 ) -> tuple[Int[np.ndarray, " pair"], Int[np.ndarray, " pair"]]:
-    """The pairs whose summed similarity is largest, no head twice (Kuhn 1955); the smaller set is matched whole."""
+    """The pairs whose summed similarity is largest, no head twice (Kuhn 1955); the smaller set is matched whole.
+
+    Raises `InterpError` for a similarity that is NaN or infinite.
+    """
+    if not np.isfinite(similarity).all():
+        places = np.argwhere(~np.isfinite(similarity))
+        raise InterpError(
+            f"Heads cannot be matched: {len(places)} of {similarity.size} similarities are NaN or infinite, the first "
+            f"of head {places[0][0]} and other head {places[0][1]}. Match by finite scores."
+        )
     return linear_sum_assignment(similarity, maximize=True)
 
 
@@ -62,5 +73,7 @@ def match_table(
 
 
 def p_of(measured: float, null: Float[np.ndarray, " repeat"]) -> float:
-    """The share of draws of the null, the measured one among them, that reach it (Phipson & Smyth 2010)."""
+    """The share of draws of the null, the measured one among them, that reach it (Phipson & Smyth 2010); else NaN."""
+    if not (np.isfinite(measured) and np.isfinite(null).all()):
+        return float("nan")
     return float((1 + (null >= measured - 1e-12).sum()) / (1 + len(null)))

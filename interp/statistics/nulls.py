@@ -5,7 +5,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from interp.statistics.best_heads import best_heads
+
 HEAD = ["site", "layer", "head"]
+NUMBERS = ["n", "lift", "ci_low", "ci_high", "p", "q"]
 REAL = "none"
 """The null of what is no null: the real model on the real gold."""
 
@@ -54,10 +57,8 @@ def lifts_of_chosen(measured: Sequence[Measured]) -> pd.DataFrame:
     """One row per null, seed and testable role: the head that is best on select, and its lift on confirm."""
     frames = []
     for one in measured:
-        select = one.scores[(one.scores["split"] == "select") & one.scores["p"].notna()]
-        keys = ["definition", "role", *HEAD]
-        best = select.loc[select.groupby(["definition", "role", "site"])["lift"].idxmax(), keys]
-        found = best.merge(_tested(one.scores), on=keys)[["definition", "role", "family", *HEAD, "n", "lift"]]
+        best = _tested(best_heads(one.scores)).sort_values(["definition", "role", "site"], kind="stable")
+        found = best[["definition", "role", "family", *HEAD, *NUMBERS]]
         frames.append(found.assign(null=one.null, null_seed=one.seed))
     table = pd.concat(frames, ignore_index=True).astype({"null_seed": "Int64"})
     return table[["null", "null_seed", *table.columns[:-2]]]
@@ -68,7 +69,7 @@ def _of_family(table: pd.DataFrame, family: str) -> pd.DataFrame:
 
 
 def _tested(scores: pd.DataFrame) -> pd.DataFrame:
-    return scores[(scores["split"] == "confirm") & scores["p"].notna()]
+    return scores[(scores["split"] == "confirm") & scores["p"].notna() & scores["lift"].notna()]
 
 
 def _largest(tests: pd.DataFrame) -> dict[str, Any]:

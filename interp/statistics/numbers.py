@@ -5,6 +5,7 @@ import pandas as pd
 from jaxtyping import Float, Num
 
 from interp.statistics.bootstrap import bootstrap_interval_of
+from interp.statistics.finite import finite_or_nan
 from interp.sums import NumberSums
 
 
@@ -23,7 +24,8 @@ def number_table(sums: NumberSums, *, seed: int, min_blocks: int = 12) -> pd.Dat
         for group, blocks in enumerate(groups):
             alike = member.ravel() == group
             filled = blocks > 0
-            totals, divisors = sums.total[number, alike][:, filled], over[number, alike][:, filled].astype(np.float64)
+            totals = finite_or_nan(sums.total[number, alike][:, filled])
+            divisors = finite_or_nan(over[number, alike][:, filled].astype(np.float64))
 
             def mean(drawn: np.ndarray, totals: np.ndarray = totals, divisors: np.ndarray = divisors) -> np.ndarray:
                 return _divided(totals @ drawn, divisors @ drawn)
@@ -41,4 +43,4 @@ def number_table(sums: NumberSums, *, seed: int, min_blocks: int = 12) -> pd.Dat
 
 
 def _divided(total: Float[np.ndarray, "*shape"], over: Num[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    return total / np.where(over > 0, over, np.nan)
+    return finite_or_nan(total) / np.where(np.isfinite(over) & (over > 0), over, np.nan)

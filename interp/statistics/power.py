@@ -17,7 +17,7 @@ def detectable_lift(
     heads: "Observed | None" = None,
     power: float = POWER,
 ) -> Float[np.ndarray, " test"]:
-    """The smallest lift that a test shows with this probability; ∞ where no lift is large enough.
+    """The smallest lift that a test shows with this probability; ∞ where no lift is large enough, NaN of NaN or ∞.
 
     Bloom's (1995) minimum detectable effect: (t + t₁₋ᵦ) · SE, where t is the `critical` value that the test's
     t-statistic has to reach (`t_of_level`, `t_of_max_t`), t₁₋ᵦ the quantile of Student's t at the power, and
@@ -31,6 +31,8 @@ def detectable_lift(
     heads, the sum of squares is the larger of its own and that of a head with the lift (`_of_a_head_with_it`).
     """
     total, filled = n.sum(axis=1).astype(np.float64), (n > 0).sum(axis=1)
+    known = np.isfinite(D).all(axis=1) & ~np.isnan(critical)
+    D = np.where(known[:, None], D, 0.0)
     lift = D.sum(axis=1) / np.where(total > 0, total, 1.0)
     squares = np.square(D - lift[:, None] * n).sum(axis=1)
     possible = np.isfinite(critical)
@@ -40,7 +42,7 @@ def detectable_lift(
     found = np.sqrt(scale * squares)
     if heads is not None:
         found = np.maximum(found, _of_a_head_with_it(scale, squares, total, heads))
-    return np.where(possible, found, np.inf)
+    return np.where(known, np.where(possible, found, np.inf), np.nan)
 
 
 class Observed(NamedTuple):
@@ -77,17 +79,22 @@ def _positive_root(
 ) -> Float[np.ndarray, " test"]:
     """The larger x with a x² = b x + c; 0 where there is none above it."""
     inside = np.square(b) + 4 * a * c
-    return np.where(inside > 0, np.maximum((b + np.sqrt(np.maximum(inside, 0))) / (2 * a), 0), 0.0)
+    root = np.where(inside > 0, np.maximum((b + np.sqrt(np.maximum(inside, 0))) / (2 * a), 0), 0.0)
+    return np.where(np.isnan(inside), np.nan, root)
 
 
 def t_of_level(n: Int[np.ndarray, "test block"], level: float) -> Float[np.ndarray, " test"]:
     """The t-statistic that has a one-sided p of `level`; ∞ where the sign flips of so few blocks have none so small."""
+    if np.isnan(level):
+        return np.full(len(n), np.nan)
     smallest = 0.5 ** (n > 0).sum(axis=1)
     return np.where((smallest <= level) & (_effective(n) > 1), _quantile(1 - level, n), np.inf)
 
 
 def t_of_max_t(n: Int[np.ndarray, "test block"], critical: float) -> Float[np.ndarray, " test"]:
     """The t-statistic that goes with T = Σ D_b / √(Σ D_b²): t = T √((G − 1) / (G − T²)); ∞ where no T is as large."""
+    if np.isnan(critical):
+        return np.full(len(n), np.nan)
     blocks = _effective(n)
     possible = (blocks > critical**2) & (blocks > 1)
     room = np.where(possible, blocks - critical**2, 1.0)
@@ -99,7 +106,7 @@ def level_of_bh(q: Float[np.ndarray, "*shape"], alpha: float) -> float:
 
     Of m tests, R were found (q ≤ alpha); NaN stands for no test.
     """
-    tested = int((~np.isnan(q)).sum())
+    tested = int(np.isfinite(q).sum())
     found = int((q <= alpha).sum())
     return min(alpha, alpha * (found + 1) / max(tested, 1))
 
@@ -121,7 +128,7 @@ def power_table(scores: pd.DataFrame) -> pd.DataFrame:
     those of the surest and of the least sure head; `room` = 1 − baseline is the largest lift that there can be, and
     `hidden` counts the heads of which not even that would have been shown. All on confirm.
     """
-    tested = scores[(scores["split"] == "confirm") & scores["p"].notna()]
+    tested = scores[(scores["split"] == "confirm") & scores["p"].notna() & scores["detectable"].notna()]
     tested = tested.assign(room=1 - tested["baseline"])
     tested = tested.assign(hidden=tested["detectable"] > tested["room"])
     table = tested.groupby(["definition", "role", "family", "site"], sort=False, as_index=False).agg(

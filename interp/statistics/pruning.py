@@ -11,6 +11,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from interp.statistics.bootstrap import bootstrap_interval
+from interp.statistics.finite import finite_or_nan
 from interp.sums import PruningSums
 
 RANDOM = "random"
@@ -93,6 +94,7 @@ def _joint(sums: PruningSums, seed: int, min_blocks: int) -> pd.DataFrame:
 
 def _with_mean_of_random(sums: PruningSums) -> PruningSums:
     """One more order, `random` without a seed: the mean over those with one, where there are any."""
+    sums = replace(sums, value=finite_or_nan(sums.value), alone=finite_or_nan(sums.alone))
     rows = [row for row, (name, _) in enumerate(sums.orders) if name == RANDOM]
     if not rows:
         return sums

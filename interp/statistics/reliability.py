@@ -29,14 +29,15 @@ def reliability_table(sums: RoleSums, *, seed: int) -> pd.DataFrame:
     for number, role in enumerate(sums.roles):
         asked = sums.is_asked[number]
         x, y = one[number, asked], other[number, asked]
-        if asked.sum() < 3 or np.isnan(x).any() or np.isnan(y).any():
+        if asked.sum() < 3 or any(not sums.n[number, halves[split]].any() for split in ("select", "confirm")):
             continue
+        known_heads = np.isfinite(x).all() and np.isfinite(y).all()
         picks = random.integers(len(x), size=(RESAMPLES, len(x)))
-        low, high = _ends(stepped_up(correlations(x[picks], y[picks])))
+        low, high = _ends(stepped_up(correlations(x[picks], y[picks]))) if known_heads else (np.nan, np.nan)
         splits = stepped_up(
             np.array([correlations(a[None, number, asked], b[None, number, asked])[0] for a, b in again])
         )
-        known = splits[~np.isnan(splits)]
+        known = splits[~np.isnan(splits) & known_heads]
         r = correlations(x[None], y[None])
         row = {"definition": role.definition, "role": role.name, "family": role.family, "heads": len(x)}
         row |= {"n": int(sums.n[number].sum()), "correlation": r[0], "reliability": stepped_up(r)[0]}
@@ -49,7 +50,9 @@ def reliability_table(sums: RoleSums, *, seed: int) -> pd.DataFrame:
 def correlations(
     x: Float[np.ndarray, "sample item"], y: Float[np.ndarray, "sample item"]
 ) -> Float[np.ndarray, " sample"]:
-    """Pearson's r of every row; NaN where one of the two does not vary."""
+    """Pearson's r of every row; NaN where one of the two does not vary, or holds NaN or ∞."""
+    known = np.isfinite(x).all(axis=1) & np.isfinite(y).all(axis=1)
+    x, y = (np.where(known[:, None], one, np.nan) for one in (x, y))
     x, y = (one - one.mean(axis=1, keepdims=True) for one in (x, y))
     size = np.sqrt(np.square(x).sum(axis=1) * np.square(y).sum(axis=1))
     return (x * y).sum(axis=1) / np.where(size > 1e-15, size, np.nan)
@@ -57,7 +60,7 @@ def correlations(
 
 def stepped_up(r: Float[np.ndarray, " sample"]) -> Float[np.ndarray, " sample"]:
     """Spearman and Brown's 2r/(1+r): the reliability of twice as many documents; NaN at r = −1."""
-    return 2 * r / np.where(r > -1 + 1e-12, 1 + r, np.nan)
+    return 2 * r / np.where((r > -1 + 1e-12) & np.isfinite(r), 1 + r, np.nan)
 
 
 def _ends(values: Float[np.ndarray, " sample"]) -> tuple[float, float]:

@@ -36,7 +36,8 @@ def resample_heads(
 
     `population` has a source document in the place of every block. The truth is the head's lift over all of these,
     above the guess that the drawn corpus chose on select. `below`: the truth lies below the interval; `above`: above.
-    `p` is that of D_b − truth · n_b, which is 0 on average. `blocks` counts confirm's non-empty blocks,
+    `p` is that of D_b − truth · n_b, which is 0 on average; NaN where that or the interval is.
+    `blocks` counts confirm's non-empty blocks,
     `effective_blocks` those that decide there, and `fewer_effective_blocks` those in the half that has fewer.
     """
     splits, documents = split_blocks(BLOCKS), np.arange(population.n.shape[1])
@@ -66,7 +67,8 @@ def resample_heads(
                 fewer_effective_blocks=np.minimum(effective, other),
                 below=truth < low,
                 above=truth > high,
-                p=sign_flip_p(D - truth[:, None] * n, signs),
+                # without an interval it says nothing of intervals
+                p=np.where(np.isnan(low), np.nan, sign_flip_p(D - truth[:, None] * n, signs)),
             )
             frames.append(frame[COLUMNS])
     return pd.concat(frames[1:] or frames, ignore_index=True)

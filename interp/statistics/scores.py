@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from interp.statistics.bootstrap import bootstrap_interval
 from interp.statistics.concentration import deciding_blocks
 from interp.statistics.false_discovery import benjamini_hochberg
+from interp.statistics.finite import finite_or_nan
 from interp.statistics.harder import best_harder_guesses, harder_columns
 from interp.statistics.max_t import critical_value_of_max_t, largest_under_flips, max_t_p
 from interp.statistics.power import Observed, detectable_lift, level_of_bh, t_of_level, t_of_max_t
@@ -46,18 +47,18 @@ def best_guesses(sums: RoleSums, blocks: Int[np.ndarray, " some"]) -> Int[np.nda
 def excess(
     sums: RoleSums, guess: Int[np.ndarray, " role"], blocks: Int[np.ndarray, " some"]
 ) -> Float[np.ndarray, "role head some"]:
-    """D_b: the sum over a block's queries of the role's statistic minus the credit of `guess` on the same query."""
+    """D_b: the sum over a block's queries of the role's statistic minus the credit of `guess` on it; NaN for ∞."""
     by_hit = np.array([role.statistic == "hit" for role in sums.roles], dtype=bool)
     statistic = np.where(by_hit[:, None, None], sums.hit[:, :, blocks], sums.mass[:, :, blocks])
-    return statistic - _credit(sums, guess, blocks)[:, None, :]
+    return finite_or_nan(finite_or_nan(statistic) - _credit(sums, guess, blocks)[:, None, :])
 
 
 def mean_over_queries(
     total: Float[np.ndarray, "role head"], sums: RoleSums, blocks: Int[np.ndarray, " some"]
 ) -> Float[np.ndarray, "role head"]:
-    """A sum over these blocks, divided by their scored queries; NaN where there are none."""
+    """A sum over these blocks, divided by their scored queries; NaN where there are none, and for ∞."""
     queries = sums.n[:, blocks].sum(axis=1)
-    return total / np.where(queries > 0, queries, np.nan)[:, None]
+    return finite_or_nan(total) / np.where(queries > 0, queries, np.nan)[:, None]
 
 
 def lift(

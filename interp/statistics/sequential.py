@@ -146,6 +146,8 @@ def _replay(
 
 def _counts(values: Float[np.ndarray, "head document"], population: int, first: int) -> Int[np.ndarray, " head"]:
     """How many documents each head was measured on: the first ones, as many as there are at a look."""
+    if np.isinf(values).any():
+        raise InterpError("An effect of a head on a document is infinite, and a mean of it says nothing. Leave it out.")
     there = ~np.isnan(values)
     counts = there.sum(axis=1)
     allowed = [0, *looks(population, first)]

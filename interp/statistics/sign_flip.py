@@ -35,8 +35,11 @@ def sign_flip_p(
     """The p-value of ΣD_b > 0 (two-sided: ≠ 0) of every test.
 
     With c sampled sign vectors whose sum is ≥ the observed one − 1e-9·Σ|D_b|, p = (c + 1)/100,000. Where c < 10 and at
-    most 32 blocks are not zero, p is exact instead, unless `exact` is false.
+    most 32 blocks are not zero, p is exact instead, unless `exact` is false. NaN where any D_b is NaN or infinite.
     """
+    known = np.isfinite(D).all(axis=1)
+    # in its row, so that the others are added up as they would be without it
+    D = np.where(known[:, None], D, 0.0)
     room, tolerance = _room(D, two_sided), TOLERANCE * np.abs(D).sum(axis=1)
     can_be_exact = exact & ((D != 0).sum(axis=1) <= EXACT_BLOCKS)
     # p ≤ 2⁻²⁰ where twenty blocks are too large to be flipped: c < 10 then, but for one test in 10¹⁷
@@ -49,6 +52,7 @@ def sign_flip_p(
     p = (c + 1) / (signs.shape[1] + 1)
     for test in np.flatnonzero((c < EXACT_BELOW) & can_be_exact):
         p[test] = exact_p(D[test], two_sided=two_sided)
+    p[~known] = np.nan
     return p
 
 
@@ -57,8 +61,11 @@ def exact_p(D: Float[np.ndarray, " block"], *, two_sided: bool = False) -> float
 
     A vector under which the blocks G come out negative has the sum Σ|D_b| − 2·Σ_G |D_b|, so the G that count are those
     with Σ_G |D_b| ≤ room, half of what the observed sum leaves of Σ|D_b|. They are counted by meeting in the middle
-    (Horowitz & Sahni 1974), dropping partial sums above the room on the way: few stay wherever p is small.
+    (Horowitz & Sahni 1974), dropping partial sums above the room on the way: few stay wherever p is small. NaN where
+    any D_b is NaN or infinite.
     """
+    if not np.isfinite(D).all():
+        return float("nan")
     sizes, room = np.abs(D[D != 0]), float(_room(D[None], two_sided)[0])
     small = np.sort(sizes[sizes <= room])
     left, right = _subset_sums(small[::2], room), _subset_sums(small[1::2], room)

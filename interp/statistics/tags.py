@@ -7,6 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from interp.statistics.bootstrap import bootstrap_interval_of
+from interp.statistics.finite import finite_or_nan
 from interp.sums import TagSums
 
 ANY = "any"
@@ -25,10 +26,10 @@ def tag_table(sums: TagSums, definition: str, *, seed: int, min_blocks: int = 12
     for number, (head, sight) in enumerate(zip(sums.heads, sums.sight, strict=True)):
         for of, from_tag in enumerate((*sums.tags, ANY)):
             blocks = sums.n[sight, of]
-            n, word_mass = blocks.sum(), sums.word_mass[number, of]
+            n, word_mass = blocks.sum(), finite_or_nan(sums.word_mass[number, of])
             if n == 0:
                 continue
-            mass, even = sums.mass[number, of], sums.expected[sight, of]
+            mass, even = finite_or_nan(sums.mass[number, of]), sums.expected[sight, of]
             filled = blocks > 0
             parts = (mass[:, filled], word_mass[filled], even[:, filled], blocks[filled].astype(np.float64))
             low, high = bootstrap_interval_of(

@@ -12,10 +12,11 @@ HEAD = ["site", "layer", "head"]
 def spread_table(scores: pd.DataFrame, threshold: float) -> pd.DataFrame:
     """One row per role and head: its lowest and highest score, by which definition, and their difference.
 
+    Definitions by which it has no finite score do not count.
     `above` of its `variants` reach the threshold; it `flips` where some do and others do not. `scores` needs: role
     definition value, and the columns that name a head.
     """
-    found = scores[scores["value"].notna()].reset_index(drop=True)
+    found = scores[np.isfinite(scores["value"])].reset_index(drop=True)
     groups = found.groupby(["role", *HEAD], sort=False)["value"]
     low, high = found.loc[groups.idxmin()], found.loc[groups.idxmax()]
     table = low[["role", *HEAD]].reset_index(drop=True)
@@ -35,7 +36,7 @@ def agreement_table(scores: pd.DataFrame, threshold: float) -> pd.DataFrame:
     heads that reach the threshold by one and not by the other.
     """
     rows = []
-    for role, of_role in scores.groupby("role", sort=False):
+    for role, of_role in scores[np.isfinite(scores["value"])].groupby("role", sort=False):
         wide = of_role.pivot_table(index=HEAD, columns="definition", values="value", sort=False)
         for first, second in combinations(wide.columns, 2):
             both = wide[[first, second]].dropna()
@@ -44,7 +45,8 @@ def agreement_table(scores: pd.DataFrame, threshold: float) -> pd.DataFrame:
             flips = int(((one >= threshold) != (other >= threshold)).sum())
             correlation = _spearman(one, other)
             largest = float(np.abs(differences).max(initial=0))
-            rows.append((role, first, second, len(both), differences.mean(), largest, correlation, flips, threshold))
+            mean = differences.mean() if len(both) else np.nan
+            rows.append((role, first, second, len(both), mean, largest, correlation, flips, threshold))
     columns = ["role", "first", "second", "heads", "mean_difference", "largest_difference", "rank_correlation"]
     return pd.DataFrame(rows, columns=[*columns, "flips", "threshold"])
 
