@@ -69,7 +69,18 @@ def quote(argument: str) -> str:
         return f"{key}{separator}{','.join(map(_readable, words))}"
     if name == "candidates" and value.startswith("[") and value.endswith("]"):
         return f"{key}=[{','.join(_readable(word.strip()) for word in value[1:-1].split(','))}]"
+    if "~" in value and not key.startswith("-") and not set(value) & set("'\"[]{}"):
+        return f"{key}={','.join(map(_from_home, value.split(',')))}"
     return argument
+
+
+def _from_home(value: str) -> str:
+    """A value with `~`, which no shell has made a home behind `=` and Hydra cannot read, as a shell would have."""
+    if "~" not in value:
+        return value
+    with suppress(RuntimeError):
+        value = str(Path(value).expanduser()) if value.startswith("~") else value
+    return _quoted(value)
 
 
 def _readable(word: str) -> str:

@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
+from interp.errors import InterpError
+
 BLOCKS = 64
 """Every source document falls into one of this many blocks; all statistics resample blocks."""
 
@@ -88,6 +90,18 @@ class Mention(NamedTuple):
     head: int | None = None
 
 
+def check_characters(text: str) -> None:
+    """Raises `InterpError` where a text holds half of a surrogate pair, which cannot be hashed or tokenised."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        around = ascii(text[max(0, error.start - 20) : error.start + 20])
+        raise InterpError(
+            f"The text {around} has a lone surrogate at character {error.start}, which is half of a character. "
+            r"Allowed: text that can be written as UTF-8. Give the whole character (in JSON both halves: \ud83d\ude00), or none."
+        ) from None
+
+
 @dataclass(frozen=True, eq=False)
 class Document:
     """Words of a raw text with their character offsets, and gold annotation, any of which may be absent (`None`).
@@ -118,6 +132,11 @@ class Document:
     entities: tuple[Mention, ...] | None = None
     symbols: Int[np.ndarray, " token"] | None = None
 
+    def __post_init__(self) -> None:
+        """Raises `InterpError` for text with a lone surrogate, wherever the document comes from."""
+        for text in (self.source, self.text, self.alternative or ""):
+            check_characters(text)
+
     @property
     def number(self) -> int:
         """A 64-bit number from the id of the source document: the same on every machine."""
@@ -136,7 +155,8 @@ class Corpus:
     """Documents under one name; `digest` is the sha256 of what they were read or generated from.
 
     `generated` marks documents that a program wrote: their intervals describe the generator, not a language.
-    `notes` say what the reader had to do, with counts (for the manifest).
+    `notes` say what the reader had to do, with counts (for the manifest). `cut` is the setting that left some of the
+    documents out, `limit` or `first`.
     """
 
     name: str
@@ -145,6 +165,7 @@ class Corpus:
     generated: bool = False
     subtypes: bool = False
     notes: tuple[str, ...] = ()
+    cut: Literal["", "limit", "first"] = ""
 
     @cached_property
     def mention_kinds(self) -> tuple[str, ...]:

@@ -7,13 +7,14 @@ is read; empty nodes and enhanced dependencies are ignored.
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import chain, groupby, islice
+from itertools import chain, groupby
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from interp.corpora.text import check_limit, digest, existing_file, limit_notes, numbered_lines, stem, with_targets
+from interp.corpora.keeping import keep
+from interp.corpora.text import digest, existing_file, numbered_lines, stem, with_targets
 from interp.errors import CorpusError, InterpError, closest
 from interp.types import Corpus, Document
 
@@ -63,23 +64,23 @@ def read_conllu(
     *,
     unit: str = "sentence",
     limit: int | None = None,
+    first: int | None = None,
     subtypes: bool = False,
     target: str | Path | None = None,
 ) -> Corpus:
-    """A CoNLL-U file, `.gz` too, one document per `unit` (`sentence` or `document`); stops after `limit` documents.
+    """A CoNLL-U file, `.gz` too, one document per `unit` (`sentence` or `document`).
 
+    `limit` and `first` keep so many documents (`interp.corpora.keeping`).
     `target` is a text file with a line for each document: what an encoder-decoder shall have written from it.
     Raises CorpusError, with the line, where what is read is not CoNLL-U; InterpError for another unit or a limit
     below 1.
     """
     path = existing_file(path)
-    check_limit(limit)
-    documents = tuple(islice(conllu_documents(path, unit), limit))
-    if not documents:
+    kept = keep(enumerate(conllu_documents(path, unit), 1), path, limit=limit, first=first)
+    if not kept.documents:
         raise CorpusError(path, None, "it holds no sentence; allowed is one or more. Give a file with sentences.")
-    notes = limit_notes(path, limit, len(documents))
-    corpus = Corpus(stem(path), documents, digest(path), subtypes=subtypes, notes=notes)
-    return corpus if target is None else with_targets(corpus, target)
+    corpus = Corpus(stem(path), kept.documents, digest(path), subtypes=subtypes, notes=kept.notes, cut=kept.cut)
+    return corpus if target is None else with_targets(corpus, target, kept)
 
 
 def conllu_documents(path: str | Path, unit: str = "sentence") -> Iterator[Document]:

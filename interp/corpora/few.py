@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from interp.corpora.batching import encode
+from interp.corpora.withheld import is_withheld
 from interp.types import Corpus, Document, EncodedCorpus, HeadModel
 
 LOOKED_AT = 24
@@ -17,7 +18,7 @@ def few(model: HeadModel, corpus: Corpus, count: int = 3) -> EncodedCorpus:
 
     Only a few documents are tokenised. Raises `CorpusError` where there is none.
     """
-    by_length = sorted(corpus.documents, key=lambda document: (len(document.text) < LETTERS, len(document.text)))
+    by_length = sorted(corpus.documents, key=lambda document: (_says_little(document), len(document.text)))
     looked_at = encode(model, replace(corpus, documents=tuple(by_length[:LOOKED_AT])))
     # the first of each length, then (pictures are all of one length) the rest
     first: dict[int, Document] = {}
@@ -26,3 +27,7 @@ def few(model: HeadModel, corpus: Corpus, count: int = 3) -> EncodedCorpus:
         if first.setdefault(len(encoding.tokens), document) is not document:
             rest.append(document)
     return encode(model, replace(corpus, documents=(*first.values(), *rest)[:count]))
+
+
+def _says_little(document: Document) -> bool:
+    return len(document.text) < LETTERS or is_withheld(document)

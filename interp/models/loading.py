@@ -21,6 +21,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES as TRANSLATING
 from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES as HEADLESS
 
+from interp import paths
 from interp.errors import InterpError, ModelError, closest
 from interp.models.attention import AttentionModel
 from interp.models.bridge import BridgeModel
@@ -113,7 +114,7 @@ def local(
     A model of pictures (ViT) has preprocessor_config.json in place of the tokenizer.
     Raises `ModelError` for a path that is no such directory, and for pickled weights.
     """
-    folder = Path(path).expanduser()
+    folder = paths.given(path)
     check_folder(folder)
     revision = {
         "path": str(folder),
@@ -170,7 +171,7 @@ def load_model(name: str | Path, **options: Any) -> Model:
         return minilm(**options)
     if str(name) == "small":
         return small(**options)
-    if Path(name).expanduser().is_dir():
+    if paths.given(name).is_dir():
         return local(name, **options)
     return hub(str(name), **options)
 
