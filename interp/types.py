@@ -97,8 +97,8 @@ def check_characters(text: str) -> None:
     except UnicodeEncodeError as error:
         around = ascii(text[max(0, error.start - 20) : error.start + 20])
         raise InterpError(
-            f"The text {around} has a lone surrogate at character {error.start}, which is half of a character. "
-            r"Allowed: text that can be written as UTF-8. Give the whole character (in JSON both halves: \ud83d\ude00), or none."
+            f"The text {around} has a lone surrogate at character {error.start}, half of a character. Allowed: text "
+            r"that is UTF-8. Give the whole character (in JSON both of its halves: \ud83d\ude00), or none."
         ) from None
 
 

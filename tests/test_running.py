@@ -176,8 +176,8 @@ def test_a_limit_is_said(interp: Interp, tmp_path: Path, tiny: tuple[str, str], 
     assert outcome.code == 0, outcome.err
     manifest = read_manifest(tmp_path / "run") or {}
     assert manifest["corpus"]["documents"] == 6
-    assert any("first 6 documents" in note for note in manifest["corpus"]["notes"])
-    assert "Note: the first 6 documents" in outcome.out
+    assert any(note.startswith("6 of ") and "their hash" in note for note in manifest["corpus"]["notes"])
+    assert "Note: 6 of " in outcome.out
     assert set(pd.read_parquet(tmp_path / "run" / "effects.parquet")["n"]) == {6}, "no limit but the corpus's own"
 
 

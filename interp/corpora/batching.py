@@ -30,8 +30,8 @@ NO_MENTION = torch.full((1, 4), -1)
 def encode(model: HeadModel, corpus: Corpus, *, chunk: int = 1000) -> EncodedCorpus:
     """Tokenise every document and find the word of every token; pictures are cut into the model's patches.
 
-    Raises `CorpusError` where there is no document, or a placeholder in place of most words; `InterpError` where a model
-    of text is given pictures or the other way round.
+    Raises `CorpusError` where there is no document, or a placeholder for most of the words; `InterpError` where a
+    model of text is given pictures or the other way round.
     """
     if not len(corpus):
         raise CorpusError(corpus.name, None, "holds no document. Give a corpus with at least one sentence.")

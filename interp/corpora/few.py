@@ -18,7 +18,9 @@ def few(model: HeadModel, corpus: Corpus, count: int = 3) -> EncodedCorpus:
 
     Only a few documents are tokenised. Raises `CorpusError` where there is none.
     """
-    by_length = sorted(corpus.documents, key=lambda document: (_says_little(document), len(document.text)))
+    # a document of placeholders shows nothing of how its text is read
+    worded = [document for document in corpus if not is_withheld(document)] or corpus.documents
+    by_length = sorted(worded, key=lambda document: (len(document.text) < LETTERS, len(document.text)))
     looked_at = encode(model, replace(corpus, documents=tuple(by_length[:LOOKED_AT])))
     # the first of each length, then (pictures are all of one length) the rest
     first: dict[int, Document] = {}
@@ -27,7 +29,3 @@ def few(model: HeadModel, corpus: Corpus, count: int = 3) -> EncodedCorpus:
         if first.setdefault(len(encoding.tokens), document) is not document:
             rest.append(document)
     return encode(model, replace(corpus, documents=(*first.values(), *rest)[:count]))
-
-
-def _says_little(document: Document) -> bool:
-    return len(document.text) < LETTERS or is_withheld(document)

@@ -39,8 +39,8 @@ def keep(documents: Iterable[Numbered], path: Path, *, limit: int | None = None,
     check_limit(first, "first")
     if limit is not None and first is not None:
         raise InterpError(
-            f"limit={limit} and first={first} are both given. Allowed: one of them: limit takes source documents in the "
-            "order of their hash, first takes documents in the order of the corpus. Leave one of them out."
+            f"limit={limit} and first={first} are both given. Allowed: one of them: limit takes source documents in "
+            "the order of their hash, first takes documents in the order of the corpus. Leave one of them out."
         )
     counted = _Counted(islice(documents, first))
     kept = list(counted) if limit is None else _lowest(counted, limit)

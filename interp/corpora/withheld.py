@@ -21,6 +21,9 @@ MOST = 0.5
 LEAST_SAID = 0.01
 """Share of the words from which on it is said that they are missing."""
 
+FEW, SOME = 10, 50
+"""Words from which on a corpus can be judged by a form that is no word, and by one that is: `no no no` may be said."""
+
 
 class Missing(NamedTuple):
     """The commonest placeholder, how many words it stands for, of how many, and in how many documents."""
@@ -55,11 +58,11 @@ def check_words(documents: Sequence[Document], corpus: Path | str) -> Missing:
 
 def withheld_notes(missing: Missing) -> tuple[str, ...]:
     """The note that part of the words are withheld, where it is a hundredth of them or more."""
-    if missing.share < LEAST_SAID or not NO_WORD.fullmatch(missing.form):
+    if missing.share < LEAST_SAID or missing.words < FEW or not NO_WORD.fullmatch(missing.form):
         return ()
     return (
-        f"{missing.words} of {missing.of} words are {missing.form!r}, in {missing.documents} documents: where it "
-        "stands for words that are withheld or unknown, roles found on them say nothing of a language",
+        f"{missing.words} of {missing.of} words are {missing.form!r} (in {missing.documents} of the documents): "
+        "where it stands for words that are withheld or unknown, roles found on them say nothing of a language",
     )
 
 
@@ -73,16 +76,18 @@ def _missing(documents: Iterable[Sequence[str]]) -> Missing:
 
     Nothing is missing in a corpus that is too small to tell.
     """
-    words, concerned, count = Counter[str](), Counter[str](), 0
+    words, concerned, count, number = Counter[str](), Counter[str](), 0, 0
     for document in documents:
         forms = Counter(map(_form, document))
-        count += len(document)
+        count, number = count + len(document), number + 1
         dominant = _dominant(forms)
         for form in {dominant} if dominant else filter(NEVER_A_WORD.fullmatch, forms):
             words[form] += forms[form]
             concerned[form] += 1
     form, times = max(words.items(), key=lambda one: one[1], default=("", 0))
-    return Missing(form, times, count, concerned[form]) if count >= _enough(form) else Missing(of=count)
+    # in more than one document `_` is never said
+    enough = count >= (FEW if NO_WORD.fullmatch(form) else SOME) or (form == "_" and number > 1)
+    return Missing(form, times, count, concerned[form]) if enough else Missing(of=count)
 
 
 def _dominant(forms: Counter[str]) -> str:
@@ -96,8 +101,3 @@ def _form(word: str) -> str:
     """Without case, and one character for a run of it: `___` and `_`, `Xxxx` and `xx` are one form."""
     lower = word.casefold()
     return lower[:1] if lower == lower[:1] * len(lower) else lower
-
-
-def _enough(form: str) -> int:
-    """Words from which on a corpus can be judged: `_` is no word in any; `???` and `no no no` may be said."""
-    return 1 if form == "_" else 10 if NO_WORD.fullmatch(form) else 50
