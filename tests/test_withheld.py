@@ -78,8 +78,8 @@ def test_one_placeholder_for_every_word_is_refused(
     tmp_path: Path, write: Callable[..., Path], read: Callable[..., Corpus], placeholder: str
 ) -> None:
     # documents in columns are left out where they are alike
-    path = write(tmp_path, [[placeholder] * (5 + number) for number in range(10)])
-    for settings in ({}, {"limit": 8}, {"first": 8}):
+    path = write(tmp_path, [[placeholder] * (5 + number) for number in range(20)])
+    for settings in ({}, {"limit": 12}, {"first": 12}):
         with pytest.raises(CorpusError, match=r"words are '.*': a placeholder.*Put them back") as caught:
             read(path, **settings)
         assert caught.value.path == str(path)

@@ -22,7 +22,7 @@ LEAST_SAID = 0.01
 """Share of the words from which on it is said that they are missing."""
 
 FEW, SOME = 10, 50
-"""Words from which on a corpus can be judged by a form that is no word, and by one that is: `no no no` may be said."""
+"""Words (or documents) from which on a corpus can be judged by a form that is no word, and words by one that is."""
 
 
 class Missing(NamedTuple):
@@ -85,9 +85,16 @@ def _missing(documents: Iterable[Sequence[str]]) -> Missing:
             words[form] += forms[form]
             concerned[form] += 1
     form, times = max(words.items(), key=lambda one: one[1], default=("", 0))
-    # in more than one document `_` is never said
-    enough = count >= (FEW if NO_WORD.fullmatch(form) else SOME) or (form == "_" and number > 1)
-    return Missing(form, times, count, concerned[form]) if enough else Missing(of=count)
+    return Missing(form, times, count, concerned[form]) if _enough(form, count, number) else Missing(of=count)
+
+
+def _enough(form: str, words: int, documents: int) -> bool:
+    """Whether a corpus is large enough to be judged: `???` may be said, and one word a thousand times."""
+    if form == "_":
+        return words >= FEW or documents > 1
+    if NO_WORD.fullmatch(form):
+        return words >= FEW and documents > 1
+    return words >= SOME and documents >= FEW
 
 
 def _dominant(forms: Counter[str]) -> str:
