@@ -104,6 +104,18 @@ def _quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
+def check_characters(arguments: Sequence[str]) -> None:
+    """Raises `InterpError` for bytes that are not UTF-8, in a text or a file's name: no manifest could hold them."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise InterpError(
+                f"{ascii(argument)[:200]} is not UTF-8. Allowed: text, and names of files and folders, that are UTF-8. "
+                "Type the text anew, or rename the file."
+            ) from None
+
+
 def make_folder(arguments: Sequence[str]) -> list[Path]:
     """Make the run's folder before Hydra starts, where the command line names one, and see that it can be written.
 
