@@ -40,6 +40,7 @@ def main() -> None:
     sys.argv[1:] = [command_line.quote(argument) for argument in sys.argv[1:]]
     made: list[Path] = []
     try:
+        command_line.check_characters(sys.argv[1:])
         made = command_line.make_folder(sys.argv[1:])
         task()
     except KeyboardInterrupt:

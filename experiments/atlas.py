@@ -45,7 +45,7 @@ def run(
     tables["atlas"] = join(tables["scores"], tables["roles"], tables["effects"], shape, first)
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
     skipped = {**encoded.skipped, **found.skipped}
-    said = (*encoded.notes, *head_roles.missing_evidence(sums, classification, model.causal), *found.said)
+    said = (*encoded.notes, *head_roles.missing_evidence(sums, classification, model.causal, corpus), *found.said)
     return Findings(labelled, skipped, said)
 
 

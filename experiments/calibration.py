@@ -9,6 +9,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 import interp.roles
+from experiments.wording import more_sources
 from interp import plots
 from interp.analysis import label, tally_roles
 from interp.calibration import KnownAccuracy, drawn_hits, tally_documents, tally_heads
@@ -53,7 +54,7 @@ def run(
     governors = roles_asked(model, encoded, relations, needs["min_queries"])
     population = tally_documents(model, encoded, governors, progress=progress)
     sizes = sorted({*documents, len(population.sources)})
-    check_evidence(population, sizes[-1], **needs)
+    check_evidence(population, sizes[-1], corpus, **needs)
     heads = [Planted(kind, accuracy) for kind in KINDS for accuracy in accuracies]
     whole, said = the_whole_way(model, encoded, governors, population, heads, seed, progress)
     own = tally_heads(model, encoded, own_roles, progress=progress) if own_roles else None
@@ -101,7 +102,7 @@ def roles_of_heads(corpus: Corpus, names: Sequence[str]) -> tuple[list[Role], li
     return [by_name[name] for name in dict.fromkeys(names) if name in by_name], lacking
 
 
-def check_evidence(population: DocumentSums, size: int, *, min_queries: int, min_blocks: int) -> None:
+def check_evidence(population: DocumentSums, size: int, corpus: Corpus, *, min_queries: int, min_blocks: int) -> None:
     """Raises `InterpError` where corpora of `size` documents are on average too small to test any planted role."""
     queries, blocks = expected_evidence(population.n, size)
     if ((queries >= min_queries) & (blocks >= min_blocks)).any():
@@ -109,8 +110,8 @@ def check_evidence(population: DocumentSums, size: int, *, min_queries: int, min
     raise InterpError(
         f"The largest corpora to draw have {size} source documents, and a half of one holds about {queries.max():.0f} "
         f"queries of a role in {blocks.max():.0f} blocks. A test needs {min_queries} in {min_blocks} "
-        "(classify.min_queries, classify.min_blocks), so that nothing would be tested. Give a corpus from more source "
-        "documents (the first N sentences of a treebank come from few), or draw more: calibration.documents=[90]."
+        f"(classify.min_queries, classify.min_blocks), so that nothing would be tested. {more_sources(corpus)} Or draw "
+        "more of them: calibration.documents=[90]."
     )
 
 

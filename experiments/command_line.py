@@ -69,7 +69,18 @@ def quote(argument: str) -> str:
         return f"{key}{separator}{','.join(map(_readable, words))}"
     if name == "candidates" and value.startswith("[") and value.endswith("]"):
         return f"{key}=[{','.join(_readable(word.strip()) for word in value[1:-1].split(','))}]"
+    if "~" in value and not key.startswith("-") and not set(value) & set("'\"[]{}"):
+        return f"{key}={','.join(map(_from_home, value.split(',')))}"
     return argument
+
+
+def _from_home(value: str) -> str:
+    """A value with `~`, which no shell has made a home behind `=` and Hydra cannot read, as a shell would have."""
+    if "~" not in value:
+        return value
+    with suppress(RuntimeError):
+        value = str(Path(value).expanduser()) if value.startswith("~") else value
+    return _quoted(value)
 
 
 def _readable(word: str) -> str:
@@ -91,6 +102,18 @@ def _quoted(text: str) -> str:
     escaped = re.sub(r"(\\+)\Z", lambda m: m[1] * 2, escaped)
     escaped = re.sub(r"(\\*)\$\{", lambda m: m[1] * 2 + r"\${", escaped)
     return f"'{escaped}'"
+
+
+def check_characters(arguments: Sequence[str]) -> None:
+    """Raises `InterpError` for bytes that are not UTF-8, in a text or a file's name: no manifest could hold them."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise InterpError(
+                f"{ascii(argument)[:200]} is not UTF-8. Allowed: text, and names of files and folders, that are UTF-8. "
+                "Type the text anew, or rename the file."
+            ) from None
 
 
 def make_folder(arguments: Sequence[str]) -> list[Path]:

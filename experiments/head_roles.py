@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import interval, name_of
+from experiments.wording import interval, more_sources, name_of
 from interp import plots
 from interp.analysis import RolesOf, label, tally_roles
 from interp.classify import classify, shortfall
@@ -37,7 +37,8 @@ def run(
     sums = tally_roles(model, encoded, roles, progress=progress)
     tables = role_tables(sums, classification, seed)
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
-    return Findings(labelled, encoded.skipped, (*encoded.notes, *missing_evidence(sums, classification, model.causal)))
+    missing = missing_evidence(sums, classification, model.causal, corpus)
+    return Findings(labelled, encoded.skipped, (*encoded.notes, *missing))
 
 
 def role_tables(sums: RoleSums, classification: Mapping[str, Any], seed: int) -> dict[str, pd.DataFrame]:
@@ -48,7 +49,9 @@ def role_tables(sums: RoleSums, classification: Mapping[str, Any], seed: int) ->
     return {"scores": scores, "roles": roles, "power": power_table(scores)}
 
 
-def missing_evidence(sums: RoleSums, classification: Mapping[str, Any], causal: bool) -> tuple[str, ...]:
+def missing_evidence(
+    sums: RoleSums, classification: Mapping[str, Any], causal: bool, corpus: Corpus
+) -> tuple[str, ...]:
     """What the corpus was too small to test (untestable is not absent), and how much more would do.
 
     Where a role has no query at all, a `causal` model may be the reason as well as the corpus.
@@ -70,8 +73,8 @@ def missing_evidence(sums: RoleSums, classification: Mapping[str, Any], causal: 
         most = lacking.groupby("role")[["queries", "blocks"]].min().sort_values(["blocks", "queries"]).iloc[-1]
         lines.append(
             f"A test needs {needs['min_queries']} scored queries in {needs['min_blocks']} blocks of source documents "
-            f"in each half; the best covered of these has {most.queries} in {most.blocks} in its smaller half. More "
-            "source documents do it: the first N sentences of a treebank come from few."
+            f"in each half; the best covered of these has {most.queries} in {most.blocks} in its smaller half. "
+            f"{more_sources(corpus)}"
         )
     return tuple(lines)
 

@@ -47,7 +47,7 @@ def run(
     encoded = encode(model, corpus)
     sums = tally_roles(model, encoded, roles, progress=progress)
     tables = head_roles.role_tables(sums, classification, seed)
-    said = (*encoded.notes, *head_roles.missing_evidence(sums, classification, model.causal))
+    said = (*encoded.notes, *head_roles.missing_evidence(sums, classification, model.causal, corpus))
     measured = [Measured(REAL, None, tables["scores"], tables["roles"])]
     for name in chosen:
         for one in range(seed, seed + null_seeds):

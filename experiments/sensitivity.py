@@ -78,7 +78,7 @@ def run(
         "the reverse; from governor, the word that attends most to a dependent should be its governor. A dependent's "
         "first token in place of the mean is the aggregation `attending: first`.",
     )
-    missing = missing_evidence(whole, classification, model.causal)
+    missing = missing_evidence(whole, classification, model.causal, corpus)
     return Findings(labelled, encoded.skipped, (*encoded.notes, *said, *missing))
 
 

@@ -37,6 +37,7 @@ NUMBERS = {
     "corpus.seed": SEED,
     "corpus.documents": COUNT,
     "corpus.limit": LIMIT,
+    "corpus.first": LIMIT,
     "ablation.limit": LIMIT,
     "ablation.sample": COUNT,
     "ablation.until": SHARE._replace(null="no end before the last document"),

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from interp.plots.style import head_name
+from interp.types import Corpus
 
 
 def signed(value: Any, digits: int = 2) -> str:
@@ -21,6 +22,17 @@ def signed(value: Any, digits: int = 2) -> str:
 def interval(low: Any, high: Any, digits: int = 2) -> str:
     """` [low, high]`, or nothing where there is no interval."""
     return "" if pd.isna(low) or pd.isna(high) else f" [{signed(low, digits)}, {signed(high, digits)}]"
+
+
+def more_sources(corpus: Corpus) -> str:
+    """How to come by more source documents than a corpus has, as a sentence."""
+    if corpus.generated:
+        return "More documents do it: a larger corpus.documents (or corpus.limit)."
+    if corpus.cut == "first":
+        return "More source documents do it: the first N documents of a file come from few, corpus.limit=N from more."
+    if corpus.cut == "limit":
+        return "More source documents do it: a larger corpus.limit."
+    return "More source documents do it."
 
 
 def name_of(row: Any) -> str:

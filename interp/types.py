@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
+from interp.errors import InterpError
+
 BLOCKS = 64
 """Every source document falls into one of this many blocks; all statistics resample blocks."""
 
@@ -92,6 +94,18 @@ class Mention(NamedTuple):
     head: int | None = None
 
 
+def check_characters(text: str) -> None:
+    """Raises `InterpError` where a text holds half of a surrogate pair, which cannot be hashed or tokenised."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        around = ascii(text[max(0, error.start - 20) : error.start + 20])
+        raise InterpError(
+            f"The text {around} has a lone surrogate at character {error.start}, half of a character. Allowed: text "
+            r"that is UTF-8. Give the whole character (in JSON both of its halves: \ud83d\ude00), or none."
+        ) from None
+
+
 @dataclass(frozen=True, eq=False)
 class Document:
     """Words of a raw text with their character offsets, and gold annotation, any of which may be absent (`None`).
@@ -122,6 +136,11 @@ class Document:
     entities: tuple[Mention, ...] | None = None
     symbols: Int[np.ndarray, " token"] | None = None
 
+    def __post_init__(self) -> None:
+        """Raises `InterpError` for text with a lone surrogate, wherever the document comes from."""
+        for text in (self.source, self.text, self.alternative or ""):
+            check_characters(text)
+
     @property
     def number(self) -> int:
         """A 64-bit number from the id of the source document: the same on every machine."""
@@ -141,7 +160,7 @@ class Corpus:
 
     `generated` marks documents that a program wrote: their intervals describe the generator, not a language.
     `notes` say what the reader had to do, with counts, and `sources_by` how many source documents were found by what
-    (for the manifest).
+    (for the manifest). `cut` is the setting that left some of the documents out, `limit` or `first`.
     """
 
     name: str
@@ -150,6 +169,7 @@ class Corpus:
     generated: bool = False
     subtypes: bool = False
     notes: tuple[str, ...] = ()
+    cut: Literal["", "limit", "first"] = ""
     sources_by: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property

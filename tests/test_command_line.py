@@ -144,7 +144,7 @@ def test_an_override_that_cannot_be_parsed_is_told_to_take_quotes(
         ("candidates=[it]", "Add experiment=sentence, or leave it out"),
         (
             "+corpus.foo=1",
-            "corpus.foo is not a setting of the corpus chosen here. Allowed: limit, path, subtypes, target, unit",
+            "corpus.foo is not a setting of the corpus chosen here. Allowed: first, limit, path, subtypes, target",
         ),
     ],
 )
@@ -522,6 +522,35 @@ def test_a_query_can_be_swept(argument: str) -> None:
 @pytest.mark.parametrize("argument", ["-m", "--cfg", "job", "text", "model=minilm", "corpus.text=a b", "~text"])
 def test_other_arguments_stay_as_they_are(argument: str) -> None:
     assert quote(argument) == argument
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("corpus.path=~/a b.txt", "/home/me/a b.txt"),
+        ("corpus.target=~", "/home/me"),
+        ("model.path=~no-such-user/a", "~no-such-user/a"),
+        ("corpus.path=a/b.txt~", "a/b.txt~"),
+    ],
+)
+def test_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch, override: str, value: str) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert as_hydra_reads(override) == value
+
+
+def test_a_tilde_can_be_swept_and_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert quote("model.path=~/a,b,~/c") == "model.path='/home/me/a',b,'/home/me/c'"
+    assert quote("corpus.path='~/a'") == "corpus.path='~/a'"
+    assert quote("--config-dir=~/a") == "--config-dir=~/a"
+
+
+@pytest.mark.parametrize("argument", ["text=a \udcff b", "corpus.path=caf\udce9.txt", "hydra.run.dir=\udcff"])
+def test_bytes_that_are_not_utf8_are_refused_before_anything_is_written(
+    interp: Interp, tmp_path: Path, argument: str
+) -> None:
+    refused(interp("experiment=sentence", argument), tmp_path, "is not UTF-8", "rename the file")
+    assert not list(tmp_path.iterdir())
 
 
 # --- the errors themselves

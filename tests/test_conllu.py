@@ -329,14 +329,17 @@ def test_sentences_of_a_document_are_shifted_and_keep_their_roots(tmp_path: Path
 
 
 @pytest.mark.parametrize("unit", ["sentence", "document"])
-def test_reading_stops_at_the_limit_and_says_so(tmp_path: Path, unit: str) -> None:
+def test_reading_stops_after_the_first_and_says_so(tmp_path: Path, unit: str) -> None:
     newdoc = ("# newdoc id = a", *ONE, "# newdoc id = b", *TWO, "# newdoc id = c", "nonsense", "")
     path = write(tmp_path / "limited.conllu", *newdoc)
-    corpus = read_conllu(path, unit=unit, limit=2)
+    corpus = read_conllu(path, unit=unit, first=2)
     assert [document.text for document in corpus] == ["One", "Two"]
-    assert corpus.notes == (f"the first 2 documents of {path}",)
+    (note,) = corpus.notes
+    assert note.startswith(f"the first 2 documents of {path}, ")
     with pytest.raises(CorpusError, match="neither a comment"):
-        read_conllu(path, unit=unit, limit=3)
+        read_conllu(path, unit=unit, first=3)
+    with pytest.raises(CorpusError, match="neither a comment"):
+        read_conllu(path, unit=unit, limit=1)
 
 
 def test_a_limit_beyond_the_end_is_not_noted(tmp_path: Path) -> None:

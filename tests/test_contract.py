@@ -75,7 +75,7 @@ def check_on_treebank(
 ) -> None:
     tokenizer = transformers.AutoTokenizer.from_pretrained(model.provenance["path"])
     theirs = oracle.oracle_scores(oracle.sentences(treebank, 40), plain, tokenizer, causal)
-    sums = tally(model, encode(model, read_conllu(treebank, limit=40)), tokens, reverse)
+    sums = tally(model, encode(model, read_conllu(treebank, first=40)), tokens, reverse)
     compare(score_table(sums, seed=0), theirs)
 
 

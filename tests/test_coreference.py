@@ -73,7 +73,7 @@ def test_a_document_of_several_sentences_is_one(tmp_path: Path, name: str) -> No
     ]
     assert corpus.notes == (
         "mentions over words that were a mention already (the first is kept): 1",
-        "words whose escapes were undone (-LRB-, /.): 1",
+        "words whose escapes were undone (-LRB-, /., \\/, \\*): 1",
     )
 
 
@@ -96,7 +96,8 @@ def test_windows_are_whole_sentences_and_what_they_part_is_counted(tmp_path: Pat
     assert len(single) == 3
     assert "mentions whose antecedents all lie in another sentence: 2" in single.notes
     assert len(read_coreference(path, "conll2012", window=None)) == 1
-    assert read_coreference(path, "conll2012", unit="sentence", limit=2).notes[0] == f"the first 2 documents of {path}"
+    first = read_coreference(path, "conll2012", unit="sentence", first=2)
+    assert first.notes[0].startswith(f"the first 2 documents of {path}, ")
 
 
 def test_a_folder_is_read_in_the_order_of_names(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from interp.tallies import RoleTally, stream
 model = minilm()
 
 def peak(limit):
-    corpus = read_conllu(sys.argv[1], limit=limit)
+    corpus = read_conllu(sys.argv[1], first=limit)
     tally, shape = RoleTally(roles.everything(corpus), model.heads), ShapeTally(model.heads)
     stream(model, (group.batch() for group in batches(encode(model, corpus), model)), tally, shape)
     assert tally.sums().n.sum() > 50 * limit

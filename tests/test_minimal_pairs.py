@@ -45,9 +45,9 @@ def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
     corpus = read_minimal_pairs(folder)
     assert corpus.name == "blimp"
     assert [document.source for document in corpus] == ["a/0", "b/1", "b/2"]
-    first = read_minimal_pairs(folder, limit=2)
+    first = read_minimal_pairs(folder, first=2)
     assert [document.source for document in first] == ["a/0", "b/1"]
-    assert first.notes == (f"the first 2 documents of {folder}",)
+    assert first.notes[0].startswith(f"the first 2 documents of {folder}, ")
     before = corpus.digest
     written(folder / "b.jsonl", line(1, UID="b"), line(3, UID="b"))
     assert read_minimal_pairs(folder).digest != before

@@ -176,9 +176,33 @@ def test_a_limit_is_said(interp: Interp, tmp_path: Path, tiny: tuple[str, str], 
     assert outcome.code == 0, outcome.err
     manifest = read_manifest(tmp_path / "run") or {}
     assert manifest["corpus"]["documents"] == 6
-    assert any("first 6 documents" in note for note in manifest["corpus"]["notes"])
-    assert "Note: the first 6 documents" in outcome.out
+    assert any(note.startswith("6 of ") and "their hash" in note for note in manifest["corpus"]["notes"])
+    assert "Note: 6 of " in outcome.out
     assert set(pd.read_parquet(tmp_path / "run" / "effects.parquet")["n"]) == {6}, "no limit but the corpus's own"
+
+
+def test_the_first_documents_are_said_and_how_to_have_more_sources(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], corpus: tuple[str, str]
+) -> None:
+    asked = ("experiment=head_roles", "roles=syntax", *tiny, *corpus)
+    outcome = interp(*asked, "corpus.first=6", "hydra.run.dir=first")
+    assert outcome.code == 0, outcome.err
+    assert "Note: the first 6 documents" in outcome.out and "from few source documents" in outcome.out
+    assert "come from few, corpus.limit=N from more" in outcome.out
+    outcome = interp(*asked, "corpus.limit=6", "hydra.run.dir=limit")
+    assert "More source documents do it: a larger corpus.limit." in outcome.out
+    outcome = interp(*asked, "corpus.first=6", "corpus.limit=6", "hydra.run.dir=both")
+    assert outcome.code == 1
+    assert "limit=6 and first=6 are both given" in outcome.err
+
+
+def test_a_corpus_without_its_words_is_refused(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+    rows = "".join(f"{n}\t_\t_\tX\t_\t_\t{n - 1}\troot\t_\t_\n" for n in range(1, 6))
+    (tmp_path / "withheld.conllu").write_text(f"{rows}\n" * 40)
+    outcome = interp("experiment=head_roles", *tiny, "corpus=conllu", "corpus.path=withheld.conllu")
+    assert outcome.code == 1
+    assert outcome.err.startswith("Error: withheld.conllu: 200 of its 200 words are '_': a placeholder")
+    assert not (tmp_path / "outputs").exists()
 
 
 def test_the_generated_corpus_is_called_generated(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:

@@ -46,7 +46,7 @@ def test_a_number_is_a_number_and_in_its_range(key: str, value: object) -> None:
 
 def test_only_limits_may_be_null() -> None:
     may_be_null = {key for key, allowed in NUMBERS.items() if allowed.holds(None)}
-    limits = {"corpus.limit", "ablation.limit", "random_init.layers"}
+    limits = {"corpus.limit", "corpus.first", "ablation.limit", "random_init.layers"}
     assert may_be_null == {*limits, "ablation.until", "ablation.top"}
 
 

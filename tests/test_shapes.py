@@ -221,7 +221,7 @@ def test_windows_hide_offsets(tiny_mistral: Case) -> None:
 def test_the_heads_of_stories_that_are_most_like_a_convolution(stories: Any, shared: Path) -> None:
     """Heads 1.3 and 3.6 are its previous-token heads."""
     path = shared / "corpora" / "ud_english_ewt" / "en_ewt-ud-test.conllu"
-    findings = experiment.run(stories, interp.read_conllu(path, limit=120))
+    findings = experiment.run(stories, interp.read_conllu(path, first=120))
     shape = findings.tables["shape"].set_index(["definition", "layer", "head"]).value
     assert set(shape["kernel/explained@1"].nlargest(2).index) == {(1, 3), (3, 6)}
     assert shape["kernel/peak@1", 1, 3] == shape["kernel/peak@1", 3, 6] == -1

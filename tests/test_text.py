@@ -70,14 +70,15 @@ def test_every_line_that_is_not_blank_is_a_document(tmp_path: Path, name: str) -
     assert not corpus.generated
 
 
-def test_reading_stops_at_the_limit_and_says_so(tmp_path: Path) -> None:
+def test_reading_stops_after_the_first_and_says_so(tmp_path: Path) -> None:
     path = tmp_path / "story.txt"
     path.write_bytes(b"One\n\nTwo\nThree \xff\n")
-    corpus = read_text(path, limit=2)
+    corpus = read_text(path, first=2)
     assert [document.text for document in corpus] == ["One", "Two"]
-    assert corpus.notes == (f"the first 2 documents of {path}", "1 blank line skipped")
+    said = f"the first 2 documents of {path}, which are often of one genre and from few source documents"
+    assert corpus.notes == (said, "1 blank line skipped")
     path.write_text("One\n")
-    assert read_text(path, limit=2).notes == ()
+    assert read_text(path, first=2).notes == read_text(path, limit=2).notes == ()
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_each_document_has_the_line_of_its_target(tmp_path: Path) -> None:
     assert pairs == [("one two", "eins zwei"), ("three", "drei"), ("four", "vier")]
     assert [document.target.block for document in corpus if document.target] == [document.block for document in corpus]
     assert corpus.digest != read_text(tmp_path / "source.txt").digest
-    limited = read_text(tmp_path / "source.txt", limit=2, target=tmp_path / "target.txt")
+    limited = read_text(tmp_path / "source.txt", first=2, target=tmp_path / "target.txt")
     assert [document.target.text for document in limited if document.target] == ["eins zwei", "drei"]
 
 

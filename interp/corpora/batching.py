@@ -12,6 +12,7 @@ from interp.corpora.links import entity_pairs
 from interp.corpora.mentions import antecedents_by_kind, nearest_agreeing, nearest_mentions, nearest_same_word
 from interp.corpora.patches import as_read_by
 from interp.corpora.text import words_of
+from interp.corpora.withheld import check_words
 from interp.errors import CorpusError, ModelError
 from interp.marks import marks
 from interp.room import together
@@ -29,11 +30,12 @@ NO_MENTION = torch.full((1, 4), -1)
 def encode(model: HeadModel, corpus: Corpus, *, chunk: int = 1000) -> EncodedCorpus:
     """Tokenise every document and find the word of every token; pictures are cut into the model's patches.
 
-    Raises `CorpusError` where there is no document, `InterpError` where a model of text is given pictures or the
-    other way round.
+    Raises `CorpusError` where there is no document, or a placeholder for most of the words; `InterpError` where a
+    model of text is given pictures or the other way round.
     """
     if not len(corpus):
         raise CorpusError(corpus.name, None, "holds no document. Give a corpus with at least one sentence.")
+    check_words(corpus.documents, corpus.name)
     corpus = as_read_by(model, corpus)
     encodings: list[Encoding] = []
     words: list[Int[np.ndarray, " _"]] = []

@@ -1,7 +1,8 @@
 """A validating reader of the columns of CoNLL-2012: documents of several sentences with coreference in brackets.
 
-The raw text is the words joined by single spaces, Penn Treebank's escapes (-LRB-, /.) undone. The columns that are read
-are the word's number in its sentence, the word, its part of speech (`-` or `_`: none) and, last, coreference.
+The raw text is the words joined by single spaces, Penn Treebank's escapes (-LRB-, /., a backslash) undone. The columns
+that are read are the word's number in its sentence, the word, its part of speech (`-` or `_`: none) and, last,
+coreference.
 """
 
 import re
@@ -15,12 +16,14 @@ from interp.errors import CorpusError
 COLUMNS = 12
 """At least so many: eleven that are always there (predicates' arguments may follow), and coreference, the last."""
 
-BEGIN = re.compile(r"#begin document \((.*)\);?(?:\s+part\s+(\d+))?\s*")
+BEGIN = re.compile(r"#begin document \((.*)\);?(?:\s+part\s+([0-9]{1,9}))?\s*")
 BRACKET = re.compile(r"(\()?([0-9]{1,9})(\))?")
 ESCAPES = {
     "-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "-LCB-": "{", "-RCB-": "}", "/.": ".", "/?": "?", "/-": "-",
 }  # fmt: skip
 NOTHING = ("", "-", "_", "*")
+DEEPEST = 100
+"""Mentions that one word may lie in: annotation has a handful, and all that is asked of mentions grows with it."""
 
 
 class Part(NamedTuple):
@@ -44,6 +47,11 @@ class Part(NamedTuple):
     partly_tagged: bool
 
 
+def unescaped(word: str) -> str:
+    r"""What a word of the file stands for: `(` for -LRB-, `and/or` for `and\/or`, `*` for `\*`."""
+    return ESCAPES.get(word) or word.replace("\\/", "/").replace("\\*", "*")
+
+
 def read_parts(path: Path) -> Iterator[Part]:
     """The documents of a file, one by one. Raises CorpusError, with the line, at what is not CoNLL-2012."""
     current: _Building | None = None
@@ -58,8 +66,8 @@ def read_parts(path: Path) -> Iterator[Part]:
             yield current.part(number)
             current = None
         elif line.startswith("#") and len(line.split()) < COLUMNS:
-            problem = f"{line[:40]!r} is out of place; allowed are `#begin document (name); part 000` and, after it,"
-            raise CorpusError(path, number, f"{problem} `#end document`. Mend the line.")
+            problem = f"{line[:40]!r} is out of place; allowed are `#begin document (name); part 000`, its part of nine"
+            raise CorpusError(path, number, f"{problem} digits at most, and, after it, `#end document`. Mend the line.")
         elif not line.strip():
             if current is not None:
                 current.end_sentence(number)
@@ -94,7 +102,7 @@ class _Building:
         if columns[2] != str(self.in_sentence):
             problem = f"the word's number is {columns[2]!r}; allowed is {self.in_sentence}, counted in each sentence."
             raise CorpusError(self.path, number, f"{problem} Renumber the sentence, or add the blank line before it.")
-        word = ESCAPES.get(columns[3], columns[3])
+        word = unescaped(columns[3])
         if not word or word.split() != [word]:
             raise CorpusError(
                 self.path, number, f"the word {word!r} is empty or has a space in it; allowed is neither. Mend it."
@@ -118,6 +126,9 @@ class _Building:
             entity = int(match[2])
             if match[1]:
                 self.open.append((entity, place, number))
+            if len(self.open) > DEEPEST:
+                problem = f"{len(self.open)} mentions are open at once; allowed are {DEEPEST}, one within the other."
+                raise CorpusError(self.path, number, f"{problem} Mend the brackets.")
             if match[3]:
                 self._close(number, entity, place)
 

@@ -10,7 +10,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import chain, groupby, islice
+from itertools import chain, groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +18,9 @@ import numpy as np
 
 from interp.corpora.conllu_plus import ABSENT, CONLLU, Columns, named_columns
 from interp.corpora.corefud import KEYS, LOST, Chains, Fields, Found, Line, entity_fields, with_mentions
+from interp.corpora.keeping import keep
 from interp.corpora.newdoc import document_marker, is_like_marker, may_name_source, split_comment
-from interp.corpora.text import check_limit, digest, existing_file, limit_notes, numbered_lines, stem, with_targets
+from interp.corpora.text import digest, existing_file, numbered_lines, stem, with_targets
 from interp.errors import CorpusError, InterpError, closest
 from interp.types import UNSPECIFIED, Corpus, Document
 
@@ -132,12 +133,14 @@ def read_conllu(
     *,
     unit: str = "sentence",
     limit: int | None = None,
+    first: int | None = None,
     subtypes: bool = False,
     multiword: str = "first",
     target: str | Path | None = None,
 ) -> Corpus:
-    """A CoNLL-U file, `.gz` too, one document per `unit` (`sentence` or `document`); stops after `limit` documents.
+    """A CoNLL-U file, `.gz` too, one document per `unit` (`sentence` or `document`).
 
+    `limit` and `first` keep so many documents (`interp.corpora.keeping`).
     `multiword` says which of its words has the span of a multiword token that they do not spell: the `first`, the
     `last`, or the first `content` word (no adposition, determiner, conjunction or particle; the first where all are).
     `target` is a text file with a line for each document: what an encoder-decoder shall have written from it.
@@ -146,15 +149,21 @@ def read_conllu(
     limit below 1.
     """
     path = existing_file(path)
-    check_limit(limit)
     said = Said()
-    documents = tuple(islice(conllu_documents(path, unit, multiword=multiword, said=said), limit))
-    if not documents:
+    documents = conllu_documents(path, unit, multiword=multiword, said=said)
+    kept = keep(enumerate(documents, 1), path, limit=limit, first=first)
+    if not kept.documents:
         raise CorpusError(path, None, "it holds no sentence; allowed is one or more. Give a file with sentences.")
-    notes = (*limit_notes(path, limit, len(documents)), *said.notes(documents))
-    by = said.sources_by(documents)
-    corpus = Corpus(stem(path), documents, digest(path), subtypes=subtypes, notes=notes, sources_by=by)
-    return corpus if target is None else with_targets(corpus, target)
+    corpus = Corpus(
+        stem(path),
+        kept.documents,
+        digest(path),
+        subtypes=subtypes,
+        notes=(*kept.notes, *said.notes(kept.documents)),
+        cut=kept.cut,
+        sources_by=said.sources_by(kept.documents),
+    )
+    return corpus if target is None else with_targets(corpus, target, kept)
 
 
 def conllu_documents(

@@ -4,11 +4,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
+from interp import paths
 from interp.corpora.gap import gap_documents
-from interp.corpora.text import check_limit, digest, existing_file, limit_notes, stem
+from interp.corpora.keeping import keep
+from interp.corpora.text import digest, existing_file, stem
 from interp.corpora.windows import HEADS, column_documents
 from interp.corpora.winobias import winobias_documents
 from interp.corpora.winogender import winogender_documents
@@ -47,6 +48,7 @@ def read_coreference(
     window: int | None = 100,
     heads: str = "last",
     limit: int | None = None,
+    first: int | None = None,
 ) -> Corpus:
     """A file, `.gz` too, or a folder of files in the order of their paths, with the mentions of each document.
 
@@ -56,9 +58,9 @@ def read_coreference(
 
     Of a document in columns that has more than `window` words, each run of whole sentences of at most so many is one
     document (None: it is never cut), with the unit `beginning` the first run alone. Mentions whose antecedents are all
-    in other windows, or that are left out with theirs, are counted. Stops after `limit` documents. Mentions have their
-    kind, gender and number as far as these are known (`interp.corpora.pronouns`); those of an entity that is mentioned
-    once are kept.
+    in other windows, or that are left out with theirs, are counted. `limit` and `first` keep so many documents
+    (`interp.corpora.keeping`). Mentions have their kind, gender and number as far as these are known
+    (`interp.corpora.pronouns`); those of an entity that is mentioned once are kept.
 
     In columns nothing says how words depend on one another: the word that stands for a mention is its `last` one or,
     with `heads="before_postmodifier"`, its last noun before the first postmodifier (`interp.corpora.phrases`). How many
@@ -77,21 +79,20 @@ def read_coreference(
         )
     if window is not None and window < 1:
         raise InterpError(f"corpus.window={window} holds no word. Allowed: 1 or more, or null: no document is cut.")
-    check_limit(limit)
-    path = Path(path)
+    path = paths.given(path)
     said = Counter[str]()
     files = input_files(path, FILES[format])
     if format in COLUMNS and path.is_dir():
         files = _gold_alone(files, said)
     read = SCHEMATA.get(format) or partial(column_documents, unit=unit, window=window, heads=heads)
-    documents = tuple(islice(read(files, said), limit))
-    if not documents:
+    kept = keep(enumerate(read(files, said), 1), path, limit=limit, first=first)
+    if not kept.documents:
         raise CorpusError(path, None, f"it holds no document of the format {format}. Give a file that has one or more.")
     hashes = [digest(file) for file in files]
     whole = hashes[0] if len(files) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest()
     name = path.resolve().name if path.is_dir() else stem(path)
     notes = tuple(f"{what}: {count}" for what, count in said.items() if count)
-    return Corpus(name, documents, whole, notes=(*limit_notes(path, limit, len(documents)), *notes))
+    return Corpus(name, kept.documents, whole, notes=(*kept.notes, *notes), cut=kept.cut)
 
 
 def input_files(path: Path, pattern: str) -> list[Path]:

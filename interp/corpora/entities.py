@@ -1,31 +1,34 @@
 """Named entities in CoNLL's two columns, as WNUT-17 (Derczynski et al. 2017) has them: a word, a tab, its BIO tag."""
 
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
-from interp.corpora.text import check_limit, digest, existing_file, limit_notes, numbered_lines, stem
+from interp.corpora.keeping import keep
+from interp.corpora.text import digest, existing_file, numbered_lines, stem
 from interp.corpora.windows import joined
 from interp.errors import CorpusError
 from interp.types import Corpus, Document, Mention
 
 
-def read_entities(path: str | Path, *, limit: int | None = None) -> Corpus:
-    """A file of sentences with blank lines between them, `.gz` too: each is one document. Stops after `limit`.
+def read_entities(path: str | Path, *, limit: int | None = None, first: int | None = None) -> Corpus:
+    """A file of sentences with blank lines between them, `.gz` too: each is one document.
+
+    `limit` and `first` keep so many documents (`interp.corpora.keeping`).
 
     The text is the words joined by single spaces, and the source the text: sentences have no other id. The kind of an
     entity is its type; those of the same type that are the same words but for their case are one entity.
 
     Raises CorpusError, with the line, where a line is not a word and a tag, or an entity is continued that has not
-    begun; InterpError where `limit` is below 1.
+    begun; InterpError for a limit below 1.
     """
     path = existing_file(path)
-    check_limit(limit)
-    documents = tuple(islice((_document(path, rows) for rows in _sentences(path)), limit))
-    if not documents:
+    documents = (_document(path, rows) for rows in _sentences(path))
+    kept = keep(enumerate(documents, 1), path, limit=limit, first=first)
+    if not kept.documents:
         problem = "it holds no sentence; allowed are lines of a word and its tag. Give a file with sentences."
         raise CorpusError(path, None, problem)
-    return Corpus(stem(path), documents, digest(path), notes=limit_notes(path, limit, len(documents)))
+    return Corpus(stem(path), kept.documents, digest(path), notes=kept.notes, cut=kept.cut)
 
 
 def _sentences(path: Path) -> Iterator[list[tuple[int, str]]]:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from interp.corpora.batching import encode
+from interp.corpora.withheld import is_withheld
 from interp.types import Corpus, Document, EncodedCorpus, HeadModel
 
 LOOKED_AT = 24
@@ -17,7 +18,9 @@ def few(model: HeadModel, corpus: Corpus, count: int = 3) -> EncodedCorpus:
 
     Only a few documents are tokenised. Raises `CorpusError` where there is none.
     """
-    by_length = sorted(corpus.documents, key=lambda document: (len(document.text) < LETTERS, len(document.text)))
+    # a document of placeholders shows nothing of how its text is read
+    worded = [document for document in corpus if not is_withheld(document)] or corpus.documents
+    by_length = sorted(worded, key=lambda document: (len(document.text) < LETTERS, len(document.text)))
     looked_at = encode(model, replace(corpus, documents=tuple(by_length[:LOOKED_AT])))
     # the first of each length, then (pictures are all of one length) the rest
     first: dict[int, Document] = {}

@@ -22,14 +22,12 @@ def antecedents(document: Document) -> list[tuple[int, int]]:
 
 def antecedents_by_kind(document: Document) -> list[tuple[int, int, str | None]]:
     """(query, target, kind of the query's mention): a word may head mentions of several kinds, one in another."""
-    ordered = sorted(document.mentions or (), key=lambda mention: (mention.start, mention.end))
-    heads = [head_word(document, mention) for mention in ordered]
-    found = {
-        (heads[later], heads[earlier], ordered[later].kind)
-        for later in range(len(ordered))
-        for earlier in range(later)
-        if ordered[earlier].entity == ordered[later].entity
-    }
+    found: set[tuple[int, int, str | None]] = set()
+    earlier: dict[int, list[int]] = {}
+    for mention in sorted(document.mentions or (), key=lambda mention: (mention.start, mention.end)):
+        head, before = head_word(document, mention), earlier.setdefault(mention.entity, [])
+        found |= {(head, other, mention.kind) for other in before}
+        before.append(head)
     return sorted(found, key=lambda one: (*one[:2], one[2] or ""))
 
 
@@ -56,9 +54,11 @@ def nearest_agreeing(document: Document) -> list[int]:
         gender, number = agreement.get(word, (None, None))
         agreement[word] = gender or mention.gender, number or mention.number
     nearest = [-1] * len(document.words)
-    for word, own in agreement.items():
-        agreeing = (other for other in agreement if other < word and not _contradict(own, agreement[other]))
-        nearest[word] = max(agreeing, default=-1)
+    # of each gender and number, of which there are few, the last head word so far
+    last: dict[tuple[str | None, str | None], int] = {}
+    for word, own in sorted(agreement.items(), key=lambda one: one[0]):
+        nearest[word] = max((at for other, at in last.items() if not _contradict(own, other)), default=-1)
+        last[own] = word
     return nearest
 
 

@@ -7,44 +7,36 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
+from reprlib import repr as shown
 
-from interp.corpora.text import (
-    check_limit,
-    cut_words,
-    digest,
-    existing_file,
-    limit_notes,
-    numbered_lines,
-    stem,
-    text_document,
-)
-from interp.errors import CorpusError
+from interp import paths
+from interp.corpora.keeping import keep
+from interp.corpora.text import cut_words, digest, existing_file, numbered_lines, stem, text_document
+from interp.errors import CorpusError, InterpError
 from interp.types import Corpus, Document
 
 FIELDS = ("sentence_good", "sentence_bad", "UID", "pairID")
 SUFFIXES = (".jsonl", ".jsonl.gz")
 
 
-def read_minimal_pairs(path: str | Path, *, limit: int | None = None) -> Corpus:
+def read_minimal_pairs(path: str | Path, *, limit: int | None = None, first: int | None = None) -> Corpus:
     """A file of pairs, `.gz` too, or a folder of such files, in the order of their names.
 
     Each pair is one document: its text is the better sentence, its alternative the other, its source `UID/pairID`.
-    Stops after `limit` pairs. Raises CorpusError where a file is missing, holds no pair, or a line is none;
-    InterpError where `limit` is below 1.
+    `limit` and `first` keep so many pairs (`interp.corpora.keeping`). Raises CorpusError where a file is missing, holds
+    no pair, or a line is none; InterpError for a limit below 1.
     """
-    path = Path(path)
-    check_limit(limit)
+    path = paths.given(path)
     files = _files(path) if path.is_dir() else [existing_file(path)]
     pairs = (pair for file in files for pair in _pairs(file))
-    documents = tuple(islice(pairs, limit))
-    if not documents:
+    kept = keep(enumerate(pairs, 1), path, limit=limit, first=first)
+    if not kept.documents:
         raise CorpusError(path, None, "it holds no pair; allowed is one JSON object a line. Give a file with pairs.")
     hashes = [digest(file) for file in files]
     whole = hashes[0] if len(files) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest()
     name = path.resolve().name if path.is_dir() else stem(path)
-    return Corpus(name, documents, whole, notes=limit_notes(path, limit, len(documents)))
+    return Corpus(name, kept.documents, whole, notes=kept.notes, cut=kept.cut)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -63,8 +55,9 @@ def _pairs(file: Path) -> Iterator[Document]:
 def _pair(file: Path, number: int, line: str) -> Document:
     try:
         given = json.loads(line)
-    except json.JSONDecodeError as error:
-        problem = f"it is no JSON ({error.msg}); allowed is one JSON object a line. Mend the line."
+    # a number of thousands of digits is another ValueError, and brackets thousands deep are too much recursion
+    except (ValueError, RecursionError) as error:
+        problem = f"it is no JSON ({str(error)[:80]}); allowed is one JSON object a line. Mend the line."
         raise CorpusError(file, number, problem) from None
     if not isinstance(given, dict):
         raise CorpusError(file, number, f"{line[:40]!r} is no JSON object; allowed is one a line. Mend the line.")
@@ -73,7 +66,14 @@ def _pair(file: Path, number: int, line: str) -> Document:
         raise CorpusError(file, number, problem)
     for field in ("sentence_good", "sentence_bad"):
         if not isinstance(given[field], str) or not cut_words(given[field]):
-            problem = f"{field} is {given[field]!r}; allowed is a text with at least one word. Mend the sentence."
+            problem = f"{field} is {shown(given[field])}; allowed is a text with at least one word. Mend the sentence."
             raise CorpusError(file, number, problem)
-    good = text_document(given["sentence_good"], source=f"{given['UID']}/{given['pairID']}")
-    return replace(good, alternative=given["sentence_bad"])
+    for field in ("UID", "pairID"):
+        if not isinstance(given[field], str | int):
+            problem = f"{field} is {shown(given[field])}; allowed is a text or a whole number. Mend it."
+            raise CorpusError(file, number, problem)
+    try:
+        good = text_document(given["sentence_good"], source=f"{given['UID']}/{given['pairID']}")
+        return replace(good, alternative=given["sentence_bad"])
+    except InterpError as error:
+        raise CorpusError(file, number, str(error)) from None

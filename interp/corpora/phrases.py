@@ -7,6 +7,8 @@ possessive is not told apart: of `the king of Spain 's daughter` the head found 
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
+from operator import or_
 
 
 def _words(text: str) -> frozenset[str]:
@@ -47,15 +49,11 @@ def before_postmodifier(words: Sequence[str], start: int, end: int, tags: Sequen
     able = [_may_be_head(words[place], None if tags is None else tags[place]) for place in range(start, end)]
     nouns = [tags is not None and tags[place] in NOUN_TAGS for place in range(start, end)]
     # a mention that begins with such a word (`about ten men`, `those who left`) is not ended by it
+    begun, after_noun = accumulate(able, or_), accumulate(nouns, or_)
     stops = (
         place
-        for place in range(start + 1, end)
-        if any(able[: place - start])
-        and (
-            _ends_words(words, place, end)
-            if tags is None
-            else _ends_tags(words, tags, place, any(nouns[: place - start]))
-        )
+        for place, can_end, noun in zip(range(start + 1, end), begun, after_noun, strict=False)
+        if can_end and (_ends_words(words, place, end) if tags is None else _ends_tags(words, tags, place, noun))
     )
     size = next(stops, end) - start
     for fitting in (nouns[:size], able[:size], able):

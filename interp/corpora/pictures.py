@@ -1,6 +1,7 @@
 """Pictures from a folder, one file a document."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
@@ -8,39 +9,43 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from interp.corpora.text import check_limit, digest, limit_notes
+from interp import paths
+from interp.corpora.keeping import keep
+from interp.corpora.text import digest
 from interp.errors import CorpusError
 from interp.types import Corpus, Document, Picture
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+NOWHERE = np.empty((0, 2), dtype=np.int32)
 
 
-def read_pictures(path: str | Path, *, limit: int | None = None) -> Corpus:
+def read_pictures(path: str | Path, *, limit: int | None = None, first: int | None = None) -> Corpus:
     """Every PNG and JPEG file of a folder and the folders in it, in the order of their names; or one such file.
 
     A picture is its own source, under its path in the folder: frames of one film are not told apart from pictures
     that have nothing in common, and should be thinned out before. Files of another kind are skipped and counted in the
-    notes, hidden ones in silence. Transparency is dropped, and pictures are turned as their camera says. Stops after
-    `limit` pictures. Raises CorpusError where the folder is missing, holds no picture, or a file cannot be read;
-    InterpError where `limit` is below 1.
+    notes, hidden ones in silence. Transparency is dropped, and pictures are turned as their camera says. `limit` and
+    `first` keep so many pictures (`interp.corpora.keeping`). Raises CorpusError where the folder is missing, holds no
+    picture, or a file cannot be read; InterpError for a limit below 1.
     """
-    path = Path(path)
-    check_limit(limit)
+    path = paths.given(path)
     _check_exists(path)
     folder, files, others = (path, *_files(path)) if path.is_dir() else (path.parent, [path], 0)
-    kept = files[:limit]
-    names = [file.relative_to(folder).as_posix() for file in kept]
-    documents = tuple(picture_document(_read(file), name) for file, name in zip(kept, names, strict=True))
-    listed = "".join(f"{name} {digest(file)}\n" for file, name in zip(kept, names, strict=True))
-    notes = limit_notes(path, limit, len(documents))
+    for file in files:
+        paths.check_name(file)
+    named = (Document(file.relative_to(folder).as_posix(), "", (), NOWHERE) for file in files)
+    kept = keep(enumerate(named, 1), path, limit=limit, first=first)
+    documents = tuple(replace(document, picture=_read(folder / document.source)) for document in kept.documents)
+    listed = "".join(f"{document.source} {digest(folder / document.source)}\n" for document in documents)
+    notes = kept.notes
     if others:
         notes = (*notes, f"{others} {'file' if others == 1 else 'files'} skipped that are neither PNG nor JPEG")
-    return Corpus(path.resolve().name, documents, sha256(listed.encode()).hexdigest(), notes=notes)
+    return Corpus(path.resolve().name, documents, sha256(listed.encode()).hexdigest(), notes=notes, cut=kept.cut)
 
 
 def picture_document(picture: Picture, source: str) -> Document:
     """A picture that no model has cut into patches yet."""
-    return Document(source, "", (), np.empty((0, 2), dtype=np.int32), picture=picture)
+    return Document(source, "", (), NOWHERE, picture=picture)
 
 
 def _check_exists(path: Path) -> None:

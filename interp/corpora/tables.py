@@ -1,9 +1,10 @@
 """Tables with tabs between their columns and the columns' names in the first line."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from interp.corpora.text import cut_words, numbered_lines
+from interp.corpora.text import numbered_lines
 from interp.errors import CorpusError
 
 
@@ -30,7 +31,7 @@ def rows(path: Path, names: Sequence[str]) -> Iterator[tuple[int, dict[str, str]
         yield number, dict(zip(names, cells, strict=True))
 
 
-def words_under(text: str, start: int, end: int) -> tuple[int, int]:
-    """The (first, last + 1) of the words of a raw text that reach into these characters; they may reach beyond."""
-    under = [i for i, (_, begins, ends) in enumerate(cut_words(text)) if begins < end and ends > start]
-    return (under[0], under[-1] + 1) if under else (0, 0)
+def words_under(cuts: Sequence[tuple[str, int, int]], start: int, end: int) -> tuple[int, int]:
+    """The (first, last + 1) of the words of a raw text (`cut_words`) that reach into these characters, or beyond."""
+    first, last = bisect_right(cuts, start, key=lambda cut: cut[2]), bisect_left(cuts, end, key=lambda cut: cut[1])
+    return (first, last) if first < last else (0, 0)

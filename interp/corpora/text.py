@@ -5,13 +5,15 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
+from interp import paths
+from interp.corpora.keeping import Kept, keep
 from interp.errors import CorpusError, InterpError
 from interp.types import Corpus, Document
 
@@ -50,67 +52,68 @@ def sentence(text: str | None) -> Corpus:
     return Corpus("sentence", (document,), hashlib.sha256(document.text.encode()).hexdigest())
 
 
-def read_text(path: str | Path, *, limit: int | None = None, target: str | Path | None = None) -> Corpus:
-    """A plain text file, `.gz` too: every line that is not blank is one document. Stops after `limit` documents.
+def read_text(
+    path: str | Path, *, limit: int | None = None, first: int | None = None, target: str | Path | None = None
+) -> Corpus:
+    """A plain text file, `.gz` too: every line that is not blank is one document, and its own source.
 
-    `target` is a file whose lines are what an encoder-decoder shall have written from those of this one.
-    Raises CorpusError where the file is missing, not UTF-8 or without text; InterpError where `limit` is below 1.
+    `limit` and `first` keep so many documents (`interp.corpora.keeping`). `target` is a file whose lines are what an
+    encoder-decoder shall have written from those of this one. Raises CorpusError where the file is missing, not UTF-8,
+    without text or words; InterpError for a limit below 1.
     """
     path = existing_file(path)
-    check_limit(limit)
-    documents: list[Document] = []
-    lines: list[int] = []
-    blank = 0
-    for number, line in numbered_lines(path):
-        if not line.strip():
-            blank += 1
-            continue
-        documents.append(text_document(line))
-        lines.append(number)
-        if len(documents) == limit:
-            break
-    if not documents:
+    blank: list[int] = []
+    kept = keep(_lines(path, blank), path, limit=limit, first=first)
+    if not kept.documents:
         raise CorpusError(path, None, "it holds no text; allowed is one document a line. Give a file with text.")
-    notes = limit_notes(path, limit, len(documents))
+    notes = kept.notes
     if blank:
-        notes = (*notes, f"{blank} blank {'line' if blank == 1 else 'lines'} skipped")
-    corpus = Corpus(stem(path), tuple(documents), digest(path), notes=notes)
-    return corpus if target is None else with_targets(corpus, target, lines)
+        notes = (*notes, f"{len(blank)} blank {'line' if len(blank) == 1 else 'lines'} skipped")
+    corpus = Corpus(stem(path), kept.documents, digest(path), notes=notes, cut=kept.cut)
+    return corpus if target is None else with_targets(corpus, target, kept)
 
 
-def with_targets(corpus: Corpus, path: str | Path, lines: Sequence[int] | None = None) -> Corpus:
-    """The same documents, each with the line of the file that belongs to it: its number in `lines`, else in order.
+def _lines(path: Path, blank: list[int]) -> Iterator[tuple[int, Document]]:
+    """The documents and their lines; the numbers of the lines without one are added to `blank`."""
+    for number, line in numbered_lines(path):
+        if line.strip():
+            yield number, text_document(line)
+        else:
+            blank.append(number)
 
-    Raises CorpusError where a line is missing or blank, and where lines are left over though the corpus is whole.
+
+def with_targets(corpus: Corpus, path: str | Path, kept: Kept) -> Corpus:
+    """The same documents, each with the line of the file that belongs to it: its place in the whole corpus.
+
+    Raises CorpusError where a line is missing or blank, and where lines are left over though the whole corpus was read.
     """
     path = existing_file(path)
     texts = dict(numbered_lines(path))
-    wanted = list(lines) if lines is not None else list(range(1, len(corpus) + 1))
-    whole = not any(note.startswith("the first ") for note in corpus.notes)
-    if len(texts) < wanted[-1] or (whole and any(text.strip() for n, text in texts.items() if n > wanted[-1])):
+    last = kept.places[-1] if kept.last is None else kept.last
+    if len(texts) < last or (kept.last is not None and any(text.strip() for n, text in texts.items() if n > last)):
         raise CorpusError(
             path,
             None,
-            f"it has {len(texts)} lines, and the last document of {corpus.name!r} belongs to line {wanted[-1]}; "
+            f"it has {len(texts)} lines, and the last document of {corpus.name!r} belongs to line {last}; "
             "allowed is one line a document. Give the file that was made from this corpus.",
         )
-    blank = next((number for number in wanted if not texts[number].strip()), None)
+    blank = next((number for number in kept.places if not texts[number].strip()), None)
     if blank is not None:
         raise CorpusError(path, blank, "the line is blank; allowed is a target with at least one word. Fill it in.")
     documents = tuple(
         replace(document, target=text_document(texts[number], document.source))
-        for document, number in zip(corpus, wanted, strict=True)
+        for document, number in zip(corpus, kept.places, strict=True)
     )
     both = hashlib.sha256(f"{corpus.digest} {digest(path)}".encode()).hexdigest()
     return replace(corpus, documents=documents, digest=both, notes=(*corpus.notes, f"targets from {path}"))
 
 
 def existing_file(path: str | Path) -> Path:
-    """`path`, once it is known to be a file.
+    """`path`, `~` in it as the home, once it is known to be a file.
 
     Raises CorpusError where it is none, with the closest name among the files of that folder.
     """
-    path = Path(path)
+    path = paths.given(path)
     if path.is_file():
         return path
     folder = path if path.is_dir() else path.parent
@@ -119,19 +122,6 @@ def existing_file(path: str | Path) -> Path:
     hint = f"Did you mean {str(folder / matches[0])!r}? " if matches else ""
     found = "it is a directory" if path.is_dir() else "there is no such file"
     raise CorpusError(path, None, f"{found}; allowed is one file. {hint}Give the path of a file.")
-
-
-def check_limit(limit: int | None) -> None:
-    """Raises InterpError where `limit` is below 1."""
-    if limit is not None and limit < 1:
-        raise InterpError(f"limit={limit} keeps no document. Allowed: 1 or more, or nothing for all. Raise the limit.")
-
-
-def limit_notes(path: Path, limit: int | None, count: int) -> tuple[str, ...]:
-    """The note that reading stopped at `limit`, where it did."""
-    if count != limit:
-        return ()
-    return (f"the first {count} documents of {path}",)
 
 
 def stem(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Documents of several sentences from CoNLL-2012's columns, cut into windows where they outgrow a model's context."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -65,7 +66,7 @@ def column_documents(
             lost = with_antecedent(mentions) - sum(map(with_antecedent, kept))
             said[_LOST[unit]] += lost
             said["mentions over words that were a mention already (the first is kept)"] += part.repeated
-            said["words whose escapes were undone (-LRB-, /.)"] += part.escapes
+            said[r"words whose escapes were undone (-LRB-, /., \/, \*)"] += part.escapes
             said["documents of which some words have a part of speech and some have none (left out)"] += (
                 part.partly_tagged
             )
@@ -99,15 +100,16 @@ def windows(sentences: Sequence[tuple[int, int]], longest: int | None) -> list[t
 
 
 def _within(mentions: Sequence[Mention], start: int, end: int) -> tuple[Mention, ...]:
-    """The mentions of a window, counted from its first word."""
+    """The mentions of a window, of those in the order of their starts, counted from its first word."""
+    begins, ends = (bisect_left(mentions, place, key=lambda mention: mention.start) for place in (start, end))
     return tuple(
         mention._replace(
             start=mention.start - start,
             end=mention.end - start,
             head=None if mention.head is None else mention.head - start,
         )
-        for mention in mentions
-        if start <= mention.start and mention.end <= end
+        for mention in mentions[begins:ends]
+        if mention.end <= end
     )
 
 

@@ -23,9 +23,11 @@ from interp.corpora.windows import joined
 from interp.errors import CorpusError
 from interp.types import Document, Mention
 
-LINE = re.compile(r"(?:[0-9]+\s+)?(.*\S)\s*")
+NUMBER = re.compile(r"\A[0-9]+\s+")
 MARKED = re.compile(r"\[([^\[\]]*)\]")
 ARTICLES = ("the", "a", "an")
+LONGEST = 20
+"""Words of an occupation with its article: everywhere else each of these is looked for, at every article."""
 
 
 class _Sentence(NamedTuple):
@@ -41,8 +43,9 @@ def winobias_documents(files: Sequence[Path], said: Counter[str]) -> Iterator[Do
     """A document of every sentence; its mentions are what is marked (entity 0) and the other occupations."""
     sentences = [sentence for file in files for sentence in _sentences(file)]
     names = {name for sentence in sentences for name in _occupations(sentence)}
+    longest = max((name.count(" ") + 1 for name in names), default=0)
     for sentence in sentences:
-        others = _others(sentence, names)
+        others = _others(sentence, names, longest)
         said["sentences in which no other occupation was found"] += not others
         mentions = [described(sentence.words, *span, 0) for span in sentence.marked]
         mentions = [m if m.kind == "pronoun" else m._replace(kind="nominal", number="singular") for m in mentions]
@@ -65,8 +68,8 @@ def _sentences(file: Path) -> Iterator[_Sentence]:
             yield _Sentence(text, part.words, [(int(start), int(end)) for start, end in places], marked)
         return
     for number, line in numbered_lines(file):
-        if match := LINE.fullmatch(line):
-            yield _marked(file, number, match[1])
+        if line.strip():
+            yield _marked(file, number, NUMBER.sub("", line.rstrip()))
 
 
 def _marked(file: Path, number: int, line: str) -> _Sentence:
@@ -82,7 +85,7 @@ def _marked(file: Path, number: int, line: str) -> _Sentence:
         problem = f"{line[:40]!r} has a bracket without its other half; allowed are pairs, none inside another."
         raise CorpusError(file, number, f"{problem} Mend the line.")
     cuts = cut_words(text)
-    marked = [words_under(text, *stretch) for stretch in stretches]
+    marked = [words_under(cuts, *stretch) for stretch in stretches]
     words = tuple(word for word, _, _ in cuts)
     _check(file, number, words, marked, 1)
     return _Sentence(text, words, [(start, end) for _, start, end in cuts], marked)
@@ -90,10 +93,13 @@ def _marked(file: Path, number: int, line: str) -> _Sentence:
 
 def _check(file: Path, number: int, words: Sequence[str], marked: Sequence[tuple[int, int]], entities: int) -> None:
     """Raises CorpusError unless an occupation and a pronoun at least are marked, all as one entity."""
+    if any(end - start > LONGEST for start, end in marked):
+        problem = f"more than {LONGEST} words are marked as one; allowed are an occupation and its pronouns, as in"
+        raise CorpusError(file, number, f"{problem} `[The cook] left because [he] was late.` Mend the marks.")
     kinds = [described(words, *span, 0).kind == "pronoun" for span in marked if span[1] > span[0]]
     if len(kinds) != len(marked) or len(set(marked)) != len(marked) or set(kinds) != {True, False} or entities != 1:
         shown = ", ".join(repr(" ".join(words[start:end])) for start, end in marked) or "nothing"
-        problem = f"marked are {shown}; allowed are an occupation and the pronouns that refer to it, as in"
+        problem = f"marked are {shown[:200]}; allowed are an occupation and the pronouns that refer to it, as in"
         raise CorpusError(file, number, f"{problem} `[The cook] left because [he] was late.` Mend the marks.")
 
 
@@ -109,16 +115,17 @@ def _name(words: Sequence[str]) -> str:
     return " ".join(lower[1:] if lower[0] in ARTICLES else lower)
 
 
-def _others(sentence: _Sentence, names: set[str]) -> list[tuple[int, int]]:
+def _others(sentence: _Sentence, names: set[str], longest: int) -> list[tuple[int, int]]:
     """Where an article and an occupation stand that are not marked, nor the one that is, in the order of the text."""
-    own, longest = _occupations(sentence), max(name.count(" ") for name in names) + 1
+    own = _occupations(sentence)
     taken = {word for start, end in sentence.marked for word in range(start, end)}
     found: list[tuple[int, int]] = []
     for start, word in enumerate(sentence.words):
         if word.lower() not in ARTICLES or start in taken:
             continue
         for end in range(min(start + 1 + longest, len(sentence.words)), start + 1, -1):
-            if _name(sentence.words[start:end]) in names - own:
+            name = _name(sentence.words[start:end])
+            if name in names and name not in own:
                 found.append((start, end))
                 taken |= set(range(start, end))
                 break

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from interp.corpora.pronouns import described
 from interp.corpora.tables import rows, words_under
-from interp.corpora.text import text_document
+from interp.corpora.text import cut_words, text_document
 from interp.errors import CorpusError
 from interp.types import Document, Mention
 
@@ -51,7 +51,7 @@ def _noun(file: Path, number: int, text: str, noun: str, entity: int) -> Mention
     if len(found) != 1:
         problem = f"the sentence says {noun!r} {len(found)} times; allowed is once. Mend the sentence or its sentid."
         raise CorpusError(file, number, problem)
-    start, end = words_under(text, *found[0].span())
+    start, end = words_under(cut_words(text), *found[0].span())
     return Mention(start, end, entity, "nominal", number="singular")
 
 
@@ -61,7 +61,7 @@ def _pronoun(file: Path, number: int, text: str, gender: str, entity: int) -> Me
     if len(found) != 1:
         problem = f"the sentence has {len(found)} pronouns of the gender {gender}; allowed is one of {forms}. Mend it."
         raise CorpusError(file, number, problem)
-    start, end = words_under(text, *found[0].span())
+    start, end = words_under(cut_words(text), *found[0].span())
     mention = described([found[0][0]], 0, 1, entity)._replace(start=start, end=end)
     # their `they` is one person
     return mention._replace(number="singular")

@@ -20,6 +20,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES as TRANSLATING
 from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES as HEADLESS
 
+from interp import paths
 from interp.errors import InterpError, ModelError, closest
 from interp.models.asked import check_asked, check_read
 from interp.models.attention import AttentionModel
@@ -126,7 +127,7 @@ def local(
     it, and for what asks for another network than is built; what is harmless stands in the provenance, as `not_used`.
     """
     with refusing(f"{path} could not be read as a model"):
-        folder = Path(path).expanduser()
+        folder = paths.given(path)
         check_folder(folder)
         check_read(folder)
         revision = {
@@ -184,7 +185,7 @@ def load_model(name: str | Path, **options: Any) -> Model:
         return minilm(**options)
     if str(name) == "small":
         return small(**options)
-    if Path(name).expanduser().is_dir():
+    if paths.given(name).is_dir():
         return local(name, **options)
     return hub(str(name), **options)
 

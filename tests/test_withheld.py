@@ -1,0 +1,180 @@
+"""Corpora without their words are refused in every reader, and what only looks like one is not."""
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from interp.corpora.batching import encode
+from interp.corpora.conllu import read_conllu
+from interp.corpora.coreference import read_coreference
+from interp.corpora.entities import read_entities
+from interp.corpora.few import few
+from interp.corpora.minimal_pairs import read_minimal_pairs
+from interp.corpora.repeats import repeats
+from interp.corpora.text import read_text, sentence, text_document
+from interp.errors import CorpusError
+from interp.types import Corpus, Document
+from tests.conftest import Case
+
+CASE = Path(__file__).parents[2] / "shared" / "cases" / "02_words_withheld" / "underscores.conllu"
+PLACEHOLDERS = ("_", "-", "?", "X", "*", "___", "xxx", "[MASK]", "<unk>", "{WORD}", "■", "＿", "UNK")
+TEXT = "The cat sat on the mat , and the dog saw it . Nobody had seen either of them before that day ."
+
+
+def written(path: Path, lines: Sequence[str]) -> Path:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def conllu(folder: Path, sentences: Sequence[Sequence[str]]) -> Path:
+    lines = [
+        line
+        for words in sentences
+        for line in (*(f"{n}\t{w}\t_\tX\t_\t_\t{n - 1}\troot\t_\t_" for n, w in enumerate(words, 1)), "")
+    ]
+    return written(folder / "a.conllu", lines)
+
+
+def text(folder: Path, sentences: Sequence[Sequence[str]]) -> Path:
+    return written(folder / "a.txt", [" ".join(words) for words in sentences])
+
+
+def entities(folder: Path, sentences: Sequence[Sequence[str]]) -> Path:
+    return written(folder / "a.conll", [line for words in sentences for line in (*(f"{w}\tO" for w in words), "")])
+
+
+def minimal_pairs(folder: Path, sentences: Sequence[Sequence[str]]) -> Path:
+    pairs = [
+        {"sentence_good": " ".join(words), "sentence_bad": "b", "UID": "u", "pairID": number}
+        for number, words in enumerate(sentences)
+    ]
+    return written(folder / "a.jsonl", list(map(json.dumps, pairs)))
+
+
+def conll2012(folder: Path, sentences: Sequence[Sequence[str]]) -> Path:
+    lines: list[str] = []
+    for words in sentences:
+        rows = [f"d\t0\t{n}\t{w}\t-\t-\t-\t-\t-\t-\t*\t-" for n, w in enumerate(words)]
+        lines += ["#begin document (d); part 000", *rows, "", "#end document"]
+    return written(folder / "a_conll", lines)
+
+
+READERS: dict[str, tuple[Callable[[Path, Sequence[Sequence[str]]], Path], Callable[..., Corpus]]] = {
+    "conllu": (conllu, read_conllu),
+    "text": (text, read_text),
+    "entities": (entities, read_entities),
+    "minimal_pairs": (minimal_pairs, read_minimal_pairs),
+    "conll2012": (conll2012, partial(read_coreference, format="conll2012")),
+}
+
+
+@pytest.mark.parametrize("placeholder", PLACEHOLDERS)
+@pytest.mark.parametrize(("write", "read"), READERS.values(), ids=READERS.keys())
+def test_one_placeholder_for_every_word_is_refused(
+    tmp_path: Path, write: Callable[..., Path], read: Callable[..., Corpus], placeholder: str
+) -> None:
+    # documents in columns are left out where they are alike
+    path = write(tmp_path, [[placeholder] * (5 + number) for number in range(20)])
+    for settings in ({}, {"limit": 12}, {"first": 12}):
+        with pytest.raises(CorpusError, match=r"words are '.*': a placeholder.*Put them back") as caught:
+            read(path, **settings)
+        assert caught.value.path == str(path)
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        lambda word: "_" * len(word),
+        lambda word: "".join("X" if letter.isupper() else "x" for letter in word),
+        lambda word: word if word in ",." else "_",
+        lambda word: word if word in ",." else "[MASK]",
+    ],
+    ids=["as long", "shape", "punctuation kept", "masked but for punctuation"],
+)
+def test_words_hidden_in_other_ways_are_refused(tmp_path: Path, hidden: Callable[[str], str]) -> None:
+    sentences = [[hidden(word) for word in TEXT.split()]] * 4
+    for write, read in (READERS["conllu"], READERS["text"]):
+        with pytest.raises(CorpusError, match="a placeholder"):
+            read(write(tmp_path, sentences))
+
+
+def test_text_without_spaces_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="a placeholder"):
+        read_text(text(tmp_path, [["＿" * number] for number in range(5, 15)]))
+    rows = [f"{n}\t＿\t_\tX\t_\t_\t{n - 1}\troot\t_\tSpaceAfter=No" for n in range(1, 6)]
+    with pytest.raises(CorpusError, match="a placeholder"):
+        read_conllu(written(tmp_path / "japanese.conllu", [line for _ in range(5) for line in (*rows, "")]))
+
+
+def test_the_treebank_without_its_words_is_refused(tmp_path: Path) -> None:
+    path = CASE if CASE.is_file() else conllu(tmp_path, [["_"] * 9] * 40)
+    for unit in ("sentence", "document") if CASE.is_file() else ("sentence",):
+        with pytest.raises(CorpusError, match=r"words are '_': a placeholder.*says how to merge them.*licence"):
+            read_conllu(path, unit=unit)
+
+
+@pytest.mark.parametrize("share", [10, 30])
+def test_documents_without_words_among_others_are_counted(tmp_path: Path, share: int) -> None:
+    blank = share // 2
+    sentences = [TEXT.split()] * (50 - blank) + [["_"] * len(TEXT.split())] * blank
+    count = len(TEXT.split())
+    for reader in ("conllu", "text", "entities"):
+        write, read = READERS[reader]
+        said = f"{blank * count} of {50 * count} words are '_' (in {blank} of the documents)"
+        assert [note.startswith(said) for note in read(write(tmp_path, sentences)).notes] == [True]
+    with pytest.raises(CorpusError, match="a placeholder"):
+        read_conllu(conllu(tmp_path, sentences[blank:][:50][-2 * blank :] + [["_"] * count] * (3 * blank)))
+
+
+def test_single_words_without_their_form_are_counted(tmp_path: Path) -> None:
+    words = TEXT.split()
+    words[3] = words[7] = "<unk>"
+    (note,) = read_text(text(tmp_path, [words] * 10)).notes
+    assert note.startswith(f"20 of {10 * len(words)} words are '<unk>' (in 10 of the documents)")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["no no no", "no"],
+        ["Buffalo buffalo Buffalo buffalo buffalo buffalo Buffalo buffalo"],
+        ["...", "!!!", "? ! ? !", ". , ; : - ! ?", "( ) [ ]"],
+        ["_ is a word of its own", "so is - and ?"],
+        ["你好", "再见", "谢谢", *("早上好" + str(number) for number in range(60))],
+        ["cat", "dog", "cow"] * 30,
+        [f"{word} {word} {word} {word}" for word in TEXT.split()] * 3,
+        ["1 + 1 = 2", "x - x = 0", "x * x = 4"] * 20,
+        ["yes no"] * 40,
+    ],
+)
+def test_what_only_looks_alike_is_read(tmp_path: Path, tiny_gpt2: Case, lines: list[str]) -> None:
+    corpus = read_text(written(tmp_path / "a.txt", lines))
+    assert corpus.notes == ()
+    assert len(encode(tiny_gpt2.model, corpus)) == len(lines)
+
+
+def test_sentences_and_generated_tokens_are_read(tiny_gpt2: Case) -> None:
+    for asked in ("No no no no", "???", "[MASK]", "The ___ sat on the [MASK]."):
+        assert len(encode(tiny_gpt2.model, sentence(asked))) == 1
+    assert len(encode(tiny_gpt2.model, repeats(5, documents=20))) == 20
+
+
+def test_a_corpus_of_ones_own_is_refused_where_it_is_read(tiny_gpt2: Case) -> None:
+    blank = text_document("_ _ _ _ _ _")
+    with pytest.raises(CorpusError, match=r"^mine: .*a placeholder"):
+        encode(tiny_gpt2.model, Corpus("mine", (blank,) * 10, ""))
+    spans = np.array([[0, 1], [2, 3], [4, 5], [6, 7], [8, 9], [10, 11]], dtype=np.int32)
+    built = Document("s", "_ _ _ _ _ _", ("_",) * 6, spans)
+    with pytest.raises(CorpusError, match="a placeholder"):
+        encode(tiny_gpt2.model, Corpus("mine", (built,) * 10, ""))
+
+
+def test_the_gate_looks_at_documents_with_words(tiny_gpt2: Case) -> None:
+    withheld = [text_document("_ " * 12 + f"_{'_' * number}") for number in range(9)]
+    real = [text_document(f"{TEXT} {'and ' * number}") for number in range(10)]
+    looked_at = few(tiny_gpt2.model, Corpus("mixed", (*withheld, *real), ""))
+    assert all("cat" in document.words for document in looked_at.corpus)
