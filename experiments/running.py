@@ -20,6 +20,7 @@ from experiments import settings, study
 from experiments.command_line import explain
 from interp import results
 from interp.analysis import prove
+from interp.corpora.fidelity import WARNING
 from interp.errors import InterpError
 from interp.models.evidence import Check
 from interp.types import Corpus, HeadModel
@@ -175,7 +176,7 @@ def closing_words(
     """What a reader has to know of the numbers, and where the files are."""
     lines = [f"Skipped: {count} {reason.replace('_', ' ')}." for reason, count in findings.skipped.items() if count]
     notes = (*(corpus.notes if corpus else ()), *findings.said, *(gate_words(gate) if gate else ()))
-    lines += [f"Note: {note}" for note in notes]
+    lines += [note if note.startswith(WARNING) else f"Note: {note}" for note in notes]
     if corpus and corpus.generated:
         lines.append("Note: the corpus is generated: intervals and p-values describe its generator, not a language.")
     return [*lines, f"Tables ({', '.join(sorted(findings.tables))}), figures and manifest: {shown(folder)}"]

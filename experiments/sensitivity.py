@@ -15,6 +15,7 @@ from interp.analysis import RolesOf, label, tally_roles
 from interp.classify import untestable
 from interp.corpora.batching import EncodedCorpus, batches, encode
 from interp.corpora.conllu import read_conllu
+from interp.corpora.fidelity import of_another
 from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -55,9 +56,12 @@ def run(
         choices.append(("sample size", f"{parts / QUARTERS:.0%}", sample, thresholds, seed))
     first, second = (reduce(RoleSums.merge, quarters[start : start + 2]) for start in (0, 2))
     choices += [("corpus", "one half", first, thresholds, seed), ("corpus", "other half", second, thresholds, seed)]
+    of_other: tuple[str, ...] = ()
     if other_corpus is not None:
         another = read_conllu(other_corpus)
-        sums = tally_roles(model, encode(model, another), roles, progress=progress)
+        as_read = encode(model, another)
+        sums = tally_roles(model, as_read, roles, progress=progress)
+        of_other = of_another(another.name, as_read.notes)
         choices.append(("corpus", another.name, sums, thresholds, seed))
     choices += [("margin", f"{margin:.2f}", whole, {**thresholds, "margin": margin}, seed) for margin in margins]
     choices += [("seed", str(seed + by), whole, thresholds, seed + by) for by in range(1, seeds + 1)]
@@ -79,7 +83,7 @@ def run(
         "first token in place of the mean is the aggregation `attending: first`.",
     )
     missing = missing_evidence(whole, classification, model.causal, corpus)
-    return Findings(labelled, encoded.skipped, (*encoded.notes, *said, *missing))
+    return Findings(labelled, encoded.skipped, (*encoded.notes, *of_other, *said, *missing))
 
 
 def tested(sums: RoleSums, needs: Mapping[str, int]) -> set[str]:

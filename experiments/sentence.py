@@ -13,6 +13,7 @@ from torch import Tensor
 from interp import plots
 from interp.analysis import label
 from interp.corpora.batching import collate, encode
+from interp.corpora.longest import require_room_for
 from interp.errors import InterpError
 from interp.finite import finite_attention
 from interp.plots.style import head_name
@@ -54,6 +55,7 @@ def run(
             f"The sentence is longer than the {model.positions} tokens that {model.name!r} can read. "
             "Give a shorter one."
         )
+    require_room_for(model, encoded, len(model.heads))
     batch = collate(encoded, [0], model)
     target = () if encoded.target is None else encoded.target.corpus.documents[0].words
     attention, visible = attention_table(model, batch, words, target, progress)

@@ -13,6 +13,7 @@ from experiments.wording import interval, name_of
 from interp import plots
 from interp.analysis import RolesOf, label, tally_roles
 from interp.corpora.batching import EncodedCorpus, encode, evenly_spaced
+from interp.corpora.fidelity import of_another
 from interp.errors import InterpError
 from interp.likeness import attention_similarity, same_tokens
 from interp.progress import Progress, silent
@@ -52,13 +53,15 @@ def run(
         mine, theirs, others = profiles_of(sums, blocks["select"]), profiles_of(sums, blocks["confirm"]), sums.heads
         said = ["No other model was given: heads are matched with themselves, even blocks with odd ones."]
     else:
-        other_sums = tally_roles(other, encode(other, corpus), roles, progress=progress)
+        read_by_other = encode(other, corpus)
+        other_sums = tally_roles(other, read_by_other, roles, progress=progress)
         mine, theirs, others = (
             profiles_of(sums, blocks["all"]),
             profiles_of(other_sums, blocks["all"]),
             other_sums.heads,
         )
         said = [f"The other model is {other.name}; the correctness gate was not asked of it."]
+        said += of_another(other.name, read_by_other.notes)
     similarity = {"roles": matching.profile_similarity(*in_common(mine, theirs))}
     null = matching.permuted(*in_common(mine, theirs), repeats=permutations, seed=seed)
     nulls = [("roles", LABELS, value) for value in null]

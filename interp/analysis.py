@@ -1,5 +1,6 @@
 """From a model and a corpus to a table: where heads look, what happens without them, and what they are made of."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,6 +13,7 @@ from interp.circuits import circuit_table
 from interp.contributions import measure_contributions
 from interp.corpora.batching import EncodedCorpus, batches, collate, encode
 from interp.corpora.few import few
+from interp.corpora.fidelity import WARNING
 from interp.effects import measure
 from interp.errors import InterpError, closest
 from interp.models.evidence import Check
@@ -46,7 +48,7 @@ def score(
     progress: Progress = silent,
 ) -> pd.DataFrame:
     """The table `scores`: one row per role, head and split, with hit, mass, baseline, lift, interval, p and q."""
-    sums = tally_roles(model, encode(model, corpus), roles, progress=progress)
+    sums = tally_roles(model, _read(model, corpus), roles, progress=progress)
     table = score_table(sums, seed=seed, min_queries=min_queries, min_blocks=min_blocks)
     return label(table, model, corpus, seed)
 
@@ -63,7 +65,7 @@ def ablate(
 
     `settings` are those of `interp.effects.measure`: `replacement`, `metrics`, `limit` and how much to measure.
     """
-    found = measure(model, encode(model, corpus), seed=seed, progress=progress, **settings)
+    found = measure(model, _read(model, corpus), seed=seed, progress=progress, **settings)
     return label(found.table, model, corpus, seed)
 
 
@@ -91,7 +93,7 @@ def anatomy(
     Its columns are those of `interp.circuits.circuit_table` and `interp.statistics.anatomy_table`; the weights
     themselves are given by `interp.head_weights`. Raises `ModelError` for a model whose heads cannot be laid open.
     """
-    table = lay_open_heads(model, encode(model, corpus), seed=seed, min_blocks=min_blocks, progress=progress)
+    table = lay_open_heads(model, _read(model, corpus), seed=seed, min_blocks=min_blocks, progress=progress)
     return label(table, model, corpus, seed)
 
 
@@ -139,6 +141,15 @@ def tally_roles(
     groups = batches(encoded, model)
     stream(model, (group.batch() for group in progress(groups, "roles")), through(tally), *others)
     return tally.sums()
+
+
+def _read(model: HeadModel, corpus: Corpus) -> EncodedCorpus:
+    """The corpus as the model reads it, with a warning of each thing that a table alone would not say."""
+    encoded = encode(model, corpus)
+    for note in encoded.notes:
+        if note.startswith(WARNING):
+            warnings.warn(note.removeprefix(WARNING), stacklevel=3)
+    return encoded
 
 
 def _roles_asked(roles: RolesAsked, corpus: Corpus) -> tuple[Role, ...]:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.corpora.batching import EncodedCorpus, batches
+from interp.corpora.longest import heads_of_a_layer, require_room_for
 from interp.finite import finite_attention, finite_z
 from interp.models.interface import Ingredients
 from interp.models.weights import lay_open
@@ -97,6 +98,7 @@ def measure_contributions(model: HeadModel, encoded: EncodedCorpus, progress: Pr
     Raises `ModelError` for a model whose heads cannot be laid open, and where what a head does is not finite.
     """
     opened = lay_open(model)
+    require_room_for(model, encoded, heads_of_a_layer(model))
     heads, sights = tuple(model.heads), sights_of(model)
     written, roles = _Written(heads), looked_at()
     raw, by_norm = (RoleTally(roles, heads, sights) for _ in range(2))

@@ -13,9 +13,10 @@ from interp.ablation import replacements
 from interp.ablation.estimates import ESTIMATES, estimate_sums, fitting
 from interp.ablation.replacements import Replacement, Silencer
 from interp.ablation.sets import HeadSets, head_sets
-from interp.ablation.sweep import sweep, sweep_sets
+from interp.ablation.sweep import runs_fast, sweep, sweep_sets
 from interp.approximate import settle
 from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced
+from interp.corpora.longest import heads_of_a_layer, require_room_for
 from interp.errors import InterpError, closest
 from interp.progress import Progress, silent
 from interp.room import together
@@ -97,6 +98,7 @@ def of_heads(
     _check(limit, until, top, margin, estimate, sample, precision, model)
     name, prepare = named(replacement)
     chosen = metrics(model) if callable(metrics) else metrics
+    require_room_to_ablate(model, encoded, name, engine)
     silence = prepare(model, encoded, seed)
     documents = evenly_spaced(len(encoded), limit)
     few = [documents[i] for i in evenly_spaced(len(documents), sample)]
@@ -144,6 +146,7 @@ def of_sets(
     name, prepare = named(replacement)
     chosen = metrics(model) if callable(metrics) else metrics
     by_name = head_sets(sets, model.heads)
+    require_room_to_ablate(model, encoded, name, engine)
     documents = evenly_spaced(len(encoded), checked_limit(limit))
     groups = progress(
         batches(encoded, model, documents=documents, tokens=together(model.device, TOKENS_A_SWEEP)), f"sets ({name})"
@@ -164,6 +167,15 @@ def named(replacement: str | Replacement) -> tuple[str, Replacement]:
         return replacement, REPLACEMENTS[replacement]
     # behind a partial, such as a configuration makes, stands the function that has the name
     return getattr(getattr(replacement, "func", replacement), "__name__", "custom"), replacement
+
+
+def require_room_to_ablate(model: HeadModel, encoded: EncodedCorpus, replacement: str, engine: str) -> None:
+    """Raises `CorpusError` where all heads of a layer, laid open, do not fit: only zero in the fast engine opens none.
+
+    Raises `InterpError` for an engine that is not known or does not fit the model.
+    """
+    if replacement != "zero" or not runs_fast(model, engine):
+        require_room_for(model, encoded, heads_of_a_layer(model))
 
 
 def checked_limit(limit: int | None) -> int | None:

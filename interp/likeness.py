@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.corpora.batching import Group, batches
+from interp.corpora.longest import require_room
 from interp.finite import finite_attention
 from interp.progress import Progress, silent
 from interp.sights import seen_from, sights_of
@@ -36,6 +37,9 @@ def attention_similarity(
     the same attention and 0 for a uniform head. Queries are all tokens but padding. Both models cut the corpus into
     the same tokens (`same_tokens`). Raises `ModelError` where a token's attention is not finite.
     """
+    for one, read in ((model, encoded), (other, other_encoded)):
+        texts, encodings = [read.corpus.documents[i] for i in documents], [read.encodings[i] for i in documents]
+        require_room(one, read.corpus.name, texts, encodings, heads=len(one.heads))
     products = np.zeros((len(model.heads), len(other.heads)))
     squares, other_squares = np.zeros(len(model.heads)), np.zeros(len(other.heads))
     for group in progress(batches(encoded, model, documents=documents), "attention"):

@@ -17,7 +17,7 @@ from interp.ablation.budget import budget_for
 from interp.ablation.replacements import Replacement
 from interp.ablation.sweep import silenced
 from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced
-from interp.effects import TOKENS_A_SWEEP, MetricsOf, checked_limit, named
+from interp.effects import TOKENS_A_SWEEP, MetricsOf, checked_limit, named, require_room_to_ablate
 from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.room import together
@@ -124,6 +124,7 @@ def measure(
                 f"The order {order.name!r} ranks {len(order.heads)} heads. It has to rank each of the "
                 f"{len(model.heads)} heads of {model.name!r} once."
             )
+    require_room_to_ablate(model, encoded, name, engine)
     silence = prepare(model, encoded, seed)
     counts = step_sizes(len(model.heads), steps)
     steps_of = [[frozenset(order.heads[:count]) for count in counts] for order in orders]

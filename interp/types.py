@@ -264,6 +264,8 @@ class EncodedCorpus:
     skipped: dict[str, int]
     alternatives: tuple[Encoding | None, ...] = ()
     target: "EncodedCorpus | None" = None
+    said: tuple[str, ...] = ()
+    """What was lost on the way from texts to tokens (`interp.corpora.fidelity`)."""
 
     @cached_property
     def ranks(self) -> Int[np.ndarray, " token"]:
@@ -281,8 +283,8 @@ class EncodedCorpus:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was done to read the corpus with this model, and skips nothing."""
-        return () if self.target is None else self.target.corpus.notes
+        """What was done, and what was lost, when this model read the corpus."""
+        return self.said if self.target is None else (*self.said, *self.target.corpus.notes, *self.target.notes)
 
     def __len__(self) -> int:
         return len(self.encodings)

@@ -18,8 +18,8 @@ from interp.errors import ModelError
 from interp.models import interface, loading
 from interp.models.evidence import HEADS_AT_MOST, TOLERANCE, Check, sample
 from interp.models.gate import CHECKS, LONGEST, check, examples, insist
-from interp.models.spelling import first_loss, letters
 from interp.results import read_manifest
+from interp.spelling import first_loss, letters
 from interp.types import Batch, Encoding, Head, HeadModel, Output, Provable, Tap
 from tests.conftest import HEADS, TEXTS, Case, batch_of, byte_level_tokenizer, corpus_of, word_piece_tokenizer
 from tests.fakes import FakeModel

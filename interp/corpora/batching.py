@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Int
 from torch.nn.utils.rnn import pad_sequence
 
+from interp.corpora.fidelity import fidelity
 from interp.corpora.links import entity_pairs
+from interp.corpora.longest import require_room
 from interp.corpora.mentions import antecedents_by_kind, nearest_agreeing, nearest_mentions, nearest_same_word
 from interp.corpora.patches import as_read_by
 from interp.corpora.text import words_of
@@ -24,14 +26,17 @@ TOKENS_A_BATCH = 1536
 LENGTH_AT_FULL_BATCH = 64
 """Tokens of a document up to which a batch is full; with longer ones patterns, which grow with the square, decide."""
 
+NO_SPANS = np.zeros((0, 2), dtype=np.int32)
+
 NO_MENTION = torch.full((1, 4), -1)
 
 
 def encode(model: HeadModel, corpus: Corpus, *, chunk: int = 1000) -> EncodedCorpus:
     """Tokenise every document and find the word of every token; pictures are cut into the model's patches.
 
-    Raises `CorpusError` where there is no document, or a placeholder for most of the words; `InterpError` where a
-    model of text is given pictures or the other way round.
+    What of the texts gets lost on the way is counted, and said in `notes`. Raises `CorpusError` where there is no
+    document, one that is too long for the memory there is, or a placeholder for most of the words; `InterpError` where
+    a model of text is given pictures or the other way round.
     """
     if not len(corpus):
         raise CorpusError(corpus.name, None, "holds no document. Give a corpus with at least one sentence.")
@@ -40,21 +45,23 @@ def encode(model: HeadModel, corpus: Corpus, *, chunk: int = 1000) -> EncodedCor
     encodings: list[Encoding] = []
     words: list[Int[np.ndarray, " _"]] = []
     alternatives: list[Encoding | None] = []
-    skipped = {"truncated_documents": 0, "unaligned_words": 0}
+    skipped = {"truncated_documents": 0}
     for start in range(0, len(corpus), chunk):
         documents = corpus.documents[start : start + chunk]
         for document, encoding in zip(documents, _read(model, documents), strict=True):
-            owner = align(document, encoding)
             encodings.append(encoding)
-            words.append(owner)
+            words.append(align(document, encoding))
             skipped["truncated_documents"] += encoding.truncated
-            skipped["unaligned_words"] += len(document.words) - len(np.unique(owner[owner >= 0]))
         alternatives += _alternatives(model, documents)
+    require_room(model, corpus.name, corpus.documents, encodings)
+    read = fidelity(model, "documents", corpus.documents, encodings, words)
+    skipped["unaligned_words"] = read.unaligned
     skipped["truncated_documents"] += sum(other is not None and other.truncated for other in alternatives)
     target = (
         _targets(model, corpus, encodings, skipped) if isinstance(model, Translating) and model.translates else None
     )
-    return EncodedCorpus(corpus, tuple(encodings), tuple(words), skipped, tuple(alternatives), target)
+    said = (*read.notes(), *_lost_of_alternatives(model, corpus, alternatives))
+    return EncodedCorpus(corpus, tuple(encodings), tuple(words), skipped, tuple(alternatives), target, said)
 
 
 def _read(model: HeadModel, documents: Sequence[Document]) -> list[Encoding]:
@@ -79,6 +86,18 @@ def _alternatives(model: HeadModel, documents: Sequence[Document]) -> list[Encod
     return [found.get(number) for number in range(len(documents))]
 
 
+def _lost_of_alternatives(model: HeadModel, corpus: Corpus, alternatives: Sequence[Encoding | None]) -> tuple[str, ...]:
+    """What is lost of the other sentences of minimal pairs, whose words nobody asks about."""
+    pairs = [(one, other) for one, other in zip(corpus, alternatives, strict=True) if one.alternative and other]
+    if not pairs:
+        return ()
+    encodings = [other for _, other in pairs]
+    texts = [replace(one, text=one.alternative or "", words=(), spans=NO_SPANS) for one, _ in pairs]
+    require_room(model, corpus.name, texts, encodings)
+    owners = [np.full(len(one.tokens), -1, dtype=np.int32) for one in encodings]
+    return fidelity(model, "alternative sentences", texts, encodings, owners).notes()
+
+
 def _targets(
     model: Translating, corpus: Corpus, encodings: Sequence[Encoding], skipped: dict[str, int]
 ) -> EncodedCorpus:
@@ -98,8 +117,11 @@ def _targets(
     notes = (f"the model itself wrote the targets of {len(absent)} of {len(corpus)} documents",) if absent else ()
     name, own = f"{corpus.name} (target)", tuple(documents)
     target = Corpus(name, own, corpus.digest, generated=corpus.generated, notes=notes)
+    require_room(model, name, own, tokens)
     owners = tuple(align(document, encoding) for document, encoding in zip(documents, tokens, strict=True))
-    return EncodedCorpus(target, tuple(tokens), owners, skipped)
+    read = fidelity(model, "targets", own, tokens, owners)
+    skipped["unaligned_words_of_targets"] = read.unaligned
+    return EncodedCorpus(target, tuple(tokens), owners, skipped, said=read.notes())
 
 
 def align(document: Document, encoding: Encoding) -> Int[np.ndarray, " pos"]:

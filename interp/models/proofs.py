@@ -22,8 +22,8 @@ from interp.models.evidence import (
     visible,
 )
 from interp.models.rows import some_rows
-from interp.models.spelling import first_loss
 from interp.models.unhooked import traces
+from interp.spelling import first_loss
 from interp.types import Head, Place, Provable, Resumable, Sinking, Site, Tap, Watchable
 
 INVISIBLE = 1e-6
