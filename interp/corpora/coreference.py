@@ -89,9 +89,8 @@ def read_coreference(
         raise CorpusError(path, None, f"it holds no document of the format {format}. Give a file that has one or more.")
     hashes = [digest(file) for file in files]
     whole = hashes[0] if len(files) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest()
-    name = path.resolve().name if path.is_dir() else stem(path)
     notes = tuple(f"{what}: {count}" for what, count in said.items() if count)
-    return Corpus(name, documents, whole, notes=(*limit_notes(path, limit, len(documents)), *notes))
+    return Corpus(stem(path), documents, whole, notes=(*limit_notes(path, limit, len(documents)), *notes))
 
 
 def input_files(path: Path, pattern: str) -> list[Path]:

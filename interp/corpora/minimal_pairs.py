@@ -12,7 +12,6 @@ from pathlib import Path
 
 from interp.corpora.text import (
     check_limit,
-    cut_words,
     digest,
     existing_file,
     limit_notes,
@@ -20,6 +19,7 @@ from interp.corpora.text import (
     stem,
     text_document,
 )
+from interp.corpora.words import cut_words
 from interp.errors import CorpusError
 from interp.types import Corpus, Document
 
@@ -43,8 +43,7 @@ def read_minimal_pairs(path: str | Path, *, limit: int | None = None) -> Corpus:
         raise CorpusError(path, None, "it holds no pair; allowed is one JSON object a line. Give a file with pairs.")
     hashes = [digest(file) for file in files]
     whole = hashes[0] if len(files) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest()
-    name = path.resolve().name if path.is_dir() else stem(path)
-    return Corpus(name, documents, whole, notes=limit_notes(path, limit, len(documents)))
+    return Corpus(stem(path), documents, whole, notes=limit_notes(path, limit, len(documents)))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 
 from interp.corpora.text import check_limit, digest, limit_notes
 from interp.errors import CorpusError
+from interp.printable import printable
 from interp.types import Corpus, Document, Picture
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -29,13 +30,13 @@ def read_pictures(path: str | Path, *, limit: int | None = None) -> Corpus:
     _check_exists(path)
     folder, files, others = (path, *_files(path)) if path.is_dir() else (path.parent, [path], 0)
     kept = files[:limit]
-    names = [file.relative_to(folder).as_posix() for file in kept]
+    names = [printable(file.relative_to(folder).as_posix()) for file in kept]
     documents = tuple(picture_document(_read(file), name) for file, name in zip(kept, names, strict=True))
     listed = "".join(f"{name} {digest(file)}\n" for file, name in zip(kept, names, strict=True))
     notes = limit_notes(path, limit, len(documents))
     if others:
         notes = (*notes, f"{others} {'file' if others == 1 else 'files'} skipped that are neither PNG nor JPEG")
-    return Corpus(path.resolve().name, documents, sha256(listed.encode()).hexdigest(), notes=notes)
+    return Corpus(printable(path.resolve().name), documents, sha256(listed.encode()).hexdigest(), notes=notes)
 
 
 def picture_document(picture: Picture, source: str) -> Document:

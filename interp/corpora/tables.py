@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from interp.corpora.text import cut_words, numbered_lines
+from interp.corpora.text import numbered_lines
+from interp.corpora.words import cut_words
 from interp.errors import CorpusError
 
 

@@ -28,6 +28,7 @@ from interp.models.devices import pick_device, pick_dtype
 from interp.models.folder import check_folder, file_digest, is_whole, reader_digest, weights_digest
 from interp.models.pictures import PICTURES, PictureReader
 from interp.models.text import TextReader
+from interp.printable import printable
 from interp.types import HeadModel
 
 Model = AttentionModel | BridgeModel
@@ -120,7 +121,7 @@ def local(
         "weights_sha256": weights_digest(folder),
         **reader_digest(folder),
     }
-    return _load(str(folder), name or folder.resolve().name, revision, init, seed, device, dtype, backend)
+    return _load(str(folder), name or printable(folder.resolve().name), revision, init, seed, device, dtype, backend)
 
 
 def hub(
