@@ -60,9 +60,10 @@ def run(
     attention, visible = attention_table(model, batch, words, target, progress)
     without = [word for word in range(len(words)) if word not in with_token]
     if not visible.any():
-        besides = f" that have tokens of their own, unlike {numbered(words, without)}" if without else ""
+        besides = f" with tokens of their own, which these have not: {numbered(words, without)}" if without else ""
         raise InterpError(
-            f"In {corpus.documents[0].text!r} no word can look at another. Give a sentence of two words or more{besides}."
+            f"In {corpus.documents[0].text!r} no word can look at another. "
+            f"Give a sentence of two words or more{besides}."
         )
     tables = {"attention": label(attention, model, corpus, seed).drop(columns="corpus")}
     if asked is not None:
@@ -116,7 +117,7 @@ def _cut_out(words: Sequence[str], text: str) -> str:
     parts = (words[place][:start], words[place][start:end], words[place][end:])
     cut = [*words[:place], *filter(None, parts), *words[place + 1 :]]
     listed = ",".join(repr(word) if word in (",", '"') else word for word in cut)
-    return f". It is a part of {words[place]!r}; to make it a word, give all words: \"words=[{listed}]\""
+    return f'. It is a part of {words[place]!r}; to make it a word, give all words: "words=[{listed}]"'
 
 
 def attention_table(

@@ -16,6 +16,7 @@ from interp.errors import CorpusError, InterpError
 from interp.printable import printable
 from interp.types import Corpus, Document
 
+
 def text_document(text: str, source: str | None = None) -> Document:
     """A raw text as a document without gold; its source is the text itself where none is given.
 

@@ -58,6 +58,6 @@ def _not_spelled(what: str, text: str, place: int) -> InterpError:
     there = f"goes on with {text[place : place + 20]!r} at character {place}" if place < len(text) else "has ended"
     return InterpError(
         f"The words given do not spell the sentence: {what}, where the sentence {there}. Allowed: words that are, in "
-        "order and but for the spaces between them, the whole of it. Give them as words=[it,'s] or, with spaces between "
-        'them, as words="it \'s".'
+        "order and but for the spaces between them, the whole of it. Give them as words=[it,'s] or, with spaces "
+        'between them, as words="it \'s".'
     )

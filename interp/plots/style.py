@@ -30,6 +30,9 @@ HEAD = ["site", "layer", "head"]
 SMALL = 6.0
 """Points: nothing in a figure is smaller."""
 
+LONGEST_LABEL = 40
+"""Characters of a word, a tag or a role's name in a figure."""
+
 STYLE: dict[Any, Any] = {
     "pdf.fonttype": 42,
     "ps.fonttype": 42,
@@ -84,7 +87,6 @@ UNITS = {
 }
 SIZES_OF_CHANGE = ["embedding_cosine", "kl"]
 """Metrics whose effect cannot be negative, by construction."""
-
 
 
 @contextmanager
@@ -193,6 +195,12 @@ def text_width(text: str, size: float = SMALL) -> float:
     """Points that a line of text takes."""
     font = FontProperties(family=STYLE["font.family"], size=size)
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
+
+
+def short(name: object) -> str:
+    """A name from a corpus as a label: one that is longer than any figure has room for is cut."""
+    text = str(name)
+    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
 
 
 def cut_to_fit(text: str, width: float) -> str:
