@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 
 import hydra
@@ -12,6 +13,7 @@ from omegaconf import DictConfig
 from experiments import command_line
 from experiments.command_line import CONF
 from interp.errors import InterpError
+from interp.printable import printable
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -34,10 +36,15 @@ def task(config: DictConfig) -> None:
 
 def main() -> None:
     """Run what the command line asks for; an error that the user can mend is one paragraph and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # of letters that the terminal does not have, their numbers
+            stream.reconfigure(errors="backslashreplace")
     asked = os.environ.get("HYDRA_FULL_ERROR")
     # without this Hydra prints its own traceback before the error reaches us
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv[1:] = [command_line.quote(argument) for argument in sys.argv[1:]]
+    sweep = command_line.is_sweep(sys.argv)
+    sys.argv[1:] = [command_line.quote(argument, sweep=sweep) for argument in sys.argv[1:]]
     made: list[Path] = []
     try:
         command_line.check_characters(sys.argv[1:])
@@ -53,7 +60,7 @@ def main() -> None:
         message = command_line.explain(error)
         if asked == "1" or message is None:
             raise error from error.__cause__
-        print(f"Error: {message}", file=sys.stderr)
+        print(f"Error: {printable(message)}", file=sys.stderr)
         sys.exit(1)
     finally:
         del os.environ["HYDRA_FULL_ERROR"]

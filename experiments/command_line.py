@@ -1,6 +1,7 @@
 """What Hydra leaves open: text typed as it is, a folder that can be written, errors that answer."""
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from inspect import signature
@@ -18,6 +19,7 @@ from hydra.errors import (
 from hydra.utils import get_method
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from interp.corpora.words import is_word
 from interp.errors import InterpError, closest
 
 CONF = next(
@@ -43,8 +45,21 @@ HYDRA_FLAGS_WITHOUT_A_RUN = (
 QUOTED = re.compile(r"(['\"])((?:\\.|(?!\1)[^\\])*)\1", re.DOTALL)
 """One value in quotes, in Hydra's grammar: inside, a quote of the same kind has a backslash before it."""
 
-WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
-"""A word of a text without gold, as interp.corpora.text cuts it."""
+PLAIN = re.compile(r"[A-Za-z0-9_/.+%@?|*:$-]+")
+"""Characters that Hydra reads as they are."""
+
+SCALAR = re.compile(r"null|true|false|nan|[+-]?inf|[+-]?[\d_.]+(?:e[+-]?[\d_]+)?", re.IGNORECASE)
+"""What Hydra reads as something else than text."""
+
+CALL = re.compile(r"(?:choice|glob|interval|range|shuffle|sort|tag|int|float|bool|str|json_str)\(.*\)", re.DOTALL)
+"""One of the functions of Hydra's grammar."""
+
+GRAMMAR = re.compile(r"\A[\[{].*[\]}]\Z|\\[\\()\[\]{}:=, \t]", re.DOTALL)
+"""A list or mapping, or a character with a backslash before it, which Hydra takes away."""
+
+READ = re.compile(r"corpus\.target|sensitivity\.corpus|(?:[^~]*\.)?path")
+WRITTEN = re.compile(r"hydra\.(?:run|sweep)\.dir")
+"""Settings that are paths: of what is read, and of a folder that is written."""
 
 ELSEWHERE = {
     "model": "A directory is given as model=local model.path=DIR, a name on the hub as model=hub model.name=NAME.",
@@ -54,37 +69,91 @@ ELSEWHERE = {
 """By group of options, how to give what is not one of them."""
 
 
-def quote(argument: str) -> str:
+def is_sweep(arguments: Sequence[str]) -> bool:
+    """Whether the command line asks for several jobs."""
+    return bool({"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments))
+
+
+def quote(argument: str, *, sweep: bool = False) -> str:
     """An override with its value quoted for Hydra's grammar, where it is text that can be typed as it stands.
 
     `text=…` holds a whole sentence, and is never an interpolation, a list or a sweep; quotes around all of it are
-    taken off. In `query=…` and `candidates=[…]` the words that Hydra cannot read are quoted (`didn't`, `élève`).
+    taken off. In `query=…` and `candidates=[…]` the words that Hydra cannot read are quoted (`didn't`, `élève`), in
+    `words=[…]` all, numbers too. A path is taken as it is typed where there is such a file, and where its value means
+    nothing else to Hydra; `~` is the home directory. In a `sweep` commas separate paths.
     """
     key, separator, value = argument.partition("=")
     name = key.lstrip("+")
-    if name == "text" and separator:
+    in_brackets = value.startswith("[") and value.endswith("]")
+    if separator and (name == "text" or (name == "words" and value != "null" and not in_brackets)):
         return f"{key}={_quoted(_unquoted(value))}"
-    if name == "query":
-        words = [value] if WORD.fullmatch(value) else value.split(",")
-        return f"{key}{separator}{','.join(map(_readable, words))}"
-    if name == "candidates" and value.startswith("[") and value.endswith("]"):
-        return f"{key}=[{','.join(_readable(word.strip()) for word in value[1:-1].split(','))}]"
-    if "~" in value and not key.startswith("-") and not set(value) & set("'\"[]{}"):
-        return f"{key}={','.join(map(_from_home, value.split(',')))}"
+    if name == "query" and separator:
+        words = [value] if is_word(value) else _split(value)
+        return f"{key}={value if CALL.fullmatch(value) else ','.join(map(_readable, words))}"
+    if name == "candidates" and in_brackets:
+        words = [word if word.startswith(("[", "{")) else _readable(word) for word in _split(value[1:-1])]
+        return f"{key}=[{','.join(words)}]"
+    if name == "words" and in_brackets:
+        return f"{key}=[{','.join(_quoted(_unquoted(word)) for word in _split(value[1:-1]))}]"
+    if value and (READ.fullmatch(name) or WRITTEN.fullmatch(name)):
+        return f"{key}={_path(value, written=WRITTEN.fullmatch(name) is not None, sweep=sweep)}"
     return argument
 
 
-def _from_home(value: str) -> str:
-    """A value with `~`, which no shell has made a home behind `=` and Hydra cannot read, as a shell would have."""
-    if "~" not in value:
-        return value
-    with suppress(RuntimeError):
-        value = str(Path(value).expanduser()) if value.startswith("~") else value
-    return _quoted(value)
+def _split(listed: str) -> list[str]:
+    """The items between commas, each as it is typed; one in quotes may hold commas, where all quotes are in pairs.
+
+    Else they are apostrophes (`it,'s`), and a comma alone is in quotes.
+    """
+    return _items(listed, rf"{QUOTED.pattern}|[^'\",]*?") or _items(listed, r"""','|","|[^,]*?""") or []
+
+
+def _items(listed: str, item: str) -> list[str] | None:
+    """What stands between commas where all of it is such items, else `None`."""
+    pattern = re.compile(rf"\s*(?:{item})\s*(?P<end>,|\Z)", re.DOTALL)
+    found: list[str] = []
+    place = 0
+    while match := pattern.match(listed, place):
+        found.append(listed[place : match.start("end")].strip())
+        if not match["end"]:
+            return found
+        place = match.end()
+    return None
 
 
 def _readable(word: str) -> str:
-    return _quoted(word) if WORD.fullmatch(word) and not (word.isascii() and word.isalnum()) else word
+    """A word, or its number, for Hydra's grammar."""
+    kept = not word or QUOTED.fullmatch(word) or "${" in word or re.fullmatch(r"[A-Za-z0-9]+|-?[0-9.]+", word)
+    return word if kept else _quoted(word)
+
+
+def _path(value: str, *, written: bool, sweep: bool) -> str:
+    """A path for Hydra's grammar; what the grammar has a meaning for stays, unless there is a file of that name."""
+    typed = _unquoted(value)
+    exists = _exists(typed)
+    is_path = exists or written or typed != value
+    if not value or ("${" in value and not exists):
+        return value
+    if not is_path and (CALL.fullmatch(value) or GRAMMAR.search(value)):
+        return value
+    if "," in value and typed == value and not written:
+        parts = value.split(",")
+        if sweep and (not exists or all(map(_exists, parts))):
+            return ",".join(_path(part, written=False, sweep=False) for part in parts)
+        if not exists:
+            return value
+    if typed.startswith("~") and not exists:
+        with suppress(RuntimeError):
+            typed = str(Path(typed).expanduser())
+    is_plain = PLAIN.fullmatch(typed) is not None and not (is_path and SCALAR.fullmatch(typed))
+    return typed if is_plain else _quoted(typed)
+
+
+def _exists(path: str) -> bool:
+    try:
+        return bool(path) and Path(path).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _unquoted(value: str) -> str:
@@ -124,20 +193,21 @@ def make_folder(arguments: Sequence[str]) -> list[Path]:
     if any(argument.split("=")[0] in HYDRA_FLAGS_WITHOUT_A_RUN for argument in arguments):
         return []
     named = {key: value for key, _, value in (argument.partition("=") for argument in arguments)}
-    key = "hydra.sweep.dir" if {"-m", "--multirun"} & set(arguments) else "hydra.run.dir"
-    given = named.get(key, "outputs").strip("'\"")
+    key = "hydra.sweep.dir" if is_sweep(arguments) else "hydra.run.dir"
+    given = _unquoted(named.get(key, "outputs"))
     if "${" in given:
         return []
     folder = Path(given)
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    missing = [path for path in (folder, *folder.parents) if not _exists(str(path))]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=folder, prefix=".can-be-written-"):
             pass
-    except OSError as error:
+    except (OSError, ValueError) as error:
         remove_empty(missing)
+        reason = error.strerror if isinstance(error, OSError) else error
         raise InterpError(
-            f"{key}={given}: nothing can be written there ({error.strerror}). "
+            f"{key}={given}: nothing can be written there ({reason}). "
             f"Allowed: a folder that exists or can be made. Choose another with {key}=DIR."
         ) from error
     return missing
@@ -218,20 +288,27 @@ def _unreadable(error: OverrideParseException) -> str:
             f"{error.override!r} is not a setting with its value. Allowed: KEY=VALUE. "
             'Put quotes around a text with spaces: text="the whole sentence".'
         )
-    key = error.override.partition("=")[0]
+    key, _, value = error.override.partition("=")
     return (
         f"{error.override!r} cannot be read. Allowed: KEY=VALUE, and quotes inside the shell's quotes around a value "
-        f"with commas, brackets, quotes or letters such as é: {key}=\"'a, b'\"."
+        f"with commas, brackets, quotes or letters such as é: {_in_shell(key, value)}."
     )
+
+
+def _in_shell(key: str, value: str) -> str:
+    """An override as it is typed in a shell, its value taken as text."""
+    override = f"{key}={_quoted(value)}"
+    return shlex.quote(override) if re.search(r'["$`\\!]', override) else f'{key}="{_quoted(value)}"'
 
 
 def _unknown_key(error: BaseException) -> str:
     """`modl=gpt2` or `classify.margn=0.2`: a key that the configuration does not have, or not here."""
     several = re.search(r"Ambiguous value for argument '(.*)'", str(error))
     if several:
+        key, _, value = several[1].partition("=")
         return (
             f"{several[1]} has a comma in it. Allowed: one value. Give one; or add -m, which runs one after another; "
-            "or put brackets around a list."
+            f"or put brackets around a list, quotes around a text: {_in_shell(key, value)}."
         )
     absent = re.search(r"Key '([^']+)' is not in struct|Interpolation key '([^']+)' not found", str(error))
     if absent:

@@ -23,6 +23,7 @@ from interp.analysis import prove
 from interp.corpora.fidelity import WARNING
 from interp.errors import InterpError
 from interp.models.evidence import Check
+from interp.printable import printable
 from interp.types import Corpus, HeadModel
 
 NOT_COMPARED = ("json", "quiet")
@@ -121,11 +122,11 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
     }
     results.write_manifest(folder, manifest)
     if config.json:
-        print(to_json(folder, manifest))
+        say(to_json(folder, manifest))
         return
     beginning = [] if run.model is None or run.corpus is None else [f"{run.model.name} on {run.corpus.name}"]
     for line in [*beginning, *summary, *closing_words(run.corpus, findings, manifest.get("gate"), folder)]:
-        print(line)
+        say(line)
 
 
 def is_done(folder: Path, recorded: dict[str, Any], config: dict[str, Any]) -> bool:
@@ -192,7 +193,12 @@ def gate_words(gate: Mapping[str, Any]) -> list[str]:
 
 def say_kept(folder: Path, recorded: dict[str, Any], *, as_json: bool) -> None:
     """Say that a complete run is left as it is; as JSON, what it said when it ran."""
-    print(to_json(folder, recorded) if as_json else f"{shown(folder)} holds this run, complete. It is left as it is.")
+    say(to_json(folder, recorded) if as_json else f"{shown(folder)} holds this run, complete. It is left as it is.")
+
+
+def say(line: str) -> None:
+    """Print a line whose words may come from files: nothing in it steers the terminal."""
+    print(printable(line))
 
 
 def to_json(folder: Path, manifest: dict[str, Any]) -> str:
@@ -207,7 +213,7 @@ def shown(folder: Path) -> Path:
 
 def bar(items: Sequence[Any], name: str, *, quiet: bool) -> Iterable[Any]:
     """A progress bar with an estimate; silent where the output is no terminal."""
-    return tqdm(items, desc=name, leave=False, disable=quiet or not sys.stderr.isatty())
+    return tqdm(items, desc=printable(name), leave=False, disable=quiet or not sys.stderr.isatty())
 
 
 class Stopwatch:

@@ -1,6 +1,6 @@
 """One sentence: where does each word look, and which heads resolve a word to which candidate?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import product
 
@@ -56,12 +56,17 @@ def run(
             "Give a shorter one."
         )
     require_room_for(model, encoded, len(model.heads))
+    with_token = set(encoded.words[0].tolist()) - {-1}
+    _refuse_without_token(words, with_token, asked, chosen, model.name)
     batch = collate(encoded, [0], model)
     target = () if encoded.target is None else encoded.target.corpus.documents[0].words
     attention, visible = attention_table(model, batch, words, target, progress)
+    without = [word for word in range(len(words)) if word not in with_token]
     if not visible.any():
+        besides = f" with tokens of their own, which these have not: {numbered(words, without)}" if without else ""
         raise InterpError(
-            f"In {corpus.documents[0].text!r} no word can look at another. Give a sentence of two words or more."
+            f"In {corpus.documents[0].text!r} no word can look at another. "
+            f"Give a sentence of two words or more{besides}."
         )
     tables = {"attention": label(attention, model, corpus, seed).drop(columns="corpus")}
     if asked is not None:
@@ -71,7 +76,8 @@ def run(
         found = of_sentence[(of_sentence["query"] == asked) & of_sentence.key.isin(keys)]
         found = found[[*HEAD, "query", "key", "mass"]].rename(columns={"key": "candidate"}).reset_index(drop=True)
         tables["candidates"] = label(found, model, corpus, seed).drop(columns="corpus")
-    return Findings(tables, encoded.skipped, encoded.notes)
+    said = (f"words without a token of their own, in no table: {numbered(words, without)}",) if without else ()
+    return Findings(tables, encoded.skipped, (*encoded.notes, *said))
 
 
 def find_word(words: Sequence[str], given: Word, what: str) -> int:
@@ -88,14 +94,33 @@ def find_word(words: Sequence[str], given: Word, what: str) -> int:
     if not places:
         near = get_close_matches(text, words, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        listed = " ".join(f"{i}:{word}" for i, word in enumerate(words))
-        raise InterpError(f"{what}={text} is not in the sentence.{hint} Its words: {listed}")
+        raise InterpError(
+            f"{what}={text} is not in the sentence.{hint} Its words: {numbered(words)}{_cut_out(words, text)}"
+        )
     if len(places) > 1:
         raise InterpError(
             f"{what}={text} stands {len(places)} times in the sentence, as words {', '.join(map(str, places))}. "
             f"Pick one by its number, for example {places[0]} instead of {text}."
         )
     return places[0]
+
+
+def numbered(words: Sequence[str], chosen: Iterable[int] | None = None) -> str:
+    """The words, or the chosen ones of them, each with its number."""
+    return " ".join(f"{i}:{words[i]}" for i in (range(len(words)) if chosen is None else chosen))
+
+
+def _cut_out(words: Sequence[str], text: str) -> str:
+    """How to make a word of what is only a part of one, such as `it` of `it's` or a word of a Chinese sentence."""
+    place = next((i for i, word in enumerate(words) if text and text.lower() in word.lower()), None)
+    if place is None:
+        return ""
+    start = words[place].lower().find(text.lower())
+    end = start + len(text)
+    parts = (words[place][:start], words[place][start:end], words[place][end:])
+    cut = [*words[:place], *filter(None, parts), *words[place + 1 :]]
+    listed = ",".join(repr(word) if word in (",", '"') else word for word in cut)
+    return f'. It is a part of {words[place]!r}; to make it a word, give all words: "words=[{listed}]"'
 
 
 def attention_table(
@@ -132,7 +157,29 @@ def attention_table(
         of_layer = pd.DataFrame(rows, columns=[*HEAD, "query", "query_word", "key", "key_word"])
         tables.append(of_layer.assign(mass=masses.reshape(-1)))
     first = next(view for (site, _), view in views.items() if site in ("self", "encoder"))
-    return pd.concat(tables, ignore_index=True), first.candidates[0].cpu().numpy()
+    # the batch ends with the last word that owns a token; the words after it see nothing and are not seen
+    seen = first.candidates[0].cpu().numpy()
+    visible = np.zeros((len(words), len(words)), dtype=bool)
+    visible[: len(seen), : len(seen)] = seen
+    return pd.concat(tables, ignore_index=True), visible
+
+
+def _refuse_without_token(
+    words: Sequence[str], with_token: set[int], asked: int | None, chosen: Sequence[int], name: str
+) -> None:
+    """Raises `InterpError` where a word that is asked for, or every word, owns no token."""
+    if not with_token:
+        raise InterpError(
+            f"No word of the sentence ({numbered(words)}) has a token of its own in {name!r}: its tokens are the "
+            "tokenizer's special ones or stand for nothing. Give a sentence of words that the model reads."
+        )
+    for what, word in (("query", asked), *(("candidate", word) for word in chosen)):
+        if word is not None and word not in with_token:
+            raise InterpError(
+                f"The {what} {words[word]!r} (word {word}) has no token of its own in {name!r}: it shares one with the "
+                "word before it, or is one of the tokenizer's special tokens, or none. "
+                f"Allowed: {numbered(words, sorted(with_token))}"
+            )
 
 
 def _refuse_unseen(words: Sequence[str], asked: int, chosen: Sequence[int], visible: np.ndarray, name: str) -> None:

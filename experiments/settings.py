@@ -75,7 +75,12 @@ CHOICES = {
 }
 SWITCHES = ("json", "quiet", "corpus.subtypes")
 TEXTS = ("device", "dtype", "model.device", "model.dtype", "model.path", "model.name", "corpus.path")
-ASKED_OF_A_SENTENCE = {"text": "corpus.text", "query": "experiment.query", "candidates": "experiment.candidates"}
+ASKED_OF_A_SENTENCE = {
+    "text": "corpus.text",
+    "words": "corpus.words",
+    "query": "experiment.query",
+    "candidates": "experiment.candidates",
+}
 
 
 def check(config: Mapping[str, Any]) -> None:
@@ -99,6 +104,11 @@ def check(config: Mapping[str, Any]) -> None:
     candidates = flat.get("candidates")
     if not isinstance(candidates, list | None) or any(not isinstance(word, str | int) for word in candidates or ()):
         raise _refusal("candidates", candidates, "words or their numbers in brackets: candidates=[quiz,student]")
+    words = flat.get("words")
+    if not isinstance(words, str | list | None) or words == [] or any(not isinstance(w, str) for w in words or ()):
+        raise _refusal(
+            "words", words, "the words of the sentence in brackets or with spaces between them: words=[it,'s]"
+        )
     if not isinstance(flat.get("query"), str | int | None):
         raise _refusal("query", flat["query"], "a word of the sentence, or its number from 0")
     if not isinstance(flat.get("pruning.role"), str | None):

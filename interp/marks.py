@@ -32,8 +32,12 @@ def is_mark_tag(tag: str) -> bool:
 
 
 def _are_marks(signs: str) -> bool:
-    # a grave accent opens a quotation there, and to Unicode is a symbol
-    return all(category(sign).startswith("P") or sign == "`" for sign in signs)
+    # a grave accent opens a quotation there, and to Unicode is a symbol; a mark may say how to draw the one before
+    return all(_is_mark(sign) or (place > 0 and category(sign).startswith("M")) for place, sign in enumerate(signs))
+
+
+def _is_mark(sign: str) -> bool:
+    return category(sign).startswith("P") or sign == "`"
 
 
 def marks(document: Document) -> list[int]:

@@ -1,7 +1,9 @@
 """A run's folder: tables, figures and the manifest, written so that nothing half-written is ever taken for whole."""
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -20,10 +22,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from interp.errors import InterpError
+from interp.printable import printable
 
 MANIFEST = "manifest.json"
 
 PACKAGES = ("torch", "transformers", "transformer-lens", "numpy", "pandas", "scipy", "hydra-core")
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a cell begins with that a spreadsheet takes for a formula."""
+
+NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_. -]{0,99}")
+"""A name of a table or figure that is that of its file as well."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +58,43 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def save_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Each table as NAME.parquet and NAME.csv."""
+    """Each table as NAME.parquet, exact, and NAME.csv, in which no text is a formula (`without_formulas`)."""
     for name, table in tables.items():
-        write_atomically(folder / f"{name}.parquet", lambda path, table=table: table.to_parquet(path, index=False))
-        write_atomically(folder / f"{name}.csv", lambda path, table=table: table.to_csv(path, index=False))
+        write_atomically(folder / f"{file_name(name)}.parquet", lambda path, table=table: write_parquet(path, table))
+        safe = without_formulas(table)
+        write_atomically(folder / f"{file_name(name)}.csv", lambda path, table=safe: table.to_csv(path, index=False))
+
+
+def write_parquet(path: Path, table: pd.DataFrame) -> None:
+    """The table, under a path of any bytes: parquet's own writer takes only paths that are UTF-8."""
+    with path.open("wb") as file:
+        table.to_parquet(file, index=False)
+
+
+def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as spreadsheets may open it: a text that they would run has an apostrophe in front.
+
+    Those are texts that begin with `=`, `+`, `-`, `@`, a tab or a line end. Numbers stay as they are.
+    """
+    safe = table.rename(columns=_no_formula)
+    for name, column in safe.items():
+        values = list(column) if not pd.api.types.is_numeric_dtype(column) else []
+        harmless = [_no_formula(value) for value in values]
+        if any(new is not old for new, old in zip(harmless, values, strict=True)):
+            safe[name] = pd.Series(harmless, index=safe.index, dtype=object)
+    return safe
+
+
+def _no_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def file_name(name: str) -> str:
+    """The name of a table or figure as that of a file: itself where it can be one, else made so, and told apart."""
+    if NAME.fullmatch(name):
+        return name
+    known = hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()[:8]
+    return f"{re.sub('[^A-Za-z0-9_-]+', '_', name)[:80]}-{known}"
 
 
 def save_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
@@ -60,12 +103,12 @@ def save_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
     place.mkdir(exist_ok=True)
     with warnings.catch_warnings():
         # a letter that no font here has is drawn as a box; the tables have it
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+        warnings.filterwarnings("ignore", message="Glyph .* missing from|Matplotlib currently does not support")
         # without a date of its own the same table gives the same file
         undated = {"CreationDate": None}
         for name, figure in figures.items():
-            write_atomically(place / f"{name}.pdf", lambda path, f=figure: f.savefig(path, metadata=undated))
-            write_atomically(place / f"{name}.png", lambda path, f=figure: f.savefig(path, dpi=200))
+            write_atomically(place / f"{file_name(name)}.pdf", lambda path, f=figure: f.savefig(path, metadata=undated))
+            write_atomically(place / f"{file_name(name)}.png", lambda path, f=figure: f.savefig(path, dpi=200))
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -97,7 +140,8 @@ def take_back(folder: Path) -> None:
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Replace the folder's manifest."""
     text = json.dumps(manifest, indent=2, ensure_ascii=False, default=str) + "\n"
-    write_atomically(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
+    # of a path that is not UTF-8, JSON has escapes
+    write_atomically(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8", errors="backslashreplace"))
 
 
 def new_manifest(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,8 +197,9 @@ def load_runs(pattern: str | Path) -> dict[str, pd.DataFrame]:
     for folder in complete:
         # a name that begins with a dot is a file that a killed run did not finish
         for file in sorted(folder.glob("[!.]*.parquet")):
-            table = pd.read_parquet(file)
-            table.insert(0, "run", str(folder))
+            with file.open("rb") as opened:
+                table = pd.read_parquet(opened)
+            table.insert(0, "run", printable(str(folder)))
             stacked.setdefault(file.stem, []).append(table)
     return {name: pd.concat(tables, ignore_index=True) for name, tables in stacked.items()}
 

@@ -540,8 +540,8 @@ def test_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch, override: str, val
 
 def test_a_tilde_can_be_swept_and_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    assert quote("model.path=~/a,b,~/c") == "model.path='/home/me/a',b,'/home/me/c'"
-    assert quote("corpus.path='~/a'") == "corpus.path='~/a'"
+    assert quote("model.path=~/a,b,~/c d", sweep=True) == "model.path=/home/me/a,b,'/home/me/c d'"
+    assert quote("corpus.path='~/a'") == "corpus.path=/home/me/a"
     assert quote("--config-dir=~/a") == "--config-dir=~/a"
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interp.corpora.text import cut_words, read_text, text_document
+from interp.corpora.text import read_text, text_document
+from interp.corpora.words import cut_words
 from interp.errors import CorpusError, InterpError
 
 

@@ -90,9 +90,8 @@ def read_coreference(
         raise CorpusError(path, None, f"it holds no document of the format {format}. Give a file that has one or more.")
     hashes = [digest(file) for file in files]
     whole = hashes[0] if len(files) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest()
-    name = path.resolve().name if path.is_dir() else stem(path)
     notes = tuple(f"{what}: {count}" for what, count in said.items() if count)
-    return Corpus(name, kept.documents, whole, notes=(*kept.notes, *notes), cut=kept.cut)
+    return Corpus(stem(path), kept.documents, whole, notes=(*kept.notes, *notes), cut=kept.cut)
 
 
 def input_files(path: Path, pattern: str) -> list[Path]:

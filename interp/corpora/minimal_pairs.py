@@ -12,7 +12,8 @@ from reprlib import repr as shown
 
 from interp import paths
 from interp.corpora.keeping import keep
-from interp.corpora.text import cut_words, digest, existing_file, numbered_lines, stem, text_document
+from interp.corpora.text import digest, existing_file, numbered_lines, stem, text_document
+from interp.corpora.words import cut_words
 from interp.errors import CorpusError, InterpError
 from interp.types import Corpus, Document
 
@@ -35,8 +36,7 @@ def read_minimal_pairs(path: str | Path, *, limit: int | None = None, first: int
         raise CorpusError(path, None, "it holds no pair; allowed is one JSON object a line. Give a file with pairs.")
     hashes = [digest(file) for file in files]
     whole = hashes[0] if len(files) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest()
-    name = path.resolve().name if path.is_dir() else stem(path)
-    return Corpus(name, kept.documents, whole, notes=kept.notes, cut=kept.cut)
+    return Corpus(stem(path), kept.documents, whole, notes=kept.notes, cut=kept.cut)
 
 
 def _files(folder: Path) -> list[Path]:

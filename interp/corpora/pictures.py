@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from interp import paths
 from interp.corpora.keeping import keep
-from interp.corpora.text import digest
+from interp.corpora.text import digest, stem
 from interp.errors import CorpusError
 from interp.types import Corpus, Document, Picture
 
@@ -40,7 +40,9 @@ def read_pictures(path: str | Path, *, limit: int | None = None, first: int | No
     notes = kept.notes
     if others:
         notes = (*notes, f"{others} {'file' if others == 1 else 'files'} skipped that are neither PNG nor JPEG")
-    return Corpus(path.resolve().name, documents, sha256(listed.encode()).hexdigest(), notes=notes, cut=kept.cut)
+    return Corpus(
+        printable(path.resolve().name), documents, sha256(listed.encode()).hexdigest(), notes=notes, cut=kept.cut
+    )
 
 
 def picture_document(picture: Picture, source: str) -> Document:

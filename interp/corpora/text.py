@@ -3,7 +3,6 @@
 import codecs
 import gzip
 import hashlib
-import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,16 +13,10 @@ import numpy as np
 
 from interp import paths
 from interp.corpora.keeping import Kept, keep
+from interp.corpora.words import cut_words, cut_words_given
 from interp.errors import CorpusError, InterpError
+from interp.printable import printable
 from interp.types import Corpus, Document
-
-WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
-"""A word: letters, digits and underscores, with apostrophes inside; or one other character that is no space."""
-
-
-def cut_words(text: str) -> list[tuple[str, int, int]]:
-    """The words of a text without gold, each with its (start, end) characters."""
-    return [(match.group(), match.start(), match.end()) for match in WORD.finditer(text)]
 
 
 def text_document(text: str, source: str | None = None) -> Document:
@@ -39,17 +32,29 @@ def text_document(text: str, source: str | None = None) -> Document:
 
 def words_of(text: str, source: str) -> Document:
     """A raw text as a document without gold, even one without any word."""
-    cuts = cut_words(text)
+    return _document(text, source, cut_words(text))
+
+
+def _document(text: str, source: str, cuts: Sequence[tuple[str, int, int]]) -> Document:
     spans = np.array([(start, end) for _, start, end in cuts], dtype=np.int32).reshape(-1, 2)
     return Document(source, text, tuple(word for word, _, _ in cuts), spans)
 
 
-def sentence(text: str | None) -> Corpus:
-    """A corpus of one sentence. Raises InterpError where none is given."""
+def sentence(text: str | None, words: str | Sequence[str] | None = None) -> Corpus:
+    """A corpus of one sentence, cut by the word rule (`it's` and `didn't` are one word) or into the `words` given.
+
+    `words` are a list, or a text with spaces between them: `it 's fine`.
+    Raises InterpError where there is no sentence, where it is not Unicode, or where the words do not spell it.
+    """
     if text is None:
         raise InterpError('No sentence is given. Allowed: any text, typed as it is. Add text="The cat sat on the mat."')
-    document = text_document(str(text))
-    return Corpus("sentence", (document,), hashlib.sha256(document.text.encode()).hexdigest())
+    text = str(text)
+    document = text_document(text)
+    if words is None:
+        return Corpus("sentence", (document,), hashlib.sha256(text.encode()).hexdigest())
+    given = words.split() if isinstance(words, str) else [str(word) for word in words]
+    document = _document(text, text, cut_words_given(text, given))
+    return Corpus("sentence", (document,), hashlib.sha256("\n".join([text, *document.words]).encode()).hexdigest())
 
 
 def read_text(
@@ -125,8 +130,8 @@ def existing_file(path: str | Path) -> Path:
 
 
 def stem(path: Path) -> str:
-    """The file's name without its suffix, and without `.gz`."""
-    return Path(path.name.removesuffix(".gz")).stem
+    """The name of a folder, or of a file without its suffix and without `.gz`; printable, whatever bytes it has."""
+    return printable(path.resolve().name if path.is_dir() else Path(path.name.removesuffix(".gz")).stem)
 
 
 def digest(path: Path) -> str:

@@ -18,8 +18,9 @@ import numpy as np
 from interp.corpora.conll2012 import read_parts
 from interp.corpora.pronouns import described
 from interp.corpora.tables import words_under
-from interp.corpora.text import cut_words, numbered_lines
+from interp.corpora.text import numbered_lines
 from interp.corpora.windows import joined
+from interp.corpora.words import cut_words
 from interp.errors import CorpusError
 from interp.types import Document, Mention
 

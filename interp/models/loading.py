@@ -40,6 +40,7 @@ from interp.models.given import check_copied, check_given
 from interp.models.pictures import PICTURES, PictureReader
 from interp.models.refusing import reason, refusing
 from interp.models.text import TextReader
+from interp.printable import printable
 from interp.types import HeadModel
 
 Model = AttentionModel | BridgeModel
@@ -135,7 +136,7 @@ def local(
             "weights_sha256": weights_digest(folder),
             **reader_digest(folder),
         }
-    return _load(str(folder), name or folder.resolve().name, revision, init, seed, device, dtype, backend)
+    return _load(str(folder), name or printable(folder.resolve().name), revision, init, seed, device, dtype, backend)
 
 
 def hub(

@@ -27,6 +27,7 @@ from interp.plots.style import (
     new_figure,
     nothing_to_show,
     panels,
+    short,
     styled,
     text_width,
 )
@@ -74,7 +75,7 @@ def best_heads(scores: pd.DataFrame) -> Figure:
         here = testable == sure
         axes.scatter(baseline[here], rows[here], s=12, color=GUESS, alpha=1.0 if sure else 0.4, linewidths=0, zorder=2)
 
-    axes.set_yticks(rows, [_spell_out(role) for role in best["role"]])
+    axes.set_yticks(rows, [short(_spell_out(role)) for role in best["role"]])
     axes.set(
         ylim=(-0.7, len(best) - 0.3),
         xlabel="hit rate on the confirm half (bar: best guess + 95 % interval of the lift)",
@@ -85,7 +86,7 @@ def best_heads(scores: pd.DataFrame) -> Figure:
     axes.set_axisbelow(True)
     columns = {
         "head": [head_name(*place) for place in best[HEAD].itertuples(index=False)],
-        "best guess": [str(guess) for guess in best["baseline_name"]],
+        "best guess": [short(guess) for guess in best["baseline_name"]],
         "n": [f"{n:,}" for n in best["n"]],
     }
     _columns_beside(axes, columns, testable)

@@ -25,6 +25,7 @@ from interp.plots.style import (
     new_figure,
     nothing_to_show,
     panels,
+    short,
     styled,
     text_width,
 )
@@ -52,6 +53,7 @@ def attention_arcs(
         raise InterpError(f"query={query} is no word of the sentence; its words are 0 to {len(words) - 1}.")
     if int(attention[["query", "key"]].to_numpy().max()) >= len(words):
         raise InterpError(f"The table attention speaks of more words than the {len(words)} given.")
+    words = [short(word) for word in words]
     chosen = _choose(attention, heads)
     width = max(FULL_WIDTH, 0.11 * len(words))
     slot = (width - 0.3) * 72 / len(words)
@@ -144,7 +146,7 @@ def attention_matrices(attention: pd.DataFrame, heads: Sequence[tuple]) -> Figur
 def _words_of_axes(table: pd.DataFrame) -> tuple[dict[int, str], dict[int, str]]:
     """The words that look and those that are looked at: the same ones, except across two texts."""
     looking, looked_at = (
-        {int(place): str(word) for place, word in zip(table[side], table[f"{side}_word"], strict=True)}
+        {int(place): short(word) for place, word in zip(table[side], table[f"{side}_word"], strict=True)}
         for side in ("query", "key")
     )
     if (table["site"] == "cross").any():
@@ -193,7 +195,7 @@ def _word(table: pd.DataFrame, column: str, place: object) -> str:
     """`student (2)`: the word with its position, which tells it from the same word elsewhere."""
     if f"{column}_word" not in table:
         return f"word {place}"
-    return f"{table.loc[table[column] == place, f'{column}_word'].iloc[0]} ({place})"
+    return f"{short(table.loc[table[column] == place, f'{column}_word'].iloc[0])} ({place})"
 
 
 def _choose(attention: pd.DataFrame, heads: Sequence[tuple]) -> dict[str, pd.DataFrame]:

@@ -19,6 +19,7 @@ from interp.plots.style import (
     floats,
     new_figure,
     nothing_to_show,
+    short,
     styled,
 )
 
@@ -79,7 +80,7 @@ def reliability(table: pd.DataFrame) -> Figure:
     axes.scatter(floats(shown["reliability"]), rows, c=colours, s=12)
     for family in families_in(shown["family"]):
         axes.plot([], [], "o", color=family_colour(family), markersize=3, label=family)
-    axes.set_yticks(rows, list(shown["role"]))
+    axes.set_yticks(rows, [short(role) for role in shown["role"]])
     axes.set(xlabel="split-half reliability over heads (Spearman–Brown)", ylim=(-0.8, len(shown) - 0.2))
     axes.legend(loc="lower right")
     add_note(figure, [f"{left_out} rarer roles are in the table alone."] if left_out else [])

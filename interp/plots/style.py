@@ -1,7 +1,9 @@
 """What all figures share: one style, one palette, names of heads, and a figure that says why it is empty."""
 
 import textwrap
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
@@ -27,6 +29,9 @@ HEAD = ["site", "layer", "head"]
 
 SMALL = 6.0
 """Points: nothing in a figure is smaller."""
+
+LONGEST_LABEL = 40
+"""Characters of a word, a tag or a role's name in a figure."""
 
 STYLE: dict[Any, Any] = {
     "pdf.fonttype": 42,
@@ -83,7 +88,16 @@ UNITS = {
 SIZES_OF_CHANGE = ["embedding_cosine", "kl"]
 """Metrics whose effect cannot be negative, by construction."""
 
-styled = rc_context(STYLE)
+
+@contextmanager
+def _in_style() -> Iterator[None]:
+    with rc_context(STYLE), warnings.catch_warnings():
+        # a letter that no font here has is drawn as a box; the tables have it
+        warnings.filterwarnings("ignore", message="Glyph .* missing from|Matplotlib currently does not support")
+        yield
+
+
+styled = _in_style()
 """Decorator: the function draws in `STYLE`, whatever the user's own settings are, and leaves those alone."""
 
 
@@ -92,12 +106,17 @@ class PaperFigure(Figure):
 
     def savefig(self, fname: Any, **kwargs: Any) -> None:  # type: ignore[override]
         """As matplotlib's: what is only decided while drawing (fonts in a PDF, late tick labels) follows `STYLE`."""
-        with rc_context(STYLE):
+        with _in_style():
             super().savefig(fname, **kwargs)
+
+    def draw(self, renderer: Any) -> None:
+        """As matplotlib's, in `STYLE`."""
+        with _in_style():
+            super().draw(renderer)
 
     def lay_out(self) -> None:
         """Settle the layout now, so that what comes next can ask how much room there is."""
-        with rc_context(STYLE):
+        with _in_style():
             self.draw_without_rendering()
 
     def _repr_png_(self) -> bytes:
@@ -171,10 +190,17 @@ def check_table(table: pd.DataFrame, name: str, columns: Sequence[str]) -> None:
 
 
 @lru_cache(maxsize=4096)
+@styled
 def text_width(text: str, size: float = SMALL) -> float:
     """Points that a line of text takes."""
     font = FontProperties(family=STYLE["font.family"], size=size)
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
+
+
+def short(name: object) -> str:
+    """A name from a corpus as a label: one that is longer than any figure has room for is cut."""
+    text = str(name)
+    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
 
 
 def cut_to_fit(text: str, width: float) -> str:

@@ -17,6 +17,7 @@ from interp.plots.style import (
     new_figure,
     nothing_to_show,
     panels,
+    short,
     styled,
 )
 
@@ -57,12 +58,12 @@ def tag_matrices(tags: pd.DataFrame, *, heads: int = 6, least: int = 50) -> Figu
             *edges, np.ma.masked_invalid(matrix), norm=norm, cmap=DIVERGING, edgecolors="white", linewidth=0.2
         )
         axes.invert_yaxis()
-        axes.set_xticks(range(len(columns)), columns, rotation=90)
-        axes.set_yticks(range(len(rows)), rows if number % ACROSS == 0 else [])
+        axes.set_xticks(range(len(columns)), map(short, columns), rotation=90)
+        axes.set_yticks(range(len(rows)), map(short, rows) if number % ACROSS == 0 else [])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         axes.axhline(len(rows) - 1.5, color="0.3", linewidth=0.6)
-        axes.set_title(f"head {head_name(row.site, row.layer, row.head)}, most to {row.to_tag}")  # type: ignore[arg-type]
+        axes.set_title(f"head {head_name(row.site, row.layer, row.head)}, most to {short(row.to_tag)}")  # type: ignore[arg-type]
         axes.set_ylabel("words that attend" if number % ACROSS == 0 else "")
         axes.set_xlabel("words attended to" if number + ACROSS >= len(matrices) else "")
     below = {"location": "bottom", "shrink": 0.4, "aspect": 30}

@@ -15,6 +15,7 @@ from interp.plots.style import (
     new_figure,
     nothing_to_show,
     panels,
+    short,
     styled,
 )
 
@@ -57,7 +58,7 @@ def score_variants(scores: pd.DataFrame, threshold: float) -> Figure:
         axes.set_yticks(range(len(place)), [head_name(*head) for head in place])
         axes.set_ylim(len(place) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
-        axes.set_title(role)
+        axes.set_title(short(role))
         axes.set_xlabel("score")
     drawn[0].set_ylabel("head")
     marks, names = max((axes.get_legend_handles_labels() for axes in drawn), key=lambda found: len(found[1]))

@@ -1,0 +1,63 @@
+"""The one rule by which a text without gold is cut into words; what a reader sees as one character is never cut."""
+
+from collections.abc import Sequence
+
+import regex
+
+from interp.errors import InterpError
+
+LETTER = r"[\p{L}\p{N}\p{M}_\u200c\u200d]"
+"""Letters, digits, underscores and the marks on them (accents, vowel signs, joiners), which may be characters too."""
+
+_EXTENSION = r"[\p{M}\p{Emoji_Modifier}\u200c\U000e0020-\U000e007f]"
+_EMOJI = rf"\u200d\p{{Extended_Pictographic}}{_EXTENSION}*"
+
+WORD = regex.compile(
+    rf"{LETTER}+(?:['’]{LETTER}+)*"  # with apostrophes inside
+    rf"|(?:\p{{Regional_Indicator}}{{2}}|[^\s\x1c-\x1f]){_EXTENSION}*(?:{_EMOJI})*\u200d?"
+)
+r"""A word: letters with apostrophes inside; or one other character that is no space, a flag or a joined emoji.
+
+In text without marks, joiners and emoji this is `\w+(?:['’]\w+)*|[^\w\s]` of Python's `re`.
+"""
+
+
+def cut_words(text: str) -> list[tuple[str, int, int]]:
+    """The words of a text without gold, each with its (start, end) characters."""
+    return [(match.group(), match.start(), match.end()) for match in WORD.finditer(text)]
+
+
+def is_word(text: str) -> bool:
+    """Whether the text is one word, all of it."""
+    return WORD.fullmatch(text) is not None
+
+
+def cut_words_given(text: str, words: Sequence[str]) -> list[tuple[str, int, int]]:
+    """The same for words that are given: they spell the text in order, spaces between them left out.
+
+    Raises InterpError, with the place, where they do not.
+    """
+    cuts: list[tuple[str, int, int]] = []
+    end = 0
+    for number, word in enumerate(words):
+        start = _next_letter(text, end)
+        if not word.strip() or not text.startswith(word, start):
+            raise _not_spelled(f"word {number} is {word!r}", text, start)
+        end = start + len(word)
+        cuts.append((word, start, end))
+    if _next_letter(text, end) < len(text):
+        raise _not_spelled(f"they end after {len(words)} words", text, _next_letter(text, end))
+    return cuts
+
+
+def _next_letter(text: str, place: int) -> int:
+    return next((i for i in range(place, len(text)) if not text[i].isspace()), len(text))
+
+
+def _not_spelled(what: str, text: str, place: int) -> InterpError:
+    there = f"goes on with {text[place : place + 20]!r} at character {place}" if place < len(text) else "has ended"
+    return InterpError(
+        f"The words given do not spell the sentence: {what}, where the sentence {there}. Allowed: words that are, in "
+        "order and but for the spaces between them, the whole of it. Give them as words=[it,'s] or, with spaces "
+        'between them, as words="it \'s".'
+    )
