@@ -41,7 +41,8 @@ def main() -> None:
     made: list[Path] = []
     try:
         made = command_line.make_folder(sys.argv[1:])
-        task()
+        with command_line.sweep_notes_kept(sys.argv[1:]):
+            task()
     except KeyboardInterrupt:
         print("Stopped. Nothing unfinished is marked as complete.", file=sys.stderr)
         sys.exit(130)
