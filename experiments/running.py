@@ -185,8 +185,8 @@ def is_done(folder: Path, recorded: dict[str, Any], config: dict[str, Any], read
     other = changed_data(recorded, config, read)
     if other:
         raise InterpError(
-            f"{shown(folder)} holds a run (complete) of other data under the same names. What differs, there → here: "
-            f"{'; '.join(other)}. Choose another folder with hydra.run.dir=DIR, or put the data of that run back."
+            f"{shown(folder)} holds a run (complete) of other data under the same names. "
+            f"What differs (sha256), there → here: {'; '.join(other)}. Choose another folder with hydra.run.dir=DIR, or put the data of that run back."
         )
     gone, damaged = results.compare_files(folder, recorded)
     if damaged:
@@ -204,7 +204,8 @@ def changed_data(recorded: Mapping[str, Any], config: dict[str, Any], read: Mapp
     before, now = dict(recorded.get("inputs", {})), dict(read) if "inputs" in recorded else {}
     if "corpus" in recorded:
         corpus: Corpus = instantiate(literal(config).corpus, _convert_="all")
-        before["corpus"], now["corpus"] = recorded["corpus"]["sha256"], corpus.digest
+        label = f"corpus {recorded['corpus']['name']}"
+        before[label], now[label] = recorded["corpus"]["sha256"], corpus.digest
     if revision := recorded.get("model", {}).get("revision"):
         name = recorded["model"]["path"]
         # without a copy in the cache there is nothing to compare it with
