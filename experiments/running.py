@@ -186,7 +186,8 @@ def is_done(folder: Path, recorded: dict[str, Any], config: dict[str, Any], read
     if other:
         raise InterpError(
             f"{shown(folder)} holds a run (complete) of other data under the same names. "
-            f"What differs (sha256), there → here: {'; '.join(other)}. Choose another folder with hydra.run.dir=DIR, or put the data of that run back."
+            f"What differs (sha256), there → here: {'; '.join(other)}. "
+            "Choose another folder with hydra.run.dir=DIR, or put the data of that run back."
         )
     gone, damaged = results.compare_files(folder, recorded)
     if damaged:

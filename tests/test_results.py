@@ -234,9 +234,9 @@ def test_only_the_tables_that_the_manifest_lists_are_stacked(tmp_path: Path) -> 
 
 
 def test_what_cannot_be_read_stops_nothing_and_is_named(tmp_path: Path) -> None:
-    whole = {name: pd.DataFrame({"n": [1]}) for name in ("effects", "scores")}
+    one = pd.DataFrame({"n": [1]})
     for name in ("bad", "gone", "good", "old", "other"):
-        some_run(tmp_path / name, **whole)
+        some_run(tmp_path / name, effects=one, scores=one)
     (tmp_path / "bad" / "scores.parquet").write_bytes(b"PAR1 no table PAR1")
     (tmp_path / "gone" / "scores.parquet").unlink()
     # readable, and not what the run wrote
