@@ -49,7 +49,8 @@ def main() -> None:
     try:
         command_line.check_characters(sys.argv[1:])
         made = command_line.make_folder(sys.argv[1:])
-        task()
+        with command_line.sweep_notes_kept(sys.argv[1:]):
+            task()
     except KeyboardInterrupt:
         print("Stopped. Nothing unfinished is marked as complete.", file=sys.stderr)
         sys.exit(130)

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from inspect import signature
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -192,9 +192,7 @@ def make_folder(arguments: Sequence[str]) -> list[Path]:
     """
     if any(argument.split("=")[0] in HYDRA_FLAGS_WITHOUT_A_RUN for argument in arguments):
         return []
-    named = {key: value for key, _, value in (argument.partition("=") for argument in arguments)}
-    key = "hydra.sweep.dir" if is_sweep(arguments) else "hydra.run.dir"
-    given = _unquoted(named.get(key, "outputs"))
+    key, given = _named_folder(arguments)
     if "${" in given:
         return []
     folder = Path(given)
@@ -211,6 +209,36 @@ def make_folder(arguments: Sequence[str]) -> list[Path]:
             f"Allowed: a folder that exists or can be made. Choose another with {key}=DIR."
         ) from error
     return missing
+
+
+def _named_folder(arguments: Sequence[str]) -> tuple[str, str]:
+    """The setting that says where the command writes, and its value; `outputs` where none is given."""
+    named = {key.lstrip("+"): value for key, _, value in (argument.partition("=") for argument in arguments)}
+    key = "hydra.sweep.dir" if is_sweep(arguments) else "hydra.run.dir"
+    return key, _unquoted(named.get(key, "outputs"))
+
+
+@contextmanager
+def sweep_notes_kept(arguments: Sequence[str]) -> Iterator[None]:
+    """While it is open, a sweep that fails leaves an earlier one's multirun.yaml as it was.
+
+    Hydra writes it before any job has seen whether its folder is free. Raises `InterpError` where a file of this name
+    is none of this project's sweeps.
+    """
+    key, given = _named_folder(arguments)
+    file = Path(given) / "multirun.yaml"
+    before = file.read_bytes() if key == "hydra.sweep.dir" and file.is_file() else None
+    if before is not None and b"app_name: interp" not in before:
+        raise InterpError(
+            f"{file} is of no sweep of this project, and would be overwritten. Choose another folder with {key}=DIR, "
+            "or move it away."
+        )
+    try:
+        yield
+    except BaseException:
+        if before is not None:
+            file.write_bytes(before)
+        raise
 
 
 def remove_empty(folders: Sequence[Path]) -> None:

@@ -9,14 +9,14 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
-from experiments import settings, study
+from experiments import inputs, run_folder, settings, study
 from experiments.command_line import explain
 from interp import results
 from interp.analysis import prove
@@ -41,26 +41,65 @@ class Run(NamedTuple):
 
 
 def run_once(config: DictConfig) -> None:
-    """Run the experiment into Hydra's folder, unless a complete run of the same configuration lies there.
+    """Run the experiment into Hydra's folder, unless a complete run of the same settings and data lies there.
 
     An error that the user can mend leaves no trace of the run, so that the mended command can use the same folder.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
+    try:
+        with run_folder.held(shown(folder)):
+            run_in(config, folder)
+    except Exception as error:
+        if explain(error) is not None:
+            run_folder.remove_empty(folder, named=is_named())
+        raise
+
+
+def run_in(config: DictConfig, folder: Path) -> None:
+    """The run in a folder that is held: nothing is written before it is seen that the folder is free for it."""
     recorded = results.read_manifest(folder)
+    if recorded is None:
+        run_folder.check_free(shown(folder))
     try:
         plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # pyright: ignore[reportAssignmentType]
         settings.check(plain)
-        if recorded and is_done(folder, recorded, plain):
+        read = inputs.hashes(plain)
+        if recorded and is_done(folder, recorded, plain, read):
             say_kept(folder, recorded, as_json=config.json)
             return
-        run = measure(literal(plain), folder, results.new_manifest(plain))
+        run = begin(config, folder, recorded, results.new_manifest(plain) | {"inputs": read})
     except Exception as error:
-        if recorded is None and (said := explain(error)) is not None:
-            results.take_back(folder)
-            if config.get("study"):
-                raise InterpError(f"{said} {study.needs(config.study)}") from error
+        if recorded is None and config.get("study") and (said := explain(error)) is not None:
+            raise InterpError(f"{said} {study.needs(config.study)}") from error
         raise
     record(config, folder, run)
+
+
+def begin(config: DictConfig, folder: Path, recorded: dict[str, Any] | None, manifest: dict[str, Any]) -> Run:
+    """The manifest and Hydra's notes, then everything up to the tables; an error that the user can mend undoes both."""
+    notes = hydra_notes(config)
+    try:
+        results.write_manifest(folder, manifest)
+        results.remove_unfinished(folder)
+        results.save_notes(folder, notes)
+        return measure(literal(manifest["config"]), folder, manifest)
+    except Exception as error:
+        if explain(error) is not None:
+            results.take_back(folder, recorded, notes)
+        raise
+
+
+def hydra_notes(config: DictConfig) -> dict[str, str]:
+    """What Hydra writes into .hydra: it would before the folder is looked at, and over a complete run's."""
+    whole = HydraConfig.instance().cfg
+    parts = {"config.yaml": config, "hydra.yaml": whole, "overrides.yaml": HydraConfig.get().overrides.task}
+    return {name: OmegaConf.to_yaml(part) for name, part in parts.items()}
+
+
+def is_named() -> bool:
+    """Whether the command line names the run's folder itself, which `command_line.make_folder` then has made."""
+    typed = [override.lstrip("+") for override in HydraConfig.get().overrides.hydra]
+    return any(override.startswith("hydra.run.dir=") and "${" not in override for override in typed)
 
 
 def literal(config: dict[str, Any]) -> DictConfig:
@@ -78,7 +117,6 @@ def literal(config: dict[str, Any]) -> DictConfig:
 
 def measure(config: DictConfig, folder: Path, manifest: dict[str, Any]) -> Run:
     """Everything up to the tables, which are in memory; the manifest grows on the way."""
-    results.write_manifest(folder, manifest)
     watch = Stopwatch()
     corpus: Corpus | None = instantiate(config.corpus, _convert_="all")
     watch.lap("corpus")
@@ -115,6 +153,7 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
         "skipped": findings.skipped,
         "said": findings.said,
         "tables": {name: len(table) for name, table in findings.tables.items()},
+        "files": results.written(folder, findings.tables, figures),
         "summary": summary,
         "seconds": run.watch.laps,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -129,17 +168,54 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
         say(line)
 
 
-def is_done(folder: Path, recorded: dict[str, Any], config: dict[str, Any]) -> bool:
-    """Whether the folder holds a complete run of this configuration. Raises `InterpError` if it belongs to another."""
+def is_done(folder: Path, recorded: dict[str, Any], config: dict[str, Any], read: Mapping[str, str]) -> bool:
+    """Whether the folder holds a complete run of this configuration and of the files as they are now.
+
+    One that lacks some of its files is not complete any more, and this is said on stderr. Raises `InterpError` where
+    the run is another's: of other settings, of other data, or with files that somebody has changed.
+    """
     before, now = ({k: v for k, v in c.items() if k not in NOT_COMPARED} for c in (recorded.get("config", {}), config))
     changed = results.differences(before, now)
     if changed:
-        state = "complete" if recorded.get("status") == "complete" else "not finished"
+        state = "complete" if recorded["status"] == "complete" else "not finished"
         raise InterpError(
             f"{shown(folder)} holds another run ({state}). What differs, there → here: {'; '.join(changed)}. "
             "Choose another folder with hydra.run.dir=DIR, or give the same settings."
         )
-    return recorded.get("status") == "complete"
+    if recorded["status"] != "complete":
+        return False
+    other = changed_data(recorded, config, read)
+    if other:
+        raise InterpError(
+            f"{shown(folder)} holds a run (complete) of other data under the same names. "
+            f"What differs (sha256), there → here: {'; '.join(other)}. "
+            "Choose another folder with hydra.run.dir=DIR, or put the data of that run back."
+        )
+    gone, damaged = results.compare_files(folder, recorded)
+    if damaged:
+        raise InterpError(
+            f"{shown(folder)} holds this run, but not as it was written: {', '.join(damaged)}. Choose another folder "
+            "with hydra.run.dir=DIR; or move these files away, and what is missing is computed again."
+        )
+    if gone:
+        say(f"{shown(folder)} lacks {', '.join(gone)}: the run is done again.", to=sys.stderr)
+    return not gone
+
+
+def changed_data(recorded: Mapping[str, Any], config: dict[str, Any], read: Mapping[str, str]) -> list[str]:
+    """What a complete run has read and would read otherwise now, a line each; no model is loaded for it."""
+    before, now = dict(recorded.get("inputs", {})), dict(read) if "inputs" in recorded else {}
+    if "corpus" in recorded:
+        corpus: Corpus = instantiate(literal(config).corpus, _convert_="all")
+        label = f"corpus {recorded['corpus']['name']}"
+        before[label], now[label] = recorded["corpus"]["sha256"], corpus.digest
+    if revision := recorded.get("model", {}).get("revision"):
+        name = recorded["model"]["path"]
+        # without a copy in the cache there is nothing to compare it with
+        cached = inputs.cached_revision(name, config["model"].get("revision")) or revision
+        before[f"model {name}"], now[f"model {name}"] = revision, cached
+    paths = sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
+    return [f"{path}: {before.get(path, 'absent')[:12]} → {now.get(path, 'absent')[:12]}" for path in paths]
 
 
 def describe(corpus: Corpus) -> dict[str, Any]:
@@ -192,13 +268,27 @@ def gate_words(gate: Mapping[str, Any]) -> list[str]:
 
 
 def say_kept(folder: Path, recorded: dict[str, Any], *, as_json: bool) -> None:
-    """Say that a complete run is left as it is; as JSON, what it said when it ran."""
+    """Say that a complete run is left as it is; as JSON, what it said when it ran. Notes then go to stderr."""
     say(to_json(folder, recorded) if as_json else f"{shown(folder)} holds this run, complete. It is left as it is.")
+    for note in kept_notes(recorded):
+        say(f"Note: {note}", to=sys.stderr if as_json else sys.stdout)
 
 
-def say(line: str) -> None:
+def say(line: str, *, to: TextIO | None = None) -> None:
     """Print a line whose words may come from files: nothing in it steers the terminal."""
-    print(printable(line))
+    print(printable(line), file=to)
+
+
+def kept_notes(recorded: Mapping[str, Any]) -> list[str]:
+    """What else a reader of a run that was kept has to know: other versions, and what could not be compared."""
+    now = results.new_manifest({})
+    versions = results.differences(*({key: of.get(key) for key in ("project", "packages")} for of in (recorded, now)))
+    lines = [f"other versions have made it, there → here: {'; '.join(versions)}."] if versions else []
+    if "inputs" not in recorded:
+        lines.append("an older version has made it: whether the model's files have changed since cannot be said.")
+    if "files" not in recorded:
+        lines.append("an older version has made it: whether its tables are as they were written cannot be said.")
+    return lines
 
 
 def to_json(folder: Path, manifest: dict[str, Any]) -> str:

@@ -60,6 +60,9 @@ __all__ = [*_HOME, "roles"]  # pyright: ignore[reportUnsupportedDunderAll] - the
 # oneDNN keeps the code it compiled for each of the last 1,024 shapes, and a corpus brings new shapes with every batch;
 # held between large tensors, they keep the allocator from joining what was freed: 100 MB and more over a treebank
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "4")
+# threads that wait for the next piece of work would otherwise spin: beside another job on the same cores they take the
+# time that the others need; read by OpenMP when torch is imported
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,30 +1,37 @@
 """A run's folder: tables, figures and the manifest, written so that nothing half-written is ever taken for whole."""
 
-import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from glob import escape, glob
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
+from io import BytesIO
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
+from pyarrow import ArrowException
 
 from interp.errors import InterpError
 from interp.printable import printable
 
 MANIFEST = "manifest.json"
+
+NOTES = ".hydra"
+"""The folder of Hydra's notes: what was configured, before and after interpolation, and what was typed."""
+
+UNFINISHED = ".interp-unfinished-"
+"""How the names of temporary files begin, so that those of a killed run are told apart from a user's."""
 
 PACKAGES = ("torch", "transformers", "transformer-lens", "numpy", "pandas", "scipy", "hydra-core")
 
@@ -47,7 +54,7 @@ class Findings:
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then put it in place in one step."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED, suffix=path.suffix)
     os.close(handle)
     try:
         write(Path(temporary))
@@ -55,6 +62,13 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove the temporary files that a killed run has left; only while no other run works in the folder."""
+    for place in (folder, folder / "figures", folder / NOTES):
+        for path in place.glob(f"{UNFINISHED}*"):
+            path.unlink(missing_ok=True)
 
 
 def save_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
@@ -93,7 +107,7 @@ def file_name(name: str) -> str:
     """The name of a table or figure as that of a file: itself where it can be one, else made so, and told apart."""
     if NAME.fullmatch(name):
         return name
-    known = hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()[:8]
+    known = sha256(name.encode(errors="backslashreplace")).hexdigest()[:8]
     return f"{re.sub('[^A-Za-z0-9_-]+', '_', name)[:80]}-{known}"
 
 
@@ -118,23 +132,56 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InterpError(
-            f"{path} is not JSON ({error}). Choose another hydra.run.dir, or move this folder away."
+            f"{path} is not JSON, or cannot be read ({error}). Choose another hydra.run.dir, or move this folder away."
         ) from error
-    if not isinstance(manifest, dict):
+    whole = isinstance(manifest, dict) and isinstance(manifest.get("status"), str)
+    if not whole or not all(isinstance(manifest.get(key, {}), dict) for key in ("config", "tables", "files", "inputs")):
         raise InterpError(f"{path} is not a run's manifest. Choose another hydra.run.dir, or move this file away.")
     return manifest
 
 
-def take_back(folder: Path) -> None:
-    """Remove what a run that came to nothing has put there (manifest, Hydra's notes), and folders left empty."""
+def save_notes(folder: Path, notes: Mapping[str, str]) -> None:
+    """Each of Hydra's notes as .hydra/NAME."""
+    (folder / NOTES).mkdir(exist_ok=True)
+    for name, text in notes.items():
+        write_atomically(folder / NOTES / name, lambda path, text=text: path.write_text(text, encoding="utf-8"))
+
+
+def take_back(folder: Path, recorded: Mapping[str, Any] | None, notes: Iterable[str]) -> None:
+    """Undo what a run that came to nothing has put there: its manifest and its notes, by their names.
+
+    The manifest that was there before is put back; its notes say the same.
+    """
+    if recorded is not None:
+        write_manifest(folder, recorded)
+        return
     (folder / MANIFEST).unlink(missing_ok=True)
-    shutil.rmtree(folder / ".hydra", ignore_errors=True)
-    for place in (folder, *(parent for parent in folder.parents if Path.cwd() in parent.parents)):
-        # one that holds something stays
-        with suppress(OSError):
-            place.rmdir()
+    for name in notes:
+        (folder / NOTES / name).unlink(missing_ok=True)
+    # one that holds something stays
+    with suppress(OSError):
+        (folder / NOTES).rmdir()
+
+
+def written(folder: Path, tables: Iterable[str], figures: Iterable[str]) -> dict[str, str]:
+    """sha256 of every file of these tables and figures, by its path in the folder."""
+    names = [f"{file_name(name)}.{kind}" for name in sorted(tables) for kind in ("parquet", "csv")]
+    names += [f"figures/{file_name(name)}.{kind}" for name in sorted(figures) for kind in ("pdf", "png")]
+    return {name: sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+def compare_files(folder: Path, manifest: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The files of a complete run that are gone, and those that are not as the run has written them.
+
+    An older manifest has no hashes: of its tables only what is gone is seen.
+    """
+    listed = [f"{file_name(name)}.{kind}" for name in manifest.get("tables", {}) for kind in ("parquet", "csv")]
+    hashes: Mapping[str, str] = manifest.get("files", dict.fromkeys(listed, ""))
+    gone = [name for name in hashes if not (folder / name).is_file()]
+    there = {name: digest for name, digest in hashes.items() if name not in gone and digest}
+    return gone, [name for name, digest in there.items() if sha256((folder / name).read_bytes()).hexdigest() != digest]
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -182,26 +229,55 @@ def differences(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> list[s
 def load_runs(pattern: str | Path) -> dict[str, pd.DataFrame]:
     """The tables of all complete runs in folders that match `pattern` (`outputs/**`), stacked, with a column `run`.
 
+    These are the tables that a run's manifest lists. A table that is gone, cannot be read or is not as its run wrote
+    it is passed over, and so is a folder whose manifest is none: a warning counts and names them.
     Raises `InterpError` where no complete run is found.
     """
     # a folder's own name may hold what would be a pattern
     place = escape(str(pattern)) if Path(pattern).is_dir() else str(pattern)
     folders = sorted({Path(path).parent for path in glob(str(Path(place) / MANIFEST), recursive=True)})
-    complete = [folder for folder in folders if (read_manifest(folder) or {}).get("status") == "complete"]
+    stacked: dict[str, list[pd.DataFrame]] = {}
+    complete: list[Path] = []
+    passed_over: list[str] = []
+    for folder in folders:
+        try:
+            manifest = read_manifest(folder) or {}
+        except InterpError:
+            passed_over.append(f"{folder / MANIFEST} (not a run's manifest)")
+            continue
+        if manifest.get("status") != "complete":
+            continue
+        complete.append(folder)
+        if "tables" not in manifest:
+            passed_over.append(f"{folder / MANIFEST} (it lists no tables)")
+        for name in sorted(manifest.get("tables", {})):
+            try:
+                table = _read_table(folder, name, manifest.get("files", {}))
+            except (OSError, ValueError, ArrowException) as error:
+                passed_over.append(f"{folder / file_name(name)}.parquet ({shorten(str(error), 80, placeholder='…')})")
+                continue
+            table.insert(0, "run", printable(str(folder)))
+            stacked.setdefault(name, []).append(table)
+    beginning = "; ".join([*passed_over[:5], *(["…"] if len(passed_over) > 5 else [])])
     if not complete:
         raise InterpError(
             f"{pattern}: {len(folders)} run folders found, none of them complete. "
-            "Give a run's folder or a pattern such as outputs/**, after a run has ended."
+            + (f"Not read: {beginning}. " if passed_over else "")
+            + "Give a run's folder or a pattern such as outputs/**, after a run has ended."
         )
-    stacked: dict[str, list[pd.DataFrame]] = {}
-    for folder in complete:
-        # a name that begins with a dot is a file that a killed run did not finish
-        for file in sorted(folder.glob("[!.]*.parquet")):
-            with file.open("rb") as opened:
-                table = pd.read_parquet(opened)
-            table.insert(0, "run", printable(str(folder)))
-            stacked.setdefault(file.stem, []).append(table)
+    if passed_over:
+        warnings.warn(f"{pattern}: {len(passed_over)} files passed over: {beginning}", stacklevel=2)
     return {name: pd.concat(tables, ignore_index=True) for name, tables in stacked.items()}
+
+
+def _read_table(folder: Path, name: str, hashes: Mapping[str, str]) -> pd.DataFrame:
+    """A table of a run; raises what pandas raises where it cannot be read, ValueError where the run wrote another."""
+    file = f"{file_name(name)}.parquet"
+    content = (folder / file).read_bytes()
+    digest = hashes.get(file)
+    if digest is not None and digest != sha256(content).hexdigest():
+        raise ValueError("not as the run wrote it")
+    return pd.read_parquet(BytesIO(content))
 
 
 def commit() -> str:

@@ -10,6 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+# before torch: it sets the environment that torch and its libraries read when they are imported
+import interp as interp
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest

@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,9 @@ from interp.errors import InterpError
 def some_run(folder: Path, status: str = "complete", **tables: pd.DataFrame) -> Path:
     folder.mkdir(parents=True)
     results.save_tables(folder, tables)
-    results.write_manifest(folder, {"status": status})
+    listed = {name: len(table) for name, table in tables.items()}
+    files = results.written(folder, tables, [])
+    results.write_manifest(folder, {"status": status, "tables": listed, "files": files})
     return folder
 
 
@@ -129,28 +132,67 @@ def test_a_long_text_is_cut_in_a_difference() -> None:
     assert len(line) < 120 and line.endswith("… → short")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[1]",
+        b"7",
+        b'"complete"',
+        b"null",
+        b"{",
+        b"",
+        b"\xff\xfe{}",
+        b"[" * 100_000,
+        b'{"name": "an app", "icons": []}',
+        b'{"status": ["complete"]}',
+        b'{"status": "complete", "tables": ["scores"]}',
+        b'{"status": "complete", "config": 3}',
+    ],
+)
+def test_a_manifest_that_is_none_is_an_error_that_names_the_file(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "manifest.json").write_bytes(content)
+    with pytest.raises(InterpError, match=r"manifest\.json is not (a run's manifest|JSON)"):
+        results.read_manifest(tmp_path)
+
+
 # --- taking back
 
 
-def test_to_take_back_removes_notes_and_empty_folders_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    run, other = tmp_path / "outputs" / "a" / "run", tmp_path / "outputs" / "b"
-    (run / ".hydra").mkdir(parents=True)
-    (run / ".hydra" / "config.yaml").touch()
-    results.write_manifest(run, {"status": "running"})
-    other.mkdir()
-    results.take_back(run)
-    assert [path.name for path in tmp_path.rglob("*")] == ["outputs", "b"]
+NOTES = {"config.yaml": "a: 1\n", "overrides.yaml": "[]\n"}
 
 
-def test_to_take_back_leaves_what_somebody_put_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    run = some_run(tmp_path / "run", status="running")
-    (run / "notes").touch()
-    results.take_back(run)
-    assert os.listdir(run) == ["notes"]
-    results.take_back(tmp_path)
-    assert tmp_path.is_dir()
+def test_to_take_back_removes_what_the_run_has_written_and_nothing_else(tmp_path: Path) -> None:
+    results.write_manifest(tmp_path, {"status": "running"})
+    results.save_notes(tmp_path, NOTES)
+    (tmp_path / ".hydra" / "mine.yaml").touch()
+    (tmp_path / "notes").touch()
+    results.take_back(tmp_path, None, NOTES)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [".hydra", "mine.yaml", "notes"]
+    (tmp_path / ".hydra" / "mine.yaml").unlink()
+    results.take_back(tmp_path, None, NOTES)
+    assert os.listdir(tmp_path) == ["notes"]
+
+
+def test_to_take_back_puts_the_earlier_manifest_back(tmp_path: Path) -> None:
+    results.write_manifest(tmp_path, {"status": "running", "started": "later"})
+    results.take_back(tmp_path, {"status": "complete", "started": "earlier"}, NOTES)
+    assert results.read_manifest(tmp_path) == {"status": "complete", "started": "earlier"}
+
+
+def test_what_a_killed_run_has_not_finished_is_removed_and_nothing_like_it(tmp_path: Path) -> None:
+    (tmp_path / "figures").mkdir()
+    killed = (
+        "import os, sys\nfrom pathlib import Path\nfrom interp.results import write_atomically\n"
+        "write_atomically(Path(sys.argv[1]), lambda path: os.kill(os.getpid(), 9))"
+    )
+    for name in ("scores.parquet", "figures/roles.pdf"):
+        subprocess.run([sys.executable, "-c", killed, str(tmp_path / name)], check=False)
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 2, "a kill leaves the temporary file"
+    mine = {".scores.original.csv", "scores.parquet", ".interp"}
+    for name in mine:
+        (tmp_path / name).touch()
+    results.remove_unfinished(tmp_path)
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == mine
 
 
 # --- the tables of many runs
@@ -183,6 +225,41 @@ def test_what_a_killed_run_left_half_written_is_passed_over(tmp_path: Path) -> N
     folder = some_run(tmp_path / "one", scores=pd.DataFrame({"n": [1]}))
     (folder / ".scores.abc.parquet").write_bytes(b"half")
     assert set(results.load_runs(folder)) == {"scores"}
+
+
+def test_only_the_tables_that_the_manifest_lists_are_stacked(tmp_path: Path) -> None:
+    folder = some_run(tmp_path / "one", scores=pd.DataFrame({"n": [1]}))
+    pd.DataFrame({"x": [1]}).to_parquet(folder / "somebodys.parquet")
+    assert set(results.load_runs(folder)) == {"scores"}
+
+
+def test_what_cannot_be_read_stops_nothing_and_is_named(tmp_path: Path) -> None:
+    one = pd.DataFrame({"n": [1]})
+    for name in ("bad", "gone", "good", "old", "other"):
+        some_run(tmp_path / name, effects=one, scores=one)
+    (tmp_path / "bad" / "scores.parquet").write_bytes(b"PAR1 no table PAR1")
+    (tmp_path / "gone" / "scores.parquet").unlink()
+    # readable, and not what the run wrote
+    pd.DataFrame({"n": [5]}).to_parquet(tmp_path / "other" / "scores.parquet")
+    # as an older version wrote it: no hashes
+    results.write_manifest(tmp_path / "old", {"status": "complete", "tables": {"effects": 1, "scores": 1}})
+    (tmp_path / "old" / "scores.parquet").write_bytes(b"")
+    for name, text in (("list", "[1]"), ("half", '{"status": "comp')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text(text, encoding="utf-8")
+    with pytest.warns(UserWarning, match="6 files passed over") as said:
+        tables = results.load_runs(tmp_path / "*")
+    assert list(tables["scores"]["run"]) == [str(tmp_path / "good")]
+    assert len(tables["effects"]) == 5, "the other tables of these runs are whole"
+    named = str(said[0].message)
+    assert str(tmp_path / "bad" / "scores") in named and "not as the run wrote it" in named and "…" in named
+
+
+def test_manifests_that_are_none_are_named_where_no_run_is_complete(tmp_path: Path) -> None:
+    (tmp_path / "list").mkdir()
+    (tmp_path / "list" / "manifest.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(InterpError, match=r"none of them complete. Not read: .*list.*not a run's manifest"):
+        results.load_runs(tmp_path / "*")
 
 
 @pytest.mark.parametrize(("statuses", "count"), [([], 0), (["running"], 1)])

@@ -1,6 +1,10 @@
 """What a run leaves behind, and when it is left alone."""
 
 import json
+import os
+import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from hashlib import sha256
@@ -9,8 +13,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
+import yaml
 
-from experiments.running import bar, shown
+from experiments import inputs
+from experiments.run_folder import held
+from experiments.running import bar, changed_data, shown
+from interp.errors import InterpError
 from interp.results import read_manifest
 
 if TYPE_CHECKING:
@@ -40,8 +48,8 @@ def finished(folder: Path) -> bool:
 
 
 def files(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Every file but Hydra's own notes, with the moment it was written and what it holds."""
-    found = [path for path in folder.rglob("*") if path.is_file() and ".hydra" not in path.parts]
+    """Every file, Hydra's notes too, with the moment it was written and what it holds."""
+    found = [path for path in folder.rglob("*") if path.is_file()]
     return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in found}
 
 
@@ -282,6 +290,310 @@ def test_a_manifest_that_is_not_one_is_refused(interp: Interp, tmp_path: Path, t
         assert (tmp_path / "run" / "manifest.json").read_text(encoding="utf-8") == text
 
 
+# --- other data under the same names
+
+
+@pytest.fixture
+def model_of_ones_own(tmp_path: Path, tiny_folder: Path) -> tuple[str, str]:
+    """The tiny model where a test can change it, as `model` in the working directory."""
+    shutil.copytree(tiny_folder, tmp_path / "model")
+    return "model=local", "model.path=model"
+
+
+LINES = "the cat saw a dog .\nthe dog saw a cat .\n"
+
+
+def changed(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b" ")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("lines.txt", changed),
+        ("lines.txt", Path.unlink),
+        ("model/config.json", changed),
+        ("model/tokenizer.json", changed),
+        ("model/tokenizer_config.json", Path.unlink),
+        ("model/adapter_config.json", lambda path: path.write_text("{}", encoding="utf-8")),
+    ],
+)
+def test_a_run_of_other_data_is_refused_with_what_has_changed(
+    interp: Interp,
+    tmp_path: Path,
+    model_of_ones_own: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    change: Callable[[Path], object],
+) -> None:
+    monkeypatch.setattr("experiments.head_ablation.draw", lambda tables: {})
+    (tmp_path / "lines.txt").write_text(LINES, encoding="utf-8")
+    command = ("experiment=head_ablation", *model_of_ones_own, "corpus=text", "corpus.path=lines.txt")
+    assert interp(*command, "hydra.run.dir=run").code == 0
+    before = files(tmp_path / "run")
+    was = (tmp_path / name).read_bytes() if (tmp_path / name).exists() else None
+    change(tmp_path / name)
+    other = interp(*command, "hydra.run.dir=run")
+    assert (other.code, other.out) == (1, ""), other
+    assert name.removesuffix(".txt") in other.err and "Traceback" not in other.err
+    assert files(tmp_path / "run") == before
+    if was is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(was)
+    again = interp(*command, "hydra.run.dir=run")
+    assert again == (0, "run holds this run, complete. It is left as it is.\n", "")
+
+
+def test_other_weights_under_the_same_name_are_refused(
+    interp: Interp, tmp_path: Path, model_of_ones_own: tuple[str, str], without_figures: None
+) -> None:
+    command = (*SENTENCE, *model_of_ones_own, "hydra.run.dir=run")
+    assert interp(*command).code == 0
+    path = tmp_path / "model" / "model.safetensors"
+    # one bit of the last weight
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    other = interp(*command)
+    assert other.code == 1 and "other data" in other.err and "model/model.safetensors: " in other.err
+
+
+def test_what_a_run_reads_is_in_its_manifest(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "model" / "weights.bin").touch()
+    (tmp_path / "second.conllu").write_text("1", encoding="utf-8")
+    os.mkfifo(tmp_path / "pipe")
+    config = {
+        "text": str(tmp_path / "second.conllu"),
+        "corpus": {"path": str(tmp_path / "second.conllu")},
+        "model": {"path": str(tmp_path / "model"), "name": str(tmp_path / "second.conllu")},
+        "experiment": {"other": {"lists": [str(tmp_path / "second.conllu"), 3]}, "pipe": str(tmp_path / "pipe")},
+        "long": "x" * 10_000,
+        "strange": "a\0b",
+    }
+    assert inputs.hashes(config) == {
+        str(tmp_path / "model" / "config.json"): sha256(b"{}").hexdigest(),
+        str(tmp_path / "second.conllu"): sha256(b"1").hexdigest(),
+    }
+
+
+def test_another_commit_of_a_model_on_the_hub_is_other_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = {"inputs": {}, "model": {"path": "some/model", "revision": "a" * 40}}
+    config = {"model": {"revision": None}}
+    monkeypatch.setattr(inputs, "cached_revision", lambda name, revision: "b" * 40)
+    assert changed_data(recorded, config, {}) == [f"model some/model: {'a' * 12} → {'b' * 12}"]
+    for known in ("a" * 40, None):
+        monkeypatch.setattr(inputs, "cached_revision", lambda name, revision, known=known: known)
+        assert changed_data(recorded, config, {}) == []
+
+
+def test_the_commit_in_the_cache_is_found_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert inputs.cached_revision("some/model", None) is None
+    place = tmp_path / "models--some--model"
+    (place / "snapshots" / ("c" * 40)).mkdir(parents=True)
+    (place / "snapshots" / ("c" * 40) / "config.json").touch()
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text("c" * 40, encoding="utf-8")
+    assert inputs.cached_revision("some/model", None) == "c" * 40
+
+
+# --- tables that are gone or damaged
+
+
+@pytest.mark.parametrize("name", ["attention.parquet", "attention.csv", "figures"])
+def test_a_run_that_lacks_a_file_is_done_again_and_says_so(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], name: str
+) -> None:
+    command = (*SENTENCE, *tiny, "hydra.run.dir=run")
+    assert interp(*command).code == 0
+    whole = {path: content for path, (_, content) in files(tmp_path / "run").items() if path != "manifest.json"}
+    gone = tmp_path / "run" / name
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    again = interp(*command)
+    assert again.code == 0 and again.out.startswith("tiny on sentence")
+    assert again.err.startswith(f"run lacks {name}") and again.err.endswith(": the run is done again.\n")
+    assert finished(tmp_path / "run")
+    assert {path: content for path, (_, content) in files(tmp_path / "run").items() if path != "manifest.json"} == whole
+
+
+@pytest.mark.parametrize("name", ["attention.parquet", "attention.csv"])
+def test_a_table_that_somebody_has_changed_is_neither_complete_nor_overwritten(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None, name: str
+) -> None:
+    command = (*SENTENCE, *tiny, "hydra.run.dir=run")
+    assert interp(*command).code == 0
+    path = tmp_path / "run" / name
+    path.write_bytes(path.read_bytes()[:-20])
+    before = files(tmp_path / "run")
+    again = interp(*command)
+    assert (again.code, again.out) == (1, "") and f"not as it was written: {name}." in again.err
+    assert files(tmp_path / "run") == before
+    path.unlink()
+    assert interp(*command).code == 0 and finished(tmp_path / "run")
+
+
+def test_what_an_older_manifest_cannot_say_is_said(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None
+) -> None:
+    command = (*SENTENCE, *tiny, "hydra.run.dir=run")
+    assert interp(*command).code == 0
+    path = tmp_path / "run" / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    older = {key: value for key, value in manifest.items() if key not in ("inputs", "files")}
+    older["packages"] |= {"torch": "2.0"}
+    path.write_text(json.dumps(older), encoding="utf-8")
+    again = interp(*command)
+    first, *notes = again.out.splitlines()
+    assert again.code == 0 and first == "run holds this run, complete. It is left as it is."
+    assert [note.split(":")[0] for note in notes] == ["Note"] * 3
+    for said in ("packages.torch: 2.0 → ", "model's files", "its tables"):
+        assert said in again.out
+    as_json = interp(*command, "json=true")
+    assert json.loads(as_json.out)["status"] == "complete" and as_json.err.count("Note: ") == 3
+    (tmp_path / "run" / "attention.csv").unlink()
+    assert "run lacks attention.csv" in interp(*command).err
+
+
+# --- whose folder it is
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "mine.parquet", "figures/a.png", ".hydra/config.yaml", "report.html"])
+@pytest.mark.parametrize("given", ["query=cat", "query=cow"])
+def test_files_of_somebody_else_are_not_touched(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None, name: str, given: str
+) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine", encoding="utf-8")
+    before = files(tmp_path)
+    outcome = interp(*SENTENCE, *tiny, given, "hydra.run.dir=.")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert f". holds {name.split('/')[0]} and no manifest" in outcome.err
+    assert files(tmp_path) == before
+
+
+def test_a_link_that_leads_nowhere_is_somebodys_too(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+    (tmp_path / "manifest.json").symlink_to("elsewhere")
+    outcome = interp(*SENTENCE, *tiny, "hydra.run.dir=.")
+    assert outcome.code == 1 and "holds manifest.json" in outcome.err
+    assert (tmp_path / "manifest.json").is_symlink()
+
+
+def test_other_files_may_lie_in_a_runs_folder(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None
+) -> None:
+    for name in ("notes.md", "slurm-7.out", ".gitignore", "lines.txt"):
+        (tmp_path / name).write_text("mine", encoding="utf-8")
+    mine = files(tmp_path)
+    assert interp(*SENTENCE, *tiny, "query=cow", "hydra.run.dir=.").code == 1
+    assert files(tmp_path) == mine
+    assert interp(*SENTENCE, *tiny, "query=cat", "hydra.run.dir=.").code == 0
+    assert mine.items() <= files(tmp_path).items() and finished(tmp_path)
+    assert not (tmp_path / ".interp-lock").exists()
+
+
+def test_hydras_notes_are_there_and_those_that_hydra_writes(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None
+) -> None:
+    assert interp(*SENTENCE, *tiny, "hydra.run.dir=run").code == 0
+    hydras = interp(*SENTENCE, *tiny, "hydra.run.dir=beside", "hydra.output_subdir=hydras")
+    assert hydras.code == 0, hydras.err
+    for name in ("config.yaml", "overrides.yaml", "hydra.yaml"):
+        ours, theirs = tmp_path / "run" / ".hydra" / name, tmp_path / "beside" / "hydras" / name
+        lines = [set(path.read_text(encoding="utf-8").splitlines()) for path in (ours, theirs)]
+        # where it was written, and what was typed
+        assert all("dir" in line for line in lines[0] ^ lines[1]), name
+    assert yaml.safe_load((tmp_path / "run" / ".hydra" / "overrides.yaml").read_text())[0] == SENTENCE[0]
+
+
+def test_a_folder_in_use_is_refused_and_nothing_in_it_changes(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None
+) -> None:
+    command = (*SENTENCE, *tiny, "hydra.run.dir=run")
+    for _ in ("new", "complete"):
+        with held(tmp_path / "run"):
+            before = files(tmp_path / "run")
+            for arguments in (command, (*command, "query=cow"), (*command, "seed=3")):
+                second = interp(*arguments)
+                assert (second.code, second.out) == (1, "")
+                assert second.err.startswith(f"Error: run is in use by another run (process {os.getpid()} on ")
+                assert files(tmp_path / "run") == before
+        assert interp(*command).code == 0
+
+
+def test_a_second_command_that_fails_leaves_the_first_ones_manifest(
+    interp: Interp, tmp_path: Path, model_of_ones_own: tuple[str, str], without_figures: None
+) -> None:
+    command = (*SENTENCE, *model_of_ones_own, "hydra.run.dir=run")
+    assert interp(*command).code == 0
+    (tmp_path / "run" / "attention.csv").unlink()
+    manifest = (tmp_path / "run" / "manifest.json").read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("interp.models.loading.check_folder", refuse)
+        assert interp(*command).code == 1
+    assert (tmp_path / "run" / "manifest.json").read_bytes() == manifest
+    assert (tmp_path / "run" / ".hydra" / "config.yaml").exists()
+    assert interp(*command).code == 0 and (tmp_path / "run" / "attention.csv").exists()
+
+
+def refuse(*_: object) -> None:
+    raise InterpError("no")
+
+
+def test_a_folder_that_was_there_stays(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+    (tmp_path / "run").mkdir()
+    assert interp(*SENTENCE, *tiny, "query=cow", "hydra.run.dir=run").code == 1
+    assert list((tmp_path / "run").iterdir()) == []
+    assert interp(*SENTENCE, *tiny, "query=cow", "hydra.run.dir=new/run").code == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+KILLED = """
+import os, sys
+from experiments.__main__ import main
+from interp import results
+from interp.corpora import text
+
+{what}
+main()
+"""
+
+
+IN_A_TABLE = "results.save_tables = lambda *_: os.kill(os.getpid(), {signal})"
+IN_THE_CORPUS = "text.sentence = lambda *_, **__: os.kill(os.getpid(), {signal})"
+IN_A_FILE = (
+    "results.save_figures = lambda folder, _: results.write_atomically("
+    "folder / 'a.png', lambda _: os.kill(os.getpid(), {signal}))"
+)
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"),
+    [
+        (IN_THE_CORPUS, signal.SIGKILL),
+        (IN_A_TABLE, signal.SIGTERM),
+        (IN_A_FILE, signal.SIGKILL),
+    ],
+)
+def test_a_killed_run_is_never_complete_and_the_next_one_cleans_up(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], what: str, kind: signal.Signals
+) -> None:
+    command = (*SENTENCE, *tiny, "hydra.run.dir=run")
+    code = KILLED.format(what=what.format(signal=int(kind)))
+    root = Path(__file__).parents[1]
+    killed = subprocess.run(
+        [sys.executable, "-c", code, *command], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(root)}
+    )
+    assert killed.returncode == -kind
+    assert (read_manifest(tmp_path / "run") or {})["status"] == "running"
+    assert interp(*command).code == 0
+    assert finished(tmp_path / "run")
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {"attention.parquet", "attention.csv", "manifest.json", "figures", ".hydra"}
+
+
 # --- what is printed
 
 
@@ -356,6 +668,30 @@ def test_a_job_that_fails_is_said_and_the_others_run(
     assert "Traceback" not in outcome.err
     assert [name for name in ("0", "1", "2") if finished(tmp_path / "sweep" / name)] == ["0", "2"]
     assert not (tmp_path / "sweep" / "1").exists()
+
+
+def test_a_sweep_that_is_refused_leaves_the_earlier_one_as_it_was(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None
+) -> None:
+    command = ("-m", *SENTENCE, *tiny, "hydra.sweep.dir=sweep")
+    assert interp(*command, "seed=0,1").code == 0
+    before = files(tmp_path / "sweep")
+    assert "multirun.yaml" in before
+    refused = interp(*command, "seed=2,3")
+    assert refused.code == 1 and "holds another run" in refused.err
+    assert {name: content for name, (_, content) in files(tmp_path / "sweep").items()} == {
+        name: content for name, (_, content) in before.items()
+    }
+
+
+def test_a_multirun_file_of_somebody_else_is_not_overwritten(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str]
+) -> None:
+    (tmp_path / "multirun.yaml").write_text("mine: 1", encoding="utf-8")
+    outcome = interp("-m", *SENTENCE, *tiny, "hydra.sweep.dir=.")
+    assert outcome.code == 1 and "multirun.yaml is of no sweep of this project" in outcome.err
+    assert [path.name for path in tmp_path.iterdir()] == ["multirun.yaml"]
+    assert (tmp_path / "multirun.yaml").read_text(encoding="utf-8") == "mine: 1"
 
 
 # --- a package of one's own

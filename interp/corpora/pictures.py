@@ -40,9 +40,8 @@ def read_pictures(path: str | Path, *, limit: int | None = None, first: int | No
     notes = kept.notes
     if others:
         notes = (*notes, f"{others} {'file' if others == 1 else 'files'} skipped that are neither PNG nor JPEG")
-    return Corpus(
-        printable(path.resolve().name), documents, sha256(listed.encode()).hexdigest(), notes=notes, cut=kept.cut
-    )
+    hashed = sha256(listed.encode()).hexdigest()
+    return Corpus(stem(path), documents, hashed, notes=notes, cut=kept.cut)
 
 
 def picture_document(picture: Picture, source: str) -> Document:

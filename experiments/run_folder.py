@@ -1,0 +1,104 @@
+"""The folder of a run: one process at a time, and nobody else's files."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from interp.errors import InterpError
+
+LOCK = ".interp-lock"
+"""Held by the process that works in the folder; what a killed one leaves holds nobody up."""
+
+WRITTEN = ("manifest.json", ".hydra", "figures", "tables", "methods.md", "report.html", "*.parquet", "*.csv")
+"""What a run writes, by its names; other files may lie beside them."""
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """While it is open, no other run can use the folder, which is made where it is missing.
+
+    Raises `InterpError` where another process holds it, or it cannot be written.
+    """
+    handle = _acquire(folder)
+    try:
+        yield
+    finally:
+        # removed before it is let go: who waits for it sees that its file is not the folder's any more
+        (folder / LOCK).unlink(missing_ok=True)
+        os.close(handle)
+
+
+def check_free(folder: Path) -> None:
+    """Raises `InterpError` where a folder without a manifest holds files that a run would overwrite."""
+    # also a link that leads nowhere
+    found = sorted({path.name for name in WRITTEN for path in folder.glob(name)} | _links(folder))
+    if found:
+        listed = ", ".join([*found[:5], *(["…"] if len(found) > 5 else [])])
+        raise InterpError(
+            f"{folder} holds {listed} and no manifest of a run: they are not this project's, and a run would overwrite "
+            "them. Choose another folder with hydra.run.dir=DIR, or move them away."
+        )
+
+
+def remove_empty(folder: Path, *, named: bool) -> None:
+    """Remove the folder and those above it as far as the working directory, where nothing is in them.
+
+    One that was `named` on the command line may have been there before: who made it takes it back.
+    """
+    above = [parent for parent in folder.parents if Path.cwd() in parent.parents]
+    for place in [] if named else [folder, *above]:
+        # one that holds something stays
+        with suppress(OSError):
+            place.rmdir()
+
+
+def _links(folder: Path) -> set[str]:
+    return {name for name in WRITTEN if (folder / name).is_symlink()}
+
+
+def _acquire(folder: Path) -> int:
+    path = folder / LOCK
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        except FileNotFoundError:
+            # another run took the empty folder back in between
+            continue
+        except OSError as error:
+            # a link in the lock's place among them
+            raise InterpError(
+                f"{folder}: nothing can be written there ({error.strerror}). Choose another folder with "
+                "hydra.run.dir=DIR."
+            ) from error
+        if not _locked(handle):
+            holder = os.read(handle, 200).decode(errors="replace").strip()
+            os.close(handle)
+            raise InterpError(
+                f"{folder} is in use by another run ({holder or 'just started'}). Wait until it has ended, or choose "
+                "another folder with hydra.run.dir=DIR."
+            )
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                os.truncate(handle, 0)
+                os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+                return handle
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    """Whether the lock was free, and is now this process's until it ends, however it ends."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        # some network file systems have no locks: there, two runs in one folder are the user's to avoid
+        return True
+    return True
