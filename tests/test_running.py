@@ -153,6 +153,7 @@ def test_the_manifest_says_what_ran(
         "documents": 80,
         "words": 480,
         "sources": 40,
+        "sources_by": {"# newdoc id": 40},
         "generated": False,
         "notes": [],
     }

@@ -41,6 +41,12 @@ def test_a_word_may_have_no_place_in_the_text() -> None:
     validate(replace(SOUND, text="Anna did sleep.", spans=spans((0, 4), (5, 8), (-1, -1), (9, 14), (14, 15))))
 
 
+@pytest.mark.parametrize("standing", [1, 2])
+def test_one_word_of_a_multiword_token_may_have_the_place_of_all(standing: int) -> None:
+    place = {1: ((5, 8), (-1, -1)), 2: ((-1, -1), (5, 8))}[standing]
+    validate(replace(SOUND, text="Anna don sleep.", spans=spans((0, 4), *place, (9, 14), (14, 15))))
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
