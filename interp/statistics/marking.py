@@ -34,7 +34,7 @@ def true_lifts(ideal: RoleSums, *, min_word_mass: float = 0.10) -> pd.DataFrame:
         value = mass if role.statistic == "mass" else hit
         if role.asks_word_mass:
             word_mass = ideal.word_mass[index][:, blocks].sum(-1) / n
-            value = np.where(word_mass >= min_word_mass, value, np.where(np.isnan(word_mass), np.nan, guess))
+            value = np.where(word_mass >= min_word_mass, value, np.where(np.isfinite(word_mass), guess, np.nan))
         rows += [
             (*head, role.name, mass[number], value[number] - guess)
             for number, head in enumerate(ideal.heads)

@@ -71,7 +71,8 @@ def _of_a_head_with_it(
     added = by_query / (1 + by_query)
     grown = scale * squares / np.where(own > 0, own, np.inf)
     attention = _positive_root(1 + grown, grown * (1 - 2 * b), grown * b * (1 - b))
-    return np.where(heads.by_hit, np.maximum(hits, added), attention)
+    known = np.isfinite(heads.statistic) & np.isfinite(b)
+    return np.where(known, np.where(heads.by_hit, np.maximum(hits, added), attention), np.nan)
 
 
 def _positive_root(
