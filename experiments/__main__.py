@@ -47,7 +47,6 @@ def main() -> None:
     sys.argv[1:] = [command_line.quote(argument, sweep=sweep) for argument in sys.argv[1:]]
     made: list[Path] = []
     try:
-        command_line.check_characters(sys.argv[1:])
         made = command_line.make_folder(sys.argv[1:])
         with command_line.sweep_notes_kept(sys.argv[1:]):
             task()

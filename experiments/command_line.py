@@ -173,18 +173,6 @@ def _quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
-def check_characters(arguments: Sequence[str]) -> None:
-    """Raises `InterpError` for bytes that are not UTF-8, in a text or a file's name: no manifest could hold them."""
-    for argument in arguments:
-        try:
-            argument.encode()
-        except UnicodeEncodeError:
-            raise InterpError(
-                f"{ascii(argument)[:200]} is not UTF-8. Allowed: text, and names of files and folders, that are UTF-8. "
-                "Type the text anew, or rename the file."
-            ) from None
-
-
 def make_folder(arguments: Sequence[str]) -> list[Path]:
     """Make the run's folder before Hydra starts, where the command line names one, and see that it can be written.
 
@@ -257,6 +245,11 @@ def explain(error: BaseException) -> str | None:
     missing = next((link for link in chain if isinstance(link, MissingMandatoryValue)), None)
     if missing is not None:
         return f"{missing.full_key} has no value. Give it on the command line: {missing.full_key}=…"
+    no_path = next((link for link in chain if isinstance(link, OSError) and link.filename and link.strerror), None)
+    if no_path is not None:
+        return (
+            f"{no_path.filename}: {no_path.strerror}. Allowed: a path that is there and can be read. Give such a path."
+        )
     wrong_call = next((link for link in chain if isinstance(link, InstantiationException)), None)
     if wrong_call is not None:
         return _wrong_call(wrong_call, chain)

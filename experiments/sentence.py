@@ -141,9 +141,9 @@ def attention_table(
     by_layer: dict[tuple[Site, int], Float[Tensor, "head query key"]] = {}
 
     def watch(site: Site, layer: int, pattern: Tensor) -> None:
-        sight = sights[site, layer]
-        pattern = finite_attention(model, batch, visible[sight], site, layer, 0, pattern)
-        by_layer[site, layer] = views[sight].attention(pattern)[0].cpu()
+        group = sights[site, layer]
+        pattern = finite_attention(model, batch, visible[group], site, layer, 0, pattern)
+        by_layer[site, layer] = views[group].attention(pattern)[0].cpu()
 
     for one in progress([batch], "sentence"):
         model.run(one, pattern=watch, logits=False)

@@ -1,4 +1,4 @@
-"""Paths as users give them: `~` is their home, and a name is text that can be written down."""
+"""Paths as users give them: `~` is their home."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from interp.errors import CorpusError
 def given(path: str | Path) -> Path:
     """The path with `~` or `~user` at its beginning as that home; as it stands where a file or folder is called so.
 
-    Raises CorpusError where no home is known, and where the name is not UTF-8.
+    Raises CorpusError where no home is known.
     """
     path = Path(path)
     if path.parts[:1] and path.parts[0].startswith("~") and not path.exists():
@@ -17,14 +17,4 @@ def given(path: str | Path) -> Path:
         except RuntimeError:
             problem = f"no home of {path.parts[0]!r} is known here; allowed is a whole path. Give it without `~`."
             raise CorpusError(path, None, problem) from None
-    check_name(path)
     return path
-
-
-def check_name(path: Path) -> None:
-    """Raises CorpusError where the name is not UTF-8: no table or manifest could hold it."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        problem = "its name is not UTF-8, and no table could say where it came from; allowed is UTF-8. Rename it."
-        raise CorpusError(ascii(str(path)), None, problem) from None

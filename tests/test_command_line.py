@@ -1,13 +1,20 @@
 """What is typed, what Hydra makes of it, and what a wrong input is answered."""
 
+import csv
+import io
 import os
 import pickle
+import random
+import re
+import shlex
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -21,7 +28,7 @@ from experiments.__main__ import CONF
 from experiments.command_line import make_folder, quote
 from experiments.sentence import find_word
 from interp.errors import CorpusError, InterpError, ModelError, closest
-from interp.results import read_manifest
+from interp.results import load_runs, read_manifest
 
 if TYPE_CHECKING:
     from tests.command_line_fixtures import Outcome
@@ -103,12 +110,15 @@ def test_a_text_without_quotes_is_told_to_take_some(interp: Interp, tmp_path: Pa
     refused(interp("experiment=sentence", "text=The", "cat", "sat"), tmp_path, "'cat'", 'text="the whole sentence"')
 
 
-@pytest.mark.parametrize("override", ["seed=[1", "corpus.path=a'b", "corpus.path=élan.conllu", "seed={"])
+@pytest.mark.parametrize("override", ["seed=[1", "corpus.unit=a'b", "corpus.unit=élan", "seed={"])
 def test_an_override_that_cannot_be_parsed_is_told_to_take_quotes(
     interp: Interp, tmp_path: Path, override: str
 ) -> None:
-    key = override.partition("=")[0]
-    refused(interp("corpus=conllu", override), tmp_path, "cannot be read", "Allowed: KEY=VALUE", f"{key}=\"'a, b'\"")
+    value = override.partition("=")[2]
+    outcome = interp("corpus=conllu", override)
+    refused(outcome, tmp_path, "cannot be read", "Allowed: KEY=VALUE")
+    (typed,) = shlex.split(outcome.err.partition("such as é: ")[2].removesuffix(".\n"))
+    assert PARSER.parse_override(typed).value() == value
 
 
 # --- values that cannot be
@@ -506,6 +516,16 @@ def test_a_text_that_is_quoted_already_loses_its_quotes(text: str, mark: str) ->
         ("candidates=[élève,didn't]", ["élève", "didn't"]),
         ("candidates=['a','b']", ["a", "b"]),
         ("candidates=[]", []),
+        ("candidates=['s,didn't,7]", ["'s", "didn't", 7]),
+        ("candidates=['1,000',b]", ["1,000", "b"]),
+        ("query='s", "'s"),
+        ("query=[MASK]", "[MASK]"),
+        ("words=[it,'s,fine]", ["it", "'s", "fine"]),
+        ("words=[it,'s,',',7,1.50,null]", ["it", "'s", ",", "7", "1.50", "null"]),
+        ("words=['it', \"'s\", '1,000']", ["it", "'s", "1,000"]),
+        ("words=[rock,'n',roll,élève,他]", ["rock", "n", "roll", "élève", "他"]),
+        ("words=it 's 'fine', or $5", "it 's 'fine', or $5"),
+        ("words=null", None),
         ("corpus.path=a/b.conllu", "a/b.conllu"),
         ("+text=it's", "it's"),
     ],
@@ -524,33 +544,140 @@ def test_other_arguments_stay_as_they_are(argument: str) -> None:
     assert quote(argument) == argument
 
 
+# --- paths as they are typed
+
+PATHS = (
+    "a,b.conllu", "dir(1).conllu", "x=y.conllu", "50%.conllu", "a b.conllu", "it's.conllu", 'q".conllu', "{x}.conllu",
+    "[x].conllu", "[x]", "élan.conllu", "語.conllu", "${x}.conllu", "7", "1e3", "null", "true", "choice(a)",
+    "back\\,slash.conllu", "e;c!#.conllu", "a\\", "-x", "~x", "caf\udce9.conllu", "n" * 250,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("sweep", [False, True])
+@pytest.mark.parametrize("name", PATHS)
+def test_a_path_that_is_there_is_taken_as_typed(
+    name: str, sweep: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).touch()
+    for key in ("corpus.path", "+model.path", "corpus.target", "stability.other.path"):
+        parsed = PARSER.parse_override(quote(f"{key}={name}", sweep=sweep))
+        assert not parsed.is_sweep_override()
+        value = OmegaConf.to_container(OmegaConf.create({"v": parsed.value()}), resolve=True)
+        assert value == {"v": name}
+
+
 @pytest.mark.parametrize(
     ("override", "value"),
     [
-        ("corpus.path=~/a b.txt", "/home/me/a b.txt"),
-        ("corpus.target=~", "/home/me"),
-        ("model.path=~no-such-user/a", "~no-such-user/a"),
-        ("corpus.path=a/b.txt~", "a/b.txt~"),
+        ("corpus.path=dir(1)/x.conllu", "dir(1)/x.conllu"),
+        ("corpus.path=it's", "it's"),
+        ("model.path=x=y", "x=y"),
+        ("corpus.path='a, b'", "a, b"),
+        ('corpus.path="a, b"', "a, b"),
+        (r"corpus.path=a\,b", "a,b"),
+        ("corpus.path=[a,b]", ["a", "b"]),
+        ("corpus.path=null", None),
+        ("hydra.run.dir=out,1 (new)", "out,1 (new)"),
+        ("hydra.run.dir=x=1", "x=1"),
     ],
 )
-def test_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch, override: str, value: str) -> None:
-    monkeypatch.setenv("HOME", "/home/me")
+def test_a_path_that_is_not_there_keeps_what_hydra_reads(override: str, value: object) -> None:
     assert as_hydra_reads(override) == value
 
 
-def test_a_tilde_can_be_swept_and_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/me")
-    assert quote("model.path=~/a,b,~/c d", sweep=True) == "model.path=/home/me/a,b,'/home/me/c d'"
-    assert quote("corpus.path='~/a'") == "corpus.path=/home/me/a"
-    assert quote("--config-dir=~/a") == "--config-dir=~/a"
+def test_commas_between_paths_are_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def jobs(argument: str, sweep: bool = True) -> list[object]:
+        parsed = PARSER.parse_override(quote(argument, sweep=sweep))
+        return list(parsed.sweep_iterator()) if parsed.is_sweep_override() else [parsed.value()]
+
+    assert jobs("corpus.path=a.conllu,x=y.conllu") == ["a.conllu", "'x=y.conllu'"]
+    assert jobs("corpus.path=choice(a,b)") == ["a", "b"]
+    assert jobs("corpus.path=a,b", sweep=False) == ["a", "b"], "without -m Hydra asks what is meant"
+    Path("a,b").touch()
+    assert jobs("corpus.path=a,b") == ["a,b"]
+    assert jobs("corpus.path=a,b", sweep=False) == ["a,b"]
+    Path("a").touch()
+    Path("b").touch()
+    assert jobs("corpus.path=a,b") == ["a", "b"]
+    assert jobs("corpus.path=a,b", sweep=False) == ["a,b"]
 
 
-@pytest.mark.parametrize("argument", ["text=a \udcff b", "corpus.path=caf\udce9.txt", "hydra.run.dir=\udcff"])
-def test_bytes_that_are_not_utf8_are_refused_before_anything_is_written(
-    interp: Interp, tmp_path: Path, argument: str
+def test_the_home_directory_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "a home"))
+    for key in ("corpus.path", "hydra.run.dir", "model.path"):
+        assert as_hydra_reads(f"{key}=~/x") == str(tmp_path / "a home" / "x")
+    assert as_hydra_reads("corpus.path=~no_such_user/x") == "~no_such_user/x"
+
+
+def test_a_comma_in_a_path_is_told_how_to_be_one(interp: Interp, tmp_path: Path) -> None:
+    outcome = interp("corpus=conllu", "corpus.path=a,b.conllu")
+    refused(outcome, tmp_path, "has a comma in it", "add -m", "corpus.path=\"'a,b.conllu'\"")
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "nul\0"])
+def test_a_path_that_no_file_can_have_is_refused(interp: Interp, tmp_path: Path, name: str) -> None:
+    for override in (f"corpus.path={name}", f"hydra.run.dir={name}"):
+        outcome = interp("corpus=conllu", "corpus.path=absent", override)
+        assert outcome.code == 1 and "Traceback" not in outcome.err and outcome.err.startswith("Error: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- names from files
+
+
+NAMES = ("../t", "$x{", "=1+1", "nul\0l", "@home", "\x1b[31mred", "n" * 300, "a/b", "\u202edet", "-1", "+1", "\x9b31m")
+
+
+def hostile_treebank(path: Path) -> Path:
+    """Trees whose relations, tags and words are formulas, paths, control characters and names of 300 letters."""
+    chance = random.Random(0)
+    lines: list[str] = []
+    for document in range(60):
+        lines.append(f"# newdoc id = {document}")
+        for place, word in enumerate(["the", *chance.sample(["=1+1", "@home", "+1", "cat", "$y_{", "\x1b[2Jsaw"], 5)]):
+            tag, relation = chance.choice(NAMES[:6]), "root" if place == 0 else chance.choice(NAMES)
+            lines.append(
+                f"{place + 1}\t{word}\t_\t{tag}\t_\t_\t{chance.randint(1, place) if place else 0}\t{relation}\t_\t_"
+            )
+        lines.append("")
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("experiment", ["atlas", "tags"])
+@pytest.mark.parametrize("given", ["inline", pytest.param("names.conllu", marks=pytest.mark.real)])
+def test_names_from_a_file_leave_folder_terminal_and_spreadsheet_alone(
+    interp: Interp, tmp_path: Path, tiny: tuple[str, str], experiment: str, given: str
 ) -> None:
-    refused(interp("experiment=sentence", argument), tmp_path, "is not UTF-8", "rename the file")
-    assert not list(tmp_path.iterdir())
+    treebank = ROOT.parent / "shared" / "cases" / "readers" / given
+    if given != "inline" and not treebank.is_file():
+        pytest.skip(f"{treebank} is absent")
+    # a name that is not UTF-8, has an escape character, and is as long as one may be
+    name = "caf\udce9\x1b[31m" + "n" * 230 + ".conllu"
+    content = (hostile_treebank(tmp_path / "made") if given == "inline" else treebank).read_bytes()
+    (tmp_path / "made").unlink(missing_ok=True)
+    (tmp_path / name).write_bytes(content)
+    out = "out\udce9"
+    few = ("classify.min_queries=5", "classify.min_blocks=3", "corpus.limit=40")
+    outcome = interp(
+        f"experiment={experiment}", *tiny, *few, "corpus=conllu", f"corpus.path={name}", f"hydra.run.dir={out}"
+    )
+    assert outcome.code == 0, outcome.err
+    steering = [c for c in outcome.out + outcome.err if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"]
+    assert steering == [] and "\u202e" not in outcome.out
+    assert {entry.name for entry in tmp_path.iterdir()} == {name, out}
+    assert (read_manifest(tmp_path / out) or {})["status"] == "complete"
+    for file in (tmp_path / out).glob("*.csv"):
+        with file.open("rb") as opened, file.with_suffix(".parquet").open("rb") as exact:
+            rows = list(csv.reader(io.TextIOWrapper(opened, "utf-8", newline="")))
+            assert len(rows) - 1 == len(pd.read_parquet(exact))
+        for cell in (cell for row in rows for cell in row):
+            assert not re.match(r"[=+@\t\r-]", cell) or re.fullmatch(r"-?[0-9.]+(e-?[0-9]+)?|-inf", cell)
+    tables = load_runs(tmp_path / out)
+    assert all(len(table) for table in tables.values())
 
 
 # --- the errors themselves

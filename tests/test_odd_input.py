@@ -14,7 +14,6 @@ from interp.corpora.coreference import read_coreference
 from interp.corpora.mentions import antecedents_by_kind, nearest_agreeing
 from interp.corpora.minimal_pairs import read_minimal_pairs
 from interp.corpora.phrases import before_postmodifier
-from interp.corpora.pictures import read_pictures
 from interp.corpora.tables import words_under
 from interp.corpora.text import cut_words, read_text, sentence, text_document
 from interp.errors import CorpusError, InterpError
@@ -273,14 +272,3 @@ def test_what_is_called_with_a_tilde_is_found_as_it_is(tmp_path: Path, monkeypat
     written(tmp_path / "~a.txt", "One line.")
     assert read_text("~a.txt").name == "~a"
     assert given_path(Path("b~c/~d")) == Path("b~c/~d")
-
-
-def test_names_that_are_not_utf8_are_refused_before_anything_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "caf\udce9.txt"
-    try:
-        path.write_text("One line.")
-    except OSError:
-        pytest.skip("this file system takes only names that are UTF-8")
-    for read in (read_text, read_minimal_pairs, read_pictures):
-        with pytest.raises(CorpusError, match=r"caf\\udce9.*its name is not UTF-8.*Rename it"):
-            read(path)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -129,6 +130,102 @@ def test_a_sentence_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch)
 def test_one_word_is_refused() -> None:
     with pytest.raises(InterpError, match=r"no word can look at another\. Give a sentence of two words or more"):
         sentence.run(planted(), corpus_of("Attention"))
+
+
+# --- words without a token
+
+
+def dropping(*dropped: int) -> FakeModel:
+    """A model whose tokenizer takes the tokens with these numbers, counted from 0, for its own special ones."""
+    model = planted()
+    plain = model.encode
+
+    def encode(texts: Sequence[str]) -> list:
+        encodings = plain(texts)
+        for one in encodings:
+            own = np.flatnonzero(~one.special)
+            one.special[own[[place for place in dropped if -len(own) <= place < len(own)]]] = True
+        return encodings
+
+    model.encode = encode
+    return model
+
+
+@pytest.mark.parametrize(("dropped", "without"), [((4,), [4]), ((0,), [0]), ((3, 4), [3, 4]), ((1, 4), [1, 4])])
+def test_a_word_without_a_token_is_counted_and_neither_query_nor_key(
+    dropped: tuple[int, ...], without: list[int]
+) -> None:
+    corpus = corpus_of("he saw a cat .")
+    asked = next(word for word in range(5) if word not in without)
+    found = sentence.run(dropping(*dropped), corpus, query=asked)
+    words = corpus.documents[0].words
+    attention = found.tables["attention"]
+    kept = set(range(5)) - set(without)
+    assert set(attention["query"]) == set(attention["key"]) == kept
+    assert set(found.tables["candidates"]["candidate"]) == kept - {asked}
+    assert found.skipped["unaligned_words"] == len(without)
+    named = " ".join(f"{i}:{words[i]}" for i in without)
+    assert found.said == (f"words without a token of their own, in no table: {named}",)
+    assert set(sentence.draw(found.tables)) == {"matrices", "arcs", "candidates"}
+    with pytest.raises(InterpError, match=rf"The query '.*' \(word {without[0]}\) has no token of its own"):
+        sentence.run(dropping(*dropped), corpus, query=without[0])
+    with pytest.raises(InterpError, match=rf"The candidate .* \(word {without[-1]}\) has no token of its own"):
+        sentence.run(dropping(*dropped), corpus, query=asked, candidates=[without[-1]])
+
+
+def test_a_sentence_of_words_without_tokens_is_refused() -> None:
+    with pytest.raises(InterpError, match=r"No word of the sentence \(0:he 1:saw\) has a token of its own in 'fake'"):
+        sentence.run(dropping(0, 1), corpus_of("he saw"), query="he")
+    with pytest.raises(InterpError, match=r"two words or more with tokens of their own, which these have not: 1:saw"):
+        sentence.run(dropping(1), corpus_of("he saw"))
+
+
+MERGED = ["The capital of France is [MASK]", "I love you \u2764\ufe0e", "the cat [SEP]", "a cat \u200b"]
+
+
+@pytest.mark.parametrize("text", MERGED)
+def test_a_last_word_that_minilm_drops_or_merges(minilm: "Model", text: str) -> None:
+    corpus = corpus_of(text)
+    found = sentence.run(minilm, corpus, query=0)
+    (encoding,) = minilm.encode([text])
+    owners = set(align(corpus.documents[0], encoding).tolist()) - {-1}
+    assert set(found.tables["candidates"]["candidate"]) == owners - {0}
+    assert found.skipped["unaligned_words"] == len(corpus.documents[0].words) - len(owners)
+
+
+@pytest.mark.real
+def test_the_sentences_whose_last_word_owns_no_token(minilm: "Model", shared: Path) -> None:
+    file = shared.parent / "cases" / "01_last_word_without_token" / "texts.txt"
+    if not file.is_file():
+        pytest.skip(f"{file} is absent")
+    for text in file.read_text(encoding="utf-8").splitlines():
+        assert set(sentence.run(minilm, corpus_of(text), query=1).tables) == {"attention", "candidates"}
+
+
+# --- words that are given
+
+
+def test_words_that_are_given_can_be_asked_for() -> None:
+    corpus = corpus_of("it's fine", ["it", "'s", "fine"])
+    table = sentence.run(planted(), corpus, query="'s", candidates=["it", "fine"]).tables["candidates"]
+    found = {(row.head, row.query, row.candidate): row.mass for row in table.itertuples()}
+    masses = expected(planted(), corpus)
+    assert found == pytest.approx({(h, 1, c): masses[h, 1, c] for h in range(HEADS) for c in (0, 2)}, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "listed"),
+    [
+        ("it's fine, yes", "it", "[it,'s,fine,',',yes]"),
+        ("It's fine", "it", "[It,'s,fine]"),
+        ("他喜欢学生", "学生", "[他喜欢,学生]"),
+        ("he didn't", "did", "[he,did,n't]"),
+    ],
+)
+def test_a_part_of_a_word_is_told_how_to_be_one(text: str, query: str, listed: str) -> None:
+    with pytest.raises(InterpError) as caught:
+        sentence.run(planted(), corpus_of(text), query=query)
+    assert f'give all words: "words={listed}"' in str(caught.value)
 
 
 # --- words by name and number

@@ -13,6 +13,7 @@ from interp import paths
 from interp.corpora.keeping import keep
 from interp.corpora.text import digest, stem
 from interp.errors import CorpusError
+from interp.printable import printable
 from interp.types import Corpus, Document, Picture
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -31,12 +32,11 @@ def read_pictures(path: str | Path, *, limit: int | None = None, first: int | No
     path = paths.given(path)
     _check_exists(path)
     folder, files, others = (path, *_files(path)) if path.is_dir() else (path.parent, [path], 0)
-    for file in files:
-        paths.check_name(file)
-    named = (Document(file.relative_to(folder).as_posix(), "", (), NOWHERE) for file in files)
+    at = {printable(file.relative_to(folder).as_posix()): file for file in files}
+    named = (Document(name, "", (), NOWHERE) for name in at)
     kept = keep(enumerate(named, 1), path, limit=limit, first=first)
-    documents = tuple(replace(document, picture=_read(folder / document.source)) for document in kept.documents)
-    listed = "".join(f"{document.source} {digest(folder / document.source)}\n" for document in documents)
+    documents = tuple(replace(document, picture=_read(at[document.source])) for document in kept.documents)
+    listed = "".join(f"{document.source} {digest(at[document.source])}\n" for document in documents)
     notes = kept.notes
     if others:
         notes = (*notes, f"{others} {'file' if others == 1 else 'files'} skipped that are neither PNG nor JPEG")

@@ -6,15 +6,15 @@ import regex
 
 from interp.errors import InterpError
 
-LETTER = r"[\p{L}\p{N}\p{M}_\u200c\u200d]"
+_LETTERS = r"\p{L}\p{N}\p{M}_\u200c\u200d"
 """Letters, digits, underscores and the marks on them (accents, vowel signs, joiners), which may be characters too."""
 
 _EXTENSION = r"[\p{M}\p{Emoji_Modifier}\u200c\U000e0020-\U000e007f]"
 _EMOJI = rf"\u200d\p{{Extended_Pictographic}}{_EXTENSION}*"
 
 WORD = regex.compile(
-    rf"{LETTER}+(?:['’]{LETTER}+)*"  # with apostrophes inside
-    rf"|(?:\p{{Regional_Indicator}}{{2}}|[^\s\x1c-\x1f]){_EXTENSION}*(?:{_EMOJI})*\u200d?"
+    rf"[{_LETTERS}]+(?:['’][{_LETTERS}]+)*"  # with apostrophes inside
+    rf"|(?:\p{{Regional_Indicator}}{{2}}|[^\s\x1c-\x1f{_LETTERS}]){_EXTENSION}*(?:{_EMOJI})*\u200d?"
 )
 r"""A word: letters with apostrophes inside; or one other character that is no space, a flag or a joined emoji.
 

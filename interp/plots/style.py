@@ -30,8 +30,8 @@ HEAD = ["site", "layer", "head"]
 SMALL = 6.0
 """Points: nothing in a figure is smaller."""
 
-LONGEST_LABEL = 40
-"""Characters of a word, a tag or a role's name in a figure."""
+LONGEST_LABEL = 120.0
+"""Points that a word, a tag or a role's name may take in a figure."""
 
 STYLE: dict[Any, Any] = {
     "pdf.fonttype": 42,
@@ -200,7 +200,9 @@ def text_width(text: str, size: float = SMALL) -> float:
 def short(name: object) -> str:
     """A name from a corpus as a label: one that is longer than any figure has room for is cut."""
     text = str(name)
-    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
+    # a hundred letters are too many in any font
+    fitting = cut_to_fit(text[:100], LONGEST_LABEL)
+    return text if fitting == text else f"{fitting}…"
 
 
 def cut_to_fit(text: str, width: float) -> str:
