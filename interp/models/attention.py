@@ -26,10 +26,10 @@ from interp.models.layers import (
     see_each,
 )
 from interp.models.pictures import PictureReader
-from interp.models.targets import ends, generate, target_encodings
-from interp.models.text import TextReader, base_of, visible_keys, windows
+from interp.models.reader import TextReader
+from interp.models.targets import ends, generate
+from interp.models.text import base_of, visible_keys, windows
 from interp.models.unhooked import projecting, run_unhooked, without_bias
-from interp.models.vocabulary import Vocabulary
 from interp.models.weights import LayerSlices, See
 from interp.room import together
 from interp.types import (
@@ -78,8 +78,10 @@ class AttentionModel:
         self.base: nn.Module = base_of(network)
         self.device = next(network.parameters()).device
         self.positions, self.pad_token = reader.positions, reader.pad_token
-        self.mask_token, self.unknown_token = reader.mask_token, reader.unknown_token
-        self._vocabulary = Vocabulary(self.tokenizer, name) if isinstance(reader, TextReader) else None
+        reads = isinstance(reader, TextReader)
+        self.mask_token = reader.mask_token(trained_head=has_language_head) if reads else None
+        self.target_positions = reader.target_positions if reads else reader.positions
+        self.unknown_token = reader.unknown_token
         self._attend_by(INTERFACE)
         self.layers = find_layers(network, self.base, name, partial(reader.call, inputs=reader.probe(self.device)))
         self.windows = windows(network.config, len(self.layers), name)
@@ -102,17 +104,20 @@ class AttentionModel:
 
     def draw(self, symbols: Sequence[Int[np.ndarray, " token"]], seeds: Sequence[int]) -> list[Encoding]:
         """Another random token of the vocabulary for every number of a document, truncated to `positions`."""
-        if self._vocabulary is None:
-            raise ModelError(f"{self.name!r} reads pictures and has no vocabulary. Allowed: a corpus of pictures.")
-        return self._vocabulary.draw(symbols, seeds, self.positions)
+        return self._text_reader().draw(symbols, seeds)
 
     def encode_targets(self, texts: Sequence[str]) -> list[Encoding]:
         """What the decoder of an encoder-decoder reads: its start, the text, and the end."""
-        return target_encodings(self.tokenizer, texts, ends(self.network.config), self.positions)
+        return self._text_reader().encode_targets(texts, ends(self.network.config))
 
     def write(self, encodings: Sequence[Encoding]) -> list[tuple[str, Encoding]]:
         """What an encoder-decoder writes from these sources, at every step the likeliest token."""
-        return generate(self.network, self.tokenizer, encodings, self.pad_token, self.positions)
+        return generate(self.network, self.tokenizer, encodings, self.pad_token, self.target_positions)
+
+    def _text_reader(self) -> TextReader:
+        if isinstance(self.reader, TextReader):
+            return self.reader
+        raise ModelError(f"{self.name!r} reads pictures and has no vocabulary. Allowed: a corpus of pictures.")
 
     def visible(self, batch: Batch, site: Site = "self", layer: int = 0) -> Bool[Tensor, "batch query key"]:
         """The keys each query may attend to by the model's construction."""

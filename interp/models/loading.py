@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,15 +19,17 @@ from transformer_lens.model_bridge.sources import build_bridge_from_module
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES as TRANSLATING
-from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES as HEADLESS
+from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES as ENCODING
 
 from interp.errors import InterpError, ModelError, closest
+from interp.models import language_head
 from interp.models.attention import AttentionModel
 from interp.models.bridge import BridgeModel
+from interp.models.causes import several_networks
 from interp.models.devices import pick_device, pick_dtype
 from interp.models.folder import check_folder, file_digest, is_whole, reader_digest, weights_digest
 from interp.models.pictures import PICTURES, PictureReader
-from interp.models.text import TextReader
+from interp.models.reader import TextReader
 from interp.types import HeadModel
 
 Model = AttentionModel | BridgeModel
@@ -49,9 +51,6 @@ REFUSED = {
     "that a pattern means something else than in all other models. Allowed: BERT, RoBERTa, ELECTRA and their kind.",
 }
 REFUSED["deberta-v2"] = REFUSED["deberta"]
-
-HEADED = ("LMHeadModel", "ForCausalLM", "ForMaskedLM", "ForConditionalGeneration", "MTModel")
-"""How transformers ends the names of classes that have a language head."""
 
 
 def minilm(
@@ -191,12 +190,11 @@ def random_weights(model: HeadModel, seed: int) -> Model:
     with _aside():
         torch.default_generator.manual_seed(seed)
         fresh = _factory(config).from_config(config, attn_implementation="eager", dtype=network.dtype)
-    trained_head = config.is_encoder_decoder or _is_causal(config)
     provenance = {**model.provenance, "weights_sha256": f"random from seed {seed}"}
     backend = "bridge" if isinstance(model, BridgeModel) else "attention"
     pictures = isinstance(model, AttentionModel) and isinstance(model.reader, PictureReader)
     reader = _reader(fresh, model.reader.processor if pictures else model.tokenizer, label)  # pyright: ignore[reportAttributeAccessIssue] - what `pictures` says
-    return _boot(fresh, reader, label, trained_head, provenance, backend, str(model.device))
+    return _boot(fresh, reader, label, model.has_language_head, provenance, backend, str(model.device))
 
 
 def from_transformers(model: Any, tokenizer: Any, *, name: str | None = None, backend: str = "auto") -> Model:
@@ -208,9 +206,10 @@ def from_transformers(model: Any, tokenizer: Any, *, name: str | None = None, ba
     label = name or Path(model.config.name_or_path or type(model).__name__).name
     _check_kind(model.config, label)
     with _aside():
-        headed, has_head = _with_head(copy.deepcopy(model))
+        headed, head = _with_head(copy.deepcopy(model))
         reader = _reader(headed, tokenizer, label)
-    return _boot(headed, reader, label, has_head, {"weights_sha256": "not hashed (in memory)"}, backend)
+    provenance = {"weights_sha256": "not hashed (in memory)"} | _about(head)
+    return _boot(headed, reader, label, head.trained, provenance, backend)
 
 
 def from_bridge(
@@ -226,9 +225,9 @@ def from_bridge(
     """
     causal = bridge.cfg.attention_dir == "causal"
     label = name or str(bridge.cfg.model_name or type(bridge.original_model).__name__)
-    trained = causal if has_language_head is None else has_language_head
-    own = tokenizer or _as_saved(bridge.tokenizer)
-    return BridgeModel(bridge, own, name=label, has_language_head=trained)
+    own = causal and language_head.of_object(bridge.original_model).trained
+    trained = own if has_language_head is None else has_language_head
+    return BridgeModel(bridge, tokenizer or _as_saved(bridge.tokenizer), name=label, has_language_head=trained)
 
 
 def _check_weights(folder: Path, published: str, what: str, package: str) -> None:
@@ -246,7 +245,10 @@ def _check_kind(config: Any, name: str) -> None:
         raise ModelError(f"{name!r} ({config.model_type}) is not supported: {REFUSED[config.model_type]}")
     if config.model_type in PICTURES:
         return
-    if config.model_type not in (TRANSLATING if config.is_encoder_decoder else CAUSAL | MASKED):
+    if (reason := several_networks(config)) is not None:
+        raise ModelError(f"{name!r} ({config.model_type}) is not supported: {reason}")
+    known = TRANSLATING if config.is_encoder_decoder else CAUSAL | MASKED
+    if config.model_type not in known and not (_encodes_only(config) and config.model_type in ENCODING):
         raise ModelError(
             f"{name!r} ({config.model_type}) is no language model of transformers. "
             "Allowed: encoder-only, decoder-only and encoder-decoder models of text; "
@@ -279,13 +281,13 @@ def _load(
         if init == "random":
             torch.default_generator.manual_seed(seed)
             model = factory.from_config(config, attn_implementation="eager", dtype=precision)
-            trained_head, label = config.is_encoder_decoder or _is_causal(config), f"{name}-random"
+            head, label = language_head.of_directory(config, model, None), f"{name}-random"
             provenance = dict(provenance) | {"weights_sha256": f"random from seed {seed}"}
         else:
-            model, trained_head = _pretrained(factory, folder, name, precision, config.architectures)
+            model, head = _pretrained(factory, folder, name, precision, config)
             label = name
         reader = _reader(model, read_with, name)
-    return _boot(model, reader, label, trained_head, provenance, backend, place)
+    return _boot(model, reader, label, head.trained, {**provenance, **_about(head)}, backend, place)
 
 
 def _read_with(folder: str, config: Any) -> Any:
@@ -298,12 +300,12 @@ def _read_with(folder: str, config: Any) -> Any:
 def _reader(model: Any, read_with: Any, name: str) -> TextReader | PictureReader:
     if model.config.model_type in PICTURES:
         return PictureReader(read_with, model, name)
-    return TextReader(read_with, model.config, name)
+    return TextReader(read_with, model, name)
 
 
 def _pretrained(
-    factory: Any, folder: str, name: str, dtype: torch.dtype, architectures: Sequence[str] | None
-) -> tuple[Any, bool]:
+    factory: Any, folder: str, name: str, dtype: torch.dtype, config: Any
+) -> tuple[Any, language_head.LanguageHead]:
     try:
         model, info = factory.from_pretrained(
             folder,
@@ -316,19 +318,15 @@ def _pretrained(
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{name!r} could not be loaded from {folder}: {_first_line(error)}") from error
-    # a base model's own weights have no prefix
-    inside = "" if model.base_model is model else model.base_model_prefix + "."
-    absent = [key for key in info["missing_keys"] if key.startswith(inside) and "pooler." not in key]
+    of_head = set(language_head.keys(model))
+    absent = [key for key in info["missing_keys"] if key not in of_head and "pooler." not in key]
     if absent or info["mismatched_keys"]:
         wrong = sorted([*absent, *map(str, info["mismatched_keys"])])
         raise ModelError(
             f"{folder} lacks {len(wrong)} of the weights that its config.json asks for ({', '.join(wrong[:3])}, …): "
             "they would be random. Mend the directory, or use model.init=random for a model that is random on purpose."
         )
-    head = [key for key in info["missing_keys"] if not key.startswith(inside)]
-    # a head that shares the embedding's weights is never missing, even where the model was saved without one
-    headless = HEADLESS.get(model.config.model_type) in (architectures or [])
-    return model, bool(inside) and not head and not headless
+    return model, language_head.of_directory(config, model, info["missing_keys"], info["unexpected_keys"])
 
 
 def _boot(
@@ -394,23 +392,33 @@ def _as_saved(tokenizer: Any) -> Any:
     return saved if saved.get_vocab() == tokenizer.get_vocab() else tokenizer
 
 
-def _with_head(model: Any) -> tuple[Any, bool]:
-    """The model itself, if it has a language head; else the same weights under a headed class, the head unused.
+def _with_head(model: Any) -> tuple[Any, language_head.LanguageHead]:
+    """The model itself, if it is a language model; else the same weights under such a class.
 
+    There its head is its own where it has one beside another (BERT's for pretraining), and unused where it has none.
     A model of pictures is read without its head.
     """
     model.config._attn_implementation = "eager"
+    head = language_head.of_object(model)
     if model.config.model_type in PICTURES:
-        return model.base_model, False
-    if type(model).__name__.endswith(HEADED):
-        return model, True
+        return model.base_model, head
+    if language_head.is_language_model(model) or _encodes_only(model.config):
+        return model, head
     headed = _factory(model.config).from_config(model.config, attn_implementation="eager", dtype=model.dtype)
-    report = headed.base_model.load_state_dict(model.base_model.state_dict(), strict=False)
-    if report.missing_keys:
-        raise ModelError(
-            f"{type(model).__name__} lacks weights of its own architecture: {', '.join(report.missing_keys[:3])}."
-        )
-    return headed.to(model.device), False
+    of_head = set(language_head.keys(headed))
+    if head.trained:
+        missing = headed.load_state_dict(model.state_dict(), strict=False).missing_keys
+    else:
+        missing = headed.base_model.load_state_dict(model.base_model.state_dict(), strict=False).missing_keys
+        missing = [key for key in missing if key not in of_head]
+    if missing:
+        raise ModelError(f"{type(model).__name__} lacks weights of its own architecture: {', '.join(missing[:3])}.")
+    return headed.to(model.device), head
+
+
+def _about(head: language_head.LanguageHead) -> dict[str, str]:
+    """What the manifest says of the language head; what is in doubt is said at the end of a run as well."""
+    return {"language_head": head.why} | ({} if head.sure else {"doubt": head.why})
 
 
 def _is_causal(config: Any) -> bool:
@@ -420,13 +428,22 @@ def _is_causal(config: Any) -> bool:
     return config.model_type in CAUSAL
 
 
+def _encodes_only(config: Any) -> bool:
+    """Whether it is the encoder alone of an encoder-decoder (T5EncoderModel), which has no language head."""
+    kind = config.model_type
+    named = ENCODING.get(kind) in (config.architectures or ())
+    return kind in TRANSLATING and (named or not (config.is_encoder_decoder or kind in CAUSAL or kind in MASKED))
+
+
 def _factory(config: Any) -> Any:
     """The headed class that TransformerLens's adapters expect: causal where the architecture is, masked otherwise.
 
-    Of pictures the base model.
+    Of pictures the base model, and of an encoder alone the encoder.
     """
     if config.model_type in PICTURES:
         return transformers.AutoModel
+    if _encodes_only(config):
+        return transformers.AutoModelForTextEncoding
     if config.is_encoder_decoder:
         return transformers.AutoModelForSeq2SeqLM
     return transformers.AutoModelForCausalLM if _is_causal(config) else transformers.AutoModelForMaskedLM

@@ -79,8 +79,9 @@ def generate(
         mask = (torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]).long()
         room = min(positions - 2, 2 * tokens.shape[1] + 20)
         written = network.generate(
-            input_ids=tokens, attention_mask=mask, num_beams=1, do_sample=False, max_new_tokens=room
-        )
+            input_ids=tokens, attention_mask=mask, num_beams=1, do_sample=False, max_new_tokens=room,
+            pad_token_id=pad_token,
+        )  # fmt: skip
         found += [_read_again(row, tokenizer, ends(network.config)) for row in written.tolist()]
     return found
 

@@ -1,0 +1,94 @@
+"""A tiny random model of every architecture of transformers: the default configuration of its class, made small."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import transformers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers.models.auto import modeling_auto as auto
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from tests.conftest import TEXTS
+
+KINDS: Mapping[str, Any] = {
+    "causal": (auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, transformers.AutoModelForCausalLM),
+    "masked": (auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES, transformers.AutoModelForMaskedLM),
+    "translating": (auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES, transformers.AutoModelForSeq2SeqLM),
+}
+"""What a language head is made for: transformers' classes by type of model, and its factory of them."""
+
+VOCABULARY, POSITIONS, LAYERS = 304, 40, 2
+
+SIZES: Sequence[tuple[str, int]] = (
+    (r".*vocab_size.*", VOCABULARY),
+    (r"(max_position_embeddings|n_positions|max_positions|max_(source|target)_positions|max_seq_len\w*|n_ctx|"
+     r"max_(en|de)coder_position_embeddings|context_length|seq_length)", POSITIONS),
+    (r"(num_hidden_layers|n_layers?|num_layers|(en|de)coder_layers|num_(en|de)coder_layers|num_hidden_\w*layers)",
+     LAYERS),
+    (r"(num_(attention_)?heads|n_heads?|(en|de)coder_attention_heads|num_(en|de)coder_attention_heads)", 4),
+    (r"(num_key_value_heads|num_kv_heads|attn_config_kv_n_heads)", 2),
+    (r"(hidden_size|d_model|n_embd|dim|embedding_size|emb_dim|word_embed_proj_dim|dim_model|input_embedding_size)", 32),
+    (r"(head_dim|d_kv|attention_head_dim|v_head_dim|dim_head|global_head_dim|qk_head_dim)", 8),
+    (r"(qk_rope_head_dim|qk_nope_head_dim)", 4),
+    (r"(\w*intermediate_size|\w*ffn\w*dim|d_ff|dim_ff|ffn_hidden_size|hidden_dim|n_inner|ff_dim|inner_dim)", 64),
+    (r"(num_(local_|routed_)?experts|n_routed_experts|moe_num_experts)", 4),
+    (r"(num_experts_per_tok\w*|moe_k|moe_topk|top_k_experts)", 2),
+    (r"(n_group|topk_group|num_expert_group|n_shared_experts|num_shared_experts|moe_num_shared_experts)", 1),
+    (r"(q_lora_rank|kv_lora_rank|o_lora_rank)", 8),
+    (r"(sliding_window|window_size|attention_window|local_attention)", 16),
+)  # fmt: skip
+"""What a size in a configuration becomes, by its name; no size is made larger."""
+
+TOKENS = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "unk_token_id": 3, "mask_token_id": 4}
+
+
+def tokenizer() -> Any:
+    """GPT-2's kind, every letter known, with special tokens for all uses: none is put around a text."""
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    raw.post_processor = processors.ByteLevel(trim_offsets=False)
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trainer = trainers.BpeTrainer(
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=special, vocab_size=VOCABULARY,
+        show_progress=False,
+    )  # fmt: skip
+    raw.train_from_iterator(TEXTS, trainer)
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=raw, bos_token="<s>", pad_token="<pad>", eos_token="</s>", unk_token="<unk>",
+        mask_token="<mask>",
+    )  # fmt: skip
+
+
+def configuration(model_type: str, **options: Any) -> Any:
+    """The default configuration of this type of model with every size small."""
+    kind = CONFIG_MAPPING[model_type]
+    return kind(**_small(kind().to_dict()) | options)
+
+
+def model(kind: str, model_type: str, **options: Any) -> Any:
+    """A random model with the language head of that kind, drawn from a fixed seed."""
+    config = configuration(model_type, **options)
+    if kind == "causal" and model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        config.is_decoder = True
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return KINDS[kind][1].from_config(config, attn_implementation="eager").eval()
+
+
+def _small(settings: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        if name in ("transformers_version", "layer_types", "mlp_layer_types", "architectures"):
+            continue  # lists of as many as there were layers are made anew
+        if isinstance(value, dict):
+            found[name] = _small(value) if name.endswith("config") else value
+        elif name in TOKENS or name == "decoder_start_token_id":
+            found[name] = value if value is None else TOKENS.get(name, 2)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            found[name] = min([value, *(size for pattern, size in SIZES if re.fullmatch(pattern, name))])
+        else:
+            found[name] = value
+    return found
