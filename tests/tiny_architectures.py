@@ -37,9 +37,25 @@ SIZES: Sequence[tuple[str, int]] = (
     (r"(num_experts_per_tok\w*|moe_k|moe_topk|top_k_experts)", 2),
     (r"(n_group|topk_group|num_expert_group|n_shared_experts|num_shared_experts|moe_num_shared_experts)", 1),
     (r"(q_lora_rank|kv_lora_rank|o_lora_rank)", 8),
+    (r"(rotary_dim|rope_head_dim|qk_rope_dim)", 4),
+    (r"(hidden_size_per_layer_input|vocab_size_per_layer_input|expert_dim|shared_expert_\w+)", 32),
     (r"(sliding_window|window_size|attention_window|local_attention)", 16),
 )  # fmt: skip
 """What a size in a configuration becomes, by its name; no size is made larger."""
+
+AGAIN = (
+    *(
+        "transformers_version",
+        "architectures",
+        "layer_types",
+        "mlp_layer_types",
+        "layers_block_type",
+        "per_layer_config",
+    ),
+    *("no_rope_layers", "attention_layers", "full_attn_idxs", "mlp_only_layers", "indexer_types", "hybrid_layer_ids"),
+    *("hybrid_override_pattern", "attn_layer_indices", "hidden_size_per_layer_input", "layer_type_list"),
+)
+"""What a configuration makes anew for as many layers as there are."""
 
 TOKENS = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "unk_token_id": 3, "mask_token_id": 4}
 
@@ -71,7 +87,7 @@ def configuration(model_type: str, **options: Any) -> Any:
 def model(kind: str, model_type: str, **options: Any) -> Any:
     """A random model with the language head of that kind, drawn from a fixed seed."""
     config = configuration(model_type, **options)
-    if kind == "causal" and model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+    if kind == "causal" and hasattr(config, "is_decoder"):
         config.is_decoder = True
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -81,10 +97,10 @@ def model(kind: str, model_type: str, **options: Any) -> Any:
 def _small(settings: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in settings.items():
-        if name in ("transformers_version", "layer_types", "mlp_layer_types", "architectures"):
-            continue  # lists of as many as there were layers are made anew
+        if name in AGAIN or name.startswith("_"):
+            continue
         if isinstance(value, dict):
-            found[name] = _small(value) if name.endswith("config") else value
+            found[name] = _small(value) if name.endswith("config") or "model_type" in value else value
         elif name in TOKENS or name == "decoder_start_token_id":
             found[name] = value if value is None else TOKENS.get(name, 2)
         elif isinstance(value, int) and not isinstance(value, bool):

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from interp.errors import ModelError
+from interp.models.causes import because
 from interp.models.dye import ROWS, trace_slices
 from interp.models.embeddings import from_head_to_embedding, position_embeddings
 from interp.models.interface import INTERFACE, Ingredients, Watch, watching
@@ -180,8 +181,8 @@ class AttentionModel:
             return None
         if isinstance(self.reader, PictureReader):
             return self.reader.position_embeddings()[:length]
-        padding = {self.pad_token, self.network.config.pad_token_id}
-        return position_embeddings(self.network, self.base, self._side(site), length, self._width, padding)
+        longest = self.positions if site != "decoder" else self.target_positions
+        return position_embeddings(self.network, self.base, self._side(site), min(length, longest), self._width)
 
     def vocabulary_map(self, site: Site) -> Float[Tensor, "d_model d_read"] | None:
         """W_U W_E where a trained language head reads the stream that a site writes into, which `encoder` has not."""
@@ -403,7 +404,10 @@ class AttentionModel:
 
     def _check_seen(self, rest: Iterator[Layer]) -> None:
         if missed := [(layer.site, layer.number) for layer in rest]:
-            raise ModelError(f"In {self.name!r} the taps never saw the layers {missed}. Allowed: model.backend=bridge.")
+            raise ModelError(
+                f"In {self.name!r} the taps never saw the layers {missed}. {because(self.network)}"
+                "Allowed: models all of whose layers attend in every pass."
+            )
 
 
 def _look(site: Site, layer: int, activation: Tensor) -> None:  # noqa: ARG001 - a tap that only watches

@@ -25,7 +25,7 @@ from interp.errors import InterpError, ModelError, closest
 from interp.models import language_head
 from interp.models.attention import AttentionModel
 from interp.models.bridge import BridgeModel
-from interp.models.causes import several_networks
+from interp.models.causes import is_bridged, several_networks
 from interp.models.devices import pick_device, pick_dtype
 from interp.models.folder import check_folder, file_digest, is_whole, reader_digest, weights_digest
 from interp.models.pictures import PICTURES, PictureReader
@@ -33,6 +33,12 @@ from interp.models.reader import TextReader
 from interp.types import HeadModel
 
 Model = AttentionModel | BridgeModel
+
+NO_OTHER_WAY = (
+    " There is no other way into it: TransformerLens's bridge does not know the architecture. Allowed: models whose "
+    "layers all attend through transformers' attention interface."
+)
+"""What is said of a model that the interface does not reach, and the bridge does not either."""
 
 BACKENDS = ("auto", "attention", "bridge")
 """transformers' attention interface, TransformerLens's bridge, or the first of them that reaches a model's heads."""
@@ -341,24 +347,21 @@ def _boot(
     if backend not in BACKENDS:
         raise InterpError(f"model.backend={backend} is not known. {closest(backend, BACKENDS)}")
     model = model.to(device or next(model.parameters()).device).eval()
-    if backend != "bridge":
-        try:
-            with _aside():
-                return AttentionModel(
-                    model,
-                    reader,
-                    name=name,
-                    has_language_head=trained_head,
-                    provenance={**provenance, "backend": "attention"},
-                )
-        except ModelError:
-            # the bridge knows one site, and no pictures
-            if backend == "attention" or reader.translates or reader.grid is not None:
-                raise
-    if reader.translates or reader.grid is not None:
-        kind = "an encoder-decoder" if reader.translates else "a model of pictures"
-        raise ModelError(f"{name!r} is {kind}. Allowed for it: model.backend=attention.")
-    bridge = _bridge(model, name)
+    # the bridge knows one site, and no pictures
+    bridged = is_bridged(model) and reader.grid is None
+    unreached = ""
+    try:
+        if backend != "bridge":
+            return _by_interface(model, reader, name, trained_head, provenance)
+    except ModelError as error:
+        if backend == "attention" or not bridged:
+            way = " Try model.backend=bridge, another way into the same model." if bridged else NO_OTHER_WAY
+            raise ModelError(f"{error}{way}") from error
+        unreached = f" The other way, transformers' attention interface: {error}"
+    try:
+        bridge = _bridge(model, name)
+    except ModelError as error:
+        raise ModelError(f"{error}{unreached or _way_by_interface(model, reader, name)}") from error
     return BridgeModel(
         bridge,
         reader.tokenizer,
@@ -368,17 +371,36 @@ def _boot(
     )
 
 
+def _by_interface(
+    model: Any, reader: TextReader | PictureReader, name: str, trained_head: bool, provenance: Mapping[str, str]
+) -> AttentionModel:
+    about = {**provenance, "backend": "attention"}
+    with _aside():
+        return AttentionModel(model, reader, name=name, has_language_head=trained_head, provenance=about)
+
+
+def _way_by_interface(model: Any, reader: TextReader | PictureReader, name: str) -> str:
+    """Whether transformers' attention interface reaches a model, as a piece of advice."""
+    try:
+        _by_interface(model, reader, name, trained_head=False, provenance={})
+    except ModelError as error:
+        return f" Nor does transformers' attention interface reach it: {error}"
+    return " Allowed for it: model.backend=attention."
+
+
 def _bridge(model: Any, name: str) -> TransformerBridge:
-    model.config.architectures = [type(model).__name__]
+    kind = type(model).__name__
+    if not is_bridged(model):
+        raise ModelError(f"{name!r} ({kind}) is no architecture that TransformerLens's bridge is used for here.")
+    model.config.architectures = [kind]
     model.config._attn_implementation = "eager"
     with _aside():
         try:
             # no tokenizer: TransformerLens would give it a start token, and reload it from where it came
-            return build_bridge_from_module(model, type(model).__name__, hf_config=model.config, model_name=name)
+            return build_bridge_from_module(model, kind, hf_config=model.config, model_name=name)
         except (ValueError, KeyError, AttributeError, NotImplementedError) as error:
             raise ModelError(
-                f"TransformerLens has no way into {name!r} ({type(model).__name__}): {_first_line(error)} "
-                "Allowed: the architectures of its bridge, and those that use transformers' attention interface."
+                f"TransformerLens's bridge could not be built for {name!r} ({kind}): {_first_line(error)}"
             ) from error
 
 
@@ -417,8 +439,8 @@ def _with_head(model: Any) -> tuple[Any, language_head.LanguageHead]:
 
 
 def _about(head: language_head.LanguageHead) -> dict[str, str]:
-    """What the manifest says of the language head; what is in doubt is said at the end of a run as well."""
-    return {"language_head": head.why} | ({} if head.sure else {"doubt": head.why})
+    """What the manifest, and the end of a run, say of a language head that is in doubt."""
+    return {} if head.sure else {"language_head": head.why}
 
 
 def _is_causal(config: Any) -> bool:

@@ -95,7 +95,8 @@ def _tables(network: Any, source: int, target: int) -> dict[int, set[_Read]]:
 
 def some_token(network: Any) -> int:
     """The first id that no table takes for padding."""
-    padding = {getattr(module, "padding_idx", None) for module in network.modules()} | {network.config.pad_token_id}
+    padding = {getattr(module, "padding_idx", None) for module in network.modules()}
+    padding |= {getattr(network.config, "pad_token_id", None)}
     return next(token for token in range(len(padding) + 1) if token not in padding)
 
 

@@ -33,7 +33,7 @@ def padding_id(tokenizer: Any, config: Any, counted_from: int | None, rows: int)
 
     Best is the one that the network itself takes for padding, from which it may number its positions.
     """
-    named = config.pad_token_id
+    named = getattr(config, "pad_token_id", None)
     several = named if isinstance(named, list | tuple) else [named]
     wanted = [counted_from, *several, tokenizer.pad_token_id]
     return next((one for one in wanted if isinstance(one, int) and 0 <= one < rows), 0)
