@@ -30,15 +30,15 @@ SIZES: Sequence[tuple[str, int]] = (
     (r"(num_(attention_)?heads|n_heads?|(en|de)coder_attention_heads|num_(en|de)coder_attention_heads)", 4),
     (r"(num_key_value_heads|num_kv_heads|attn_config_kv_n_heads)", 2),
     (r"(hidden_size|d_model|n_embd|dim|embedding_size|emb_dim|word_embed_proj_dim|dim_model|input_embedding_size)", 32),
-    (r"(head_dim|d_kv|attention_head_dim|v_head_dim|dim_head|global_head_dim|qk_head_dim)", 8),
-    (r"(qk_rope_head_dim|qk_nope_head_dim)", 4),
+    (r"(head_dim|d_kv|attention_head_dim|v_head_dim|dim_head|global_head_dim)", 8),
+    (r"(qk_rope_head_dim|qk_nope_head_dim)", 8),
     (r"(\w*intermediate_size|\w*ffn\w*dim|d_ff|dim_ff|ffn_hidden_size|hidden_dim|n_inner|ff_dim|inner_dim)", 64),
     (r"(num_(local_|routed_)?experts|n_routed_experts|moe_num_experts)", 4),
     (r"(num_experts_per_tok\w*|moe_k|moe_topk|top_k_experts)", 2),
     (r"(n_group|topk_group|num_expert_group|n_shared_experts|num_shared_experts|moe_num_shared_experts)", 1),
     (r"(q_lora_rank|kv_lora_rank|o_lora_rank)", 8),
     (r"(rotary_dim|rope_head_dim|qk_rope_dim)", 4),
-    (r"(hidden_size_per_layer_input|vocab_size_per_layer_input|expert_dim|shared_expert_\w+)", 32),
+    (r"(hidden_size_per_layer_input|expert_dim|shared_expert_\w+)", 32),
     (r"(sliding_window|window_size|attention_window|local_attention)", 16),
 )  # fmt: skip
 """What a size in a configuration becomes, by its name; no size is made larger."""
@@ -53,11 +53,40 @@ AGAIN = (
         "per_layer_config",
     ),
     *("no_rope_layers", "attention_layers", "full_attn_idxs", "mlp_only_layers", "indexer_types", "hybrid_layer_ids"),
-    *("hybrid_override_pattern", "attn_layer_indices", "hidden_size_per_layer_input", "layer_type_list"),
+    *("hybrid_override_pattern", "attn_layer_indices", "hidden_size_per_layer_input", "layer_type_list", "qk_head_dim"),
 )
 """What a configuration makes anew for as many layers as there are."""
 
 TOKENS = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "unk_token_id": 3, "mask_token_id": 4}
+
+
+OWN: Mapping[str, dict[str, Any]] = {
+    "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
+    "xlnet": {"n_head": 4, "d_model": 32, "d_head": 8},
+    "nemotron": {"head_dim": 8},
+    "ministral": {"head_dim": 8},
+    "hunyuan_v1_dense": {"head_dim": 8},
+    "hunyuan_v1_moe": {"head_dim": 8},
+    "esm": {"vocab_size": VOCABULARY, "mask_token_id": 4, "pad_token_id": 1},
+    "reformer": {
+        "axial_pos_embds_dim": [16, 16],
+        "axial_pos_shape": [4, 10],
+        "num_hidden_layers": 2,
+        "is_decoder": False,
+    },
+    "mamba2": {"num_heads": 8, "head_dim": 8, "expand": 2, "hidden_size": 32},
+    "dots1": {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1, "n_shared_experts": 1},
+    "gemma3n_text": {"intermediate_size": [64, 64], "activation_sparsity_pattern": [0.0, 0.0]},
+    "bamba": {"mamba_n_heads": 8, "mamba_d_head": 8},
+    "granitemoehybrid": {"mamba_n_heads": 8, "mamba_d_head": 8},
+    "laguna": {"num_attention_heads_per_layer": [4, 4]},
+    "neomme": {"head_dim": 16},
+    "gemma4_assistant": {"hidden_size_per_layer_input": 0},
+    "codegen": {"rotary_dim": 4},
+    "gptj": {"rotary_dim": 4},
+    "xmod": {"languages": ["en_XX"], "default_language": "en_XX"},
+}
+"""What a type of model needs beside small sizes."""
 
 
 def tokenizer() -> Any:
@@ -81,7 +110,10 @@ def tokenizer() -> Any:
 def configuration(model_type: str, **options: Any) -> Any:
     """The default configuration of this type of model with every size small."""
     kind = CONFIG_MAPPING[model_type]
-    return kind(**_small(kind().to_dict()) | options)
+    config = kind(**_small(kind().to_dict()) | OWN.get(model_type, {}) | options)
+    if config.is_encoder_decoder and getattr(config, "decoder_start_token_id", None) is None:
+        config.decoder_start_token_id = TOKENS["bos_token_id"]
+    return config
 
 
 def model(kind: str, model_type: str, **options: Any) -> Any:
@@ -107,4 +139,6 @@ def _small(settings: dict[str, Any]) -> dict[str, Any]:
             found[name] = min([value, *(size for pattern, size in SIZES if re.fullmatch(pattern, name))])
         else:
             found[name] = value
+    if "num_key_value_heads" in found and settings["num_key_value_heads"] == settings.get("num_attention_heads"):
+        found["num_key_value_heads"] = found["num_attention_heads"]  # none are shared
     return found

@@ -32,7 +32,7 @@ def several_networks(config: Any) -> str | None:
     if {"encoder", "decoder"} <= set(parts):
         return (
             "it is made of two models (encoder and decoder in config.json), each of its own architecture. "
-            "Allowed: encoder-decoders of one architecture (T5, BART, Marian), or one of the two alone, saved by itself."
+            "Allowed: encoder-decoders of one architecture (T5, BART, Marian), or one of the two by itself."
         )
     return (
         f"its config.json holds several networks ({', '.join(parts)}), which read more than text. "

@@ -61,7 +61,7 @@ CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
 
 
 def check(model: HeadModel, encoded: EncodedCorpus, batch: Batch) -> list[Check]:
-    """Every check on these documents, of which `batch` is one; a dozen passes over at most 64 tokens of each, and a long text."""
+    """Every check on these documents, of which `batch` is one; a dozen short passes and one over a long text."""
     shortened = examples(batch, model.pad_token)
     evidence = Evidence(model, encoded, shortened, look(model, shortened, logits=True))
     first = every_layer_is_seen(evidence)

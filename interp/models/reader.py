@@ -80,7 +80,7 @@ class TextReader:
         inputs = {"input_ids": read, "attention_mask": torch.ones_like(read)}
         if self.translates:
             inputs |= {"decoder_input_ids": read[:, :2], "decoder_attention_mask": torch.ones_like(read[:, :2])}
-        return inputs
+        return inputs | {"use_cache": False} if self.causal else inputs
 
     def single_tokens(self, network: Any, rows: int) -> dict[str, Any]:
         """Rows of one token each, spread over the vocabulary."""

@@ -26,7 +26,7 @@ class Ends(NamedTuple):
 
 def ends(config: Any) -> Ends:
     """Those that a configuration of transformers names. Raises `ModelError` where there is no start."""
-    start, end = config.decoder_start_token_id, config.eos_token_id
+    start, end = (getattr(config, name, None) for name in ("decoder_start_token_id", "eos_token_id"))
     if start is None:
         raise ModelError(
             f"The configuration of this {config.model_type} names no decoder_start_token_id, so its decoder cannot "
