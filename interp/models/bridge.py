@@ -13,6 +13,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
 
 from interp.errors import ModelError
+from interp.models.causes import because
 from interp.models.reader import TextReader
 from interp.models.text import base_of, inputs_of, is_causal, visible_keys, windows
 from interp.models.unhooked import projecting, run_unhooked, without_bias
@@ -47,6 +48,12 @@ class BridgeModel:
         self.heads: Sequence[Head] = [
             Head("self", i, h) for i in range(self.layers) for h in range(self.heads_per_layer)
         ]
+        unseen = [layer for layer in range(self.layers) if f"blocks.{layer}.attn.hook_z" not in bridge.hook_dict]
+        if unseen:
+            raise ModelError(
+                f"TransformerLens's bridge shows no heads in the layers {unseen} of {name!r}. {because(self.network)}"
+                "Allowed: models whose layers all attend, each by itself."
+            )
         self.reader = TextReader(tokenizer, self.network, name)
         self.reader.causal = self.causal
         self.positions, self.pad_token = self.reader.positions, self.reader.pad_token

@@ -83,6 +83,17 @@ def of_directory(
     )
 
 
+def renamed(config: Any, factory: Any) -> dict[str, str] | None:
+    """How the weights of the class that a config.json names are called in the class that a factory makes of it.
+
+    None where they are called the same: only some heads for something else have the base model under another name.
+    """
+    kind: Any = next((found for name in config.architectures or [] if (found := _class_of(name)) is not None), None)
+    made: Any = factory._model_mapping.get(type(config))
+    before, after = (getattr(one, "base_model_prefix", "") for one in (kind, made))
+    return {rf"^{before}\.": f"{after}."} if before and after and before != after else None
+
+
 def keys(network: Any) -> Iterator[str]:
     """The names of the weights that only the language head uses."""
     base, prefix = network.base_model, network.base_model_prefix

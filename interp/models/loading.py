@@ -292,6 +292,7 @@ def _load(
         else:
             model, head = _pretrained(factory, folder, name, precision, config)
             label = name
+        model = _encoder_alone(model) if _encodes_only(model.config) else model
         reader = _reader(model, read_with, name)
     return _boot(model, reader, label, head.trained, {**provenance, **_about(head)}, backend, place)
 
@@ -320,6 +321,7 @@ def _pretrained(
             attn_implementation="eager",
             dtype=dtype,
             output_loading_info=True,
+            key_mapping=language_head.renamed(config, factory),
             ignore_mismatched_sizes=True,  # they are refused below, by name
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
@@ -359,16 +361,15 @@ def _boot(
             raise ModelError(f"{error}{way}") from error
         unreached = f" The other way, transformers' attention interface: {error}"
     try:
-        bridge = _bridge(model, name)
+        return BridgeModel(
+            _bridge(model, name),
+            reader.tokenizer,
+            name=name,
+            has_language_head=trained_head,
+            provenance={**provenance, "backend": "bridge"},
+        )
     except ModelError as error:
         raise ModelError(f"{error}{unreached or _way_by_interface(model, reader, name)}") from error
-    return BridgeModel(
-        bridge,
-        reader.tokenizer,
-        name=name,
-        has_language_head=trained_head,
-        provenance={**provenance, "backend": "bridge"},
-    )
 
 
 def _by_interface(
@@ -398,7 +399,7 @@ def _bridge(model: Any, name: str) -> TransformerBridge:
         try:
             # no tokenizer: TransformerLens would give it a start token, and reload it from where it came
             return build_bridge_from_module(model, kind, hf_config=model.config, model_name=name)
-        except (ValueError, KeyError, AttributeError, NotImplementedError) as error:
+        except (ValueError, KeyError, AttributeError, RuntimeError) as error:
             raise ModelError(
                 f"TransformerLens's bridge could not be built for {name!r} ({kind}): {_first_line(error)}"
             ) from error
@@ -421,10 +422,13 @@ def _with_head(model: Any) -> tuple[Any, language_head.LanguageHead]:
     A model of pictures is read without its head.
     """
     model.config._attn_implementation = "eager"
+    model.config.architectures = [type(model).__name__]
     head = language_head.of_object(model)
     if model.config.model_type in PICTURES:
         return model.base_model, head
-    if language_head.is_language_model(model) or _encodes_only(model.config):
+    if _encodes_only(model.config):
+        return _encoder_alone(model), head
+    if language_head.is_language_model(model):
         return model, head
     headed = _factory(model.config).from_config(model.config, attn_implementation="eager", dtype=model.dtype)
     of_head = set(language_head.keys(headed))
@@ -455,6 +459,12 @@ def _encodes_only(config: Any) -> bool:
     kind = config.model_type
     named = ENCODING.get(kind) in (config.architectures or ())
     return kind in TRANSLATING and (named or not (config.is_encoder_decoder or kind in CAUSAL or kind in MASKED))
+
+
+def _encoder_alone(model: Any) -> Any:
+    """The same, saying so: umT5's encoder keeps the configuration of the whole."""
+    model.config.is_encoder_decoder = False
+    return model
 
 
 def _factory(config: Any) -> Any:
