@@ -107,7 +107,9 @@ def test_without_a_known_class_a_head_of_its_own_weights_is_seen_and_said(tmp_pa
 
 
 @pytest.mark.parametrize(("kind", "name", "head"), [
-    ("bert", "BertForMaskedLM", "cls."), ("mpnet", "MPNetForMaskedLM", "lm_head."), ("llama", "LlamaForCausalLM", "lm_head."),
+    ("bert", "BertForMaskedLM", "cls."),
+    ("mpnet", "MPNetForMaskedLM", "lm_head."),
+    ("llama", "LlamaForCausalLM", "lm_head."),
 ])  # fmt: skip
 def test_a_head_that_is_named_but_not_there_is_none_and_said(kind: str, name: str, head: str, tmp_path: Path) -> None:
     """Sentence encoders are published so: config.json names the class that they were trained from."""

@@ -35,7 +35,7 @@ def with_added(**tokens: str) -> Any:
 
 
 @pytest.mark.parametrize("backend", ["attention", "bridge"])
-@pytest.mark.parametrize("pad", [SIZE, SIZE + 7, -1, None, [SIZE, 5]])
+@pytest.mark.parametrize("pad", [SIZE, SIZE + 7, -1, None])
 def test_any_id_that_exists_does_for_padding(pad: Any, backend: str) -> None:
     tokenizer, plain = with_added(pad_token="[PAD]"), llama()
     assert tokenizer.pad_token_id == SIZE
@@ -52,7 +52,7 @@ def test_any_id_that_exists_does_for_padding(pad: Any, backend: str) -> None:
 
 
 def test_a_directory_whose_padding_is_beyond_the_embedding(tmp_path: Path) -> None:
-    folder = save(llama(), with_added(pad_token="[PAD]"), tmp_path)
+    folder = save(llama(), with_added(pad_token="[PAD]"), tmp_path)  # transformers itself builds no such embedding
     edit_config(folder, pad_token_id=SIZE)
     model = interp.load_model(folder)
     assert 0 <= model.pad_token < SIZE
@@ -92,14 +92,12 @@ def test_each_side_of_an_encoder_decoder_has_a_table_of_its_own() -> None:
     config.decoder_start_token_id = 1
     tokenizer = with_added()
     # the last four ids are the encoder's alone
-    word = tokenizer.convert_ids_to_tokens(SIZE - 1)
     model = loading.from_transformers(seeded(transformers.MarianMTModel, config), tokenizer)
     text = tokenizer.decode([SIZE - 1])
     assert tokenizer(text)["input_ids"] == [SIZE - 1]
     assert model.encode([text])[0].tokens.tolist() == [SIZE - 1]
     with pytest.raises(ModelError, match=rf"the id {SIZE - 1}, and the network has embeddings for {SIZE - 4}"):
         model.encode_targets([text])
-    assert word
 
 
 @pytest.mark.parametrize("pad", [1, 7])

@@ -89,7 +89,7 @@ def renamed(config: Any, factory: Any) -> dict[str, str] | None:
     None where they are called the same: only some heads for something else have the base model under another name.
     """
     kind: Any = next((found for name in config.architectures or [] if (found := _class_of(name)) is not None), None)
-    made: Any = factory._model_mapping.get(type(config))
+    made: Any = factory._model_mapping.get(type(config), None)
     before, after = (getattr(one, "base_model_prefix", "") for one in (kind, made))
     return {rf"^{before}\.": f"{after}."} if before and after and before != after else None
 

@@ -30,6 +30,7 @@ from interp.models.devices import pick_device, pick_dtype
 from interp.models.folder import check_folder, file_digest, is_whole, reader_digest, weights_digest
 from interp.models.pictures import PICTURES, PictureReader
 from interp.models.reader import TextReader
+from interp.models.token_ids import forget_padding_beyond
 from interp.types import HeadModel
 
 Model = AttentionModel | BridgeModel
@@ -280,6 +281,7 @@ def _load(
         try:
             config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
             _check_kind(config, name)
+            forget_padding_beyond(config)
             read_with = _read_with(folder, config)
         except (OSError, ValueError, KeyError, StrictDataclassError) as error:
             raise ModelError(f"{folder} could not be read as a model: {_first_line(error)}") from error
@@ -316,6 +318,7 @@ def _pretrained(
     try:
         model, info = factory.from_pretrained(
             folder,
+            config=config,
             use_safetensors=True,
             trust_remote_code=False,
             attn_implementation="eager",

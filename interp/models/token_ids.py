@@ -39,6 +39,13 @@ def padding_id(tokenizer: Any, config: Any, counted_from: int | None, rows: int)
     return next((one for one in wanted if isinstance(one, int) and 0 <= one < rows), 0)
 
 
+def forget_padding_beyond(config: Any) -> None:
+    """Take a padding id that has no embedding out of a configuration, which could not be built: padding is masked."""
+    named, rows = (getattr(config, name, None) for name in ("pad_token_id", "vocab_size"))
+    if isinstance(named, int) and isinstance(rows, int) and named >= rows:
+        config.pad_token_id = None
+
+
 def mask_id(tokenizer: Any, rows: int, name: str, *, needed: bool) -> int | None:
     """The mask's id; None where there is none, or where it has no embedding and is not needed.
 
