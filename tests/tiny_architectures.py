@@ -1,7 +1,13 @@
-"""A tiny random model of every architecture of transformers: the default configuration of its class, made small."""
+"""A tiny random model of every architecture of transformers: the default configuration of its class, made small.
+
+`python -m tests.tiny_architectures` writes what becomes of each as a table in Markdown.
+"""
 
 import re
+import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,7 +16,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers.models.auto import modeling_auto as auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from tests.conftest import TEXTS
+from interp.analysis import prove
+from interp.errors import InterpError
+from interp.models import loading
+from tests.conftest import TEXTS, corpus_of
 
 KINDS: Mapping[str, Any] = {
     "causal": (auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, transformers.AutoModelForCausalLM),
@@ -19,10 +28,12 @@ KINDS: Mapping[str, Any] = {
 }
 """What a language head is made for: transformers' classes by type of model, and its factory of them."""
 
+LARGEST = 20_000_000
+"""Weights of a model that is still small enough to be tried."""
+
 VOCABULARY, POSITIONS, LAYERS = 304, 40, 2
 
 SIZES: Sequence[tuple[str, int]] = (
-    (r".*vocab_size.*", VOCABULARY),
     (r"(max_position_embeddings|n_positions|max_positions|max_(source|target)_positions|max_seq_len\w*|n_ctx|"
      r"max_(en|de)coder_position_embeddings|context_length|seq_length)", POSITIONS),
     (r"(num_hidden_layers|n_layers?|num_layers|(en|de)coder_layers|num_(en|de)coder_layers|num_hidden_\w*layers)",
@@ -121,9 +132,39 @@ def model(kind: str, model_type: str, **options: Any) -> Any:
     config = configuration(model_type, **options)
     if kind == "causal" and hasattr(config, "is_decoder"):
         config.is_decoder = True
+    with torch.device("meta"):
+        size = sum(weights.numel() for weights in KINDS[kind][1].from_config(config).parameters())
+    if size > LARGEST:
+        raise ValueError(f"it has {size:,} weights, made as small as its configuration can be made without knowing it")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return KINDS[kind][1].from_config(config, attn_implementation="eager").eval()
+
+
+def outcome(kind: str, model_type: str, folder: Path) -> tuple[str, str]:
+    """`passed`, `refused` (where, and why) or `not built` (why); any other exception comes through.
+
+    On disk as in memory: the same language head, and the same refusal.
+    """
+    try:
+        network = model(kind, model_type)
+        network.save_pretrained(folder)
+    except Exception as error:  # noqa: BLE001 - what transformers itself cannot build, for whatever reason
+        return "not built", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    words = tokenizer()
+    words.save_pretrained(folder)
+    try:
+        loaded = loading.local(folder, name=model_type)
+    except InterpError as error:
+        return "refused", str(error)
+    given = loading.from_transformers(network, words, name=model_type)
+    if not loaded.has_language_head or not given.has_language_head:
+        raise AssertionError(f"{type(network).__name__} has a language head, which is not seen.")
+    try:
+        prove(loaded, corpus_of(TEXTS[:3]))
+    except InterpError as error:
+        return "refused", str(error)
+    return "passed", f"{loaded.provenance['backend']}, {loaded.positions} tokens"
 
 
 def _small(settings: dict[str, Any]) -> dict[str, Any]:
@@ -136,9 +177,32 @@ def _small(settings: dict[str, Any]) -> dict[str, Any]:
         elif name in TOKENS or name == "decoder_start_token_id":
             found[name] = value if value is None else TOKENS.get(name, 2)
         elif isinstance(value, int) and not isinstance(value, bool):
-            found[name] = min([value, *(size for pattern, size in SIZES if re.fullmatch(pattern, name))])
+            small = min([value, *(size for pattern, size in SIZES if re.fullmatch(pattern, name))])
+            found[name] = VOCABULARY if "vocab_size" in name and "type_" not in name else small
         else:
             found[name] = value
     if "num_key_value_heads" in found and settings["num_key_value_heads"] == settings.get("num_attention_heads"):
         found["num_key_value_heads"] = found["num_attention_heads"]  # none are shared
     return found
+
+
+ALL = tuple((kind, model_type) for kind, (names, _) in KINDS.items() for model_type in names)
+"""Every architecture with a language head."""
+
+
+def _main() -> None:
+    warnings.simplefilter("ignore")
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    print("| head | model_type | what becomes of it | how, or why not |\n|---|---|---|---|", flush=True)
+    for kind, model_type in ALL:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                state, why = outcome(kind, model_type, Path(folder))
+            except Exception as error:  # noqa: BLE001 - this is what the table is to show
+                state, why = "TRACEBACK", f"{type(error).__name__}: {error}"
+        print(f"| {kind} | {model_type} | {state} | {' '.join(why.split()).replace('|', '/')} |", flush=True)
+
+
+if __name__ == "__main__":
+    _main()

@@ -63,11 +63,15 @@ def because(network: Any) -> str:
     return f"The network has {'; and '.join(found)}. " if found else ""
 
 
-def own_code(base: nn.Module) -> str:
-    """A sentence that names the classes whose attention may be code of their own; empty where no class says so."""
+def own_code(base: nn.Module, *, all_seen: bool) -> str:
+    """What a network does where not all is seen, with the classes that do it; empty where no class says so."""
     kinds = dict.fromkeys(type(module).__name__ for module in base.modules() if "Attention" in type(module).__name__)
+    if not kinds:
+        return ""
     named = ", ".join(list(kinds)[:3])
-    return f"The rest, if it attends at all, does so in code of its own (in {named or 'no module named attention'}). "
+    if all_seen:
+        return f"What its heads write is changed before a linear map mixes them (in {named}). "
+    return f"The rest, if it attends at all, does so in code of its own (in {named}). "
 
 
 def is_bridged(network: Any) -> bool:

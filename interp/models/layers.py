@@ -89,9 +89,10 @@ def find_layers(network: Any, base: nn.Module, name: str, run: Callable[[nn.Modu
         run(base)
     expected = _layers_expected(network.config)
     if len(found) != expected or len(projections) != expected:
+        why = own_code(base, all_seen=len(found) >= expected) + because(network)
         raise ModelError(
             f"Of {expected} layers of {name!r}, {len(found)} were seen to attend through transformers' interface and "
-            f"{len(projections)} to project what their heads wrote. {own_code(base)}{because(network)}".rstrip()
+            f"{len(projections)} to project what their heads wrote. {why}".rstrip()
         )
     blocks = _blocks(base, [module for module, _, _ in found])
     counted: Counter[Site] = Counter()
