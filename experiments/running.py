@@ -164,6 +164,8 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
         say(to_json(folder, manifest))
         return
     beginning = [] if run.model is None or run.corpus is None else [f"{run.model.name} on {run.corpus.name}"]
+    if run.model is not None and "language_head" in run.model.provenance:
+        beginning.append(f"Note: language head: {run.model.provenance['language_head']}.")
     for line in [*beginning, *summary, *closing_words(run.corpus, findings, manifest.get("gate"), folder)]:
         say(line)
 

@@ -67,9 +67,10 @@ def circuit_table(model: HeadModel, progress: Progress = silent) -> pd.DataFrame
     rows = []
     for place, layer in progress(list(slices.items()), "weights"):
         site, number = place
-        ends = Ends(
-            _read(layer, positions[site]), through[site], _is_one_stream(site, layer), _nearby(opened, place, length)
-        )
+        embedded = positions[site]
+        # a decoder may have room for fewer than its encoder
+        nearby = _nearby(opened, place, length if embedded is None else len(embedded))
+        ends = Ends(_read(layer, embedded), through[site], _is_one_stream(site, layer), nearby)
         rows += [
             {"site": site, "layer": number, "head": head} | _circuits(layer.head(head), ends)
             for head in range(len(layer.query))

@@ -265,7 +265,7 @@ def test_random_weights_come_from_the_seed_alone(folder: Path) -> None:
     assert not torch.equal(weights_of(first), weights_of(pretrained))
     assert weights_of(first).shape == weights_of(pretrained).shape
     assert first.name == "tiny-bert-random"
-    assert not first.has_language_head
+    assert first.has_language_head  # as what was saved, a BertForMaskedLM
     assert first.provenance["weights_sha256"] == "random from seed 3"
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from interp.errors import ModelError
+from interp.models.causes import because
 from interp.models.dye import ROWS, trace_slices
 from interp.models.embeddings import from_head_to_embedding, position_embeddings
 from interp.models.interface import INTERFACE, Ingredients, Watch, watching
@@ -26,10 +27,10 @@ from interp.models.layers import (
     see_each,
 )
 from interp.models.pictures import PictureReader
-from interp.models.targets import ends, generate, target_encodings
-from interp.models.text import TextReader, base_of, visible_keys, windows
+from interp.models.reader import TextReader
+from interp.models.targets import ends, generate
+from interp.models.text import base_of, visible_keys, windows
 from interp.models.unhooked import projecting, run_unhooked, without_bias
-from interp.models.vocabulary import Vocabulary
 from interp.models.weights import LayerSlices, See
 from interp.room import together
 from interp.types import (
@@ -78,8 +79,10 @@ class AttentionModel:
         self.base: nn.Module = base_of(network)
         self.device = next(network.parameters()).device
         self.positions, self.pad_token = reader.positions, reader.pad_token
-        self.mask_token, self.unknown_token = reader.mask_token, reader.unknown_token
-        self._vocabulary = Vocabulary(self.tokenizer, name) if isinstance(reader, TextReader) else None
+        reads = isinstance(reader, TextReader)
+        self.mask_token = reader.mask_token(trained_head=has_language_head) if reads else None
+        self.target_positions = reader.target_positions if reads else reader.positions
+        self.unknown_token = reader.unknown_token
         self._attend_by(INTERFACE)
         self.layers = find_layers(network, self.base, name, partial(reader.call, inputs=reader.probe(self.device)))
         self.windows = windows(network.config, len(self.layers), name)
@@ -102,17 +105,20 @@ class AttentionModel:
 
     def draw(self, symbols: Sequence[Int[np.ndarray, " token"]], seeds: Sequence[int]) -> list[Encoding]:
         """Another random token of the vocabulary for every number of a document, truncated to `positions`."""
-        if self._vocabulary is None:
-            raise ModelError(f"{self.name!r} reads pictures and has no vocabulary. Allowed: a corpus of pictures.")
-        return self._vocabulary.draw(symbols, seeds, self.positions)
+        return self._text_reader().draw(symbols, seeds)
 
     def encode_targets(self, texts: Sequence[str]) -> list[Encoding]:
         """What the decoder of an encoder-decoder reads: its start, the text, and the end."""
-        return target_encodings(self.tokenizer, texts, ends(self.network.config), self.positions)
+        return self._text_reader().encode_targets(texts, ends(self.network.config))
 
     def write(self, encodings: Sequence[Encoding]) -> list[tuple[str, Encoding]]:
         """What an encoder-decoder writes from these sources, at every step the likeliest token."""
-        return generate(self.network, self.tokenizer, encodings, self.pad_token, self.positions)
+        return generate(self.network, self.tokenizer, encodings, self.pad_token, self.target_positions)
+
+    def _text_reader(self) -> TextReader:
+        if isinstance(self.reader, TextReader):
+            return self.reader
+        raise ModelError(f"{self.name!r} reads pictures and has no vocabulary. Allowed: a corpus of pictures.")
 
     def visible(self, batch: Batch, site: Site = "self", layer: int = 0) -> Bool[Tensor, "batch query key"]:
         """The keys each query may attend to by the model's construction."""
@@ -175,8 +181,8 @@ class AttentionModel:
             return None
         if isinstance(self.reader, PictureReader):
             return self.reader.position_embeddings()[:length]
-        padding = {self.pad_token, self.network.config.pad_token_id}
-        return position_embeddings(self.network, self.base, self._side(site), length, self._width, padding)
+        longest = self.positions if site != "decoder" else self.target_positions
+        return position_embeddings(self.network, self.base, self._side(site), min(length, longest), self._width)
 
     def vocabulary_map(self, site: Site) -> Float[Tensor, "d_model d_read"] | None:
         """W_U W_E where a trained language head reads the stream that a site writes into, which `encoder` has not."""
@@ -398,7 +404,10 @@ class AttentionModel:
 
     def _check_seen(self, rest: Iterator[Layer]) -> None:
         if missed := [(layer.site, layer.number) for layer in rest]:
-            raise ModelError(f"In {self.name!r} the taps never saw the layers {missed}. Allowed: model.backend=bridge.")
+            raise ModelError(
+                f"In {self.name!r} the taps never saw the layers {missed}. {because(self.network)}"
+                "Allowed: models all of whose layers attend in every pass."
+            )
 
 
 def _look(site: Site, layer: int, activation: Tensor) -> None:  # noqa: ARG001 - a tap that only watches

@@ -13,19 +13,10 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
 
 from interp.errors import ModelError
-from interp.models.text import (
-    base_of,
-    check_offsets,
-    context,
-    decoded,
-    encodings,
-    inputs_of,
-    is_causal,
-    visible_keys,
-    windows,
-)
+from interp.models.causes import because
+from interp.models.reader import TextReader
+from interp.models.text import base_of, inputs_of, is_causal, visible_keys, windows
 from interp.models.unhooked import projecting, run_unhooked, without_bias
-from interp.models.vocabulary import Vocabulary
 from interp.types import Batch, Encoding, Head, HeadOutput, Output, Place, Site, Tap, Unhooked
 
 Hooks = list[tuple[str, Callable[..., Tensor | None]]]
@@ -47,7 +38,6 @@ class BridgeModel:
         has_language_head: bool,
         provenance: Mapping[str, str] | None = None,
     ) -> None:
-        check_offsets(tokenizer, name)
         self.bridge, self.tokenizer, self.name = bridge.eval(), tokenizer, name
         self.has_language_head = has_language_head
         self.provenance = dict(provenance or {})
@@ -58,22 +48,28 @@ class BridgeModel:
         self.heads: Sequence[Head] = [
             Head("self", i, h) for i in range(self.layers) for h in range(self.heads_per_layer)
         ]
-        self.positions = context(self.network.config, tokenizer)
+        unseen = [layer for layer in range(self.layers) if f"blocks.{layer}.attn.hook_z" not in bridge.hook_dict]
+        if unseen:
+            raise ModelError(
+                f"TransformerLens's bridge shows no heads in the layers {unseen} of {name!r}. {because(self.network)}"
+                "Allowed: models whose layers all attend, each by itself."
+            )
+        self.reader = TextReader(tokenizer, self.network, name)
+        self.reader.causal = self.causal
+        self.positions, self.pad_token = self.reader.positions, self.reader.pad_token
+        self.mask_token = self.reader.mask_token(trained_head=has_language_head)
+        self.unknown_token = self.reader.unknown_token
         self.device = next(self.network.parameters()).device
         self.windows = windows(self.network.config, self.layers, name)
-        self.pad_token = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-        self.mask_token: int | None = tokenizer.mask_token_id
-        self.unknown_token: int | None = tokenizer.unk_token_id
-        self._vocabulary = Vocabulary(tokenizer, name)
         self.base: nn.Module = base_of(self.network)
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Raw texts as the tokenizer cuts them, truncated to `positions`."""
-        return encodings(self.tokenizer, texts, self.positions)
+        return self.reader.encode(texts)
 
     def draw(self, symbols: Sequence[Int[np.ndarray, " token"]], seeds: Sequence[int]) -> list[Encoding]:
         """Another random token of the vocabulary for every number of a document, truncated to `positions`."""
-        return self._vocabulary.draw(symbols, seeds, self.positions)
+        return self.reader.draw(symbols, seeds)
 
     def visible(self, batch: Batch, site: Site = "self", layer: int = 0) -> Bool[Tensor, "batch query key"]:
         """The keys each query may attend to by the model's construction."""
@@ -134,7 +130,7 @@ class BridgeModel:
 
     def decode(self, tokens: Int[np.ndarray, " pos"]) -> str | None:
         """The text of these tokens; None where the tokenizer cannot say."""
-        return decoded(self.tokenizer, tokens)
+        return self.reader.decode(tokens)
 
     def _projections(self) -> dict[Place, nn.Module]:
         """The network's own output projections, where the bridge names them."""

@@ -1,6 +1,5 @@
 """What stands at the two ends of the residual stream: embeddings of positions and tokens, and the language head."""
 
-from collections.abc import Collection
 from contextlib import ExitStack
 from typing import Any
 
@@ -8,12 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from interp.models.positions import some_token
 from interp.models.text import inputs_of_tokens
 
 
 @torch.inference_mode()
 def position_embeddings(
-    network: Any, base: nn.Module, side: Any, length: int, width: int, padding: Collection[int | None]
+    network: Any, base: nn.Module, side: Any, length: int, width: int
 ) -> Float[Tensor, "pos d_model"] | None:
     """The absolute embeddings, learned or sinusoidal, of one side's first positions; None without any (rotary, ALiBi).
 
@@ -21,15 +21,18 @@ def position_embeddings(
     what they do: of all its embeddings, those that differ between places that hold the same token.
     """
     outputs: list[Any] = []
-    table = side.get_input_embeddings().weight
     # RoBERTa's family gives padding no position of its own
-    filler = next(token for token in range(table.shape[0]) if token not in padding)
-    tokens = torch.full((1, length), filler, device=table.device)
+    tokens = torch.full((1, length), some_token(network), device=next(network.parameters()).device)
+    inputs = inputs_of_tokens(network.config, tokens)
+    if network.config.is_encoder_decoder:
+        # the other side need not have room for as many
+        other = ("", "decoder_")[side is network.get_encoder()]
+        inputs |= {f"{other}{name}": inputs[name][:, :2] for name in ("input_ids", "attention_mask")}
     with ExitStack() as stack:
         for module in side.modules():
             if isinstance(module, nn.Embedding):
                 stack.callback(module.register_forward_hook(lambda _module, _args, out: outputs.append(out)).remove)
-        base(**inputs_of_tokens(network.config, tokens))
+        base(**inputs)
     for output in outputs:
         if output.shape[-2:] == (length, width) and output.numel() == length * width:
             embedded = output.reshape(length, width)

@@ -5,10 +5,13 @@ were mixed, a hook that never fires, padding that is attended to, a table that c
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from interp.errors import ModelError
+from interp.models.causes import because, is_bridged
 from interp.models.evidence import Check, Evidence, look
 from interp.models.proofs import (
     a_silenced_head_matters,
@@ -25,6 +28,7 @@ from interp.models.proofs import (
     resumed_is_run,
     rows_sum_to_one,
     same_as_unhooked,
+    the_longest_text_is_read,
     tokens_are_the_text,
     watching_changes_nothing,
 )
@@ -52,12 +56,13 @@ CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
     nothing_stays_hooked,
     padding_changes_nothing,
     order_changes_nothing,
+    the_longest_text_is_read,
 )
 """Every check, in the order in which an error names them; one that a model has no use for gives None."""
 
 
 def check(model: HeadModel, encoded: EncodedCorpus, batch: Batch) -> list[Check]:
-    """Every check on these documents, a batch of which is `batch`; a dozen passes over at most 64 tokens of each.
+    """Every check on these documents, of which `batch` is one; a dozen short passes and one over a long text.
 
     Raises `ModelError` for a model that cannot be run on them.
     """
@@ -77,11 +82,14 @@ def insist(model: HeadModel, checks: Sequence[Check]) -> None:
     if not failed:
         return
     found = "; ".join(f"{one.name} ({one.detail}: {one.deviation:.2g}, allowed {one.allowed:.2g})" for one in failed)
-    backend = model.provenance.get("backend")
-    other = {"attention": "model.backend=bridge", "bridge": "model.backend=attention"}.get(str(backend))
-    way = f"Try {other}, another way into the same model; or" if other else "Mend the model;"
+    network: Any = getattr(model, "network", None)
+    by_interface = network is not None and model.provenance.get("backend") == "attention"
+    why = because(network) if isinstance(network, PreTrainedModel) else ""
+    # a known cause is one for every way; and who comes to the bridge has the interface behind them
+    other = by_interface and not why and is_bridged(network)
+    way = "Try model.backend=bridge, another way into the same model; or" if other else "Mend the model, or"
     raise ModelError(
-        f"The correctness gate refuses {model.name!r}. What does not hold: {found}. {way} "
+        f"The correctness gate refuses {model.name!r}. What does not hold: {found}. {why}{way} "
         "gate=off goes on all the same, at one's own risk, and the manifest says so."
     )
 

@@ -14,6 +14,7 @@ from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
 from interp.errors import ModelError
+from interp.models.causes import because, own_code
 from interp.models.interface import Ingredients, watching
 from interp.types import Site
 
@@ -88,9 +89,10 @@ def find_layers(network: Any, base: nn.Module, name: str, run: Callable[[nn.Modu
         run(base)
     expected = _layers_expected(network.config)
     if len(found) != expected or len(projections) != expected:
+        why = own_code(base, all_seen=len(found) >= expected) + because(network)
         raise ModelError(
             f"Of {expected} layers of {name!r}, {len(found)} were seen to attend through transformers' interface and "
-            f"{len(projections)} to project what their heads wrote. Allowed: model.backend=bridge."
+            f"{len(projections)} to project what their heads wrote. {why}".rstrip()
         )
     blocks = _blocks(base, [module for module, _, _ in found])
     counted: Counter[Site] = Counter()

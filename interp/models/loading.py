@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,13 +18,15 @@ from transformer_lens.model_bridge.sources import build_bridge_from_module
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES as TRANSLATING
-from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES as HEADLESS
+from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES as ENCODING
 
 from interp import paths
 from interp.errors import InterpError, ModelError, closest
+from interp.models import language_head
 from interp.models.asked import check_asked, check_read
 from interp.models.attention import AttentionModel
 from interp.models.bridge import BridgeModel
+from interp.models.causes import is_bridged, several_networks
 from interp.models.checkpoint import check_loaded, outline, stored_weights
 from interp.models.devices import pick_device, pick_dtype
 from interp.models.folder import (
@@ -38,12 +40,19 @@ from interp.models.folder import (
 )
 from interp.models.given import check_copied, check_given
 from interp.models.pictures import PICTURES, PictureReader
+from interp.models.reader import TextReader
 from interp.models.refusing import reason, refusing
-from interp.models.text import TextReader
+from interp.models.token_ids import forget_padding_beyond
 from interp.printable import printable
 from interp.types import HeadModel
 
 Model = AttentionModel | BridgeModel
+
+NO_OTHER_WAY = (
+    " There is no other way into it: TransformerLens's bridge does not know the architecture. Allowed: models whose "
+    "layers all attend through transformers' attention interface."
+)
+"""What is said of a model that the interface does not reach, and the bridge does not either."""
 
 BACKENDS = ("auto", "attention", "bridge")
 """transformers' attention interface, TransformerLens's bridge, or the first of them that reaches a model's heads."""
@@ -62,9 +71,6 @@ REFUSED = {
     "that a pattern means something else than in all other models. Allowed: BERT, RoBERTa, ELECTRA and their kind.",
 }
 REFUSED["deberta-v2"] = REFUSED["deberta"]
-
-HEADED = ("LMHeadModel", "ForCausalLM", "ForMaskedLM", "ForConditionalGeneration", "MTModel")
-"""How transformers ends the names of classes that have a language head."""
 
 
 def minilm(
@@ -186,7 +192,7 @@ def load_model(name: str | Path, **options: Any) -> Model:
         return minilm(**options)
     if str(name) == "small":
         return small(**options)
-    if paths.given(name).is_dir():
+    if Path(name).expanduser().is_dir():
         return local(name, **options)
     return hub(str(name), **options)
 
@@ -207,12 +213,11 @@ def random_weights(model: HeadModel, seed: int) -> Model:
     with _aside(), refusing(f"{model.name!r} ({type(network).__name__}) could not be built anew"):
         torch.default_generator.manual_seed(seed)
         fresh = _factory(config).from_config(config, attn_implementation="eager", dtype=network.dtype)
-    trained_head = config.is_encoder_decoder or _is_causal(config)
     provenance = {**model.provenance, "weights_sha256": f"random from seed {seed}"}
     backend = "bridge" if isinstance(model, BridgeModel) else "attention"
     pictures = isinstance(model, AttentionModel) and isinstance(model.reader, PictureReader)
     reader = _reader(fresh, model.reader.processor if pictures else model.tokenizer, label)  # pyright: ignore[reportAttributeAccessIssue] - what `pictures` says
-    return _boot(fresh, reader, label, trained_head, provenance, backend, str(model.device))
+    return _boot(fresh, reader, label, model.has_language_head, provenance, backend, str(model.device))
 
 
 def from_transformers(model: Any, tokenizer: Any, *, name: str | None = None, backend: str = "auto") -> Model:
@@ -228,9 +233,10 @@ def from_transformers(model: Any, tokenizer: Any, *, name: str | None = None, ba
     with _aside(), refusing(f"{label!r} ({kind}) could not be copied"):
         check_given(model, label)
         _check_kind(model.config, label)
-        headed, has_head = _with_head(copy.deepcopy(model), label)
+        headed, head = _with_head(copy.deepcopy(model), label)
     reader = _reader(headed, tokenizer, label)
-    return _boot(headed, reader, label, has_head, {"weights_sha256": "not hashed (in memory)"}, backend)
+    provenance = {"weights_sha256": "not hashed (in memory)"} | _about(head)
+    return _boot(headed, reader, label, head.trained, provenance, backend)
 
 
 def from_bridge(
@@ -246,10 +252,11 @@ def from_bridge(
     """
     causal = bridge.cfg.attention_dir == "causal"
     label = name or str(bridge.cfg.model_name or type(bridge.original_model).__name__)
-    trained = causal if has_language_head is None else has_language_head
-    own = tokenizer or _as_saved(bridge.tokenizer)
+    own = causal and language_head.of_object(bridge.original_model).trained
+    trained = own if has_language_head is None else has_language_head
+    saved = tokenizer or _as_saved(bridge.tokenizer)
     with refusing(f"The bridge of {label!r} ({type(bridge.original_model).__name__}) could not be read"):
-        return BridgeModel(bridge, own, name=label, has_language_head=trained)
+        return BridgeModel(bridge, saved, name=label, has_language_head=trained)
 
 
 def _check_weights(folder: Path, published: str, what: str, package: str) -> None:
@@ -267,7 +274,10 @@ def _check_kind(config: Any, name: str) -> None:
         raise ModelError(f"{name!r} ({config.model_type}) is not supported: {REFUSED[config.model_type]}")
     if config.model_type in PICTURES:
         return
-    if config.model_type not in (TRANSLATING if config.is_encoder_decoder else CAUSAL | MASKED):
+    if (reason := several_networks(config)) is not None:
+        raise ModelError(f"{name!r} ({config.model_type}) is not supported: {reason}")
+    known = TRANSLATING if config.is_encoder_decoder else CAUSAL | MASKED
+    if config.model_type not in known and not (_encodes_only(config) and config.model_type in ENCODING):
         raise ModelError(
             f"{name!r} ({config.model_type}) is no language model of transformers. "
             "Allowed: encoder-only, decoder-only and encoder-decoder models of text; "
@@ -293,6 +303,7 @@ def _load(
         config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
         _check_kind(config, name)
         beside = [*check_asked(Path(folder), config), *unread_files(Path(folder))]
+        forget_padding_beyond(config)
         read_with = _read_with(folder, config)
         factory = _factory(config)
         stored = stored_weights(weight_files(Path(folder)), name)
@@ -301,16 +312,17 @@ def _load(
             if init == "random":
                 torch.default_generator.manual_seed(seed)
                 model = factory.from_config(config, attn_implementation="eager", dtype=precision)
-                trained_head, label = config.is_encoder_decoder or _is_causal(config), f"{name}-random"
+                head, label = language_head.of_directory(config, model, None), f"{name}-random"
                 provenance = dict(provenance) | {"weights_sha256": f"random from seed {seed}"}
             else:
-                model, trained_head, unused = _pretrained(factory, folder, precision, config.architectures)
+                model, head, unused = _pretrained(factory, folder, precision, config)
                 beside += check_loaded(model, unused, stored, planned, folder)
                 label = name
+    model = _encoder_alone(model) if _encodes_only(model.config) else model
     if beside:
         provenance = dict(provenance) | {"not_used": "; ".join(beside)}
     reader = _reader(model, read_with, name)
-    return _boot(model, reader, label, trained_head, provenance, backend, place)
+    return _boot(model, reader, label, head.trained, {**provenance, **_about(head)}, backend, place)
 
 
 def _read_with(folder: str, config: Any) -> Any:
@@ -324,35 +336,34 @@ def _reader(model: Any, read_with: Any, name: str) -> TextReader | PictureReader
     with refusing(f"{name!r} ({type(model).__name__}) gives no way to read for it"):
         if model.config.model_type in PICTURES:
             return PictureReader(read_with, model, name)
-        return TextReader(read_with, model.config, name)
+        return TextReader(read_with, model, name)
 
 
 def _pretrained(
-    factory: Any, folder: str, dtype: torch.dtype, architectures: Sequence[str] | None
-) -> tuple[Any, bool, set[str]]:
-    """The model, whether it has a trained language head, and the weights that it has no place for."""
+    factory: Any, folder: str, dtype: torch.dtype, config: Any
+) -> tuple[Any, language_head.LanguageHead, set[str]]:
+    """The model, its language head, and the weights that it has no place for."""
     model, info = factory.from_pretrained(
         folder,
+        config=config,
         use_safetensors=True,
         trust_remote_code=False,
         attn_implementation="eager",
         dtype=dtype,
         output_loading_info=True,
+        key_mapping=language_head.renamed(config, factory),
         ignore_mismatched_sizes=True,  # they are refused below, by name
     )
-    # a base model's own weights have no prefix
-    inside = "" if model.base_model is model else model.base_model_prefix + "."
-    absent = [key for key in info["missing_keys"] if key.startswith(inside) and "pooler." not in key]
+    of_head = set(language_head.keys(model))
+    absent = [key for key in info["missing_keys"] if key not in of_head and "pooler." not in key]
     if absent or info["mismatched_keys"]:
         wrong = sorted([*absent, *map(str, info["mismatched_keys"])])
         raise ModelError(
             f"{folder} lacks {len(wrong)} of the weights that its config.json asks for ({', '.join(wrong[:3])}, …): "
             "they would be random. Mend the directory, or use model.init=random for a model that is random on purpose."
         )
-    head = [key for key in info["missing_keys"] if not key.startswith(inside)]
-    # a head that shares the embedding's weights is never missing, even where the model was saved without one
-    headless = HEADLESS.get(model.config.model_type) in (architectures or [])
-    return model, bool(inside) and not head and not headless, info["unexpected_keys"]
+    head = language_head.of_directory(config, model, info["missing_keys"], info["unexpected_keys"])
+    return model, head, info["unexpected_keys"]
 
 
 def _boot(
@@ -366,54 +377,61 @@ def _boot(
 ) -> Model:
     if backend not in BACKENDS:
         raise InterpError(f"model.backend={backend} is not known. {closest(backend, BACKENDS)}")
-    what = f"{name!r} ({type(model).__name__})"
-    with refusing(f"{what} could not be put on device {device}"):
+    with refusing(f"{name!r} ({type(model).__name__}) could not be put on device {device}"):
         model = model.to(device or next(model.parameters()).device).eval()
-    if backend != "bridge":
-        try:
-            with _aside(), refusing(f"{what} could not be run on two tokens", "Allowed: model.backend=bridge."):
-                return _with_heads(
-                    AttentionModel(
-                        model,
-                        reader,
-                        name=name,
-                        has_language_head=trained_head,
-                        provenance={**provenance, "backend": "attention"},
-                    )
-                )
-        except ModelError:
-            # the bridge knows one site, and no pictures
-            if backend == "attention" or reader.translates or reader.grid is not None:
-                raise
-    if reader.translates or reader.grid is not None:
-        kind = "an encoder-decoder" if reader.translates else "a model of pictures"
-        raise ModelError(f"{name!r} is {kind}. Allowed for it: model.backend=attention.")
-    bridge = _bridge(model, name)
-    with refusing(f"The bridge of {what} could not be read", "Allowed: model.backend=attention."):
-        return _with_heads(
-            BridgeModel(
-                bridge,
-                reader.tokenizer,
-                name=name,
-                has_language_head=trained_head,
-                provenance={**provenance, "backend": "bridge"},
-            )
-        )
+    # the bridge knows one site, and no pictures
+    bridged = is_bridged(model) and reader.grid is None
+    unreached = ""
+    try:
+        if backend != "bridge":
+            return _by_interface(model, reader, name, trained_head, provenance)
+    except ModelError as error:
+        if backend == "attention" or not bridged:
+            way = " Try model.backend=bridge, another way into the same model." if bridged else NO_OTHER_WAY
+            raise ModelError(f"{error}{way}") from error
+        unreached = f" The other way, transformers' attention interface: {error}"
+    try:
+        bridge = _bridge(model, name)
+        about = {**provenance, "backend": "bridge"}
+        with refusing(f"The bridge of {name!r} ({type(model).__name__}) could not be read"):
+            found = BridgeModel(bridge, reader.tokenizer, name=name, has_language_head=trained_head, provenance=about)
+            return _with_heads(found)
+    except ModelError as error:
+        raise ModelError(f"{error}{unreached or _way_by_interface(model, reader, name)}") from error
 
 
-def _with_heads(model: Model) -> Model:
+def _by_interface(
+    model: Any, reader: TextReader | PictureReader, name: str, trained_head: bool, provenance: Mapping[str, str]
+) -> AttentionModel:
+    about = {**provenance, "backend": "attention"}
+    with _aside(), refusing(f"{name!r} ({type(model).__name__}) could not be run on two tokens"):
+        return _with_heads(AttentionModel(model, reader, name=name, has_language_head=trained_head, provenance=about))
+
+
+def _with_heads(model: Any) -> Any:
     if not model.heads:
         raise ModelError(f"{model.name!r} has no attention heads. Allowed: at least one layer. Mend its config.json.")
     return model
 
 
+def _way_by_interface(model: Any, reader: TextReader | PictureReader, name: str) -> str:
+    """Whether transformers' attention interface reaches a model, as a piece of advice."""
+    try:
+        _by_interface(model, reader, name, trained_head=False, provenance={})
+    except ModelError as error:
+        return f" Nor does transformers' attention interface reach it: {error}"
+    return " Allowed for it: model.backend=attention."
+
+
 def _bridge(model: Any, name: str) -> TransformerBridge:
-    model.config.architectures = [type(model).__name__]
+    kind = type(model).__name__
+    if not is_bridged(model):
+        raise ModelError(f"{name!r} ({kind}) is no architecture that TransformerLens's bridge is used for here.")
+    model.config.architectures = [kind]
     model.config._attn_implementation = "eager"
-    advice = "Allowed: the architectures of its bridge, and those that use transformers' attention interface."
-    with _aside(), refusing(f"TransformerLens has no way into {name!r} ({type(model).__name__})", advice):
+    with _aside(), refusing(f"TransformerLens's bridge could not be built for {name!r} ({kind})"):
         # no tokenizer: TransformerLens would give it a start token, and reload it from where it came
-        return build_bridge_from_module(model, type(model).__name__, hf_config=model.config, model_name=name)
+        return build_bridge_from_module(model, kind, hf_config=model.config, model_name=name)
 
 
 def _as_saved(tokenizer: Any) -> Any:
@@ -426,28 +444,40 @@ def _as_saved(tokenizer: Any) -> Any:
     return saved if saved.get_vocab() == tokenizer.get_vocab() else tokenizer
 
 
-def _with_head(model: Any, name: str) -> tuple[Any, bool]:
-    """The model itself, if it has a language head; else the same weights under a headed class, the head unused.
+def _with_head(model: Any, name: str) -> tuple[Any, language_head.LanguageHead]:
+    """The model itself, if it is a language model; else the same weights under such a class.
 
+    There its head is its own where it has one beside another (BERT's for pretraining), and unused where it has none.
     A model of pictures is read without its head.
     """
     model.config._attn_implementation = "eager"
+    model.config.architectures = [type(model).__name__]
+    head = language_head.of_object(model)
     if model.config.model_type in PICTURES:
-        return model.base_model, False
-    if type(model).__name__.endswith(HEADED):
-        return model, True
+        return model.base_model, head
+    if _encodes_only(model.config):
+        return _encoder_alone(model), head
+    if language_head.is_language_model(model):
+        return model, head
     headed = _factory(model.config).from_config(model.config, attn_implementation="eager", dtype=model.dtype)
     check_copied(model.base_model, headed.base_model, name)
+    of_head = set(language_head.keys(headed))
     report = headed.base_model.load_state_dict(model.base_model.state_dict(), strict=False)
-    if report.missing_keys:
-        raise ModelError(
-            f"{type(model).__name__} lacks weights of its own architecture: {', '.join(report.missing_keys[:3])}."
-        )
+    missing = [key for key in report.missing_keys if key not in of_head]
+    if head.trained:
+        missing += headed.load_state_dict(model.state_dict(), strict=False).missing_keys
+    if missing:
+        raise ModelError(f"{type(model).__name__} lacks weights of its own architecture: {', '.join(missing[:3])}.")
     if lost := [key for key in report.unexpected_keys if not key.startswith("pooler.")]:
         raise ModelError(
             f"{name!r} ({type(model).__name__}) has weights that its architecture does not have: {', '.join(lost[:3])}."
         )
-    return headed.to(model.device), False
+    return headed.to(model.device), head
+
+
+def _about(head: language_head.LanguageHead) -> dict[str, str]:
+    """What the manifest, and the end of a run, say of a language head that is in doubt."""
+    return {} if head.sure else {"language_head": head.why}
 
 
 def _is_causal(config: Any) -> bool:
@@ -457,13 +487,28 @@ def _is_causal(config: Any) -> bool:
     return config.model_type in CAUSAL
 
 
+def _encodes_only(config: Any) -> bool:
+    """Whether it is the encoder alone of an encoder-decoder (T5EncoderModel), which has no language head."""
+    kind = config.model_type
+    named = ENCODING.get(kind) in (config.architectures or ())
+    return kind in TRANSLATING and (named or not (config.is_encoder_decoder or kind in CAUSAL or kind in MASKED))
+
+
+def _encoder_alone(model: Any) -> Any:
+    """The same, saying so: umT5's encoder keeps the configuration of the whole."""
+    model.config.is_encoder_decoder = False
+    return model
+
+
 def _factory(config: Any) -> Any:
     """The headed class that TransformerLens's adapters expect: causal where the architecture is, masked otherwise.
 
-    Of pictures the base model.
+    Of pictures the base model, and of an encoder alone the encoder.
     """
     if config.model_type in PICTURES:
         return transformers.AutoModel
+    if _encodes_only(config):
+        return transformers.AutoModelForTextEncoding
     if config.is_encoder_decoder:
         return transformers.AutoModelForSeq2SeqLM
     return transformers.AutoModelForCausalLM if _is_causal(config) else transformers.AutoModelForMaskedLM

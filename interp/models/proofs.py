@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -22,13 +23,17 @@ from interp.models.evidence import (
     visible,
 )
 from interp.models.rows import some_rows
+from interp.models.targets import tokens_alone
 from interp.models.unhooked import traces
 from interp.spelling import first_loss
-from interp.types import Head, Place, Provable, Resumable, Sinking, Site, Tap, Watchable
+from interp.types import Batch, Head, Place, Provable, Resumable, Sinking, Site, Tap, Watchable
 
 INVISIBLE = 1e-6
 """The most attention that may go where nothing can be seen: masks are added before softmax, which leaves 0."""
 
+
+LONG = 1024
+"""Tokens of the longest text that is tried: what is longer costs more than it shows."""
 
 NO_NETWORK = "the model shows no network without its taps (interp.types.Provable)"
 
@@ -314,6 +319,42 @@ def order_changes_nothing(evidence: Evidence) -> Check:
     found = Worst()
     found.runs(look(model, batch, logits=True), evidence.seen, batch, rows)
     return found.check("order_changes_nothing", evidence.tolerance, "documents in another order give something else")
+
+
+def the_longest_text_is_read(evidence: Evidence) -> Check | None:
+    """A text as long as the model is said to read, or of `LONG` tokens, is read, and nothing invisible in it is seen.
+
+    Tables of positions, masks and windows end where a short text never comes. Pictures are all of one size.
+    """
+    model, batch = evidence.model, evidence.batch
+    if batch.pixels is not None:
+        return None
+    rows = int(batch.mask.sum(1).argmax())
+    text = _as_long_as(batch, rows, min(model.positions, LONG))
+    if batch.target is not None:
+        longest = min(getattr(model, "target_positions", model.positions), LONG)
+        text = replace(text, target=_as_long_as(batch.target, rows, longest))
+    name, said = "the_longest_text_is_read", f"a text of {text.tokens.shape[1]} tokens, and {model.positions} are said"
+    found = Worst()
+
+    def compare(site: Site, layer: int, pattern: Tensor) -> None:
+        hidden_from = ~visible(model, text, (site, layer))
+        found.add(name_of((site, layer)), pattern.abs().amax(1)[hidden_from])
+
+    try:
+        output = model.run(text, pattern=compare, logits=False)
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return Check(name, math.inf, INVISIBLE, f"{said} to be read, ends in {type(error).__name__}: {reason}")
+    found.add("hidden states", torch.where(output.hidden.isfinite(), 0.0, math.inf))
+    return found.check(name, INVISIBLE, f"{said} to be read: attention goes where nothing can be seen")
+
+
+def _as_long_as(batch: Batch, row: int, length: int) -> Batch:
+    """The tokens of one document, again and again."""
+    tokens = batch.tokens[row, batch.mask[row]]
+    tokens = tokens.repeat(-(-length // len(tokens)))[None, :length]
+    return tokens_alone(tokens, torch.ones_like(tokens, dtype=torch.bool))
 
 
 def tokens_are_the_text(evidence: Evidence) -> Check:

@@ -13,7 +13,7 @@ from interp.errors import ModelError, closest
 from interp.models.attention import AttentionModel
 from interp.models.devices import pick_device, pick_dtype
 from interp.models.loading import SMALL, Model, minilm, minilm_folder
-from interp.models.text import TextReader
+from interp.models.reader import TextReader
 
 POSITIONS = 1024
 
@@ -86,7 +86,7 @@ def random_model(
     name = f"{shape}-random"
     return AttentionModel(
         network.to(torch.device(pick_device(device)), pick_dtype(dtype)),
-        TextReader(tokenizer, network.config, name),
+        TextReader(tokenizer, network, name),
         name=name,
         has_language_head=True,
         provenance={"weights_sha256": f"random from seed {seed}", "backend": "attention"},

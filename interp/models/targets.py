@@ -26,7 +26,7 @@ class Ends(NamedTuple):
 
 def ends(config: Any) -> Ends:
     """Those that a configuration of transformers names. Raises `ModelError` where there is no start."""
-    start, end = getattr(config, "decoder_start_token_id", None), config.eos_token_id
+    start, end = (getattr(config, name, None) for name in ("decoder_start_token_id", "eos_token_id"))
     if start is None:
         raise ModelError(
             f"The configuration of this {config.model_type} names no decoder_start_token_id, so its decoder cannot "
@@ -79,8 +79,9 @@ def generate(
         mask = (torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]).long()
         room = min(positions - 2, 2 * tokens.shape[1] + 20)
         written = network.generate(
-            input_ids=tokens, attention_mask=mask, num_beams=1, do_sample=False, max_new_tokens=room
-        )
+            input_ids=tokens, attention_mask=mask, num_beams=1, do_sample=False, max_new_tokens=room,
+            pad_token_id=pad_token,
+        )  # fmt: skip
         found += [_read_again(row, tokenizer, ends(network.config)) for row in written.tolist()]
     return found
 

@@ -1,4 +1,4 @@
-"""What every way into a model of text shares: its tokenizer's encodings, its context, and what a query may see."""
+"""What every way into a model of text shares: its tokenizer's encodings, its inputs, and what a query may see."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,56 +12,6 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 
 from interp.errors import ModelError
 from interp.types import Batch, Encoding, Site
-
-
-class TextReader:
-    """How a transformers model is given text: its tokenizer's encodings, and what the network is called with.
-
-    Raises `ModelError` for a tokenizer that reports no character offsets.
-    """
-
-    grid = None
-
-    def __init__(self, tokenizer: Any, config: Any, name: str) -> None:
-        check_offsets(tokenizer, name)
-        self.tokenizer = tokenizer
-        self.positions = context(config, tokenizer)
-        self.pad_token: int = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-        self.mask_token: int | None = tokenizer.mask_token_id
-        self.unknown_token: int | None = tokenizer.unk_token_id
-        self.translates: bool = config.is_encoder_decoder
-        self.causal = self.translates or is_causal(config)
-
-    def encode(self, texts: Sequence[str]) -> list[Encoding]:
-        """Raw texts as the tokenizer cuts them, truncated to `positions`."""
-        return encodings(self.tokenizer, texts, self.positions)
-
-    def decode(self, tokens: Int[np.ndarray, " pos"]) -> str | None:
-        """The text of these tokens; None where the tokenizer cannot say."""
-        return decoded(self.tokenizer, tokens)
-
-    def inputs(self, batch: Batch) -> dict[str, Any]:
-        """What the network is called with."""
-        return inputs_of(batch, causal=self.causal)
-
-    def call(self, module: Any, inputs: dict[str, Any]) -> Any:
-        """What the network, or a part of it that reads the same, makes of these inputs."""
-        return module(**inputs)
-
-    def probe(self, device: torch.device) -> dict[str, Any]:
-        """Two tokens; of an encoder-decoder three for the encoder, so that a site shows in the numbers of tokens."""
-        read = torch.arange(3 if self.translates else 2, device=device)[None]
-        inputs = {"input_ids": read, "attention_mask": torch.ones_like(read)}
-        if self.translates:
-            inputs |= {"decoder_input_ids": read[:, :2], "decoder_attention_mask": torch.ones_like(read[:, :2])}
-        return inputs
-
-    def single_tokens(self, network: Any, rows: int) -> dict[str, Any]:
-        """Rows of one token each, spread over the vocabulary."""
-        sides = (network.get_encoder(), network.get_decoder()) if self.translates else (network,)
-        last = min(side.get_input_embeddings().weight.shape[0] for side in sides) - 1
-        tokens = torch.linspace(0, last, rows, device=network.device).long()[:, None]
-        return inputs_of_tokens(network.config, tokens)
 
 
 def check_offsets(tokenizer: Any, name: str) -> None:
@@ -122,16 +72,6 @@ def is_causal(config: Any) -> bool:
     return bool(getattr(config, "is_decoder", False)) or (
         config.model_type in CAUSAL and config.model_type not in MASKED
     )
-
-
-def context(config: Any, tokenizer: Any) -> int:
-    """How many tokens the position embeddings (or, without any, the tokenizer) allow."""
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is None:
-        return int(min(tokenizer.model_max_length, 1_000_000))
-    # RoBERTa and its descendants number positions from the padding token's id + 1
-    reserved = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
-    return int(positions - reserved)
 
 
 def windows(config: Any, layers: int, name: str) -> tuple[int | None, ...]:

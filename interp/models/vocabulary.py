@@ -14,18 +14,20 @@ from interp.types import Encoding
 class Vocabulary:
     """The tokens that can stand alone, and what the tokenizer puts around a text."""
 
-    def __init__(self, tokenizer: Any, name: str) -> None:
-        self._tokenizer, self._name = tokenizer, name
+    def __init__(self, tokenizer: Any, name: str, rows: int | None = None) -> None:
+        self._tokenizer, self._name, self._rows = tokenizer, name, rows
 
     @cached_property
     def alone(self) -> Int[np.ndarray, " token"]:
         """Ids, ascending, of the tokens whose text the tokenizer cuts into just this token.
 
         That leaves out special and unknown tokens, continuations (`##ing`), parts of letters and places kept free:
-        nothing that a text would not hold, much of it never trained.
+        nothing that a text would not hold, much of it never trained. Nor does it hold ids that the network has no
+        embedding for, where `rows` says how many it has.
         """
         tokenizer = self._tokenizer
         ids = np.array(sorted(set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids)), dtype=np.int64)
+        ids = ids if self._rows is None else ids[ids < self._rows]
         if tokenizer.backend_tokenizer.decoder is None:
             texts = tokenizer.convert_ids_to_tokens(ids.tolist())
         else:

@@ -12,7 +12,7 @@ from interp.models.planted import layout
 from interp.models.planted.heads import Plan
 from interp.models.planted.networks import bert, fresh, gpt2
 from interp.models.planted.stream import tokenizer
-from interp.models.text import TextReader
+from interp.models.reader import TextReader
 from interp.types import Head
 
 KINDS = ("causal", "encoder")
@@ -22,7 +22,7 @@ class PlantedModel(AttentionModel):
     """A usual transformer that says what was planted where: `plans`, one for every head (none if random)."""
 
     def __init__(self, network: Any, words: Any, plans: dict[Head, Plan], *, name: str, **about: Any) -> None:
-        super().__init__(network, TextReader(words, network.config, name), name=name, **about)
+        super().__init__(network, TextReader(words, network, name), name=name, **about)
         self.plans = plans
 
     @property
