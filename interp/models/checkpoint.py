@@ -75,7 +75,8 @@ def outline(factory: Any, config: Any, stored: Mapping[str, Stored], folder: str
             raise ModelError(
                 f"{folder} asks for {name}={value} in config.json, and holds {len(stored)} tensors. Mend the directory."
             )
-    with torch.device("meta"), no_init_weights():
+    # what is drawn on the way is not taken from those who draw after it
+    with torch.random.fork_rng(devices=[]), torch.device("meta"), no_init_weights():
         network = factory.from_config(config, attn_implementation="eager")
     asked = sum(tensor.numel() for tensor in [*network.parameters(), *network.buffers()])
     there = sum(torch.Size(one.shape).numel() for one in stored.values())

@@ -85,7 +85,7 @@ def _check_file(path: Path) -> None:
     if not path.is_file():
         kind = "a directory" if path.is_dir() else "a link to nothing" if path.is_symlink() else "a pipe or a device"
         raise ModelError(f"{path} is no file but {kind}. Allowed: files. Put the file there, or take it away.")
-    if path.suffix in (".json", ".safetensors") and path.stat().st_size == 0:
+    if path.suffix == ".json" and path.stat().st_size == 0:
         raise ModelError(f"{path} is empty. Put the whole file there, or take it away.")
 
 

@@ -27,7 +27,7 @@ def check_given(model: Any, name: str) -> None:
         raise ModelError(f"{name!r} has weights in fewer bits than are read here. Write them out: model.dequantize().")
     kind = type(model)
     if kind.__module__.startswith("transformers."):
-        with torch.device("meta"), no_init_weights():
+        with torch.random.fork_rng(devices=[]), torch.device("meta"), no_init_weights():
             _check_modules(model, kind(copy.deepcopy(model.config)), name)
 
 
