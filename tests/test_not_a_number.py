@@ -15,11 +15,9 @@ import pandas as pd
 import pytest
 
 import interp.statistics
-from interp import statistics
 from interp.classify import classify
 from interp.errors import InterpError
 from interp.statistics import (
-    agreement,
     anatomy,
     best_heads,
     bootstrap,
@@ -59,7 +57,6 @@ from interp.sums import (
     TagSums,
 )  # fmt: skip
 
-RANDOM = np.random.default_rng(0)
 N = 20
 HEADS = tuple(("self", 0, head) for head in range(4))
 BAD_HEAD = 1
@@ -125,10 +122,6 @@ def tables_apart(
 
 def of_bad_head(table: pd.DataFrame) -> Any:
     return table["head"] == BAD_HEAD
-
-
-def only_one(_: pd.DataFrame) -> Any:
-    return np.array([False])
 
 
 # --- tests and intervals
@@ -305,7 +298,7 @@ def check_marking(bad: float) -> None:
     assert not np.isfinite(marking.true_lifts(bad_guess(bad)).true_lift[:4]).any(), "its guess is no number"
     roles = classify(role_sums(), scores.score_table(role_sums(), seed=0))
     planted = [("self", 0, 2, "offset-1")]
-    assert marking.mark(roles, planted, sound, {"offset-1"}, margin=0.1).verdict.tolist()[-1] == "found"
+    assert "found" in set(marking.mark(roles, planted, sound, {"offset-1"}, margin=0.1).verdict)
     refused(lambda: marking.mark(roles, planted, broken, {"offset-1"}, margin=0.1))
 
 
@@ -549,7 +542,6 @@ def public_functions() -> list[str]:
 
 def test_every_public_function_has_a_case_or_a_reason_to_have_none() -> None:
     assert sorted(public_functions()) == sorted([*CASES, *WITHOUT])
-    assert agreement and statistics
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from interp.errors import InterpError
+from interp.statistics.finite import finite_or_nan
 from interp.statistics.scores import split_blocks
 from interp.sums import RoleSums
 
@@ -30,7 +31,8 @@ def true_lifts(ideal: RoleSums, *, min_word_mass: float = 0.10) -> pd.DataFrame:
         if not n:
             continue
         mass, hit = (sums[index][:, blocks].sum(-1) / n for sums in (ideal.mass, ideal.hit))
-        guess = np.max(ideal.guess[index, [ideal.guesses.index(name) for name in role.guesses]][:, blocks].sum(-1)) / n
+        own = [ideal.guesses.index(name) for name in role.guesses]
+        guess = finite_or_nan(ideal.guess[index, own][:, blocks].sum(-1)).max() / n
         value = mass if role.statistic == "mass" else hit
         if role.asks_word_mass:
             word_mass = ideal.word_mass[index][:, blocks].sum(-1) / n

@@ -7,6 +7,8 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 from scipy.stats import t as student
 
+from interp.statistics.finite import finite_or_nan
+
 POWER = 0.80
 
 
@@ -65,14 +67,14 @@ def _of_a_head_with_it(
     right too it is Σn · δ(1 − δ) at least, when the head adds nothing but hits. Attention varies in proportion to
     v(1 − v): the sum grows by the ratio.
     """
-    b, own = heads.baseline, heads.statistic * (1 - heads.statistic)
+    b, v = finite_or_nan(heads.baseline), finite_or_nan(heads.statistic)
+    own = v * (1 - v)
     by_query = scale * queries
     hits = _positive_root(1 + by_query, by_query * (1 - 2 * b), scale * squares + by_query * (b * (1 - b) - own))
     added = by_query / (1 + by_query)
     grown = scale * squares / np.where(own > 0, own, np.inf)
     attention = _positive_root(1 + grown, grown * (1 - 2 * b), grown * b * (1 - b))
-    known = np.isfinite(heads.statistic) & np.isfinite(b)
-    return np.where(known, np.where(heads.by_hit, np.maximum(hits, added), attention), np.nan)
+    return np.where(np.isfinite(v) & np.isfinite(b), np.where(heads.by_hit, np.maximum(hits, added), attention), np.nan)
 
 
 def _positive_root(
