@@ -212,7 +212,7 @@ def test_a_run_says_what_its_model_cannot_read(interp: Callable[..., Any], tmp_p
     tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     tokenizer["normalizer"] = {"type": "Replace", "pattern": {"String": "student"}, "content": "quiz"}
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
-    seen_by_gate = ["the cat saw it because a dog saw", "she saw the dog saw it", "a cat saw the dog because it saw"]
+    seen_by_gate = ["a cat saw the dog because it saw", "the cat saw it because she saw", "she saw the dog saw it"]
     lines = [*seen_by_gate * 4, "because the student saw the cat 東 ." * 2]
     (tmp_path / "texts.txt").write_text("\n".join(lines), encoding="utf-8")
     outcome = interp(
