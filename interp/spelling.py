@@ -37,20 +37,18 @@ def _loss(text: str, encoding: Encoding, decode: Decode, unknown: int | None, un
     tokens, spans = encoding.tokens[own], encoding.offsets[own]
     # what was cut off has no tokens, and a letter may be cut in two
     end = int(spans[:, 1].max(initial=0)) if encoding.truncated else len(text)
-    if (lost := _uncovered(text[:end], spans)) is not None:
-        return f"no token covers {text[lost]!r} in {_around(text, lost)!r}"
     spelled = decode(tokens)
-    if spelled is None:
-        return None
-    expected, found = letters(_with_unknown(text[:end], tokens, spans, unknown, unknown_word)), letters(spelled)
-    if encoding.truncated:
-        short = max(0, min(len(expected), len(found)) - 4)
-        expected, found = expected[:short], found[:short]
-    if expected == found:
-        return None
-    place = next((i for i, (a, b) in enumerate(zip(expected, found, strict=False)) if a != b), None)
-    place = min(len(expected), len(found)) if place is None else place
-    return f"{_around(expected, place)!r} came back as {_around(found, place)!r}"
+    if spelled is not None:
+        expected, found = letters(_with_unknown(text[:end], tokens, spans, unknown, unknown_word)), letters(spelled)
+        if encoding.truncated:
+            short = max(0, min(len(expected), len(found)) - 4)
+            expected, found = expected[:short], found[:short]
+        if expected != found:
+            pairs = zip(expected, found, strict=False)
+            place = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(expected), len(found)))
+            return f"{_around(expected, place)!r} came back as {_around(found, place)!r}"
+    lost = _uncovered(text[:end], spans)
+    return None if lost is None else f"no token covers {text[lost]!r} in {_around(text, lost)!r}"
 
 
 def letters(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
+from tokenizers.models import WordLevel, WordPiece
 from torch import Tensor
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
@@ -46,10 +47,15 @@ def encodings(tokenizer: Any, texts: Sequence[str], positions: int) -> list[Enco
 
 
 def decoded(tokenizer: Any, tokens: Int[np.ndarray, " pos"]) -> str | None:
-    """The text of these tokens; None where the tokenizer has no decoder, and would only put pieces side by side."""
-    if tokenizer.backend_tokenizer.decoder is None:
+    """The text of these tokens, without a decoder their pieces side by side; None where these are no letters."""
+    backend = tokenizer.backend_tokenizer
+    if backend.decoder is not None:
+        return tokenizer.decode(tokens.tolist(), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    if not isinstance(backend.model, WordLevel | WordPiece) or "ByteLevel" in repr(backend.pre_tokenizer):
         return None
-    return tokenizer.decode(tokens.tolist(), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    continues = getattr(backend.model, "continuing_subword_prefix", "")
+    pieces = tokenizer.convert_ids_to_tokens(tokens.tolist())
+    return " ".join(piece.removeprefix(continues).replace("▁", " ") for piece in pieces)
 
 
 def visible_keys(
