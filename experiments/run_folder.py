@@ -37,8 +37,8 @@ def check_free(folder: Path) -> None:
     if found:
         listed = ", ".join([*found[:5], *(["…"] if len(found) > 5 else [])])
         raise InterpError(
-            f"{shown(folder)} holds {listed} and no manifest of a run: they are not this project's, and a run would overwrite "
-            "them. Choose another folder with hydra.run.dir=DIR, or move them away."
+            f"{shown(folder)} holds {listed} and no manifest of a run: they are not this project's, and a run would "
+            "overwrite them. Choose another folder with hydra.run.dir=DIR, or move them away."
         )
 
 
@@ -82,8 +82,8 @@ def _acquire(folder: Path) -> int:
             holder = os.read(handle, 200).decode(errors="replace").strip()
             os.close(handle)
             raise InterpError(
-                f"{shown(folder)} is in use by another run ({holder or 'just started'}). Wait until it has ended, or choose "
-                "another folder with hydra.run.dir=DIR."
+                f"{shown(folder)} is in use by another run ({holder or 'just started'}). Wait until it has ended, or "
+                "choose another folder with hydra.run.dir=DIR."
             )
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), path.stat()):
