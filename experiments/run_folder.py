@@ -37,8 +37,8 @@ def check_free(folder: Path) -> None:
     if found:
         listed = ", ".join([*found[:5], *(["…"] if len(found) > 5 else [])])
         raise InterpError(
-            f"{folder} holds {listed} and no manifest of a run: they are not this project's, and a run would overwrite "
-            "them. Choose another folder with hydra.run.dir=DIR, or move them away."
+            f"{shown(folder)} holds {listed} and no manifest of a run: they are not this project's, and a run would "
+            "overwrite them. Choose another folder with hydra.run.dir=DIR, or move them away."
         )
 
 
@@ -52,6 +52,11 @@ def remove_empty(folder: Path, *, named: bool) -> None:
         # one that holds something stays
         with suppress(OSError):
             place.rmdir()
+
+
+def shown(folder: Path) -> Path:
+    """The folder as seen from here."""
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
 def _links(folder: Path) -> set[str]:
@@ -70,15 +75,15 @@ def _acquire(folder: Path) -> int:
         except OSError as error:
             # a link in the lock's place among them
             raise InterpError(
-                f"{folder}: nothing can be written there ({error.strerror}). Choose another folder with "
+                f"{shown(folder)}: nothing can be written there ({error.strerror}). Choose another folder with "
                 "hydra.run.dir=DIR."
             ) from error
         if not _locked(handle):
             holder = os.read(handle, 200).decode(errors="replace").strip()
             os.close(handle)
             raise InterpError(
-                f"{folder} is in use by another run ({holder or 'just started'}). Wait until it has ended, or choose "
-                "another folder with hydra.run.dir=DIR."
+                f"{shown(folder)} is in use by another run ({holder or 'just started'}). Wait until it has ended, or "
+                "choose another folder with hydra.run.dir=DIR."
             )
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), path.stat()):

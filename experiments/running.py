@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from experiments import inputs, run_folder, settings, study
 from experiments.command_line import explain
+from experiments.run_folder import shown
 from interp import results
 from interp.analysis import prove
 from interp.corpora.fidelity import WARNING
@@ -47,7 +48,7 @@ def run_once(config: DictConfig) -> None:
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
-        with run_folder.held(shown(folder)):
+        with run_folder.held(folder):
             run_in(config, folder)
     except Exception as error:
         if explain(error) is not None:
@@ -59,7 +60,7 @@ def run_in(config: DictConfig, folder: Path) -> None:
     """The run in a folder that is held: nothing is written before it is seen that the folder is free for it."""
     recorded = results.read_manifest(folder)
     if recorded is None:
-        run_folder.check_free(shown(folder))
+        run_folder.check_free(folder)
     try:
         plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # pyright: ignore[reportAssignmentType]
         settings.check(plain)
@@ -296,11 +297,6 @@ def kept_notes(recorded: Mapping[str, Any]) -> list[str]:
 def to_json(folder: Path, manifest: dict[str, Any]) -> str:
     """The machine-readable summary: the manifest, and where it lies."""
     return json.dumps({"folder": str(folder), **manifest}, ensure_ascii=False, default=str)
-
-
-def shown(folder: Path) -> Path:
-    """The folder as seen from here."""
-    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
 def bar(items: Sequence[Any], name: str, *, quiet: bool) -> Iterable[Any]:

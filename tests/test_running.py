@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from experiments import inputs
-from experiments.run_folder import held
-from experiments.running import bar, changed_data, shown
+from experiments.run_folder import held, shown
+from experiments.running import bar, changed_data
 from interp.errors import InterpError
 from interp.results import read_manifest
 
