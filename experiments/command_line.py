@@ -204,7 +204,7 @@ def make_folder(arguments: Sequence[str]) -> list[Path]:
 def remove_empty(folders: Sequence[Path]) -> None:
     """Take back the folders that were made for nothing, innermost first; one that holds something stays."""
     for folder in folders:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             folder.rmdir()
 
 
@@ -219,7 +219,9 @@ def explain(error: BaseException) -> str | None:
         return f"{missing.full_key} has no value. Give it on the command line: {missing.full_key}=…"
     no_path = next((link for link in chain if isinstance(link, OSError) and link.filename and link.strerror), None)
     if no_path is not None:
-        return f"{no_path.filename}: {no_path.strerror}. Allowed: a path that is there and can be read. Give such a path."
+        return (
+            f"{no_path.filename}: {no_path.strerror}. Allowed: a path that is there and can be read. Give such a path."
+        )
     wrong_call = next((link for link in chain if isinstance(link, InstantiationException)), None)
     if wrong_call is not None:
         return _wrong_call(wrong_call, chain)
