@@ -232,7 +232,7 @@ def sweep_notes_kept(arguments: Sequence[str]) -> Iterator[None]:
 def remove_empty(folders: Sequence[Path]) -> None:
     """Take back the folders that were made for nothing, innermost first; one that holds something stays."""
     for folder in folders:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             folder.rmdir()
 
 

@@ -36,7 +36,7 @@ UNFINISHED = ".interp-unfinished-"
 PACKAGES = ("torch", "transformers", "transformer-lens", "numpy", "pandas", "scipy", "hydra-core")
 
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA = ("=", "+", "-", "@", "\t", "\n")
 """What a cell begins with that a spreadsheet takes for a formula."""
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_. -]{0,99}")
@@ -72,10 +72,10 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def save_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Each table as NAME.parquet, exact, and NAME.csv, in which no text is a formula (`without_formulas`)."""
+    """Each table as NAME.parquet, exact, and NAME.csv, made harmless (`for_spreadsheets`)."""
     for name, table in tables.items():
         write_atomically(folder / f"{file_name(name)}.parquet", lambda path, table=table: write_parquet(path, table))
-        safe = without_formulas(table)
+        safe = for_spreadsheets(table)
         write_atomically(folder / f"{file_name(name)}.csv", lambda path, table=safe: table.to_csv(path, index=False))
 
 
@@ -85,22 +85,27 @@ def write_parquet(path: Path, table: pd.DataFrame) -> None:
         table.to_parquet(file, index=False)
 
 
-def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
+def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
     """The table as spreadsheets may open it: a text that they would run has an apostrophe in front.
 
-    Those are texts that begin with `=`, `+`, `-`, `@`, a tab or a line end. Numbers stay as they are.
+    Those are texts that begin with `=`, `+`, `-`, `@`, a tab or a line end. Control characters, which break lines and
+    steer terminals, are shown (`\\u001b`). Numbers stay as they are.
     """
-    safe = table.rename(columns=_no_formula)
+    safe = table.rename(columns=_harmless)
     for name, column in safe.items():
         values = list(column) if not pd.api.types.is_numeric_dtype(column) else []
-        harmless = [_no_formula(value) for value in values]
-        if any(new is not old for new, old in zip(harmless, values, strict=True)):
-            safe[name] = pd.Series(harmless, index=safe.index, dtype=object)
+        texts = [_harmless(value) for value in values]
+        if any(new is not old for new, old in zip(texts, values, strict=True)):
+            safe[name] = pd.Series(texts, index=safe.index, dtype=object)
     return safe
 
 
-def _no_formula(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+def _harmless(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    text = f"'{text}" if text.startswith(FORMULA) else text
+    return value if text == value else text
 
 
 def file_name(name: str) -> str:

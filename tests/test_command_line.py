@@ -1,7 +1,6 @@
 """What is typed, what Hydra makes of it, and what a wrong input is answered."""
 
 import csv
-import io
 import os
 import pickle
 import random
@@ -331,7 +330,7 @@ def test_a_bug_shows_its_traceback(interp: Interp, tmp_path: Path, monkeypatch: 
 
 
 def test_a_missing_argument_of_ours_is_a_bug_too(interp: Interp, monkeypatch: pytest.MonkeyPatch) -> None:
-    def deeper(text: str) -> None:
+    def deeper(text: str, words: None) -> None:
         dict.fromkeys(text, colour=1)  # pyright: ignore[reportCallIssue]
 
     monkeypatch.setattr("interp.corpora.text.sentence", deeper)
@@ -340,7 +339,7 @@ def test_a_missing_argument_of_ours_is_a_bug_too(interp: Interp, monkeypatch: py
 
 
 def test_a_bug_beside_an_error_of_the_users_is_still_a_bug(interp: Interp, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(text: str) -> None:
+    def broken(text: str, words: None) -> None:
         try:
             find_word(["a"], text, "query")
         except InterpError:
@@ -591,9 +590,10 @@ def test_commas_between_paths_are_a_sweep(tmp_path: Path, monkeypatch: pytest.Mo
 
     def jobs(argument: str, sweep: bool = True) -> list[object]:
         parsed = PARSER.parse_override(quote(argument, sweep=sweep))
-        return list(parsed.sweep_iterator()) if parsed.is_sweep_override() else [parsed.value()]
+        swept = parsed.sweep_iterator() if parsed.is_sweep_override() else [parsed.value()]
+        return [getattr(job, "text", job) for job in swept]
 
-    assert jobs("corpus.path=a.conllu,x=y.conllu") == ["a.conllu", "'x=y.conllu'"]
+    assert jobs("corpus.path=a.conllu,x=y.conllu") == ["a.conllu", "x=y.conllu"]
     assert jobs("corpus.path=choice(a,b)") == ["a", "b"]
     assert jobs("corpus.path=a,b", sweep=False) == ["a", "b"], "without -m Hydra asks what is meant"
     Path("a,b").touch()
@@ -671,8 +671,8 @@ def test_names_from_a_file_leave_folder_terminal_and_spreadsheet_alone(
     assert {entry.name for entry in tmp_path.iterdir()} == {name, out}
     assert (read_manifest(tmp_path / out) or {})["status"] == "complete"
     for file in (tmp_path / out).glob("*.csv"):
-        with file.open("rb") as opened, file.with_suffix(".parquet").open("rb") as exact:
-            rows = list(csv.reader(io.TextIOWrapper(opened, "utf-8", newline="")))
+        with file.open(encoding="utf-8", newline="") as opened, file.with_suffix(".parquet").open("rb") as exact:
+            rows = list(csv.reader(opened))
             assert len(rows) - 1 == len(pd.read_parquet(exact))
         for cell in (cell for row in rows for cell in row):
             assert not re.match(r"[=+@\t\r-]", cell) or re.fullmatch(r"-?[0-9.]+(e-?[0-9]+)?|-inf", cell)

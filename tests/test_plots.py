@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from matplotlib.text import Text
 
 from interp import plots
 from interp.errors import InterpError
-from interp.plots.style import PALETTE
+from interp.plots.style import LONGEST_LABEL, PALETTE, short, text_width
 
 RELATIONS = ["nsubj", "obj", "amod", "det", "case", "advmod", "compound", "conj", "obl", "aux", "cop", "nmod", "mark"]
 FAMILIES = {
@@ -370,3 +371,43 @@ def test_plots_need_neither_torch_nor_pyplot():
     code = "import sys, interp.plots; print({'torch', 'transformers', 'matplotlib.pyplot'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+# --- words of any script
+
+
+SCRIPTS = [
+    "第一次世界大戦は",
+    "เป็น",
+    "हूँ",
+    "שָׁלוֹם",
+    "العَرَبِيَّة",
+    "\x1b[31m",
+    "\u202edet",
+    "❤\ufe0e",
+    "$x_{",
+    "n" * 300,
+    "大戦争でありました" * 20,
+]
+
+
+def test_words_of_any_script_and_length_are_drawn_without_a_warning(tmp_path: Path) -> None:
+    # warnings are errors here
+    rows = [(q, SCRIPTS[q], k, SCRIPTS[k], 0.5) for q in range(len(SCRIPTS)) for k in range(len(SCRIPTS)) if q != k]
+    attention = pd.DataFrame(rows, columns=["query", "query_word", "key", "key_word", "mass"])
+    attention = attention.assign(site="self", layer=0, head=0)
+    candidates = attention[attention["query"] == 0].rename(columns={"key": "candidate", "key_word": "candidate_word"})
+    for figure in (
+        plots.attention_arcs(attention, SCRIPTS, [(0, 0)]),
+        plots.attention_matrices(attention, [(0, 0)]),
+        plots.candidate_bars(candidates),
+    ):
+        figure.savefig(tmp_path / "figure.pdf")
+        figure.savefig(tmp_path / "figure.png")
+        figure.canvas.draw()
+        assert figure._repr_png_()[:4] == b"\x89PNG"  # type: ignore[attr-defined]
+
+
+def test_a_long_label_is_cut_and_a_short_one_whole() -> None:
+    assert short("obj.to_governor") == "obj.to_governor"
+    assert short("n" * 300).endswith("n…") and text_width(short("n" * 300)) < LONGEST_LABEL + 10

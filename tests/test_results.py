@@ -1,5 +1,6 @@
 """Files that are whole or not there, and tables of many runs."""
 
+import csv
 import json
 import os
 import stat
@@ -58,6 +59,50 @@ def test_a_failing_write_leaves_the_old_file_and_nothing_temporary(tmp_path: Pat
         results.write_atomically(path, write)
     assert path.read_text(encoding="utf-8") == "old"
     assert os.listdir(tmp_path) == ["table.csv"]
+
+
+CELLS = ["=1+1", "+1", "-1", "@home", "-x", "\t=1", "\r=1", "a=1", "offset-1", "'=1", "", None, 'a,b"c']
+
+
+def test_no_text_of_a_csv_is_a_formula_and_parquet_is_exact(tmp_path: Path) -> None:
+    numbers = [-1.5, float("-inf"), float("nan"), *map(float, range(len(CELLS) - 3))]
+    table = pd.DataFrame({"word": CELLS, "=lift": numbers, "n": range(-1, len(CELLS) - 1)})
+    results.save_tables(tmp_path, {"table": table})
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "table.parquet"), table)
+    with (tmp_path / "table.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["word", "'=lift", "n"]
+    expected = ["'=1+1", "'+1", "'-1", "'@home", "'-x", "'\t=1", "\\u000d=1", "a=1", "offset-1", "'=1", "", "", 'a,b"c']
+    assert [row[0] for row in rows] == expected
+    assert [row[1] for row in rows][:4] == ["-1.5", "-inf", "", "0.0"]
+    assert [int(row[2]) for row in rows] == list(table["n"])
+
+
+@pytest.mark.parametrize(
+    "name", ["../up", "a/b", "nul\0l", "n" * 300, "caf\udce9", "\x1b[31m", ".", "..", ".hidden", "é"]
+)
+def test_a_name_that_is_no_file_name_stays_in_the_folder(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "run"
+    tables = {name: pd.DataFrame({"n": [1]}), f"{name}2": pd.DataFrame({"n": [2]})}
+    some_run(folder)
+    results.save_tables(folder, tables)
+    results.save_figures(folder, {name: Figure((1, 1))})
+    assert sorted(tmp_path.iterdir()) == [folder]
+    assert len(list(folder.glob("*.parquet"))) == len(list(folder.glob("*.csv"))) == 2
+    assert sorted(int(table["n"].iloc[0]) for table in results.load_runs(folder).values()) == [1, 2]
+    assert len(list((folder / "figures").iterdir())) == 2
+
+
+def test_names_of_tables_are_those_of_files() -> None:
+    for name in ("scores", "planted_effects", "null-p", "table 1.b"):
+        assert results.file_name(name) == name
+
+
+def test_a_manifest_and_tables_in_a_folder_of_any_bytes(tmp_path: Path) -> None:
+    folder = some_run(tmp_path / "caf\udce9", scores=pd.DataFrame({"n": [1]}))
+    results.write_manifest(folder, {"status": "complete", "path": "caf\udce9", "é": "\x1b"})
+    assert results.read_manifest(folder) == {"status": "complete", "path": "caf\udce9", "é": "\x1b"}
+    assert results.load_runs(folder)["scores"]["run"].tolist() == [str(tmp_path / "caf") + "\\udce9"]
 
 
 def test_a_table_is_the_same_in_both_formats(tmp_path: Path) -> None:
