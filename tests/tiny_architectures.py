@@ -74,7 +74,8 @@ TOKENS = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "unk_token_id
 OWN: Mapping[str, dict[str, Any]] = {
     "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
     "xlnet": {"n_head": 4, "d_model": 32, "d_head": 8},
-    "nemotron": {"head_dim": 8},
+    "nemotron": {"head_dim": 8, "num_key_value_heads": 2},
+    "deepseek_v2": {"num_experts_per_tok": 2, "n_routed_experts": 4, "n_group": 1, "topk_group": 1},
     "ministral": {"head_dim": 8},
     "hunyuan_v1_dense": {"head_dim": 8},
     "hunyuan_v1_moe": {"head_dim": 8},
@@ -149,7 +150,7 @@ def outcome(kind: str, model_type: str, folder: Path) -> tuple[str, str]:
     try:
         network = model(kind, model_type)
         network.save_pretrained(folder)
-    except Exception as error:
+    except Exception as error:  # what transformers itself cannot build, for whatever reason
         return "not built", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     words = tokenizer()
     words.save_pretrained(folder)
@@ -199,7 +200,7 @@ def _main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 state, why = outcome(kind, model_type, Path(folder))
-            except Exception as error:
+            except Exception as error:  # this is what the table is to show
                 state, why = "TRACEBACK", f"{type(error).__name__}: {error}"
         print(f"| {kind} | {model_type} | {state} | {' '.join(why.split()).replace('|', '/')} |", flush=True)
 
