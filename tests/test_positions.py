@@ -76,7 +76,7 @@ def test_each_side_of_an_encoder_decoder_has_its_limit() -> None:
     network = seeded(transformers.BartForConditionalGeneration, tiny.configuration("bart"))
     network.model.decoder.embed_positions = type(network.model.decoder.embed_positions)(21, 32)
     assert limits(network, tiny.tokenizer())[:2] == (40, 21)
-    model = loading.from_transformers(network, tiny.tokenizer())
+    model: Any = loading.from_transformers(network, tiny.tokenizer())
     assert len(model.encode([LONG])[0].tokens) == 40
     (target,) = model.encode_targets([LONG])
     assert len(target.tokens) <= 21 and target.truncated

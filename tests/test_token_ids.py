@@ -41,7 +41,7 @@ def test_any_id_that_exists_does_for_padding(pad: Any, backend: str) -> None:
     assert tokenizer.pad_token_id == SIZE
     given = llama()
     given.config.pad_token_id = pad  # as users set it after loading, without resizing
-    model = loading.from_transformers(given, tokenizer, backend=backend)
+    model: Any = loading.from_transformers(given, tokenizer, backend=backend)
     assert 0 <= model.pad_token < SIZE
     batch = batch_of(model)
     with torch.inference_mode():
@@ -63,7 +63,7 @@ def test_a_directory_whose_padding_is_beyond_the_embedding(tmp_path: Path) -> No
 def test_other_ids_are_refused_by_name(backend: str) -> None:
     tokenizer = with_added(pad_token="[PAD]")
     tokenizer.add_tokens(["wombat"])
-    model = loading.from_transformers(llama(), tokenizer, backend=backend)
+    model: Any = loading.from_transformers(llama(), tokenizer, backend=backend)
     assert model.encode(["The cat sat."])
     with pytest.raises(
         ModelError, match=rf"'wombat' the id {SIZE + 1}.*embeddings for {SIZE} .*resize_token_embeddings"
@@ -74,7 +74,7 @@ def test_other_ids_are_refused_by_name(backend: str) -> None:
 def test_tokens_that_are_drawn_all_exist() -> None:
     tokenizer = with_added(pad_token="[PAD]")
     tokenizer.add_tokens(["wombat", "lemur"])
-    model = loading.from_transformers(llama(), tokenizer)
+    model: Any = loading.from_transformers(llama(), tokenizer)
     assert model.reader.vocabulary.alone.max() < SIZE
 
 
@@ -92,7 +92,7 @@ def test_each_side_of_an_encoder_decoder_has_a_table_of_its_own() -> None:
     config.decoder_start_token_id = 1
     tokenizer = with_added()
     # the last four ids are the encoder's alone
-    model = loading.from_transformers(seeded(transformers.MarianMTModel, config), tokenizer)
+    model: Any = loading.from_transformers(seeded(transformers.MarianMTModel, config), tokenizer)
     text = tokenizer.decode([SIZE - 1])
     assert tokenizer(text)["input_ids"] == [SIZE - 1]
     assert model.encode([text])[0].tokens.tolist() == [SIZE - 1]
@@ -107,7 +107,7 @@ def test_padding_is_what_the_network_counts_its_positions_from(pad: int) -> None
     given, plain = (roberta(pad_token_id=pad) for _ in range(2))
     given.config.pad_token_id = 0
     tokenizer.pad_token = "</s>"
-    model = loading.from_transformers(given, tokenizer)
+    model: Any = loading.from_transformers(given, tokenizer)
     assert model.pad_token == pad
     assert model.positions == tiny.POSITIONS - pad - 1
     batch = batch_of(model)

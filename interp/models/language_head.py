@@ -22,7 +22,7 @@ class LanguageHead(NamedTuple):
     """False where nothing says so for certain; then it is taken for none."""
 
 
-def _names(*mappings: Mapping[str, str | Collection[str]]) -> frozenset[str]:
+def _names(*mappings: Mapping[Any, str | Collection[str]]) -> frozenset[str]:
     """Every class that these mappings of transformers name, some of them several for one type of model."""
     named = [name for mapping in mappings for name in mapping.values()]
     return frozenset(one for name in named for one in ([name] if isinstance(name, str) else name))
