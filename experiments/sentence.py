@@ -159,9 +159,9 @@ def attention_table(
     first = next(view for (site, _), view in views.items() if site in ("self", "encoder"))
     # the batch ends with the last word that owns a token; the words after it see nothing and are not seen
     seen = first.candidates[0].cpu().numpy()
-    visible = np.zeros((len(words), len(words)), dtype=bool)
-    visible[: len(seen), : len(seen)] = seen
-    return pd.concat(tables, ignore_index=True), visible
+    sees = np.zeros((len(words), len(words)), dtype=bool)
+    sees[: len(seen), : len(seen)] = seen
+    return pd.concat(tables, ignore_index=True), sees
 
 
 def _refuse_without_token(
