@@ -65,9 +65,12 @@ def test_the_atlas_is_the_join_of_its_tables(tables: dict[str, pd.DataFrame]) ->
         assert row["n_roles"] == len(mine)
         assert set(filter(None, row["roles"].split("; "))) == set(mine.role)
         tested = of_head["scores"][(of_head["scores"].split == "confirm") & of_head["scores"].p.notna()]
+        awake = mine[~mine.role.isin(["first", "self", "separator"])]
+        mine = awake if len(awake) else mine
         best = mine.lift.max() if len(mine) else tested.lift.max()
         assert row["best_lift"] == pytest.approx(best)
         assert row["best_role"] == (mine.role.iloc[mine.lift.argmax()] if len(mine) else "unclassified")
+        assert 0 <= row["null_attention"] <= 1
         effect = of_head["effects"].iloc[0]
         assert row["effect"] == effect.effect
         if np.isnan(effect.ci_low):

@@ -178,8 +178,7 @@ def test_what_padding_attends_to_is_nobody_s_business() -> None:
     corpus = Corpus("of many lengths", tuple(random_documents(12)), "none")
     sound, padded = FakeModel(noise, 2), FakeModel(on_padding, 2)
     assert not on_padding(next(iter(batches(encode(padded, corpus), padded))).batch()).isfinite().all()
-    tables = [analysis.score(model, corpus) for model in (sound, padded)]
-    pd.testing.assert_frame_equal(tables[0], tables[1])
+    pd.testing.assert_frame_equal(analysis.score(sound, corpus), analysis.score(padded, corpus))
 
 
 def short_and_long(broken: bool, value: Callable[[Output, Batch], Tensor]) -> pd.DataFrame:

@@ -29,7 +29,7 @@ def deciding_blocks(D: Float[np.ndarray, "*test block"], n: Int[np.ndarray, " bl
     about 2k/π; of one that stands out among k alike 4(1 − 1/k), because the rest then deviate the other way. Where no
     block deviates at all, none decides: their number. NaN where every block is empty, and of D_b that are NaN or ∞.
     """
-    filled, known = n > 0, np.isfinite(D).all(axis=-1)
+    filled, known = n > 0, np.asarray(np.isfinite(D).all(axis=-1))
     D = np.where(known[..., None], D, 0.0)
     if not filled.any():
         return np.full(D.shape[:-1], np.nan)

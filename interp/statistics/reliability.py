@@ -51,7 +51,7 @@ def correlations(
     x: Float[np.ndarray, "sample item"], y: Float[np.ndarray, "sample item"]
 ) -> Float[np.ndarray, " sample"]:
     """Pearson's r of every row; NaN where one of the two does not vary, or holds NaN or ∞."""
-    known = np.isfinite(x).all(axis=1) & np.isfinite(y).all(axis=1)
+    known = np.asarray(np.isfinite(x).all(axis=1) & np.isfinite(y).all(axis=1))
     x, y = (np.where(known[:, None], one, np.nan) for one in (x, y))
     x, y = (one - one.mean(axis=1, keepdims=True) for one in (x, y))
     size = np.sqrt(np.square(x).sum(axis=1) * np.square(y).sum(axis=1))

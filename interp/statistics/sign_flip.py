@@ -37,7 +37,7 @@ def sign_flip_p(
     With c sampled sign vectors whose sum is ≥ the observed one − 1e-9·Σ|D_b|, p = (c + 1)/100,000. Where c < 10 and at
     most 32 blocks are not zero, p is exact instead, unless `exact` is false. NaN where any D_b is NaN or infinite.
     """
-    known = np.isfinite(D).all(axis=1)
+    known = np.asarray(np.isfinite(D).all(axis=1))
     # in its row, so that the others are added up as they would be without it
     D = np.where(known[:, None], D, 0.0)
     room, tolerance = _room(D, two_sided), TOLERANCE * np.abs(D).sum(axis=1)
