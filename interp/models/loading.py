@@ -372,7 +372,9 @@ def _boot(
             provenance={**provenance, "backend": "bridge"},
         )
     except ModelError as error:
-        raise ModelError(f"{error}{unreached or _way_by_interface(model, reader, name)}") from error
+        # a network that the bridge has begun to wrap can be tried in no other way any more
+        way = "" if bridged else _way_by_interface(model, reader, name)
+        raise ModelError(f"{error}{unreached or way}") from error
 
 
 def _by_interface(
