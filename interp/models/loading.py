@@ -397,7 +397,9 @@ def _boot(
             found = BridgeModel(bridge, reader.tokenizer, name=name, has_language_head=trained_head, provenance=about)
             return _with_heads(found)
     except ModelError as error:
-        raise ModelError(f"{error}{unreached or _way_by_interface(model, reader, name)}") from error
+        # a network that the bridge has begun to wrap can be tried in no other way any more
+        way = "" if bridged else _way_by_interface(model, reader, name)
+        raise ModelError(f"{error}{unreached or way}") from error
 
 
 def _by_interface(
