@@ -135,7 +135,7 @@ def test_an_architecture_that_the_bridge_does_not_know(tmp_path: Path) -> None:
     config = transformers.DistilBertConfig(vocab_size=len(tokenizer), dim=32, n_layers=2, n_heads=4, hidden_dim=64)
     model = seeded(transformers.DistilBertForMaskedLM, config)
     folder = save(model, tokenizer, tmp_path / "distil")
-    with pytest.raises(ModelError, match=r"no way into 'distil' \(DistilBertForMaskedLM\).*Allowed"):
+    with pytest.raises(ModelError, match=r"no way into 'distil': .* DistilBertForMaskedLM.*Allowed"):
         loading.local(folder, backend="bridge")
     assert loading.local(folder).provenance["backend"] == "attention"
     with pytest.raises(InterpError, match="Did you mean 'bridge'"):

@@ -428,7 +428,9 @@ def _way_by_interface(model: Any, reader: TextReader | PictureReader, name: str)
 def _bridge(model: Any, name: str) -> TransformerBridge:
     kind = type(model).__name__
     if not is_bridged(model):
-        raise ModelError(f"{name!r} ({kind}) is no architecture that TransformerLens's bridge is used for here.")
+        if model.config.is_encoder_decoder:
+            raise ModelError(f"{name!r} is an encoder-decoder, and TransformerLens's bridge is used for one site only.")
+        raise ModelError(f"TransformerLens has no way into {name!r}: its bridge does not know {kind}.")
     model.config.architectures = [kind]
     model.config._attn_implementation = "eager"
     with _aside(), refusing(f"TransformerLens's bridge could not be built for {name!r} ({kind})"):
