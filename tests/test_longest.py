@@ -70,7 +70,7 @@ def test_the_refusal_names_the_document_what_it_needs_and_what_there_is(tiny_gpt
 
 
 def test_what_fits_is_allowed_said_where_it_is_much_and_not_asked_where_it_is_little(tiny_gpt2: Case) -> None:
-    with pytest.warns(UserWarning, match=r"10,000 tokens.*3\.7 GiB.*of 4\.0 GiB"):
+    with pytest.warns(UserWarning, match=r"10,000 tokens.*3\.7 GiB.*4\.0 GiB are free"):
         require_room(tiny_gpt2.model, "c", *of_length(10_000), free=lambda _: 4 * GIB)
     with pytest.warns(UserWarning, match=r"10,000 tokens.*3\.7 GiB"):
         require_room(tiny_gpt2.model, "c", *of_length(10_000), free=lambda _: None)

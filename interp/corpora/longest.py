@@ -45,11 +45,11 @@ def require_room(
     if needed < SAID_FROM:
         return
     available = free(model.device)
-    of_free = "" if available is None else f" of {available / GIB:,.1f} GiB that are free"
+    left = "" if available is None else f"; {available / GIB:,.1f} GiB are free on {model.device}"
     cost = (
         f"the longest document ({document.source[:60]!r}, {tokens:,} tokens, {len(document.text):,} characters) takes "
         f"about {needed / GIB:,.1f} GiB for the attention of {heads} {'head' if heads == 1 else 'heads'} at a time"
-        f"{of_free} on {model.device}"
+        f"{left}"
     )
     if available is not None and needed > available:
         raise CorpusError(
