@@ -143,7 +143,7 @@ def test_the_limit_of_the_sweep_is_the_experiments(ablation: str) -> None:
 
 def test_the_sentence_chooses_its_corpus() -> None:
     config = composed("experiment=sentence", "text='a b'", "query=a", "candidates=[b]")
-    assert config["corpus"] == {"_target_": "interp.corpora.text.sentence", "text": "a b"}
+    assert config["corpus"] == {"_target_": "interp.corpora.text.sentence", "text": "a b", "words": None}
     assert (config["experiment"]["query"], config["experiment"]["candidates"]) == ("a", ["b"])
 
 
