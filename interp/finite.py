@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.errors import ModelError
-from interp.types import Batch, Head, HeadModel, HeadOutput, Metric, Output, Pattern, Site
+from interp.types import Batch, Head, HeadModel, HeadOutput, Metric, Output, Site
 
 WHAT_TO_DO = (
     "The weights hold NaN or ∞ (such as the embedding of a token that only some documents have), or half precision "
@@ -27,9 +27,11 @@ def finite_attention(
     site: Site,
     layer: int,
     first: int,
-    pattern: Pattern,
-) -> Pattern:
+    pattern: Float[Tensor, "batch head query attended"],
+) -> Float[Tensor, "batch head query attended"]:
     """The same attention, if that of every query that is no padding and sees any key is finite.
+
+    What is attended to may be more than the keys that are tokens (`interp.types.Sinking`).
 
     Other rows, such as those of padding, are made zero where they are not finite. Raises `ModelError` that names
     document, layer and heads.
