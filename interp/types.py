@@ -373,7 +373,8 @@ class Clean:
     batch: Batch
     before: dict[int, Float[Tensor, "batch pos d_model"]]
     """What goes into each block."""
-    attention_output: dict[int, Float[Tensor, "batch pos d_model"]]
+    attention_output: dict[int, Float[Tensor, "batch pos d_written"]]
+    """As wide as the block's input, but for blocks that work in fewer dimensions inside (MobileBERT)."""
     z: dict[int, HeadOutput]
     value: dict[int, Float[Tensor, "batch head key d_value"]]
     pattern: dict[int, Pattern]
