@@ -165,6 +165,8 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
         say(to_json(folder, manifest))
         return
     beginning = [] if run.model is None or run.corpus is None else [f"{run.model.name} on {run.corpus.name}"]
+    if run.model is not None and "not_finite" in run.model.provenance:
+        beginning.append(f"Note: weights that hold NaN or ∞: {run.model.provenance['not_finite']}.")
     if run.model is not None and "language_head" in run.model.provenance:
         beginning.append(f"Note: language head: {run.model.provenance['language_head']}.")
     for line in [*beginning, *summary, *closing_words(run.corpus, findings, manifest.get("gate"), folder)]:

@@ -427,7 +427,7 @@ def test_heads_that_see_different_keys_are_refused_at_once() -> None:
 
 def test_corpora_too_small_to_test_anything_are_refused_before_they_are_drawn() -> None:
     corpus = treebank(30)
-    with pytest.raises(InterpError, match=r"have 10 source documents.* in 5 blocks.* needs 5 in 12.*more source"):
+    with pytest.raises(InterpError, match=r"have 10 source documents.* in 5 blocks.* needs 5 in 12.*More source"):
         run(FakeModel(uniform, 1), corpus, documents=(9,), classification={"min_queries": 5, "min_blocks": 12})
 
 

@@ -193,7 +193,7 @@ def test_what_is_unspecified_is_no_relation_and_no_tag_and_is_counted(tmp_path: 
     assert corpus.documents[0].governors == (1, 2, -1, 2)
     asked = {role.name for role in roles.everything(corpus)} | set(harder_guesses(corpus))
     assert "nsubj.to_governor" in asked
-    assert "previous DET" in asked
+    assert "previous tag DET" in asked
     assert not any(
         "_" in name.replace("to_governor", "").replace("to_dependent", "").split(".")[0].split() for name in asked
     )

@@ -101,7 +101,7 @@ def test_a_pipe_that_only_a_tokenizer_would_open(folder: Path) -> None:
 
 def test_a_path_that_the_system_does_not_take() -> None:
     for path in ("x" * 5000, "~no-such-user-here/model", "a\0b"):
-        with pytest.raises(ModelError):
+        with pytest.raises(InterpError):
             loading.local(path)
 
 
@@ -249,7 +249,7 @@ def test_whatever_is_raised_is_a_refusal_with_its_reason_and_class(
             assert isinstance(refused.value.__cause__, kind)
             assert "\n" not in str(refused.value)
     monkeypatch.setattr(loading, "build_bridge_from_module", fail)
-    with pytest.raises(ModelError, match=rf"no way into 'llama' \(LlamaForCausalLM\).*\({kind.__name__}\)"):
+    with pytest.raises(ModelError, match=rf"could not be built for 'llama' \(LlamaForCausalLM\).*\({kind.__name__}\)"):
         loading.local(folder, backend="bridge")
 
 
@@ -274,12 +274,12 @@ AWKWARD: dict[str, tuple[Any, Callable[[], Any], str]] = {
     "two-berts": (
         transformers.EncoderDecoderModel,
         lambda: transformers.EncoderDecoderConfig.from_encoder_decoder_configs(*[bert_config(300)] * 2),
-        "EncoderDecoderModel",
+        "made of two models",
     ),
     "mamba": (
         transformers.MambaForCausalLM,
         lambda: transformers.MambaConfig(hidden_size=32, num_hidden_layers=2, state_size=4),
-        "linear_attention",
+        "shows no heads",
     ),
     "led": (
         transformers.LEDForConditionalGeneration,

@@ -135,6 +135,7 @@ PASSES: dict[str, Callable[[Broken], object]] = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:In the documents")  # small tokenizers do not know these words
 @pytest.mark.parametrize("make", MODELS, ids=["llama-nan", "llama-inf", "bert-nan", "bert-inf"])
 @pytest.mark.parametrize("name", PASSES)
 def test_every_pass_names_document_layer_and_heads(name: str, make: Callable[[], Broken]) -> None:
@@ -214,6 +215,7 @@ def test_a_head_without_which_there_is_no_value_is_named() -> None:
         short_and_long(False, lambda _output, batch: torch.full((len(batch.tokens),), next(calls)))
 
 
+@pytest.mark.filterwarnings("ignore:In the documents")
 def test_weights_that_are_not_finite_are_named_by_head() -> None:
     tokenizer = metaspace_tokenizer()
     network = seeded(transformers.LlamaForCausalLM, grouped_query_config(transformers.LlamaConfig, len(tokenizer)))

@@ -263,7 +263,7 @@ def test_the_home_is_written_as_a_tilde(tmp_path: Path, monkeypatch: pytest.Monk
     assert read_minimal_pairs("~/pairs").name == "pairs"
     with pytest.raises(CorpusError, match=f"{tmp_path}/b.txt: there is no such file"):
         read_text("~/b.txt")
-    with pytest.raises(CorpusError, match=r"no home of '~no-such-user' is known here.*Give it without `~`"):
+    with pytest.raises(InterpError, match=r"no home of '~no-such-user' is known here.*Give it without `~`"):
         read_text("~no-such-user/a.txt")
 
 

@@ -290,7 +290,7 @@ def test_marking_counts_what_is_found_missed_false_and_implied() -> None:
     roles = pd.DataFrame(
         [("self", 0, h, role, 0.9, 0.5, 0.01) for h, role in ((0, "a"), (0, "b"), (1, "c"), (2, "unclassified"))],
         columns=["site", "layer", "head", "role", "mass", "lift", "q"],
-    )
+    ).assign(n=100, p=0.001, ci_low=0.4, ci_high=0.6)
     ideal = pd.DataFrame(
         [
             ("self", 0, 0, "a", 0.9, 0.5),

@@ -86,6 +86,7 @@ def test_each_side_of_an_encoder_decoder_has_its_limit() -> None:
 
 
 @pytest.mark.parametrize("kind", ["roberta", "data2vec-text", "xlm-roberta-xl", "opt", "biogpt", "bart"])
+@pytest.mark.filterwarnings("ignore:In the documents .* cut off")  # which is what it is about
 def test_anatomy_and_long_documents(kind: str) -> None:
     family = "translating" if kind == "bart" else "causal" if kind in ("opt", "biogpt") else "masked"
     model = loading.from_transformers(tiny.model(family, kind), tiny.tokenizer())

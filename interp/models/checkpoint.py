@@ -95,7 +95,7 @@ def check_loaded(
 
     `unused` are the weights that transformers had no place for, `planned` is the network's outline. Raises
     `ModelError` for other weights that are not used, that are stored twice or as no floating-point numbers, that the
-    settings say are tied and are not, that are not finite, and for stored constants that are not the network's own.
+    settings say are tied and are not, and for stored constants that are not the network's own.
     """
     left, heads = _sort(network, [key for key in unused if not _is_buffer(key, stored)])
     if left:
@@ -114,13 +114,16 @@ def check_loaded(
             f"{folder} says that weights are tied (tie_word_embeddings in config.json), and holds others for "
             f"{_some(untied)}. Set tie_word_embeddings to false, or take these out of the weights."
         )
-    unfinished = [name for name, weight in network.named_parameters() if not torch.isfinite(weight).all()]
-    if unfinished:
-        raise ModelError(
-            f"{folder} holds weights that are not finite as {str(network.dtype).removeprefix('torch.')} "
-            f"({_some(unfinished)}). Mend them; or load the model with dtype=float32."
-        )
     return [f"the head {name}" for name in heads]
+
+
+def not_finite(network: Any) -> str:
+    """The weights that hold NaN or ∞ in the precision at hand, in words; empty where none does.
+
+    They may belong to tokens that no document has: what reads one of them is refused where its attention is summed.
+    """
+    found = [name for name, weight in network.named_parameters() if not torch.isfinite(weight).all()]
+    return f"{_some(found)} (as {str(network.dtype).removeprefix('torch.')})" if found else ""
 
 
 def _some(names: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ from interp.models.asked import check_asked, check_read
 from interp.models.attention import AttentionModel
 from interp.models.bridge import BridgeModel
 from interp.models.causes import is_bridged, several_networks
-from interp.models.checkpoint import check_loaded, outline, stored_weights
+from interp.models.checkpoint import check_loaded, not_finite, outline, stored_weights
 from interp.models.devices import pick_device, pick_dtype
 from interp.models.folder import (
     check_folder,
@@ -317,6 +317,8 @@ def _load(
             else:
                 model, head, unused = _pretrained(factory, folder, precision, config)
                 beside += check_loaded(model, unused, stored, planned, folder)
+                broken = not_finite(model)
+                provenance = dict(provenance) | ({"not_finite": broken} if broken else {})
                 label = name
     model = _encoder_alone(model) if _encodes_only(model.config) else model
     if beside:
@@ -333,7 +335,10 @@ def _read_with(folder: str, config: Any) -> Any:
 
 
 def _reader(model: Any, read_with: Any, name: str) -> TextReader | PictureReader:
-    with refusing(f"{name!r} ({type(model).__name__}) gives no way to read for it"):
+    with refusing(
+        f"{name!r} ({type(model).__name__}) gives no way to read for it",
+        "Allowed: models that can be run on a few tokens.",
+    ):
         if model.config.model_type in PICTURES:
             return PictureReader(read_with, model, name)
         return TextReader(read_with, model, name)
@@ -380,6 +385,8 @@ def _boot(
     with refusing(f"{name!r} ({type(model).__name__}) could not be put on device {device}"):
         model = model.to(device or next(model.parameters()).device).eval()
     # the bridge knows one site, and no pictures
+    if backend == "bridge" and reader.grid is not None:
+        raise ModelError(f"{name!r} is a model of pictures. Allowed for it: model.backend=attention.")
     bridged = is_bridged(model) and reader.grid is None
     unreached = ""
     try:
