@@ -233,7 +233,7 @@ def test_the_command_line_refuses_and_leaves_nothing_complete(
 ) -> None:
     """The gate's three documents do not hold the token, others do."""
     treebank = shared / "corpora" / "ud_english_ewt" / "en_ewt-ud-test.conllu"
-    corpus = read_conllu(treebank, limit=60)
+    corpus = read_conllu(treebank, first=60)
     seen = {token for one in few(stories, corpus).encodings for token in one.tokens.tolist()}
     own = [set(one.tokens.tolist()) for one in encode(stories, corpus).encodings]
     token = min(next(some - seen for some in own if some - seen))
