@@ -19,7 +19,7 @@ import numpy as np
 from interp.corpora.conllu_plus import ABSENT, CONLLU, Columns, named_columns
 from interp.corpora.corefud import KEYS, LOST, Chains, Fields, Found, Line, entity_fields, with_mentions
 from interp.corpora.keeping import keep
-from interp.corpora.newdoc import document_marker, is_like_marker, may_name_source, split_comment
+from interp.corpora.newdoc import Beginnings, document_marker, is_like_marker, may_name_source, split_comment
 from interp.corpora.text import digest, existing_file, numbered_lines, stem, with_targets
 from interp.errors import CorpusError, InterpError, closest
 from interp.types import UNSPECIFIED, Corpus, Document
@@ -192,7 +192,8 @@ def conllu_documents(
         else:
             # the text of all of them is the source of each
             whole = list(parts)
-            yield from _each(((_source(source, how, whole, said), part) for part in whole), said)
+            own = _source(source, how, whole, said)
+            yield from _each(((own, part) for part in whole), said)
         chains.end()
 
 
@@ -233,7 +234,7 @@ def _under_newdoc(path: Path, said: Said) -> Iterator[_Sentence]:
 def _sentences(path: Path, said: Said) -> Iterator[_Sentence]:
     """The file cut at its blank lines, comments read; token lines are left as they are."""
     newdoc, source, how = 0, None, BY_ITSELF
-    names = set[str | None]()
+    beginnings = Beginnings()
     columns, fields = CONLLU, None
     start, text, rows = 0, None, list[tuple[int, str]]()
     comments: list[tuple[int, str]] = []
@@ -241,15 +242,17 @@ def _sentences(path: Path, said: Said) -> Iterator[_Sentence]:
     for number, line in chain(numbered_lines(path), [(0, "")]):
         if not line.strip():
             if start:
-                markers = [marker for _, comment in comments if (marker := document_marker(comment)) is not None]
-                own_names = {marker.name for marker in markers} - {None}
+                found = [(at, marker) for at, comment in comments if (marker := document_marker(comment))]
+                markers = [marker for _, marker in found]
                 if not markers:
                     _look_for_markers(comments, said, possible)
-                elif not own_names & names:
-                    # the id of a `newdoc` before any other; one that is said again begins nothing
-                    chosen = min(markers, key=lambda marker: (marker.name is None, not marker.begins))
-                    newdoc, source, how, names = newdoc + 1, chosen.name, chosen.how, own_names
-                names |= own_names
+                begun, differing = beginnings.begun(markers), beginnings.differing(markers)
+                if begun is not None:
+                    newdoc, source, how = newdoc + 1, begun.name, begun.how
+                else:
+                    for at, marker in found:
+                        if marker in differing:
+                            said.first_line.setdefault(f"{marker.how} = …", at)
                 if rows or text is not None or not _is_global(comments):
                     yield _Sentence(start, text, source, newdoc, how, columns, fields, rows)
             start, text, rows, comments = 0, None, [], []
