@@ -36,14 +36,11 @@ def written(path: Path, lines: Sequence[str]) -> Path:
 
 
 def conllu(folder: Path, sentences: Sequence[Sequence[str]]) -> Path:
-    lines = [
-        line
-        for words in sentences
-        for line in (
-            *(f"{n}\t{w}\t_\tX\t_\t_\t{n - 1}\t{'dep' if n > 1 else 'root'}\t_\t_" for n, w in enumerate(words, 1)),
-            "",
-        )
-    ]
+    lines: list[str] = []
+    for words in sentences:
+        related = ["root", *["dep"] * (len(words) - 1)]
+        rows = enumerate(zip(words, related, strict=True), 1)
+        lines += [*(f"{n}\t{word}\t_\tX\t_\t_\t{n - 1}\t{relation}\t_\t_" for n, (word, relation) in rows), ""]
     return written(folder / "a.conllu", lines)
 
 
@@ -114,7 +111,7 @@ def test_one_placeholder_for_every_word_is_refused(
 def test_words_hidden_in_other_ways_are_refused(tmp_path: Path, hidden: Callable[[str], str]) -> None:
     sentences = [[hidden(word) for word in TEXT.split()]] * 4
     for write, read in (READERS["conllu"], READERS["text"]):
-        with pytest.raises(CorpusError, match="a placeholder|one and the same form"):
+        with pytest.raises(CorpusError, match=r"a placeholder|one and the same form"):
             read(write(tmp_path, sentences))
 
 
