@@ -11,8 +11,8 @@ from interp.types import Encoding
 _NO_LETTERS = {code: None for code in range(128) if unicodedata.category(chr(code))[0] in "ZCM"}
 """What `letters` leaves out, of ASCII."""
 
-QUOTES = "`'"
-"""Two of one of them are one quote, which some tokenizers write as one character."""
+QUOTES = ("``", "''")
+"""Each is one quote, which some tokenizers write as one character."""
 
 Decode = Callable[[Int[np.ndarray, " pos"]], str | None]
 
@@ -76,9 +76,9 @@ def _uncovered(text: str, spans: Int[np.ndarray, "token 2"]) -> int | None:
     opened, closed = (np.bincount(spans[:, side], minlength=len(text) + 1) for side in (0, 1))
     covered = (opened[: len(text)] - closed[: len(text)]).cumsum() > 0
     for place in np.flatnonzero(~covered).tolist():
-        beside = (other for other in (place - 1, place + 1) if 0 <= other < len(text) and covered[other])
-        is_of_two = text[place] in QUOTES and any(text[other] == text[place] for other in beside)
-        if letters(text[place]) and not is_of_two and not _composes(text, place):
+        beside = [other for other in (place - 1, place + 1) if 0 <= other < len(text) and covered[other]]
+        is_half = any(text[place] + text[other] in QUOTES for other in beside)
+        if letters(text[place]) and not is_half and not _composes(text, place):
             return place
     return None
 
@@ -101,7 +101,7 @@ def _with_unknown(
     place = 0
     for start, end in spans[tokens == unknown].tolist():
         # what became one character with it
-        if text[start] in QUOTES and text[max(0, start - 1)] == text[start]:
+        if start and text[start - 1 : start + 1] in QUOTES:
             start = max(place, start - 1)
         while end < len(text) and _composes(text, end):
             end += 1

@@ -7,6 +7,7 @@ from experiments.running import describe
 from interp import types
 from interp.corpora.conllu import read_conllu
 from interp.corpora.newdoc import document_marker, is_like_marker, may_name_source
+from interp.errors import CorpusError
 
 UNDERSTOOD = {
     "# newdoc": (True, None),
@@ -166,6 +167,25 @@ def test_of_several_names_one_decides_wherever_it_stands(tmp_path: Path, constan
 def test_a_document_without_sentences_does_not_give_its_id_to_the_next(tmp_path: Path) -> None:
     path = write(tmp_path / "a.conllu", ("# newdoc id = a", "# newdoc id = b", "One"), ("# newdoc id = b", "Two"))
     assert sources(path) == ["b", "b"]
+
+
+def test_comments_with_a_blank_line_below_are_of_the_next_sentence(tmp_path: Path) -> None:
+    licence = ("# global.columns = ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC", "# licence: free", "", "")
+    path = write(
+        tmp_path / "a.conllu",
+        (*licence, "# newdoc id = a", "", "# sent_id = 1", "One"),
+        ("# newdoc id = empty", "", "# newdoc id = b", "", "Two"),
+        ("Three",),
+    )
+    path.write_text(f"{path.read_text()}\n# the end\n")
+    assert sources(path) == ["a", "b", "b"]
+    assert [document.text for document in read_conllu(path, unit="document")] == ["One", "Two Three"]
+    path.write_text("# newdoc id = a\n\n# the end\n")
+    with pytest.raises(CorpusError, match="it holds no sentence"):
+        read_conllu(path)
+    path.write_text("# sent_id = 1\n\n")
+    with pytest.raises(CorpusError, match="a sentence without words"):
+        read_conllu(path)
 
 
 def test_the_source_of_a_long_document_is_held_once_and_hashed_once(

@@ -254,3 +254,29 @@ def test_the_gate_looks_at_documents_with_words(tiny_gpt2: Case) -> None:
     real = [text_document(f"{TEXT} {'and ' * number}") for number in range(10)]
     looked_at = few(tiny_gpt2.model, Corpus("mixed", (*withheld, *real), ""))
     assert all("cat" in document.words for document in looked_at.corpus)
+
+
+OVER_WITHHELD = {
+    "one for each space": "M. _ _ _",
+    "one alone": "_",
+    "the sentence itself": "M. Smith saw it there",
+    "as the forms": "M. _ _ _ _",
+    "joined": "M.____",
+}
+
+
+@pytest.mark.parametrize("over", OVER_WITHHELD.values(), ids=OVER_WITHHELD)
+def test_words_that_are_withheld_are_told_whatever_the_text_above_says(tmp_path: Path, over: str) -> None:
+    """UD_French-FTB has a `_` for what stands between spaces, and the forms of punctuation are `_` too."""
+    rows = [f"{n}\t_\t_\tX\t_\t_\t1\tdep\t_\t{'SpaceAfter=No' if n == 4 else '_'}" for n in range(2, 6)]
+    lines = [f"# text = {over}", "1\tM.\t_\tX\t_\t_\t0\troot\t_\t_", *rows, ""] * 10
+    with pytest.raises(CorpusError, match="40 of its 50 words are '_': a placeholder"):
+        read_conllu(written(tmp_path / "a.conllu", lines))
+
+
+def test_a_withheld_sentence_among_others_is_counted(tmp_path: Path) -> None:
+    real = [line for n in range(20) for line in (f"# text = w{n}", f"1\tw{n}\t_\tX\t_\t_\t0\troot\t_\t_", "")]
+    path = written(tmp_path / "a.conllu", [*real, "# text = Foo", "1\t_\t_\tX\t_\t_\t0\troot\t_\t_"])
+    corpus = read_conllu(path)
+    assert corpus.documents[-1].text == "_"
+    assert any(note.startswith("sentences of which most forms are `_`") and ": 1" in note for note in corpus.notes)

@@ -34,6 +34,7 @@ FUNCTION_TAGS = ("ADP", "DET", "CCONJ", "SCONJ", "PART")
 """The tags of words that are no `content`."""
 
 TEXT = re.compile(r"#\s*text\s*=\s*(.*)")
+SENT_ID = re.compile(r"#\s*sent_id\b")
 # Nine digits are enough for any sentence; `int` refuses numbers that are very much longer
 RANGE = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 EMPTY_NODE = re.compile(r"[0-9]+\.[0-9]+")
@@ -73,6 +74,7 @@ UNMARKED = "sentences before the first document marker (by their text)"
 MOST_SHOWN = 5
 """Kinds of comments that are shown where many are not understood."""
 
+WITHHELD = "sentences of which most forms are `_`, in another number than in `# text` (the forms are read)"
 NO_SYNTAX = "sentences without syntax (HEAD `_`)"
 PARTLY = "documents of which some sentences have no syntax (left without)"
 NO_RELATION = "words of unspecified relation (DEPREL `_`: no role)"
@@ -241,6 +243,10 @@ def _sentences(path: Path, said: Said) -> Iterator[_Sentence]:
     possible: dict[str, int] = {}
     for number, line in chain(numbered_lines(path), [(0, "")]):
         if not line.strip():
+            if start and not rows and text is None and not any(map(SENT_ID.match, (one for _, one in comments))):
+                # comments alone are of what comes next
+                start = 0
+                continue
             if start:
                 found = [(at, marker) for at, comment in comments if (marker := document_marker(comment))]
                 markers = [marker for _, marker in found]
@@ -253,8 +259,7 @@ def _sentences(path: Path, said: Said) -> Iterator[_Sentence]:
                     for at, marker in found:
                         if marker in differing:
                             said.first_line.setdefault(f"{marker.how} = …", at)
-                if rows or text is not None or not _is_global(comments):
-                    yield _Sentence(start, text, source, newdoc, how, columns, fields, rows)
+                yield _Sentence(start, text, source, newdoc, how, columns, fields, rows)
             start, text, rows, comments = 0, None, [], []
             continue
         start = start or number
@@ -290,15 +295,11 @@ def _look_for_markers(comments: Iterable[tuple[int, str]], said: Said, possible:
             (said.first_line if like else possible).setdefault(shown, number)
 
 
-def _is_global(comments: Iterable[tuple[int, str]]) -> bool:
-    """Whether these comments, without words below them, are of the whole file (`# global.columns`)."""
-    return all(comment.lstrip("#").strip().casefold().startswith("global.") for _, comment in comments)
-
-
 def _part(path: Path, sentence: _Sentence, multiword: str, chains: Chains, said: Said) -> _Part:
     """A sentence, checked."""
     surfaces, words, lines = _tokens(path, sentence, said)
-    text = _spelled(surfaces) if sentence.text is None else sentence.text
+    text = _spelled(surfaces) if sentence.text is None or _is_withheld(surfaces) else sentence.text
+    said.counts[WITHHELD] += sentence.text is not None and text.split() != sentence.text.split()
     governors = _governors(path, words)
     tagged = sentence.columns.tag != ABSENT
     said.counts[NO_SYNTAX] += governors is None
@@ -410,6 +411,11 @@ def _cells(path: Path, line: int, row: str, columns: Columns) -> list[str]:
         problem = f"the FORM {form!r} is empty or has a space at an end; allowed are spaces inside. Mend it."
         raise CorpusError(path, line, problem)
     return [*cells, "_"]
+
+
+def _is_withheld(surfaces: list[_Surface]) -> bool:
+    """Whether more than half of the forms are `_`: then `# text` spells them in ways of its own, or is the real one."""
+    return 2 * sum(not surface.form.strip("_") for surface in surfaces) > len(surfaces)
 
 
 def _spelled(surfaces: list[_Surface]) -> str:
