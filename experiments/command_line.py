@@ -129,24 +129,30 @@ def _readable(word: str) -> str:
 
 def _path(value: str, *, written: bool, sweep: bool) -> str:
     """A path for Hydra's grammar; what the grammar has a meaning for stays, unless there is a file of that name."""
-    typed = _unquoted(value)
+    given = _unquoted(value)
+    typed = _at_home(given)
     exists = _exists(typed)
-    is_path = exists or written or typed != value
+    is_path = exists or written or given != value
     if not value or ("${" in value and not exists):
         return value
     if not is_path and (CALL.fullmatch(value) or GRAMMAR.search(value)):
         return value
-    if "," in value and typed == value and not written:
+    if "," in value and given == value and not written:
         parts = value.split(",")
-        if sweep and (not exists or all(map(_exists, parts))):
+        if sweep and (not exists or all(_exists(_at_home(part)) for part in parts)):
             return ",".join(_path(part, written=False, sweep=False) for part in parts)
         if not exists:
             return value
-    if typed.startswith("~") and not exists:
-        with suppress(RuntimeError):
-            typed = str(Path(typed).expanduser())
     is_plain = PLAIN.fullmatch(typed) is not None and not (is_path and SCALAR.fullmatch(typed))
     return typed if is_plain else _quoted(typed)
+
+
+def _at_home(path: str) -> str:
+    """The path with the home directory for `~`, unless there is a file of that very name, or no such home."""
+    if path.startswith("~") and not _exists(path):
+        with suppress(RuntimeError):
+            return str(Path(path).expanduser())
+    return path
 
 
 def _exists(path: str) -> bool:

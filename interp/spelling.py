@@ -11,6 +11,9 @@ from interp.types import Encoding
 _NO_LETTERS = {code: None for code in range(128) if unicodedata.category(chr(code))[0] in "ZCM"}
 """What `letters` leaves out, of ASCII."""
 
+QUOTES = ("``", "''")
+"""Each is one quote, which some tokenizers write as one character."""
+
 Decode = Callable[[Int[np.ndarray, " pos"]], str | None]
 
 
@@ -56,17 +59,34 @@ def letters(text: str) -> str:
     if text.isascii():
         plain = text.lower().translate(_NO_LETTERS)
     else:
-        plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-        plain = "".join(c for c in plain if unicodedata.category(c)[0] not in "ZCM" and c != "\ufffd")
+        # marks go first: without case, the iota below a Greek vowel is a letter
+        plain = unicodedata.normalize("NFKD", _without(unicodedata.normalize("NFKD", text), "M").casefold())
+        plain = _without(plain, "ZCM").replace("\ufffd", "")
     # after spaces are gone: some decoders put one between the two
     return plain.replace("``", '"').replace("''", '"')
+
+
+def _without(text: str, categories: str) -> str:
+    """The text without the characters of these general categories, such as marks (M)."""
+    return "".join(c for c in text if unicodedata.category(c)[0] not in categories)
 
 
 def _uncovered(text: str, spans: Int[np.ndarray, "token 2"]) -> int | None:
     """The first character that counts and that no token covers."""
     opened, closed = (np.bincount(spans[:, side], minlength=len(text) + 1) for side in (0, 1))
-    bare = np.flatnonzero((opened[: len(text)] - closed[: len(text)]).cumsum() == 0)
-    return next((place for place in bare.tolist() if not text[place].isspace() and letters(text[place])), None)
+    covered = (opened[: len(text)] - closed[: len(text)]).cumsum() > 0
+    for place in np.flatnonzero(~covered).tolist():
+        beside = [other for other in (place - 1, place + 1) if 0 <= other < len(text) and covered[other]]
+        is_half = any(text[place] + text[other] in QUOTES for other in beside)
+        if letters(text[place]) and not is_half and not _composes(text, place):
+            return place
+    return None
+
+
+def _composes(text: str, place: int) -> bool:
+    """Whether a character becomes one with those before it, as the letters of Hangul do (NFC)."""
+    before, whole = (unicodedata.normalize("NFC", text[max(0, place - 2) : end]) for end in (place, place + 1))
+    return len(before) == len(whole)
 
 
 def _with_unknown(
@@ -80,6 +100,11 @@ def _with_unknown(
     parts: list[str] = []
     place = 0
     for start, end in spans[tokens == unknown].tolist():
+        # what became one character with it
+        if start and text[start - 1 : start + 1] in QUOTES:
+            start = max(place, start - 1)
+        while end < len(text) and _composes(text, end):
+            end += 1
         parts += [text[place:start], word]
         place = end
     return "".join([*parts, text[place:]])

@@ -7,7 +7,7 @@ A model offers two taps per attention layer: `pattern` (where each head looks) a
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -106,6 +106,14 @@ def check_characters(text: str) -> None:
         ) from None
 
 
+# the source of one sentence is that of the next, and may be the text of a whole book
+@lru_cache(maxsize=1)
+def _number(source: str) -> int:
+    """A 64-bit number from the id of a source document. Raises `InterpError` where it has a lone surrogate."""
+    check_characters(source)
+    return int.from_bytes(blake2b(source.encode(), digest_size=8).digest(), "big")
+
+
 @dataclass(frozen=True, eq=False)
 class Document:
     """Words of a raw text with their character offsets, and gold annotation, any of which may be absent (`None`).
@@ -119,7 +127,7 @@ class Document:
     `symbols`, in place of a text, say which tokens are the same: every number stands for another token, which each
     model draws from its own vocabulary (`Drawing`).
     Of a `picture` the words are the patches that a model cuts it into, in the order of reading; as it comes from a
-    file it has none yet.
+    file it has none yet. `number` is a 64-bit number from the source's id, the same on every machine.
     """
 
     source: str
@@ -138,15 +146,12 @@ class Document:
 
     def __post_init__(self) -> None:
         """Raises `InterpError` for text with a lone surrogate, wherever the document comes from."""
-        for text in (self.source, self.text, self.alternative or ""):
+        for text in (self.text, self.alternative or ""):
             check_characters(text)
-
-    @property
-    def number(self) -> int:
-        """A 64-bit number from the id of the source document: the same on every machine."""
-        return int.from_bytes(blake2b(self.source.encode(), digest_size=8).digest(), "big")
+        object.__setattr__(self, "number", _number(self.source))
 
     picture: Picture | None = None
+    number: int = field(init=False)
 
     @property
     def block(self) -> int:

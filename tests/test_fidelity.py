@@ -1,6 +1,7 @@
 """What a model does not read of its texts as they are written: counted, said, and never said of what is read well."""
 
 import json
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from interp.corpora.conllu import read_conllu
 from interp.corpora.text import text_document
 from interp.models.gate import check, insist
 from interp.models.loading import Model, from_transformers
+from interp.models.text import decoded, encodings
 from interp.results import read_manifest
 from interp.spelling import letters, losses
 from interp.types import Corpus, Document, EncodedCorpus
@@ -70,7 +72,7 @@ def test_unaligned_and_unknown_are_counted_of_how_many(tiny_bert: Case) -> None:
     assert unknown == 2, "neither zzz nor ! was ever seen"
     assert encoded.skipped["unaligned_words"] == 1
     (note,) = encoded.notes
-    assert "1 of 5 words (20.0%) own no token (unaligned)" in note
+    assert "1 of 5 words (20.0%) own no token (unaligned, 1 of them parts of multiword tokens" in note
     assert "2 of 5 words (40.0%) are unknown to the tokenizer" in note
     assert f"2 of {len(tokens)} tokens" in note
     assert note.startswith("Warning: ")
@@ -81,6 +83,17 @@ def test_a_warning_from_one_word_in_twenty(tiny_bert: Case, words: int, is_much:
     (note,) = encode(tiny_bert.model, corpus_of(("zzz", *["cat"] * (words - 1)))).notes
     assert f"1 of {words} words" in note
     assert note.startswith("Warning: ") == is_much
+
+
+def test_parts_of_multiword_tokens_are_no_loss_of_the_model(tmp_path: Path, tiny_bert: Case) -> None:
+    """French *du* is `de` and `le`, and one of them stands for both: one word in four, in every model."""
+    rows = ["1\tthe\t_\tX\t_\t_\t0\troot\t_\t_", "2-3\tcat" + "\t_" * 8]
+    rows += [f"{n}\t{form}\t_\tX\t_\t_\t1\tdep\t_\t_" for n, form in ((2, "ca"), (3, "at"), (4, "sat"))]
+    path = tmp_path / "a.conllu"
+    path.write_text("\n".join([*rows, "", ""]) * 3)
+    (note,) = encode(tiny_bert.model, read_conllu(path)).notes
+    assert note.startswith("In the documents 3 of 12 words (25.0%) own no token (unaligned, 3 of them parts of ")
+    assert "corpus.multiword" in note and "A model whose tokenizer" not in note
 
 
 def test_a_word_is_unknown_only_where_all_its_tokens_are(tiny_llama: Case) -> None:
@@ -169,11 +182,41 @@ def test_a_decoder_that_puts_a_space_between_two_quotes_loses_nothing() -> None:
     assert letters("he said' '") == letters('he said"') == letters("he said''")
 
 
+@pytest.mark.parametrize("text", ["ᾳ", "τῷ θεῷ", "ᾼ", "ᾄδειν ΐ", "İstanbul", "Straße", "ﬁn"])
+def test_marks_go_before_case_does(text: str) -> None:
+    """What a tokenizer makes of it that drops marks, and one that drops case, in either order, is as good."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    assert letters(text) == letters(bare) == letters(bare.casefold()) == letters(unicodedata.normalize("NFD", text))
+    assert letters("ᾳ") == letters("α") != letters("αι")
+
+
+MERGING = {
+    "quotes": ([normalizers.Replace("``", '"'), normalizers.Replace("''", '"')], "the `` cat '' sat"),
+    "Hangul": ([normalizers.NFC()], unicodedata.normalize("NFD", "the 한국 cat 어 sat")),
+}
+
+
+@pytest.mark.parametrize(("merging", "text"), MERGING.values(), ids=MERGING)
+@pytest.mark.parametrize("make", [byte_level_tokenizer, metaspace_tokenizer])
+def test_two_characters_that_a_tokenizer_makes_one_are_not_lost(
+    make: Callable[[], Any], merging: list[Any], text: str
+) -> None:
+    """All bytes are known to the one, and no such letter to the other."""
+    tokenizer = make()
+    raw = tokenizer.backend_tokenizer
+    raw.normalizer = normalizers.Sequence([*merging, *([raw.normalizer] if raw.normalizer else [])])
+    decode = lambda tokens: decoded(tokenizer, tokens)  # noqa: E731
+    (read,) = encodings(tokenizer, [text], 10**9)
+    assert list(losses([text], [read], decode, tokenizer.unk_token_id)) == [None]
+    covered = {place for start, end in read.offsets.tolist() for place in range(start, end)}
+    assert len(covered) < len(text), "some lie in no token"
+    (lost,) = losses([f"{text}z"], [read], decode, tokenizer.unk_token_id)
+    assert lost is not None
+
+
 def test_a_long_text_is_proved_as_a_short_one() -> None:
     """Many megabytes a second; what grows with the square would take minutes."""
     tokenizer = metaspace_tokenizer()
-    from interp.models.text import decoded, encodings
-
     text = "the cat sat on the mat é " * 12_000
     read = encodings(tokenizer, [text, text.replace("é", "")], 10**9)
     decode = lambda tokens: decoded(tokenizer, tokens)  # noqa: E731

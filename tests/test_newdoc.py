@@ -1,10 +1,13 @@
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
 
 from experiments.running import describe
+from interp import types
 from interp.corpora.conllu import read_conllu
 from interp.corpora.newdoc import document_marker, is_like_marker, may_name_source
+from interp.errors import CorpusError
 
 UNDERSTOOD = {
     "# newdoc": (True, None),
@@ -109,9 +112,93 @@ def test_an_id_that_is_said_again_begins_no_other_document(tmp_path: Path) -> No
         ("# doc_id = 7", "Two"),
         ("# doc_id = 8", "Three"),
     )
-    assert sources(both) == ["a", "a", "8"]
+    assert sources(both) == ["a", "a", "a"], "in a file with a `newdoc`, names begin nothing"
+    (note,) = read_conllu(both).notes
+    assert note.startswith("comments like '# doc_id = …', which may say where a document begins, are not read (line 8)")
     named_below = write(tmp_path / "c.conllu", ("# newdoc", "# doc_id = 7", "One"), ("Two",))
     assert sources(named_below) == ["7", "7"]
+
+
+BESIDE = (
+    "# document_name = corpus",
+    "# source_document = PTB",
+    "# doc = news",
+    "# document: weblog",
+    "# doc_no = {sentence}",
+    "# doc_id = {document}",
+    "# new par = {sentence}",
+)
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("newdoc", ["# newdoc id = D{}", "# newdoc"])
+def test_other_comments_on_documents_change_nothing_where_there_is_a_newdoc(
+    tmp_path: Path, newdoc: str, beside: str
+) -> None:
+    sentences = [
+        (
+            *([newdoc.format(document)] if sentence == 0 else []),
+            beside.format(document=document, sentence=sentence),
+            f"w{document}{sentence}",
+        )
+        for document in range(6)
+        for sentence in range(2)
+    ]
+    path = write(tmp_path / "a.conllu", *sentences)
+    found = sources(path)
+    assert found[::2] == found[1::2]
+    assert len(set(found)) == 6
+    assert [document.text for document in read_conllu(path, unit="document")] == [f"w{d}0 w{d}1" for d in range(6)]
+    counts = "doc_no" in beside
+    assert len(read_conllu(path).notes) == counts, "a comment that says otherwise within a document is said"
+
+
+@pytest.mark.parametrize("constant", ["# document_name = corpus", "# source_doc = PTB", "# doc_no = {sentence}"])
+def test_of_several_names_one_decides_wherever_it_stands(tmp_path: Path, constant: str) -> None:
+    for order in (1, -1):
+        sentences = [
+            (*(constant.format(sentence=sentence), f"# doc_id = {document}")[::order], f"w{document}{sentence}")
+            for document in range(3)
+            for sentence in range(2)
+        ]
+        assert sources(write(tmp_path / "a.conllu", *sentences)) == ["0", "0", "1", "1", "2", "2"]
+
+
+def test_a_document_without_sentences_does_not_give_its_id_to_the_next(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.conllu", ("# newdoc id = a", "# newdoc id = b", "One"), ("# newdoc id = b", "Two"))
+    assert sources(path) == ["b", "b"]
+
+
+def test_comments_with_a_blank_line_below_are_of_the_next_sentence(tmp_path: Path) -> None:
+    licence = ("# global.columns = ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC", "# licence: free", "", "")
+    path = write(
+        tmp_path / "a.conllu",
+        (*licence, "# newdoc id = a", "", "# sent_id = 1", "One"),
+        ("# newdoc id = empty", "", "# newdoc id = b", "", "Two"),
+        ("Three",),
+    )
+    path.write_text(f"{path.read_text()}\n# the end\n")
+    assert sources(path) == ["a", "b", "b"]
+    assert [document.text for document in read_conllu(path, unit="document")] == ["One", "Two Three"]
+    path.write_text("# newdoc id = a\n\n# the end\n")
+    with pytest.raises(CorpusError, match="it holds no sentence"):
+        read_conllu(path)
+    path.write_text("# sent_id = 1\n\n")
+    with pytest.raises(CorpusError, match="a sentence without words"):
+        read_conllu(path)
+
+
+def test_the_source_of_a_long_document_is_held_once_and_hashed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[int] = []
+    monkeypatch.setattr(types, "blake2b", lambda text, **size: hashed.append(len(text)) or blake2b(text, **size))
+    documents = read_conllu(write(tmp_path / "a.conllu", ("# newdoc", "w0"), *((f"w{n}",) for n in range(1, 500))))
+    assert len({id(document.source) for document in documents}) == 1
+    expected = int.from_bytes(blake2b(documents.documents[0].source.encode(), digest_size=8).digest(), "big")
+    assert [document.number for document in documents] == [expected] * 500
+    assert [document.block for document in documents] == [expected % 64] * 500
+    assert len(hashed) == 1
 
 
 def test_one_id_is_one_source_wherever_it_stands(tmp_path: Path) -> None:

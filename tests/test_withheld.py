@@ -1,7 +1,9 @@
 """Corpora without their words are refused in every reader, and what only looks like one is not."""
 
 import json
+import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +24,9 @@ from tests.conftest import Case
 
 CASE = Path(__file__).parents[2] / "shared" / "cases" / "02_words_withheld" / "underscores.conllu"
 PLACEHOLDERS = ("_", "-", "?", "X", "*", "___", "xxx", "[MASK]", "<unk>", "{WORD}", "■", "＿", "UNK")
+NEVER = ("_", "___", "[MASK]", "<unk>", "{WORD}", "＿")
+"""Of these, what is never a word: of the others an ordinary text may be half, and licences are not spoken of."""
+
 TEXT = "The cat sat on the mat , and the dog saw it . Nobody had seen either of them before that day ."
 
 
@@ -31,11 +36,11 @@ def written(path: Path, lines: Sequence[str]) -> Path:
 
 
 def conllu(folder: Path, sentences: Sequence[Sequence[str]]) -> Path:
-    lines = [
-        line
-        for words in sentences
-        for line in (*(f"{n}\t{w}\t_\tX\t_\t_\t{n - 1}\troot\t_\t_" for n, w in enumerate(words, 1)), "")
-    ]
+    lines: list[str] = []
+    for words in sentences:
+        related = ["root", *["dep"] * (len(words) - 1)]
+        rows = enumerate(zip(words, related, strict=True), 1)
+        lines += [*(f"{n}\t{word}\t_\tX\t_\t_\t{n - 1}\t{relation}\t_\t_" for n, (word, relation) in rows), ""]
     return written(folder / "a.conllu", lines)
 
 
@@ -63,6 +68,10 @@ def conll2012(folder: Path, sentences: Sequence[Sequence[str]]) -> Path:
     return written(folder / "a_conll", lines)
 
 
+def of_words(corpus: Corpus) -> list[str]:
+    return [note for note in corpus.notes if " words are " in note]
+
+
 READERS: dict[str, tuple[Callable[[Path, Sequence[Sequence[str]]], Path], Callable[..., Corpus]]] = {
     "conllu": (conllu, read_conllu),
     "text": (text, read_text),
@@ -80,8 +89,10 @@ def test_one_placeholder_for_every_word_is_refused(
     # documents in columns are left out where they are alike
     path = write(tmp_path, [[placeholder] * (5 + number) for number in range(20)])
     for settings in ({}, {"limit": 12}, {"first": 12}):
-        with pytest.raises(CorpusError, match=r"words are '.*': a placeholder.*Put them back") as caught:
+        with pytest.raises(CorpusError, match=r"words are .* back") as caught:
             read(path, **settings)
+        said = f"'{placeholder}': a placeholder" if placeholder in NEVER else f"one and the same form, '{placeholder}'"
+        assert f"words are {said}" in str(caught.value)
         assert caught.value.path == str(path)
 
 
@@ -91,21 +102,23 @@ def test_one_placeholder_for_every_word_is_refused(
         lambda word: "_" * len(word),
         lambda word: "".join("X" if letter.isupper() else "x" for letter in word),
         lambda word: word if word in ",." else "_",
+        lambda word: word if word in ",." else "X",
+        lambda word: word if word in ",." else "*",
         lambda word: word if word in ",." else "[MASK]",
     ],
-    ids=["as long", "shape", "punctuation kept", "masked but for punctuation"],
+    ids=["as long", "shape", "punctuation kept", "X", "stars", "masked but for punctuation"],
 )
 def test_words_hidden_in_other_ways_are_refused(tmp_path: Path, hidden: Callable[[str], str]) -> None:
     sentences = [[hidden(word) for word in TEXT.split()]] * 4
     for write, read in (READERS["conllu"], READERS["text"]):
-        with pytest.raises(CorpusError, match="a placeholder"):
+        with pytest.raises(CorpusError, match=r"a placeholder|one and the same form"):
             read(write(tmp_path, sentences))
 
 
 def test_text_without_spaces_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="a placeholder"):
         read_text(text(tmp_path, [["＿" * number] for number in range(5, 15)]))
-    rows = [f"{n}\t＿\t_\tX\t_\t_\t{n - 1}\troot\t_\tSpaceAfter=No" for n in range(1, 6)]
+    rows = [f"{n}\t＿\t_\tX\t_\t_\t{n - 1}\t{'dep' if n > 1 else 'root'}\t_\tSpaceAfter=No" for n in range(1, 6)]
     with pytest.raises(CorpusError, match="a placeholder"):
         read_conllu(written(tmp_path / "japanese.conllu", [line for _ in range(5) for line in (*rows, "")]))
 
@@ -125,7 +138,7 @@ def test_documents_without_words_among_others_are_counted(tmp_path: Path, share:
     for reader in ("conllu", "text", "entities"):
         write, read = READERS[reader]
         said = f"{blank * count} of {50 * count} words are '_' (in {blank} of the documents)"
-        assert [note.startswith(said) for note in read(write(tmp_path, sentences)).notes] == [True]
+        assert [note.startswith(said) for note in of_words(read(write(tmp_path, sentences)))] == [True]
     with pytest.raises(CorpusError, match="a placeholder"):
         read_conllu(conllu(tmp_path, sentences[blank:][:50][-2 * blank :] + [["_"] * count] * (3 * blank)))
 
@@ -135,6 +148,69 @@ def test_single_words_without_their_form_are_counted(tmp_path: Path) -> None:
     words[3] = words[7] = "<unk>"
     (note,) = read_text(text(tmp_path, [words] * 10)).notes
     assert note.startswith(f"20 of {10 * len(words)} words are '<unk>' (in 10 of the documents)")
+
+
+def test_a_form_is_counted_everywhere_and_shown_as_it_stands(tmp_path: Path) -> None:
+    """Two words in five at random: more than half of some sentences only."""
+    draw = random.Random(0)
+    sentences = [["*" if draw.random() < 0.4 else word for word in TEXT.split()[:9]] for _ in range(80)]
+    count, of = sum(words.count("*") for words in sentences), 9 * len(sentences)
+    holding = sum("*" in words for words in sentences)
+    for reader in ("conllu", "text"):
+        write, read = READERS[reader]
+        (note,) = of_words(read(write(tmp_path, sentences)))
+        assert note.startswith(f"{count} of {of} words are '*' (in {holding} of the documents)")
+    words = [*TEXT.split(), "[UNK]"]
+    (note,) = read_text(text(tmp_path, [words] * 10)).notes
+    assert note.startswith(f"10 of {10 * len(words)} words are '[UNK]' (in 10 of the documents)")
+
+
+SHAPES = {
+    "rules": [line for _ in range(100) for line in (TEXT, TEXT, TEXT, "=" * 70)],
+    "dashes": [line for _ in range(100) for line in (TEXT, "-" * 80)],
+    "table of contents": [f"Chapter {n} {'.' * 50} {n}" for n in range(200)],
+    "spaced leaders": [f"Chapter {n} {'. ' * 10} {n}" for n in range(200)],
+    "boxes": ["+" + "-" * 30 + "+", "| The cat sat | on the mat |"] * 100,
+    "tables": [f"| cat{n} | 1 | 2 |" for n in range(200)],
+    "bits": [" ".join("0" if (n * k) % 11 < 6 else "1" for k in range(30)) for n in range(1, 200)],
+    "song": [f"{'la ' * (n % 7 + 3)} song{n}" for n in range(60)],
+    "dyck": [f"{'( ' * n}{') ' * n}" for n in range(1, 60)],
+}
+
+
+@pytest.mark.parametrize("lines", SHAPES.values(), ids=SHAPES.keys())
+def test_ordinary_text_of_much_of_one_form_is_read(tmp_path: Path, tiny_gpt2: Case, lines: list[str]) -> None:
+    corpus = read_text(written(tmp_path / "a.txt", lines))
+    assert len(corpus) == len(lines)
+    assert not any("placeholder" in note for note in corpus.notes)
+    assert len(encode(tiny_gpt2.model, corpus)) == len(lines)
+
+
+def test_one_word_and_nothing_else_is_refused_for_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"360 of its 360 words are one and the same form, 'la'") as caught:
+        read_text(written(tmp_path / "a.txt", ["la la la la la la"] * 60))
+    assert "licence" not in str(caught.value)
+
+
+def test_targets_and_alternative_sentences_without_words_are_refused(tmp_path: Path, tiny_gpt2: Case) -> None:
+    source = text(tmp_path, [TEXT.split()] * 8)
+    targets = written(tmp_path / "targets", ["_ _ _"] * 8)
+    with pytest.raises(CorpusError, match=r"targets: 24 of its 24 words are '_': a placeholder"):
+        read_text(source, target=targets)
+    pairs = [
+        json.dumps({"sentence_good": TEXT, "sentence_bad": "_ _", "UID": "u", "pairID": number}) for number in range(9)
+    ]
+    with pytest.raises(CorpusError, match="18 of its 18 words of its alternative sentences are '_': a placeholder"):
+        read_minimal_pairs(written(tmp_path / "a.jsonl", pairs))
+    own = replace(text_document(TEXT), target=text_document("_ _ _ _"))
+    with pytest.raises(CorpusError, match="40 of its 40 words of its targets are '_': a placeholder"):
+        encode(tiny_gpt2.model, Corpus("mine", (own,) * 10, ""))
+
+
+def test_a_skeleton_of_one_document_is_refused(tmp_path: Path) -> None:
+    path = conll2012(tmp_path, [["[WORD]"] * 80])
+    with pytest.raises(CorpusError, match=r"80 of its 80 words are '\[WORD\]': a placeholder"):
+        read_coreference(path, "conll2012")
 
 
 @pytest.mark.parametrize(
@@ -178,3 +254,29 @@ def test_the_gate_looks_at_documents_with_words(tiny_gpt2: Case) -> None:
     real = [text_document(f"{TEXT} {'and ' * number}") for number in range(10)]
     looked_at = few(tiny_gpt2.model, Corpus("mixed", (*withheld, *real), ""))
     assert all("cat" in document.words for document in looked_at.corpus)
+
+
+OVER_WITHHELD = {
+    "one for each space": "M. _ _ _",
+    "one alone": "_",
+    "the sentence itself": "M. Smith saw it there",
+    "as the forms": "M. _ _ _ _",
+    "joined": "M.____",
+}
+
+
+@pytest.mark.parametrize("over", OVER_WITHHELD.values(), ids=OVER_WITHHELD)
+def test_words_that_are_withheld_are_told_whatever_the_text_above_says(tmp_path: Path, over: str) -> None:
+    """UD_French-FTB has a `_` for what stands between spaces, and the forms of punctuation are `_` too."""
+    rows = [f"{n}\t_\t_\tX\t_\t_\t1\tdep\t_\t{'SpaceAfter=No' if n == 4 else '_'}" for n in range(2, 6)]
+    lines = [f"# text = {over}", "1\tM.\t_\tX\t_\t_\t0\troot\t_\t_", *rows, ""] * 10
+    with pytest.raises(CorpusError, match="40 of its 50 words are '_': a placeholder"):
+        read_conllu(written(tmp_path / "a.conllu", lines))
+
+
+def test_a_withheld_sentence_among_others_is_counted(tmp_path: Path) -> None:
+    real = [line for n in range(20) for line in (f"# text = w{n}", f"1\tw{n}\t_\tX\t_\t_\t0\troot\t_\t_", "")]
+    path = written(tmp_path / "a.conllu", [*real, "# text = Foo", "1\t_\t_\tX\t_\t_\t0\troot\t_\t_"])
+    corpus = read_conllu(path)
+    assert corpus.documents[-1].text == "_"
+    assert any(note.startswith("sentences of which most forms are `_`") and ": 1" in note for note in corpus.notes)

@@ -19,7 +19,7 @@ import numpy as np
 from interp.corpora.conllu_plus import ABSENT, CONLLU, Columns, named_columns
 from interp.corpora.corefud import KEYS, LOST, Chains, Fields, Found, Line, entity_fields, with_mentions
 from interp.corpora.keeping import keep
-from interp.corpora.newdoc import document_marker, is_like_marker, may_name_source, split_comment
+from interp.corpora.newdoc import Beginnings, document_marker, is_like_marker, may_name_source, split_comment
 from interp.corpora.text import digest, existing_file, numbered_lines, stem, with_targets
 from interp.errors import CorpusError, InterpError, closest
 from interp.types import UNSPECIFIED, Corpus, Document
@@ -34,6 +34,7 @@ FUNCTION_TAGS = ("ADP", "DET", "CCONJ", "SCONJ", "PART")
 """The tags of words that are no `content`."""
 
 TEXT = re.compile(r"#\s*text\s*=\s*(.*)")
+SENT_ID = re.compile(r"#\s*sent_id\b")
 # Nine digits are enough for any sentence; `int` refuses numbers that are very much longer
 RANGE = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 EMPTY_NODE = re.compile(r"[0-9]+\.[0-9]+")
@@ -73,6 +74,7 @@ UNMARKED = "sentences before the first document marker (by their text)"
 MOST_SHOWN = 5
 """Kinds of comments that are shown where many are not understood."""
 
+WITHHELD = "sentences of which most forms are `_`, in another number than in `# text` (the forms are read)"
 NO_SYNTAX = "sentences without syntax (HEAD `_`)"
 PARTLY = "documents of which some sentences have no syntax (left without)"
 NO_RELATION = "words of unspecified relation (DEPREL `_`: no role)"
@@ -192,7 +194,8 @@ def conllu_documents(
         else:
             # the text of all of them is the source of each
             whole = list(parts)
-            yield from _each(((_source(source, how, whole, said), part) for part in whole), said)
+            own = _source(source, how, whole, said)
+            yield from _each(((own, part) for part in whole), said)
         chains.end()
 
 
@@ -233,25 +236,30 @@ def _under_newdoc(path: Path, said: Said) -> Iterator[_Sentence]:
 def _sentences(path: Path, said: Said) -> Iterator[_Sentence]:
     """The file cut at its blank lines, comments read; token lines are left as they are."""
     newdoc, source, how = 0, None, BY_ITSELF
-    names = set[str | None]()
+    beginnings = Beginnings()
     columns, fields = CONLLU, None
     start, text, rows = 0, None, list[tuple[int, str]]()
     comments: list[tuple[int, str]] = []
     possible: dict[str, int] = {}
     for number, line in chain(numbered_lines(path), [(0, "")]):
         if not line.strip():
+            if start and not rows and text is None and not any(map(SENT_ID.match, (one for _, one in comments))):
+                # comments alone are of what comes next
+                start = 0
+                continue
             if start:
-                markers = [marker for _, comment in comments if (marker := document_marker(comment)) is not None]
-                own_names = {marker.name for marker in markers} - {None}
+                found = [(at, marker) for at, comment in comments if (marker := document_marker(comment))]
+                markers = [marker for _, marker in found]
                 if not markers:
                     _look_for_markers(comments, said, possible)
-                elif not own_names & names:
-                    # the id of a `newdoc` before any other; one that is said again begins nothing
-                    chosen = min(markers, key=lambda marker: (marker.name is None, not marker.begins))
-                    newdoc, source, how, names = newdoc + 1, chosen.name, chosen.how, own_names
-                names |= own_names
-                if rows or text is not None or not _is_global(comments):
-                    yield _Sentence(start, text, source, newdoc, how, columns, fields, rows)
+                begun, differing = beginnings.begun(markers), beginnings.differing(markers)
+                if begun is not None:
+                    newdoc, source, how = newdoc + 1, begun.name, begun.how
+                else:
+                    for at, marker in found:
+                        if marker in differing:
+                            said.first_line.setdefault(f"{marker.how} = …", at)
+                yield _Sentence(start, text, source, newdoc, how, columns, fields, rows)
             start, text, rows, comments = 0, None, [], []
             continue
         start = start or number
@@ -287,15 +295,11 @@ def _look_for_markers(comments: Iterable[tuple[int, str]], said: Said, possible:
             (said.first_line if like else possible).setdefault(shown, number)
 
 
-def _is_global(comments: Iterable[tuple[int, str]]) -> bool:
-    """Whether these comments, without words below them, are of the whole file (`# global.columns`)."""
-    return all(comment.lstrip("#").strip().casefold().startswith("global.") for _, comment in comments)
-
-
 def _part(path: Path, sentence: _Sentence, multiword: str, chains: Chains, said: Said) -> _Part:
     """A sentence, checked."""
     surfaces, words, lines = _tokens(path, sentence, said)
-    text = _spelled(surfaces) if sentence.text is None else sentence.text
+    text = _spelled(surfaces) if sentence.text is None or _is_withheld(surfaces) else sentence.text
+    said.counts[WITHHELD] += sentence.text is not None and text.split() != sentence.text.split()
     governors = _governors(path, words)
     tagged = sentence.columns.tag != ABSENT
     said.counts[NO_SYNTAX] += governors is None
@@ -407,6 +411,11 @@ def _cells(path: Path, line: int, row: str, columns: Columns) -> list[str]:
         problem = f"the FORM {form!r} is empty or has a space at an end; allowed are spaces inside. Mend it."
         raise CorpusError(path, line, problem)
     return [*cells, "_"]
+
+
+def _is_withheld(surfaces: list[_Surface]) -> bool:
+    """Whether more than half of the forms are `_`: then `# text` spells them in ways of its own, or is the real one."""
+    return 2 * sum(not surface.form.strip("_") for surface in surfaces) > len(surfaces)
 
 
 def _spelled(surfaces: list[_Surface]) -> str:

@@ -20,15 +20,17 @@ WARNING = "Warning: "
 class Fidelity:
     """Counts over the texts of one kind, whose name it has: documents, alternative sentences or targets.
 
-    A word is unaligned that owns no token: it shares its only one with the word before, the tokenizer drops it, or it
-    is cut off, beyond what the model reads. A word is unknown whose tokens all stand for the unknown. A text is
-    misspelt that its tokens do not spell (`interp.spelling.losses`); `example` says where the first is not.
+    A word is unaligned that owns no token: it shares its only one with the word before, the tokenizer drops it, it
+    has no place of its own in the text (`placeless`: another part of its multiword token stands there, whatever the
+    model), or it is cut off, beyond what the model reads. A word is unknown whose tokens all stand for the unknown. A
+    text is misspelt that its tokens do not spell (`interp.spelling.losses`); `example` says where the first is not.
     """
 
     name: str
     texts: int = 0
     words: int = 0
     unaligned: int = 0
+    placeless: int = 0
     cut_off: int = 0
     unknown_words: int = 0
     tokens: int = 0
@@ -41,16 +43,19 @@ class Fidelity:
         found: list[str] = []
         if self.unaligned:
             cut_off = f", {self.cut_off:,} of them cut off" if self.cut_off else ""
-            found.append(f"{_of(self.unaligned, self.words, 'words')} own no token (unaligned{cut_off})")
+            parts = f", {self.placeless:,} of them parts of multiword tokens that another part stands for: see corpus."
+            parts = f"{parts}multiword" if self.placeless else ""
+            found.append(f"{_of(self.unaligned, self.words, 'words')} own no token (unaligned{cut_off}{parts})")
         if self.unknown_words:
             found.append(f"{_of(self.unknown_words, self.words, 'words')} are unknown to the tokenizer")
         if self.unknown_tokens:
             found.append(f"{_of(self.unknown_tokens, self.tokens, 'tokens')} are the tokenizer's unknown")
-        lost = ((self.unaligned + self.unknown_words, self.words), (self.unknown_tokens, self.tokens))
+        words_lost = self.unaligned - self.placeless + self.unknown_words
+        lost = ((words_lost, self.words), (self.unknown_tokens, self.tokens))
         is_much = any(count >= MUCH * whole > 0 for count, whole in lost)
         said = f"In the {self.name} {'; '.join(found)}."
         if is_much:
-            is_cut = 2 * self.cut_off > self.unaligned + self.unknown_words
+            is_cut = 2 * self.cut_off > words_lost
             advice = "Shorter documents lose less" if is_cut else "A model whose tokenizer knows these texts loses less"
             said = f"{WARNING}{said} Results are about the rest. {advice}."
         lines = [said] if found else []
@@ -86,8 +91,9 @@ def fidelity(
         found.words += len(document.words)
         found.tokens += int((~encoding.special).sum())
         found.unaligned += len(document.words) - len(held)
-        if encoding.truncated:
-            found.cut_off += len(document.words) - 1 - int(held.max(initial=-1))
+        end = 1 + int(held.max(initial=-1)) if encoding.truncated else len(document.words)
+        found.cut_off += len(document.words) - end
+        found.placeless += int((document.spans[:end, 0] < 0).sum())
         is_unknown = _stand_for_unknown(document.text, encoding, unknown, own_name)
         if is_unknown.any():
             found.unknown_tokens += int(is_unknown.sum())

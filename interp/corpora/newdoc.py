@@ -1,6 +1,7 @@
 """Where a source document begins, as comments of CoNLL-U say it: `# newdoc id = x`, and the other ways in use."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 SIGN = re.compile("=|(?<!:):(?!:)")
@@ -12,10 +13,13 @@ BEGINS = ("newdoc", "newdocid", "newdocument", "newdocumentid")
 NAMES = tuple(
     before + stem + after
     for before in ("", "source")
+    for after in ("id", "", "name", "no", "number")
     for stem in ("doc", "document")
-    for after in ("", "id", "name", "no", "number")
 )
-"""Comments that say which document a sentence is of, which begins where the name changes: `# doc_id = x`."""
+"""Comments that say which document a sentence is of, which begins where the name changes: `# doc_id = x`.
+
+The first of them that a file has decides: `# doc_id` where `# doc_name` is the same everywhere, or `# doc_no` counts.
+"""
 
 NO_ID = ("", "_", "true", "yes")
 """What stands in the place of an id where there is none (`# new_document = true`)."""
@@ -28,14 +32,59 @@ OF_SOURCES = (
 
 
 class Marker(NamedTuple):
-    """What a comment says of the document: whether one begins, its id, and how it says so.
+    """What a comment says of the document: whether one begins, its id, how it says so, and who decides.
 
-    One that does not begin here names the document that a sentence is of.
+    One that does not begin here names the document that a sentence is of. Of several, the lowest `rank` decides.
     """
 
     begins: bool
     name: str | None
     how: str
+    rank: int = 0
+
+
+class Beginnings:
+    """Where the documents of a file begin, by the markers above one sentence after the other.
+
+    Only the kind of marker decides that has the lowest rank so far: where there is a `newdoc`, names begin nothing.
+    An id or a name that is said again begins nothing either.
+    """
+
+    def __init__(self) -> None:
+        self.rank = len(NAMES) + 1
+        self.ids = set[str]()
+        self.beside = set[str]()
+        self.last: dict[str, str | None] = {}
+
+    def begun(self, markers: Sequence[Marker]) -> Marker | None:
+        """What says that a document begins here and what it is called, None where none begins."""
+        rank = min((marker.rank for marker in markers), default=self.rank)
+        if rank < self.rank:
+            self.rank, self.ids = rank, set()
+        deciding = [marker for marker in markers if marker.rank == self.rank]
+        ids = {marker.name for marker in deciding if marker.name is not None}
+        if not deciding or ids & self.ids:
+            self.ids |= ids
+            return None
+        self.ids = ids
+        # of several ids the last: a document may have no sentence
+        chosen = next((marker for marker in reversed(deciding) if marker.name is not None), None)
+        return chosen or self._named_beside(deciding[0], markers)
+
+    def _named_beside(self, newdoc: Marker, markers: Sequence[Marker]) -> Marker:
+        """A `newdoc` without an id has the name beside it, unless an earlier one had that name."""
+        beside = min((marker for marker in markers if not marker.begins), key=lambda one: one.rank, default=newdoc)
+        if beside.name is None or beside.name in self.beside:
+            return newdoc
+        self.beside.add(beside.name)
+        return beside
+
+    def differing(self, markers: Sequence[Marker]) -> list[Marker]:
+        """Those that do not decide and name another document than the last of their kind."""
+        others = [marker for marker in markers if marker.rank != self.rank]
+        found = [marker for marker in others if self.last.get(marker.how, marker.name) != marker.name]
+        self.last |= {marker.how: marker.name for marker in others}
+        return found
 
 
 def document_marker(comment: str) -> Marker | None:
@@ -47,7 +96,7 @@ def document_marker(comment: str) -> Marker | None:
     if squeezed(key) in BEGINS:
         return _beginning(value or "")
     if squeezed(key) in NAMES:
-        return None if value is None or value.casefold() in NO_ID else Marker(False, value, f"# {key}")
+        return None if value is None or value.casefold() in NO_ID else _naming(key, value)
     words = body.split(None, 2)
     for size in (1, 2):  # without a sign: `newdoc x`, `new document id x`
         if len(words) > size and squeezed("".join(words[:size])) in BEGINS:
@@ -61,6 +110,11 @@ def _beginning(name: str) -> Marker:
     if name.casefold() in NO_ID:
         return Marker(True, None, "# newdoc without an id (by its text)")
     return Marker(True, name, "# newdoc id")
+
+
+def _naming(key: str, name: str) -> Marker:
+    # a `newdoc` is 0
+    return Marker(False, name, f"# {key}", 1 + NAMES.index(squeezed(key)))
 
 
 def is_like_marker(comment: str) -> bool:

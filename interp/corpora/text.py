@@ -13,6 +13,7 @@ import numpy as np
 
 from interp import paths
 from interp.corpora.keeping import Kept, keep
+from interp.corpora.withheld import check_words, withheld_notes
 from interp.corpora.words import cut_words, cut_words_given
 from interp.errors import CorpusError, InterpError
 from interp.printable import printable
@@ -90,7 +91,8 @@ def _lines(path: Path, blank: list[int]) -> Iterator[tuple[int, Document]]:
 def with_targets(corpus: Corpus, path: str | Path, kept: Kept) -> Corpus:
     """The same documents, each with the line of the file that belongs to it: its place in the whole corpus.
 
-    Raises CorpusError where a line is missing or blank, and where lines are left over though the whole corpus was read.
+    Raises CorpusError where a line is missing or blank, where lines are left over though the whole corpus was read, and
+    where their words are withheld.
     """
     path = existing_file(path)
     texts = dict(numbered_lines(path))
@@ -109,8 +111,10 @@ def with_targets(corpus: Corpus, path: str | Path, kept: Kept) -> Corpus:
         replace(document, target=text_document(texts[number], document.source))
         for document, number in zip(corpus, kept.places, strict=True)
     )
+    missing = check_words([document.target for document in documents if document.target is not None], path)
+    notes = (*corpus.notes, f"targets from {path}", *withheld_notes(missing))
     both = hashlib.sha256(f"{corpus.digest} {digest(path)}".encode()).hexdigest()
-    return replace(corpus, documents=documents, digest=both, notes=(*corpus.notes, f"targets from {path}"))
+    return replace(corpus, documents=documents, digest=both, notes=notes)
 
 
 def existing_file(path: str | Path) -> Path:
