@@ -464,8 +464,8 @@ def _with_head(model: Any, name: str) -> tuple[Any, language_head.LanguageHead]:
     if language_head.is_language_model(model):
         return model, head
     headed = _factory(model.config).from_config(model.config, attn_implementation="eager", dtype=model.dtype)
-    check_copied(model.base_model, headed.base_model, name)
     of_head = set(language_head.keys(headed))
+    check_copied(model.base_model, headed.base_model, name, {key.rpartition(".")[0] for key in of_head})
     report = headed.base_model.load_state_dict(model.base_model.state_dict(), strict=False)
     missing = [key for key in report.missing_keys if key not in of_head]
     if head.trained:
