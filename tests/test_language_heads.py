@@ -10,10 +10,12 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 import interp
+from interp.analysis import prove
 from interp.models import loading
+from interp.models.attention import AttentionModel
 from interp.models.language_head import of_directory
 from tests import tiny_architectures as tiny
-from tests.conftest import batch_of, seeded
+from tests.conftest import batch_of, corpus_of, seeded
 from tests.test_loading import edit_config, save
 
 HAVE: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -90,7 +92,22 @@ def test_a_language_head_is_the_classes_whichever_way_a_model_comes(
             torch.testing.assert_close(from_disk.network(batch_inputs).logits, logits, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("named", [None, [], ["MyOwnRewardModel"]])
+@pytest.mark.parametrize(("kind", "name"), [
+    ("t5", "T5EncoderModel"), ("mt5", "MT5EncoderModel"), ("umt5", "UMT5EncoderModel"),
+    ("t5", "T5ForTokenClassification"), ("t5", "T5Model"),
+])  # fmt: skip
+def test_a_part_of_an_encoder_decoder_is_proved(
+    kind: str, name: str, tmp_path: Path
+) -> None:
+    folder = save(made(kind, name, {}), tiny.tokenizer(), tmp_path)
+    model = loading.local(folder)
+    checks = prove(model, corpus_of())
+    assert all(one.passed for one in checks)
+    # T5's blocks hand on the position bias of the first; each of umT5's has its own
+    assert isinstance(model, AttentionModel) and model.resumable == (kind == "umt5")
+
+
+@pytest.mark.parametrize("named", [None, []])
 def test_without_a_known_class_a_tied_head_is_taken_for_none_and_said(named: Any, tmp_path: Path) -> None:
     folder = save(made("t5", "T5ForConditionalGeneration", {}), tiny.tokenizer(), tmp_path)
     edit_config(folder, architectures=named)
