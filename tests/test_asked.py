@@ -16,6 +16,7 @@ import interp
 from interp.analysis import prove
 from interp.errors import ModelError
 from interp.models import loading
+from tests import tiny_architectures as tiny
 from tests.conftest import (
     Case,
     assert_close,
@@ -32,6 +33,7 @@ from tests.conftest import (
 )
 
 WEIGHTS = "model.safetensors"
+MASK = "transformer.h.0.attn.causal_mask"
 
 
 def saved(kind: Any, config: Any, tokenizer: Any, folder: Path) -> Path:
@@ -217,6 +219,63 @@ def test_constants_that_are_others_are_refused(gpt2: Path, bert: Path, llama: Pa
         (llama, "model.layers.0.self_attn.rotary_emb.inv_freq", torch.ones(4)),
     ):
         assert f"holds {name} with other values" in refusal(with_weights(folder, **{name: value}))
+
+
+def test_frequencies_that_are_stored_before_they_are_scaled_are_harmless(llama: Path) -> None:
+    plain = 10_000.0 ** -(torch.arange(0, 8, 2) / 8)
+    with_weights(llama, **{"model.layers.0.self_attn.rotary_emb.inv_freq": plain})
+    for asked in (
+        {"rope_type": "linear", "factor": 4.0},
+        {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+         "original_max_position_embeddings": 16},
+    ):  # fmt: skip
+        write(llama, "config.json", {"rope_parameters": {**asked, "rope_theta": 10_000.0}})
+        assert "not_used" not in loading.local(llama).provenance
+    write(llama, "config.json", {"rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 500.0}})
+    assert "inv_freq with other values" in refusal(llama)
+
+
+@pytest.mark.parametrize("theta", [10_000.0, 500.0])
+def test_waves_that_are_stored_are_those_of_the_frequencies(theta: float, llama: Path) -> None:
+    angles = torch.arange(20)[:, None] * (theta ** -(torch.arange(0, 8, 2) / 8)).repeat(2)
+    name = "model.layers.1.self_attn.rotary_emb.{}_cached"
+    waves = {name.format("cos"): angles.cos()[None, None], name.format("sin"): angles.sin()[None, None].half()}
+    with_weights(llama, **waves)
+    if theta == 10_000.0:
+        assert "not_used" not in loading.local(llama).provenance
+    else:
+        assert "cos_cached with other values" in refusal(llama)
+
+
+@pytest.mark.parametrize(("length", "first", "harmless"), [(20, 0, True), (600, 0, True), (600, 2, False)])
+def test_position_ids_may_be_fewer_or_more_than_are_built(length: int, first: int, harmless: bool, bert: Path) -> None:
+    with_weights(bert, **{"bert.embeddings.position_ids": torch.arange(first, first + length)[None]})
+    if harmless:
+        assert "not_used" not in loading.local(bert).provenance
+    else:
+        assert "position_ids with other values" in refusal(bert)
+
+
+def test_constants_of_other_families(tmp_path: Path) -> None:
+    seen = torch.ones(40, 40, dtype=torch.bool)[None, None]
+    folder = saved(transformers.CodeGenForCausalLM, tiny.configuration("codegen"), tiny.tokenizer(), tmp_path / "gen")
+    assert "not_used" not in loading.local(with_weights(folder, **{MASK: seen.tril()})).provenance
+    assert f"{MASK} with other values" in refusal(with_weights(folder, **{MASK: seen}))
+    network = seeded(transformers.M2M100ForConditionalGeneration, tiny.configuration("m2m_100"))
+    network.save_pretrained(tmp_path / "m2m")
+    tiny.tokenizer().save_pretrained(tmp_path / "m2m")
+    waves, versions = network.model.encoder.embed_positions.weights.clone(), torch.tensor([3.0])
+    name = "model.decoder.embed_positions.weights"
+    both = {"model.encoder.version": versions, "model.decoder.version": versions.clone(), name: waves[:30].clone()}
+    assert "not_used" not in loading.local(with_weights(tmp_path / "m2m", **both)).provenance
+    assert f"{name} with other values" in refusal(with_weights(tmp_path / "m2m", **{name: waves.flip(1)}))
+
+
+def test_a_head_that_no_task_is_named_for(gpt2: Path) -> None:
+    with_weights(gpt2, **{"multiple_choice_head.summary.weight": torch.ones(1, 32)})
+    assert loading.local(gpt2).provenance["not_used"] == "the head multiple_choice_head"
+    # a block beside the network's own is none
+    assert "block.0.layer" in refusal(with_weights(gpt2, **{"block.0.layer.weight": torch.ones(2)}))
 
 
 # Numbers that are none

@@ -9,6 +9,7 @@ import transformers
 
 from interp.errors import ModelError
 from interp.models.folder import read_json
+from interp.models.language_head import class_of
 
 NEVER_READ = {
     "quantization_config": "weights in fewer bits than are read here. Write them out in full: "
@@ -97,7 +98,7 @@ def _check_class(folder: Path, raw: Mapping[str, Any], config: Any) -> None:
     if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
         raise ModelError(f"{folder}: architectures in config.json is {named!r}. Allowed: a list of names of classes.")
     for name in named:
-        known = getattr(transformers, name.removeprefix("TF").removeprefix("Flax"), None)
+        known = class_of(name) or getattr(transformers, name, None)
         family = getattr(getattr(known, "config_class", None), "model_type", None)
         if known is None or family not in (config.model_type, None):
             what = "which transformers does not have" if known is None else f"of the family {family}"

@@ -362,7 +362,7 @@ def _pretrained(
             f"{folder} lacks {len(wrong)} of the weights that its config.json asks for ({', '.join(wrong[:3])}, …): "
             "they would be random. Mend the directory, or use model.init=random for a model that is random on purpose."
         )
-    head = language_head.of_directory(config, model, info["missing_keys"], info["unexpected_keys"])
+    head = language_head.of_directory(config, model, info["missing_keys"])
     return model, head, info["unexpected_keys"]
 
 
