@@ -338,6 +338,19 @@ def test_an_adapter_alone(tmp_path: Path) -> None:
         ({"qk_norm": True}, "asks for qk_norm=True"),
         ({"is_causal": False}, "asks for is_causal=False"),
         ({"num_local_experts": 8}, "asks for num_local_experts=8"),
+        ({"causal": False}, "asks for causal=False"),
+        ({"use_rope": False}, "asks for use_rope=False"),
+        ({"residual_multiplier": 0.22}, "asks for residual_multiplier=0.22"),
+        ({"logits_scaling": 8.0}, "asks for logits_scaling=8.0"),
+        ({"scale_emb": 12}, "asks for scale_emb=12"),
+        ({"clip_qkv": 8.0}, "asks for clip_qkv=8.0"),
+        ({"no_rope_layers": [1, 0, 1]}, "asks for no_rope_layers="),
+        ({"rotary_emb_base": 500}, "asks for rotary_emb_base=500"),
+        ({"attention_chunk_size": 8}, "asks for attention_chunk_size=8"),
+        ({"logit_softcapping": 30.0}, "asks for logit_softcapping=30.0"),
+        ({"rope_parameters": {"factor": 4.0, "rope_theta": 1e4}}, "does not say of which kind"),
+        ({"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5, "rope_theta": 1e4}},
+         "asks for partial_rotary_factor=0.5"),
     ],
 )
 def test_settings_that_ask_for_another_network(changes: dict[str, Any], said: str, llama: Path) -> None:
@@ -367,10 +380,27 @@ def test_a_kind_of_rotation_that_is_not_known(llama: Path) -> None:
 
 def test_settings_that_are_off_and_others_that_are_harmless(llama: Path) -> None:
     off = {"position_embedding_type": "absolute", "sliding_window": None, "qk_norm": False, "num_experts": 0}
-    write(llama, "config.json", {**off, "temperature": 0.7, "gradient_checkpointing": False})
+    plain = {"residual_multiplier": 1.0, "logit_scale": 1, "clip_qkv": None, "no_rope_layers": [1, 1, 1], "causal": None}
+    on = {"is_causal": None, "use_rope": True, "rotary_pct": 1.0, "decoder_start_token_id": 1, "tokenizer_class": "X"}
+    write(llama, "config.json", {**off, **plain, **on, "temperature": 0.7, "gradient_checkpointing": False})
     assert "not_used" not in loading.local(llama).provenance
     write(llama, "config.json", {"n_ctx": 48})
     assert loading.local(llama).provenance["not_used"] == "the setting n_ctx"
+
+
+def test_settings_that_say_what_the_family_is_anyway(bert: Path, tmp_path: Path) -> None:
+    write(bert, "config.json", {"is_causal": False, "causal": False, "use_rope": False})
+    assert "not_used" not in loading.local(bert).provenance
+    write(bert, "config.json", {"causal": True})
+    assert "asks for causal=True" in refusal(bert)
+    # a class that rotates a share of each head, and one that makes its layers from a setting that it does not keep
+    config = tiny.configuration("stablelm", partial_rotary_factor=0.5)
+    folder = saved(transformers.StableLmForCausalLM, config, tiny.tokenizer(), tmp_path / "stable")
+    assert "not_used" not in loading.local(folder).provenance
+    config = tiny.configuration("modernbert")
+    folder = saved(transformers.ModernBertForMaskedLM, config, tiny.tokenizer(), tmp_path / "modern")
+    write(folder, "config.json", {"global_attn_every_n_layers": 3})
+    assert "not_used" not in loading.local(folder).provenance
 
 
 def test_code_that_transformers_has_itself_is_noted(llama: Path) -> None:

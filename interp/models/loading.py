@@ -23,7 +23,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPI
 from interp import paths
 from interp.errors import InterpError, ModelError, closest
 from interp.models import language_head
-from interp.models.asked import check_asked, check_read
+from interp.models.asked import check_asked, check_read, check_rotation
 from interp.models.attention import AttentionModel
 from interp.models.bridge import BridgeModel
 from interp.models.causes import is_bridged, several_networks
@@ -318,6 +318,7 @@ def _load(
                 model, head, unused = _pretrained(factory, folder, precision, config)
                 beside += check_loaded(model, unused, stored, planned, folder)
                 label = name
+            check_rotation(folder, model)
     model = _encoder_alone(model) if _encodes_only(model.config) else model
     if beside:
         provenance = dict(provenance) | {"not_used": "; ".join(beside)}
