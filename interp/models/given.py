@@ -10,6 +10,7 @@ from torch import nn
 from transformers.initialization import no_init_weights
 
 from interp.errors import ModelError
+from interp.models.token_ids import forget_padding_beyond
 
 
 def check_given(model: Any, name: str) -> None:
@@ -28,7 +29,9 @@ def check_given(model: Any, name: str) -> None:
     kind = type(model)
     if kind.__module__.startswith("transformers."):
         with torch.random.fork_rng(devices=[]), torch.device("meta"), no_init_weights():
-            _check_modules(model, kind(copy.deepcopy(model.config)), name)
+            config = copy.deepcopy(model.config)
+            forget_padding_beyond(config)
+            _check_modules(model, kind(config), name)
 
 
 def check_copied(model: nn.Module, rebuilt: nn.Module, name: str, head: Collection[str] = ()) -> None:

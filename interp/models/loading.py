@@ -42,7 +42,7 @@ from interp.models.given import check_copied, check_given
 from interp.models.pictures import PICTURES, PictureReader
 from interp.models.reader import TextReader
 from interp.models.refusing import reason, refusing
-from interp.models.token_ids import forget_padding_beyond
+from interp.models.token_ids import check_counted_from, forget_padding_beyond
 from interp.printable import printable
 from interp.types import HeadModel
 
@@ -337,6 +337,7 @@ def _reader(model: Any, read_with: Any, name: str) -> TextReader | PictureReader
     with refusing(f"{name!r} ({type(model).__name__}) gives no way to read for it"):
         if model.config.model_type in PICTURES:
             return PictureReader(read_with, model, name)
+        check_counted_from(model, name)
         return TextReader(read_with, model, name)
 
 
@@ -455,6 +456,7 @@ def _with_head(model: Any, name: str) -> tuple[Any, language_head.LanguageHead]:
     There its head is its own where it has one beside another (BERT's for pretraining), and unused where it has none.
     A model of pictures is read without its head.
     """
+    forget_padding_beyond(model.config)
     model.config._attn_implementation = "eager"
     model.config.architectures = [type(model).__name__]
     head = language_head.of_object(model)
