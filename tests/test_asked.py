@@ -16,6 +16,7 @@ import interp
 from interp.analysis import prove
 from interp.errors import ModelError
 from interp.models import loading
+from tests import tiny_architectures as tiny
 from tests.conftest import (
     Case,
     assert_close,
@@ -32,6 +33,7 @@ from tests.conftest import (
 )
 
 WEIGHTS = "model.safetensors"
+MASK = "transformer.h.0.attn.causal_mask"
 
 
 def saved(kind: Any, config: Any, tokenizer: Any, folder: Path) -> Path:
@@ -219,6 +221,63 @@ def test_constants_that_are_others_are_refused(gpt2: Path, bert: Path, llama: Pa
         assert f"holds {name} with other values" in refusal(with_weights(folder, **{name: value}))
 
 
+def test_frequencies_that_are_stored_before_they_are_scaled_are_harmless(llama: Path) -> None:
+    plain = 10_000.0 ** -(torch.arange(0, 8, 2) / 8)
+    with_weights(llama, **{"model.layers.0.self_attn.rotary_emb.inv_freq": plain})
+    for asked in (
+        {"rope_type": "linear", "factor": 4.0},
+        {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+         "original_max_position_embeddings": 16},
+    ):  # fmt: skip
+        write(llama, "config.json", {"rope_parameters": {**asked, "rope_theta": 10_000.0}})
+        assert "not_used" not in loading.local(llama).provenance
+    write(llama, "config.json", {"rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 500.0}})
+    assert "inv_freq with other values" in refusal(llama)
+
+
+@pytest.mark.parametrize("theta", [10_000.0, 500.0])
+def test_waves_that_are_stored_are_those_of_the_frequencies(theta: float, llama: Path) -> None:
+    angles = torch.arange(20)[:, None] * (theta ** -(torch.arange(0, 8, 2) / 8)).repeat(2)
+    name = "model.layers.1.self_attn.rotary_emb.{}_cached"
+    waves = {name.format("cos"): angles.cos()[None, None], name.format("sin"): angles.sin()[None, None].half()}
+    with_weights(llama, **waves)
+    if theta == 10_000.0:
+        assert "not_used" not in loading.local(llama).provenance
+    else:
+        assert "cos_cached with other values" in refusal(llama)
+
+
+@pytest.mark.parametrize(("length", "first", "harmless"), [(20, 0, True), (600, 0, True), (600, 2, False)])
+def test_position_ids_may_be_fewer_or_more_than_are_built(length: int, first: int, harmless: bool, bert: Path) -> None:
+    with_weights(bert, **{"bert.embeddings.position_ids": torch.arange(first, first + length)[None]})
+    if harmless:
+        assert "not_used" not in loading.local(bert).provenance
+    else:
+        assert "position_ids with other values" in refusal(bert)
+
+
+def test_constants_of_other_families(tmp_path: Path) -> None:
+    seen = torch.ones(40, 40, dtype=torch.bool)[None, None]
+    folder = saved(transformers.CodeGenForCausalLM, tiny.configuration("codegen"), tiny.tokenizer(), tmp_path / "gen")
+    assert "not_used" not in loading.local(with_weights(folder, **{MASK: seen.tril()})).provenance
+    assert f"{MASK} with other values" in refusal(with_weights(folder, **{MASK: seen}))
+    network = seeded(transformers.M2M100ForConditionalGeneration, tiny.configuration("m2m_100"))
+    network.save_pretrained(tmp_path / "m2m")
+    tiny.tokenizer().save_pretrained(tmp_path / "m2m")
+    waves, versions = network.model.encoder.embed_positions.weights.clone(), torch.tensor([3.0])
+    name = "model.decoder.embed_positions.weights"
+    both = {"model.encoder.version": versions, "model.decoder.version": versions.clone(), name: waves[:30].clone()}
+    assert "not_used" not in loading.local(with_weights(tmp_path / "m2m", **both)).provenance
+    assert f"{name} with other values" in refusal(with_weights(tmp_path / "m2m", **{name: waves.flip(1)}))
+
+
+def test_a_head_that_no_task_is_named_for(gpt2: Path) -> None:
+    with_weights(gpt2, **{"multiple_choice_head.summary.weight": torch.ones(1, 32)})
+    assert loading.local(gpt2).provenance["not_used"] == "the head multiple_choice_head"
+    # a block beside the network's own is none
+    assert "block.0.layer" in refusal(with_weights(gpt2, **{"block.0.layer.weight": torch.ones(2)}))
+
+
 # Numbers that are none
 
 
@@ -278,6 +337,21 @@ def test_an_adapter_alone(tmp_path: Path) -> None:
         ({"qk_norm": True}, "asks for qk_norm=True"),
         ({"is_causal": False}, "asks for is_causal=False"),
         ({"num_local_experts": 8}, "asks for num_local_experts=8"),
+        ({"causal": False}, "asks for causal=False"),
+        ({"use_rope": False}, "asks for use_rope=False"),
+        ({"residual_multiplier": 0.22}, "asks for residual_multiplier=0.22"),
+        ({"logits_scaling": 8.0}, "asks for logits_scaling=8.0"),
+        ({"scale_emb": 12}, "asks for scale_emb=12"),
+        ({"clip_qkv": 8.0}, "asks for clip_qkv=8.0"),
+        ({"no_rope_layers": [1, 0, 1]}, "asks for no_rope_layers="),
+        ({"rotary_emb_base": 500}, "asks for rotary_emb_base=500"),
+        ({"attention_chunk_size": 8}, "asks for attention_chunk_size=8"),
+        ({"logit_softcapping": 30.0}, "asks for logit_softcapping=30.0"),
+        ({"rope_parameters": {"factor": 4.0, "rope_theta": 1e4}}, "does not say of which kind"),
+        (
+            {"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5, "rope_theta": 1e4}},
+            "asks for partial_rotary_factor=0.5",
+        ),
     ],
 )
 def test_settings_that_ask_for_another_network(changes: dict[str, Any], said: str, llama: Path) -> None:
@@ -307,10 +381,33 @@ def test_a_kind_of_rotation_that_is_not_known(llama: Path) -> None:
 
 def test_settings_that_are_off_and_others_that_are_harmless(llama: Path) -> None:
     off = {"position_embedding_type": "absolute", "sliding_window": None, "qk_norm": False, "num_experts": 0}
-    write(llama, "config.json", {**off, "temperature": 0.7, "gradient_checkpointing": False})
+    plain = {
+        "residual_multiplier": 1.0,
+        "logit_scale": 1,
+        "clip_qkv": None,
+        "no_rope_layers": [1, 1, 1],
+        "causal": None,
+    }
+    on = {"is_causal": None, "use_rope": True, "rotary_pct": 1.0, "decoder_start_token_id": 1, "tokenizer_class": "X"}
+    write(llama, "config.json", {**off, **plain, **on, "temperature": 0.7, "gradient_checkpointing": False})
     assert "not_used" not in loading.local(llama).provenance
     write(llama, "config.json", {"n_ctx": 48})
     assert loading.local(llama).provenance["not_used"] == "the setting n_ctx"
+
+
+def test_settings_that_say_what_the_family_is_anyway(bert: Path, tmp_path: Path) -> None:
+    write(bert, "config.json", {"is_causal": False, "causal": False, "use_rope": False})
+    assert "not_used" not in loading.local(bert).provenance
+    write(bert, "config.json", {"causal": True})
+    assert "asks for causal=True" in refusal(bert)
+    # a class that rotates a share of each head, and one that makes its layers from a setting that it does not keep
+    config = tiny.configuration("stablelm", partial_rotary_factor=0.5)
+    folder = saved(transformers.StableLmForCausalLM, config, tiny.tokenizer(), tmp_path / "stable")
+    assert "not_used" not in loading.local(folder).provenance
+    config = tiny.configuration("modernbert")
+    folder = saved(transformers.ModernBertForMaskedLM, config, tiny.tokenizer(), tmp_path / "modern")
+    write(folder, "config.json", {"global_attn_every_n_layers": 3})
+    assert "not_used" not in loading.local(folder).provenance
 
 
 def test_code_that_transformers_has_itself_is_noted(llama: Path) -> None:

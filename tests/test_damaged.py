@@ -90,6 +90,13 @@ def test_what_is_no_file_is_named(name: str, make: Callable[[Path], None], folde
         assert name in said and (empty if make is as_empty else "is no file but") in said
 
 
+@pytest.mark.parametrize("make", [as_folder, as_empty, as_pipe])
+@pytest.mark.parametrize("name", ["all_results.json", "x.json", "trainer_state.json"])
+def test_files_that_nothing_opens_are_no_matter(name: str, make: Callable[[Path], None], folder: Path) -> None:
+    make(folder / name)
+    loading.local(folder)
+
+
 def test_a_pipe_that_only_a_tokenizer_would_open(folder: Path) -> None:
     (folder / "additional_chat_templates").mkdir()
     os.mkfifo(folder / "additional_chat_templates" / "tools.jinja")

@@ -395,6 +395,74 @@ def test_without_targets_the_decoder_reads_what_the_model_writes() -> None:
         assert logits[0, : len(own)].argmax(-1).tolist() == own
 
 
+@pytest.mark.parametrize("settings", [
+    {"return_dict_in_generate": True, "output_scores": True},
+    {"penalty_alpha": 0.6, "top_k": 4},
+    {"guidance_scale": 2.0},
+    {"repetition_penalty": -1},
+    {"stop_strings": ["a"]},
+    {"prompt_lookup_num_tokens": 3},
+    {"cache_implementation": "quantized"},
+    {"dola_layers": "low"},
+    {"num_beams": 4, "do_sample": True, "temperature": 2.0},
+    {"decoder_start_token_id": 9999, "eos_token_id": 9999, "max_length": 1},
+])  # fmt: skip
+def test_what_is_written_does_not_depend_on_how_others_would_search(settings: dict[str, Any]) -> None:
+    case = Case("bart")
+    texts = Corpus("texts", tuple(map(text_document, SOURCES)), "none")
+    expected = encode(case.model, texts).target
+    own = case.model.network.generation_config = transformers.GenerationConfig(**settings)
+    written = encode(case.model, texts).target
+    assert expected is not None and written is not None
+    assert [one.tokens.tolist() for one in written.encodings] == [one.tokens.tolist() for one in expected.encodings]
+    assert case.model.network.generation_config is own
+
+
+def test_tokens_that_the_settings_forbid_are_not_written() -> None:
+    case = Case("bart")
+    texts = Corpus("texts", tuple(map(text_document, SOURCES)), "none")
+    first = encode(case.model, texts).target
+    assert first is not None
+    likeliest = int(first.encodings[0].tokens[1])
+    case.model.network.generation_config = transformers.GenerationConfig(suppress_tokens=[likeliest])
+    written = encode(case.model, texts).target
+    assert written is not None and likeliest not in written.encodings[0].tokens[1:]
+
+
+@pytest.mark.parametrize("settings", [{"forced_bos_token_id": 9999}, {"bad_words_ids": [[9999]]}])
+def test_settings_by_which_nothing_can_be_written_are_a_refusal(settings: dict[str, Any]) -> None:
+    case = Case("bart")
+    case.model.network.generation_config = transformers.GenerationConfig(**settings)
+    with pytest.raises(ModelError, match=r"could not write what its decoder is to read.*9999.*corpus\.target=FILE"):
+        encode(case.model, Corpus("texts", (text_document("A cat."),), "none"))
+
+
+@pytest.mark.parametrize("name", ["decoder_start_token_id", "eos_token_id"])
+@pytest.mark.parametrize("token", [-1, 10**6])
+def test_a_start_or_an_end_that_has_no_embedding_is_refused_by_name(name: str, token: int) -> None:
+    case = Case("bart")
+    setattr(case.model.network.config, name, token)
+    for texts in (corpus(), Corpus("texts", (text_document("A cat."),), "none")):
+        with pytest.raises(ModelError, match=rf"names {name}={token}, and its decoder has embeddings for \d+ tokens"):
+            encode(case.model, texts)
+
+
+def test_a_t5_with_more_layers_in_its_decoder_writes() -> None:
+    case = Case("t5")
+    encoded = encode(case.model, Corpus("texts", tuple(map(text_document, SOURCES)), "none"))
+    assert encoded.target is not None
+    for source, target in zip(encoded.encodings, encoded.target.encodings, strict=True):
+        tokens = target.tokens.tolist()
+        with torch.inference_mode():
+            logits = case.plain(
+                input_ids=torch.from_numpy(source.tokens).long()[None],
+                decoder_input_ids=torch.tensor([tokens[:-1]]),
+                use_cache=False,
+            ).logits
+        own = tokens[1:] if not target.truncated else tokens[1:-1]
+        assert logits[0, : len(own)].argmax(-1).tolist() == own
+
+
 def test_a_target_that_the_tokenizer_cannot_read_is_an_error(shared: Any) -> None:
     model = load_model(shared / "models" / "aren-transliteration")
     document = replace(text_document("بغداد"), target=text_document("baghdad"))

@@ -10,10 +10,12 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 import interp
+from interp.analysis import prove
 from interp.models import loading
+from interp.models.attention import AttentionModel
 from interp.models.language_head import of_directory
 from tests import tiny_architectures as tiny
-from tests.conftest import batch_of, seeded
+from tests.conftest import batch_of, corpus_of, seeded
 from tests.test_loading import edit_config, save
 
 HAVE: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -72,7 +74,8 @@ def test_a_language_head_is_the_classes_whichever_way_a_model_comes(
     translates = plain.config.is_encoder_decoder and name != "UMT5EncoderModel"
     models: tuple[Any, ...] = (from_object, from_disk, drawn, loading.random_weights(from_disk, 0))
     assert [model.has_language_head for model in models] == [expected] * 4
-    assert "language_head" not in from_disk.provenance
+    doubt = from_disk.provenance.get("language_head", "")
+    assert not doubt or f"names {name}, which has none" in doubt
     # what is read is what was saved
     inputs = from_disk.reader.inputs(batch_of(from_disk)) if not translates else None
     if inputs is not None:
@@ -90,6 +93,19 @@ def test_a_language_head_is_the_classes_whichever_way_a_model_comes(
             torch.testing.assert_close(from_disk.network(batch_inputs).logits, logits, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("kind", "name"), [
+    ("t5", "T5EncoderModel"), ("mt5", "MT5EncoderModel"), ("umt5", "UMT5EncoderModel"),
+    ("t5", "T5ForTokenClassification"), ("t5", "T5Model"),
+])  # fmt: skip
+def test_a_part_of_an_encoder_decoder_is_proved(kind: str, name: str, tmp_path: Path) -> None:
+    folder = save(made(kind, name, {}), tiny.tokenizer(), tmp_path)
+    model = loading.local(folder)
+    checks = prove(model, corpus_of())
+    assert all(one.passed for one in checks)
+    # T5's blocks hand on the position bias of the first; each of umT5's has its own
+    assert isinstance(model, AttentionModel) and model.resumable == (kind == "umt5")
+
+
 @pytest.mark.parametrize("named", [None, []])
 def test_without_a_known_class_a_tied_head_is_taken_for_none_and_said(named: Any, tmp_path: Path) -> None:
     folder = save(made("t5", "T5ForConditionalGeneration", {}), tiny.tokenizer(), tmp_path)
@@ -99,12 +115,41 @@ def test_without_a_known_class_a_tied_head_is_taken_for_none_and_said(named: Any
     assert "the weights do not tell" in model.provenance["language_head"]
 
 
-def test_without_a_known_class_a_head_of_its_own_weights_is_seen_and_said(tmp_path: Path) -> None:
-    folder = save(made("bert", "BertForMaskedLM", {}), tiny.tokenizer(), tmp_path)
+@pytest.mark.parametrize("name", ["BertForMaskedLM", "BertForPreTraining"])
+def test_without_a_known_class_a_head_of_its_own_weights_is_seen_and_said(name: str, tmp_path: Path) -> None:
+    # beside the head for pretraining, and the pooler, which are not read
+    folder = save(made("bert", name, {}), tiny.tokenizer(), tmp_path)
     edit_config(folder, architectures=None)
     model = loading.local(folder)
     assert model.has_language_head
     assert "holds the head's weights" in model.provenance["language_head"]
+
+
+@pytest.mark.parametrize(("kind", "name", "doubtful"), [
+    ("bart", "BartForConditionalGeneration", "BartModel"), ("bloom", "BloomForCausalLM", "BloomModel"),
+])  # fmt: skip
+def test_a_class_without_a_head_is_doubted_where_the_weights_would_do_for_one(
+    kind: str, name: str, doubtful: str, tmp_path: Path
+) -> None:
+    """bart-base is published so."""
+    folder = save(made(kind, name, {}), tiny.tokenizer(), tmp_path)
+    edit_config(folder, architectures=[doubtful])
+    model = loading.local(folder)
+    assert not model.has_language_head
+    assert f"names {doubtful}, which has none. Nothing that {name} has" in model.provenance["language_head"]
+    edit_config(folder, architectures=[name])
+    assert loading.local(folder).has_language_head
+
+
+@pytest.mark.parametrize(("kind", "name", "older"), [
+    ("t5", "T5ForConditionalGeneration", "T5WithLMHeadModel"), ("llama", "LlamaForCausalLM", "LLaMAForCausalLM"),
+    ("bert", "BertForMaskedLM", "TFBertForMaskedLM"),
+])  # fmt: skip
+def test_the_name_that_a_class_had_is_understood(kind: str, name: str, older: str, tmp_path: Path) -> None:
+    folder = save(made(kind, name, {}), tiny.tokenizer(), tmp_path)
+    edit_config(folder, architectures=[older])
+    model = loading.local(folder)
+    assert model.has_language_head and "language_head" not in model.provenance
 
 
 @pytest.mark.parametrize(("kind", "name", "head"), [

@@ -116,3 +116,23 @@ def test_padding_is_what_the_network_counts_its_positions_from(pad: int) -> None
     found = model.run(batch).logits
     for row, logits in enumerate(expected):
         assert_close(found[row, : len(logits)], logits)
+
+
+def test_a_padding_that_only_the_encoder_has_an_embedding_for(tmp_path: Path) -> None:
+    shapes = {"vocab_size": 320, "decoder_vocab_size": 310, "pad_token_id": 315}
+    wide = tiny.configuration("marian", share_encoder_decoder_embeddings=False, tie_word_embeddings=False)
+    for name, value in shapes.items():
+        setattr(wide, name, value if name != "pad_token_id" else 1)
+    folder = save(seeded(transformers.MarianMTModel, wide), tiny.tokenizer(), tmp_path / "wide")
+    edit_config(folder, **shapes)
+    model = loading.local(folder)
+    assert 0 <= model.pad_token < 310
+    prove(model, corpus_of(TEXTS[:2]))
+
+
+@pytest.mark.parametrize("pad", [None, SIZE])
+def test_positions_that_are_counted_from_a_padding_that_is_not_there(pad: Any, tmp_path: Path) -> None:
+    folder = save(roberta(), tiny.tokenizer(), tmp_path)
+    edit_config(folder, pad_token_id=pad)
+    with pytest.raises(ModelError, match=r"numbers its positions from the padding token, and pad_token_id"):
+        loading.local(folder)

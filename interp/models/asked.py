@@ -1,14 +1,19 @@
 """What the settings of a model directory ask for beyond what transformers builds: refused by name, or noted."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
 import transformers
+from transformers import GenerationConfig
 
 from interp.errors import ModelError
 from interp.models.folder import read_json
+from interp.models.language_head import class_of
+from interp.models.text import is_causal
 
 NEVER_READ = {
     "quantization_config": "weights in fewer bits than are read here. Write them out in full: "
@@ -28,8 +33,13 @@ ANOTHER_NETWORK = {
     "rope_parameters": (),
     "rope_theta": (),
     "rotary_dim": (),
-    "rotary_pct": (),
+    "rotary_pct": (1,),
+    "rope_pct": (1,),
+    "rotary_percentage": (1,),
+    "rotary_emb_base": (),
+    "no_rope_layers": (),
     "alibi": (),
+    "use_alibi": (),
     "attention_bias": (),
     "qkv_bias": (),
     "sliding_window": (),
@@ -40,13 +50,25 @@ ANOTHER_NETWORK = {
     "qk_norm": (),
     "use_qk_norm": (),
     "qk_layernorm": (),
+    "qk_layer_norm": (),
+    "clip_qkv": (),
+    "query_pre_attn_scalar": (),
+    "attention_chunk_size": (),
     "attn_logit_softcapping": (),
     "final_logit_softcapping": (),
+    "logit_softcapping": (),
     "attention_multiplier": (),
+    "residual_multiplier": (1,),
+    "embedding_multiplier": (1,),
+    "logits_scaling": (1,),
+    "logit_scale": (1,),
+    "scale_emb": (1,),
+    "scale_depth": (),
+    "use_parallel_residual": (),
     "num_experts": (),
     "num_local_experts": (),
     "use_bidirectional_attention": (),
-    "is_causal": (True,),
+    "bidirectional": (),
     "pruned_heads": (),
     "adapters": (),
     "peft_config": (),
@@ -55,6 +77,9 @@ ANOTHER_NETWORK = {
 
 Where a class has no such setting, transformers keeps it and builds the network without it.
 """
+
+ON = ("is_causal", "causal", "use_rope")
+"""Settings that, switched off, ask for another network too, where it is built with them on."""
 
 OFF = (None, False, 0, "", "none", "default")
 """Values of a setting that ask for nothing; so do an empty list and an empty object."""
@@ -68,6 +93,7 @@ def check_asked(folder: Path, config: Any) -> list[str]:
     raw = read_json(folder / "config.json")
     _check_class(folder, raw, config)
     _check_one_value_each(folder, raw, config)
+    _check_rotation_named(folder, raw)
     return [*_own_code(folder), *_settings(folder, raw, config), *_sentence_modules(folder)]
 
 
@@ -97,7 +123,7 @@ def _check_class(folder: Path, raw: Mapping[str, Any], config: Any) -> None:
     if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
         raise ModelError(f"{folder}: architectures in config.json is {named!r}. Allowed: a list of names of classes.")
     for name in named:
-        known = getattr(transformers, name.removeprefix("TF").removeprefix("Flax"), None)
+        known = class_of(name) or getattr(transformers, name, None)
         family = getattr(getattr(known, "config_class", None), "model_type", None)
         if known is None or family not in (config.model_type, None):
             what = "which transformers does not have" if known is None else f"of the family {family}"
@@ -116,6 +142,39 @@ def _check_one_value_each(folder: Path, raw: Mapping[str, Any], config: Any) -> 
                 f"{folder} gives one setting two values in config.json: {alias} is {raw[alias]}, and {name}, which is "
                 f"the same, is {raw[name]}. Keep the right one."
             )
+
+
+def _check_rotation_named(folder: Path, raw: Mapping[str, Any]) -> None:
+    for name in ("rope_scaling", "rope_parameters"):
+        given = raw.get(name)
+        parts = [given, *given.values()] if isinstance(given, dict) else []
+        for part in [one for one in parts if isinstance(one, dict)]:
+            factor = part.get("factor")
+            if factor not in (None, 1) and not (part.get("rope_type") or part.get("type")):
+                raise ModelError(
+                    f"{folder} asks for {name} with factor={factor} in config.json, and does not say of which kind: "
+                    "transformers would build the network without it. Allowed: rope_type beside it, such as linear or "
+                    "dynamic; or no factor."
+                )
+
+
+def check_rotation(folder: str, network: Any) -> None:
+    """Raises `ModelError` where a share of each head is to be rotated, and the network rotates the whole of it."""
+    config = network.config
+    asked = getattr(config, "rope_parameters", None) or {}
+    parts = [one for one in (asked, *asked.values()) if isinstance(one, dict)]
+    shares = [share for one in parts if (share := one.get("partial_rotary_factor")) not in (None, 1)]
+    built = [buffer for name, buffer in network.named_buffers() if name.endswith("inv_freq")]
+    if not shares or not built:
+        return
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    if all(2 * int(buffer.count_nonzero()) >= size for buffer in built):
+        raise ModelError(
+            f"{folder} asks for partial_rotary_factor={shares[0]} in config.json, and {type(network).__name__} of "
+            f"transformers {transformers.__version__} rotates whole heads: the network would be built without it. "
+            "Leave it out where it is wrong; or load the model by your own code, and use "
+            "interp.from_transformers(MODEL, TOKENIZER)."
+        )
 
 
 def _own_code(folder: Path) -> Iterator[str]:
@@ -147,19 +206,38 @@ def _settings(folder: Path, raw: Mapping[str, Any], config: Any) -> Iterator[str
         given = name in raw or (name == "rope_parameters" and "rope_scaling" in raw)
         if name in known or not given or name.startswith("_") or name in ("model_type", "auto_map"):
             continue
+        if _is_read(type(config), name):
+            continue
         asks = ANOTHER_NETWORK.get(name)
         off = value in OFF or value in ([], {}) or (isinstance(value, dict) and value.get("rope_type") == "default")
-        if asks is not None and value not in asks and (not off or True in asks):
+        switched = name in ON and value is not None and bool(value) != _is_on(name, config)
+        if switched or (asks is not None and value not in asks and not off):
             same = name == "num_key_value_heads" and value == getattr(config, "num_attention_heads", None)
-            if not same:
+            rotated = name == "no_rope_layers" and isinstance(value, list) and all(value)  # one is with, zero without
+            if not same and not rotated:
                 raise ModelError(
                     f"{folder} asks for {name}={value} in config.json, which {type(config).__name__} of transformers "
                     f"{transformers.__version__} does not have: the network would be built without it. Allowed: the "
                     "settings of the class. Leave it out where it is wrong; or load the model by your own code, and "
                     "use interp.from_transformers(MODEL, TOKENIZER)."
                 )
-        elif asks is None and not off:
+        elif asks is None and name not in ON and not off:
             yield f"the setting {name}"
+
+
+def _is_on(name: str, config: Any) -> bool:
+    """Whether what a setting of `ON` switches is built without it."""
+    if name == "use_rope":
+        return bool(getattr(config, "rope_parameters", None) or getattr(config, "rotary_dim", None))
+    return bool(is_causal(config) or config.is_encoder_decoder)
+
+
+def _is_read(kind: Any, name: str) -> bool:
+    """Whether something reads a setting that the class does not keep: generation, the tokenizer, or its own making."""
+    if name in ("tokenizer_class", "decoder_start_token_id") or name in vars(GenerationConfig()):
+        return True
+    own = [one for one in kind.__mro__ if one.__module__.startswith("transformers.models.")]
+    return any(re.search(rf"kwargs[^\n]*[\"']{re.escape(name)}[\"']", getsource(one)) for one in own)
 
 
 def _known(kind: Any) -> set[str]:

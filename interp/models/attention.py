@@ -28,6 +28,7 @@ from interp.models.layers import (
 )
 from interp.models.pictures import PictureReader
 from interp.models.reader import TextReader
+from interp.models.refusing import refusing
 from interp.models.targets import ends, generate
 from interp.models.text import base_of, visible_keys, windows
 from interp.models.unhooked import projecting, run_unhooked, without_bias
@@ -109,11 +110,17 @@ class AttentionModel:
 
     def encode_targets(self, texts: Sequence[str]) -> list[Encoding]:
         """What the decoder of an encoder-decoder reads: its start, the text, and the end."""
-        return self._text_reader().encode_targets(texts, ends(self.network.config))
+        reader = self._text_reader()
+        return reader.encode_targets(texts, ends(self.network.config, reader.sizes.written))
 
     def write(self, encodings: Sequence[Encoding]) -> list[tuple[str, Encoding]]:
         """What an encoder-decoder writes from these sources, at every step the likeliest token."""
-        return generate(self.network, self.tokenizer, encodings, self.pad_token, self.target_positions)
+        network, between = self.network, ends(self.network.config, self._text_reader().sizes.written)
+        with refusing(
+            f"{self.name!r} ({type(network).__name__}) could not write what its decoder is to read",
+            "Mend its generation_config.json, or give the targets (corpus.target=FILE).",
+        ):
+            return generate(network, self.tokenizer, encodings, between, self.pad_token, self.target_positions)
 
     def _text_reader(self) -> TextReader:
         if isinstance(self.reader, TextReader):
@@ -241,7 +248,7 @@ class AttentionModel:
 
     @property
     def resumable(self) -> bool:
-        """Whether every layer lies in a block of its own, so that the network can be run from there on."""
+        """Whether every layer lies in a block of its own that hands on the stream alone, so that what follows can be run."""
         return all(layer.block is not None and layer.site == "self" for layer in self.layers)
 
     def remember(
@@ -261,8 +268,8 @@ class AttentionModel:
         """
         if not self.resumable:
             raise ModelError(
-                f"The layers of {self.name!r} do not lie in blocks of their own, so the network cannot be run from one "
-                "of them on. Allowed: ablation.engine=plain."
+                f"The layers of {self.name!r} do not lie in blocks of their own that hand on nothing but the stream, so "
+                "the network cannot be run from one of them on. Allowed: ablation.engine=plain."
             )
         before: dict[int, Tensor] = {}
         attention_output: dict[int, Tensor] = {}

@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ FLOATS = ("F64", "F32", "F16", "BF16")
 """How safetensors names the kinds of numbers that a weight may be stored in."""
 
 BUFFERS = re.compile(
-    r"(?:^|\.)(position_ids|token_type_ids|masked_bias|(?:\w+_)?inv_freq|(?:attn|attention)\.(?:attention\.)?bias)$"
+    r"(?:^|\.)(position_ids|token_type_ids|masked_bias|(?:\w+_)?inv_freq|(?:attn|attention)\.(?:attention\.)?bias|"
+    r"attn\.causal_mask|(?:encoder|decoder)\.version|embed_positions\.weights|rotary_emb\.(?:cos|sin)_cached)$"
 )
 """Constants that older versions of transformers stored beside the weights, and that the code computes."""
 
@@ -151,7 +153,7 @@ def _sort(network: Any, unused: Collection[str]) -> tuple[list[str], list[str]]:
             left.append(key)
             continue
         if others is None:
-            others = set(_modules_of_the_family(network.config)) - own
+            others = set(_modules_of_the_family(network)) - own
         if module in others or first in OTHER_HEADS:
             heads[next(name for name in _outermost(module) if name not in own)] = None
         else:
@@ -164,17 +166,28 @@ def _outermost(module: str) -> Iterator[str]:
     return (".".join(parts[:length]) for length in range(1, len(parts) + 1))
 
 
-def _modules_of_the_family(config: Any) -> Iterator[str]:
-    """The names of all modules of the classes with a head for these settings, and of that which the settings name."""
+def _modules_of_the_family(network: Any) -> Iterator[str]:
+    """The names of all modules of the classes with a head for these settings, and of that which the settings name.
+
+    Some of them no task is named for (GPT-2's with two heads): they stand beside the network's own class.
+    """
+    config = network.config
     tasks = [name for name in dir(modeling_auto) if name.startswith("MODEL_FOR_") and name.endswith("_MAPPING")]
     found = [getattr(modeling_auto, task).get(type(config), ()) for task in tasks]
     named = tuple(getattr(transformers, name) for name in config.architectures or [] if hasattr(transformers, name))
-    for kinds in [*found, named]:
+    beside = tuple(
+        kind
+        for kind in vars(import_module(type(network).__module__)).values()
+        if isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel)
+    )
+    for kinds in [*found, named, beside]:
         for kind in kinds if isinstance(kinds, tuple) else (kinds,):
             # a class that cannot be built has no head that could be told from something else
             with suppress(Exception), torch.device("meta"), no_init_weights():
                 # of a copy: BART's decoder writes into the settings that it is made of
-                yield from [name for name, _ in kind(copy.deepcopy(config)).named_modules()]
+                built = kind(copy.deepcopy(config))
+                if kinds is not beside or built.base_model is not built:
+                    yield from [name for name, _ in built.named_modules()]
 
 
 def _is_buffer(name: str, stored: Mapping[str, Stored]) -> bool:
@@ -219,20 +232,49 @@ def _check_buffers(network: Any, stored: Mapping[str, Stored], folder: str) -> N
         with safe_open(one.file, "pt") as tensors:
             given: Tensor = tensors.get_tensor(name)
         short = name.removeprefix(network.base_model_prefix + ".")
-        if name.endswith("inv_freq"):
-            # older files hold one a layer, in half precision
-            own = [buffer for key, buffer in built.items() if key.endswith("inv_freq") and buffer.shape == given.shape]
-            same = not own or any(torch.allclose(given.float(), buffer.float(), rtol=1e-2) for buffer in own)
-        elif short in built:
-            same = torch.equal(built[short].to(given.dtype), given)
-        elif name.endswith("position_ids"):
-            same = torch.equal(given.flatten().long(), torch.arange(given.numel()))
-        elif name.endswith("token_type_ids"):
-            same = not given.any()
-        else:
-            same = torch.equal(given != 0, torch.ones_like(given, dtype=torch.bool).tril())
-        if not same:
+        if not _is_computed(short, given, built, network.config):
             raise ModelError(
                 f"{folder} holds {name} with other values than {type(network).__name__} computes by, and which are not "
                 "used: the network that it asks for is another one. Mend config.json or the weights."
             )
+
+
+def _is_computed(name: str, given: Tensor, built: Mapping[str, Tensor], config: Any) -> bool:
+    """Whether a stored constant is what a network with these buffers computes, as long as either goes."""
+    if name.endswith("inv_freq"):
+        return any(_alike(given, own) for own in _frequencies(given, built, config))
+    if name.endswith("_cached"):
+        length, size = given.shape[-2:]
+        wave = torch.cos if name.endswith("cos_cached") else torch.sin
+        found = _frequencies(given.new_empty(size // 2), built, config)
+        angles = [torch.arange(length)[:, None] * own.float().repeat(2) for own in found]
+        return any(_alike(given.reshape(length, size), wave(one)) for one in angles)
+    if name.endswith("embed_positions.weights"):
+        both = min(len(given), len(built.get(name, ())))
+        return both > 0 and _alike(given[:both], built[name][:both])
+    if name.endswith(".version"):
+        return given.numel() == 1
+    if name in built and built[name].shape == given.shape:
+        return torch.equal(built[name].to(given.dtype), given)
+    if name.endswith("position_ids"):
+        return torch.equal(given.flatten().long(), torch.arange(given.numel()))
+    if name.endswith("token_type_ids"):
+        return not given.any()
+    return torch.equal(given != 0, torch.ones_like(given, dtype=torch.bool).tril())
+
+
+def _frequencies(given: Tensor, built: Mapping[str, Tensor], config: Any) -> Iterator[Tensor]:
+    """By which the network may rotate so many numbers; older files hold them before their scaling."""
+    own = {name: buffer for name, buffer in built.items() if name.endswith("inv_freq")}
+    yield from (buffer for buffer in own.values() if buffer.shape == given.shape)
+    asked = getattr(config, "rope_parameters", None) or {}
+    thetas = [one["rope_theta"] for one in [asked, *asked.values()] if isinstance(one, dict) and "rope_theta" in one]
+    if any(buffer.shape == given.shape for buffer in own.values()) or not own:
+        yield from (theta ** -(torch.arange(len(given)) / len(given)) for theta in thetas)
+
+
+def _alike(given: Tensor, own: Tensor) -> bool:
+    """Equal but for rounding to half precision."""
+    if given.shape != own.shape or not given.is_floating_point():
+        return False
+    return torch.allclose(given.float(), own.float(), rtol=1e-2, atol=1e-2 if given.ndim > 1 else 1e-8)

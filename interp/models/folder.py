@@ -25,6 +25,12 @@ NUMBERED = re.compile(r"(model|shard)-\d+.*\.safetensors")
 READ = (".json", ".safetensors", ".txt", ".model", ".tiktoken", ".jinja")
 """How the files end that transformers may open."""
 
+OPENED = re.compile(
+    r"(vocab.*|merges|config.*|modules|(tokenizer|generation_config|model|\w*preprocessor|adapter|sentence_).*"
+    r"|special_tokens_map|added_tokens|chat_template.*|.*\.index|.*tokenizer.*|processor_config)\.json"
+)
+"""The names of the JSON files that may be opened."""
+
 ADAPTERS = ("adapter_config.json", "adapter_model.*", "adapter*.safetensors", "*lora*.safetensors")
 """Weights that are to be added to a network's own."""
 
@@ -80,7 +86,10 @@ def check_folder(folder: Path) -> None:
 
 
 def _check_file(path: Path) -> None:
+    """Of the JSON files only those that transformers opens by their names: others (all_results.json) are no matter."""
     if path.suffix not in READ and not path.name.startswith("vocab."):
+        return
+    if path.suffix == ".json" and not OPENED.fullmatch(path.name):
         return
     if not path.is_file():
         kind = "a directory" if path.is_dir() else "a link to nothing" if path.is_symlink() else "a pipe or a device"

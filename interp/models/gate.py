@@ -72,7 +72,8 @@ def check(model: HeadModel, encoded: EncodedCorpus, batch: Batch) -> list[Check]
         evidence = Evidence(model, encoded, shortened, look(model, shortened, logits=True))
     first = every_layer_is_seen(evidence)
     # the others compare what was seen of every layer
-    found = [one(evidence) for one in CHECKS] if first.passed else [first]
+    with refusing(f"The gate could not look into {model.name!r} ({network})", "Allowed: models that can be watched."):
+        found = [one(evidence) for one in CHECKS] if first.passed else [first]
     return [one for one in found if one is not None]
 
 

@@ -1,7 +1,7 @@
 """One's own transformers model, before it is copied: nothing that makes it another network may be lost on the way."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import nn
 from transformers.initialization import no_init_weights
 
 from interp.errors import ModelError
+from interp.models.token_ids import forget_padding_beyond
 
 
 def check_given(model: Any, name: str) -> None:
@@ -30,17 +31,21 @@ def check_given(model: Any, name: str) -> None:
         with torch.random.fork_rng(devices=[]), torch.device("meta"), no_init_weights():
             config = copy.deepcopy(model.config)
             config.dtype = model.dtype  # which saving a model turns into its name
+            forget_padding_beyond(config)
             _check_modules(model, kind(config), name)
 
 
-def check_copied(model: nn.Module, rebuilt: nn.Module, name: str) -> None:
-    """Raises `ModelError` where the base model, built anew to put a head on it, would not compute the same."""
+def check_copied(model: nn.Module, rebuilt: nn.Module, name: str, head: Collection[str] = ()) -> None:
+    """Raises `ModelError` where the base model, built anew to put a head on it, would not compute the same.
+
+    `head` are the modules of that head, where it lies within (T5's).
+    """
     if not type(model).__module__.startswith("transformers."):
         raise ModelError(
             f"{name!r} without a language head is rebuilt from its weights, and {type(model).__name__} is a class of "
             "your own, which would be lost. Allowed: the base models of transformers."
         )
-    _check_modules(model, rebuilt, name)
+    _check_modules(model, rebuilt, name, head)
     hooked = [
         part or "the model itself"
         for part, module in model.named_modules()
@@ -70,12 +75,12 @@ def _foreign(hook: Any) -> bool:
     return not getattr(hook, "__module__", "").startswith("transformers.")
 
 
-def _check_modules(model: nn.Module, built: nn.Module, name: str) -> None:
-    """A pooler is not read, and may be there or not."""
+def _check_modules(model: nn.Module, built: nn.Module, name: str, aside: Collection[str] = ()) -> None:
+    """A pooler is not read, and may be there or not; so may the modules aside."""
     own, expected = _kinds(model), _kinds(built)
     for part in sorted(own | expected):
         given, plain = own.get(part, "nothing"), expected.get(part, "nothing")
-        if given != plain and not part.startswith("pooler"):
+        if given != plain and not part.startswith("pooler") and part not in aside:
             raise ModelError(
                 f"In {name!r} {part} is {given}, where {type(built).__name__} has {plain}: an adapter, fewer bits, or "
                 "other modules. Allowed: the modules of the class. Merge adapters (model.merge_and_unload()), remove "

@@ -35,6 +35,9 @@ LANGUAGE = _names(
 )
 """Classes whose head is for language."""
 
+OLDER = {"T5WithLMHeadModel": "T5ForConditionalGeneration", "BartForMaskedLM": "BartForConditionalGeneration"}
+"""Names that classes had in older versions of transformers, and what they are called today."""
+
 HEADLESS = _names(auto.MODEL_MAPPING_NAMES, auto.MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES) - LANGUAGE
 """Classes without a head."""
 
@@ -55,18 +58,21 @@ def of_object(model: Any) -> LanguageHead:
     return _said(model.get_output_embeddings() is not None, name)
 
 
-def of_directory(
-    config: Any, network: Any, missing: Collection[str] | None, unused: Collection[str] = ()
-) -> LanguageHead:
+def of_directory(config: Any, network: Any, missing: Collection[str] | None) -> LanguageHead:
     """Whether the model of a directory has one: by the class that its config.json names, as if it were an object.
 
     `network` is what was built of it; `missing` are the weights it has and the directory lacks, None where all are
-    random; `unused` those of the directory that it has no place for. Where no class of transformers is named, these
-    decide; where not even they can, it is taken for none.
+    random. Where no class of transformers is named, these decide; where not even they can, it is taken for none.
     """
-    named = next((name for name in config.architectures or [] if _class_of(name) is not None), None)
+    named = next((kind.__name__ for name in config.architectures or [] if (kind := class_of(name)) is not None), None)
     absent = sorted(set(missing or ()) & set(keys(network)))
     if named is not None:
+        if named in HEADLESS and missing is not None and any(True for _ in keys(network)) and not absent:
+            head = type(network).__name__
+            why = f"none: config.json names {named}, which has none. Nothing that {head} has is missing, so that if it was "
+            return LanguageHead(
+                False, f"{why}trained as one, architectures in config.json should name that", sure=False
+            )
         if not _is_for_language(named, config):
             return _said(False, named)
         if absent:
@@ -76,7 +82,7 @@ def of_directory(
     given = f"config.json names {', '.join(config.architectures)}" if config.architectures else "config.json names none"
     unclear = f"{given}, which is no class of transformers" if config.architectures else f"{given} in architectures"
     own = set(keys(network)) - set(_shared(network))
-    if missing is not None and own and not absent and not unused:
+    if missing is not None and own and not absent:
         return LanguageHead(True, f"trained: {unclear}, and the directory holds the head's weights", sure=False)
     return LanguageHead(
         False, f"none: {unclear}, and the weights do not tell whether there is a language head", sure=False
@@ -88,7 +94,7 @@ def renamed(config: Any, factory: Any) -> dict[str, str] | None:
 
     None where they are called the same: only some heads for something else have the base model under another name.
     """
-    kind: Any = next((found for name in config.architectures or [] if (found := _class_of(name)) is not None), None)
+    kind: Any = next((found for name in config.architectures or [] if (found := class_of(name)) is not None), None)
     made: Any = factory._model_mapping.get(type(config), None)
     before, after = (getattr(one, "base_model_prefix", "") for one in (kind, made))
     return {rf"^{before}\.": f"{after}."} if before and after and before != after else None
@@ -112,16 +118,17 @@ def _shared(network: Any) -> Iterator[str]:
     yield from (name for name, value in network.state_dict().items() if value.data_ptr() in tables)
 
 
-def _class_of(name: str) -> type | None:
-    """The class of transformers of that name; None where there is none."""
-    found = getattr(transformers, name, None) if name.isidentifier() else None
+def class_of(name: str) -> type | None:
+    """The class of transformers of that name, today's where it is an older one; None where there is none."""
+    today = name.removeprefix("TF").removeprefix("Flax").replace("LLaMA", "Llama")
+    found = getattr(transformers, OLDER.get(today, today), None) if name.isidentifier() else None
     return found if isinstance(found, type) and issubclass(found, transformers.PreTrainedModel) else None
 
 
 def _is_for_language(name: str, config: Any) -> bool:
     if name in LANGUAGE or name in HEADLESS:
         return name in LANGUAGE
-    kind: Any = _class_of(name)
+    kind: Any = class_of(name)
     if kind.config_class is None or not isinstance(config, kind.config_class):
         return False
     with torch.device("meta"):

@@ -30,7 +30,7 @@ SITE_ORDER: tuple[Site, ...] = ("self", "encoder", "decoder", "cross")
 class Layer:
     """One attention layer: its module, the projection that mixes its heads, and the block around both, if found.
 
-    `number` counts the layers of one site.
+    `number` counts the layers of one site. A block that hands on more than the stream (T5's position bias) is none.
     """
 
     site: Site
@@ -64,6 +64,7 @@ def find_layers(network: Any, base: nn.Module, name: str, run: Callable[[nn.Modu
     projections: dict[int, nn.Module] = {}
     projected: dict[int, Tensor] = {}
     returned: dict[int, Any] = {}
+    streams: set[nn.Module] = set()  # modules that return one tensor
     pair = network.config.is_encoder_decoder
 
     def watch(module: nn.Module, at: Ingredients) -> Tensor:
@@ -77,6 +78,8 @@ def find_layers(network: Any, base: nn.Module, name: str, run: Callable[[nn.Modu
             projections[number], projected[number] = module, output
 
     def note(module: nn.Module, _args: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            streams.add(module)
         if found and found[-1][0] is module:
             returned[len(found) - 1] = output
 
@@ -100,7 +103,9 @@ def find_layers(network: Any, base: nn.Module, name: str, run: Callable[[nn.Modu
     for order, (module, written, site) in enumerate(found):
         ends = isinstance(returned.get(order), tuple) and _is_same(returned[order][0], projected[order])
         heads = written.shape[2]
-        layers.append(Layer(site, counted[site], heads, module, projections[order], blocks[order], ends))
+        two = not isinstance(returned.get(order), tuple) or len(returned[order]) == 2
+        block = blocks[order] if two and blocks[order] in streams else None
+        layers.append(Layer(site, counted[site], heads, module, projections[order], block, ends))
         counted[site] += 1
     return tuple(layers)
 

@@ -23,7 +23,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPI
 from interp import paths
 from interp.errors import InterpError, ModelError, closest
 from interp.models import language_head
-from interp.models.asked import check_asked, check_read
+from interp.models.asked import check_asked, check_read, check_rotation
 from interp.models.attention import AttentionModel
 from interp.models.bridge import BridgeModel
 from interp.models.causes import is_bridged, several_networks
@@ -42,7 +42,7 @@ from interp.models.given import check_copied, check_given
 from interp.models.pictures import PICTURES, PictureReader
 from interp.models.reader import TextReader
 from interp.models.refusing import reason, refusing
-from interp.models.token_ids import forget_padding_beyond
+from interp.models.token_ids import check_counted_from, forget_padding_beyond
 from interp.printable import printable
 from interp.types import HeadModel
 
@@ -320,6 +320,7 @@ def _load(
                 broken = not_finite(model)
                 provenance = dict(provenance) | ({"not_finite": broken} if broken else {})
                 label = name
+            check_rotation(folder, model)
     model = _encoder_alone(model) if _encodes_only(model.config) else model
     if beside:
         provenance = dict(provenance) | {"not_used": "; ".join(beside)}
@@ -341,6 +342,7 @@ def _reader(model: Any, read_with: Any, name: str) -> TextReader | PictureReader
     ):
         if model.config.model_type in PICTURES:
             return PictureReader(read_with, model, name)
+        check_counted_from(model, name)
         return TextReader(read_with, model, name)
 
 
@@ -367,7 +369,7 @@ def _pretrained(
             f"{folder} lacks {len(wrong)} of the weights that its config.json asks for ({', '.join(wrong[:3])}, …): "
             "they would be random. Mend the directory, or use model.init=random for a model that is random on purpose."
         )
-    head = language_head.of_directory(config, model, info["missing_keys"], info["unexpected_keys"])
+    head = language_head.of_directory(config, model, info["missing_keys"])
     return model, head, info["unexpected_keys"]
 
 
@@ -461,6 +463,7 @@ def _with_head(model: Any, name: str) -> tuple[Any, language_head.LanguageHead]:
     There its head is its own where it has one beside another (BERT's for pretraining), and unused where it has none.
     A model of pictures is read without its head.
     """
+    forget_padding_beyond(model.config)
     model.config._attn_implementation = "eager"
     model.config.architectures = [type(model).__name__]
     head = language_head.of_object(model)
@@ -471,8 +474,8 @@ def _with_head(model: Any, name: str) -> tuple[Any, language_head.LanguageHead]:
     if language_head.is_language_model(model):
         return model, head
     headed = _factory(model.config).from_config(model.config, attn_implementation="eager", dtype=model.dtype)
-    check_copied(model.base_model, headed.base_model, name)
     of_head = set(language_head.keys(headed))
+    check_copied(model.base_model, headed.base_model, name, {key.rpartition(".")[0] for key in of_head})
     report = headed.base_model.load_state_dict(model.base_model.state_dict(), strict=False)
     missing = [key for key in report.missing_keys if key not in of_head]
     if head.trained:

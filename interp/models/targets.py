@@ -1,6 +1,7 @@
 """What an encoder-decoder reads in its decoder: a text that is given, or what it writes itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -9,12 +10,19 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from transformers import GenerationConfig
 
 from interp.errors import ModelError
 from interp.types import Batch, Encoding, Output
 
 WRITTEN_AT_ONCE = 64
 """Sources that are written from together."""
+
+ALLOWING = (
+    *("bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "forced_bos_token_id", "forced_eos_token_id"),
+    *("no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "min_length", "min_new_tokens"),
+)
+"""Settings of generation that say which tokens may be written; how others are searched for is not followed."""
 
 
 class Ends(NamedTuple):
@@ -24,15 +32,25 @@ class Ends(NamedTuple):
     end: int | None
 
 
-def ends(config: Any) -> Ends:
-    """Those that a configuration of transformers names. Raises `ModelError` where there is no start."""
+def ends(config: Any, rows: int) -> Ends:
+    """Those that a configuration of transformers names.
+
+    Raises `ModelError` where there is no start, and for an id that is none of the decoder's `rows` embeddings.
+    """
     start, end = (getattr(config, name, None) for name in ("decoder_start_token_id", "eos_token_id"))
+    end = end[0] if isinstance(end, list) and end else end
     if start is None:
         raise ModelError(
             f"The configuration of this {config.model_type} names no decoder_start_token_id, so its decoder cannot "
             "begin. Set it in config.json."
         )
-    return Ends(int(start), int(end[0] if isinstance(end, list) else end) if end is not None else None)
+    for name, token in (("decoder_start_token_id", start), ("eos_token_id", end)):
+        if token is not None and not (isinstance(token, int) and 0 <= token < rows):
+            raise ModelError(
+                f"The configuration of this {config.model_type} names {name}={token}, and its decoder has embeddings "
+                f"for {rows} tokens (0 to {rows - 1}). Set it in config.json."
+            )
+    return Ends(start, end)
 
 
 def target_encodings(tokenizer: Any, texts: Sequence[str], between: Ends, positions: int) -> list[Encoding]:
@@ -65,7 +83,7 @@ def target_encodings(tokenizer: Any, texts: Sequence[str], between: Ends, positi
 
 @torch.inference_mode()
 def generate(
-    network: Any, tokenizer: Any, encodings: Sequence[Encoding], pad_token: int, positions: int
+    network: Any, tokenizer: Any, encodings: Sequence[Encoding], between: Ends, pad_token: int, positions: int
 ) -> list[tuple[str, Encoding]]:
     """What the model writes, at every step the likeliest token of those that its generation settings allow.
 
@@ -78,12 +96,34 @@ def generate(
         lengths = torch.tensor([len(row) for row in rows], device=tokens.device)
         mask = (torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]).long()
         room = min(positions - 2, 2 * tokens.shape[1] + 20)
-        written = network.generate(
-            input_ids=tokens, attention_mask=mask, num_beams=1, do_sample=False, max_new_tokens=room,
-            pad_token_id=pad_token,
-        )  # fmt: skip
-        found += [_read_again(row, tokenizer, ends(network.config)) for row in written.tolist()]
+        with _greedy(network, between, pad_token, room):
+            written = network.generate(input_ids=tokens, attention_mask=mask)
+        found += [_read_again(row, tokenizer, between) for row in written.tolist()]
     return found
+
+
+@contextmanager
+def _greedy(network: Any, between: Ends, pad_token: int, room: int) -> Iterator[None]:
+    """While it is open, the network writes the likeliest tokens: of its settings, only those that allow tokens count.
+
+    They are replaced as a whole, because transformers fills in from them what a call leaves open.
+    """
+    own, config = network.generation_config, network.config
+    network.generation_config = GenerationConfig(
+        **{name: getattr(own, name, None) for name in ALLOWING},
+        num_beams=1,
+        do_sample=False,
+        max_new_tokens=room,
+        decoder_start_token_id=between.start,
+        eos_token_id=between.end,
+        pad_token_id=pad_token,
+        # T5's cache has as many layers as the encoder
+        use_cache=getattr(config, "num_decoder_layers", None) in (None, config.num_hidden_layers),
+    )
+    try:
+        yield
+    finally:
+        network.generation_config = own
 
 
 @torch.inference_mode()

@@ -41,9 +41,22 @@ def padding_id(tokenizer: Any, config: Any, counted_from: int | None, rows: int)
 
 def forget_padding_beyond(config: Any) -> None:
     """Take a padding id that has no embedding out of a configuration, which could not be built: padding is masked."""
-    named, rows = (getattr(config, name, None) for name in ("pad_token_id", "vocab_size"))
-    if isinstance(named, int) and isinstance(rows, int) and named >= rows:
+    named = getattr(config, "pad_token_id", None)
+    # Marian's decoder may have a vocabulary of its own
+    rows = [getattr(config, name, None) for name in ("vocab_size", "decoder_vocab_size")]
+    if isinstance(named, int) and any(isinstance(one, int) and named >= one for one in rows):
         config.pad_token_id = None
+
+
+def check_counted_from(network: Any, name: str) -> None:
+    """Raises `ModelError` where positions are numbered from the padding id (RoBERTa's), and there is none."""
+    for module in network.modules():
+        if hasattr(module, "create_position_ids_from_input_ids") and getattr(module, "padding_idx", 0) is None:
+            raise ModelError(
+                f"{name!r} ({type(network).__name__}) numbers its positions from the padding token, and pad_token_id in "
+                "config.json names none that it has an embedding for. Allowed: the id that it was trained with; "
+                "RoBERTa's is 1."
+            )
 
 
 def mask_id(tokenizer: Any, rows: int, name: str, *, needed: bool) -> int | None:
