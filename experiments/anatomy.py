@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import interval
+from experiments.wording import interval, signed
 from interp import plots
 from interp.analysis import label, lay_open_heads
 from interp.corpora.batching import encode
@@ -83,7 +83,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     lines = [f"Heads that carry most of their layer's output (mean share over {tokens}):"]
     for row in table.sort_values("share", ascending=False, kind="stable").head(5).itertuples():
         ends = interval(row.share_ci_low, row.share_ci_high)
-        lines.append(f"    {_name(row)} {row.share:+.2f}{ends}, norm {row.written:.2f}")
+        lines.append(f"    {_name(row)} {signed(row.share)}{ends}, norm {row.written:.2f}")
     against = table[table.share < 0]
     if len(against):
         lines.append(f"{len(against)} of {len(table)} heads write, on the whole, against their layer.")
@@ -92,8 +92,8 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
             continue
         least, *_, most = known.sort_values("copying", kind="stable").itertuples()
         lines.append(
-            f"OV copies most in {_name(most)} ({most.copying:+.2f}) and reverses most in "
-            f"{_name(least)} ({least.copying:+.2f}); space: {most.copying_space}."
+            f"OV copies most in {_name(most)} ({signed(most.copying)}) and reverses most in "
+            f"{_name(least)} ({signed(least.copying)}); space: {most.copying_space}."
         )
     placed = table[table.position_mass >= 0.5].sort_values("position_mass", ascending=False, kind="stable")
     if len(placed):

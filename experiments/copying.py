@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import interval, name_of
+from experiments.wording import interval, name_of, signed
 from interp import plots
 from interp.analysis import label
 from interp.copying import VariantTally, periods
@@ -71,7 +71,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         same = (of_role.site == best.site) & (of_role.layer == best.layer) & (of_role["head"] == best.head)
         lines.append(f"{role}: head {name_of(best)} looks most to the rows' target. Its scores:")
         lines += [
-            f"    {row.definition:<36} {row.value:+.3f}{interval(row.ci_low, row.ci_high, 3)}"
+            f"    {row.definition:<36} {signed(row.value, 3)}{interval(row.ci_low, row.ci_high, 3)}"
             for row in of_role[same].itertuples()
         ]
         heads, pairs = spread[spread.role == role], agreement[agreement.role == role]

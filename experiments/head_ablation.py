@@ -55,7 +55,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
                 f"    head {name_of(row):<5} {signed(row.effect, 4)}{interval(row.ci_low, row.ci_high, 4)}"
                 for row in matter.head(5).itertuples()
             ]
-        if 0 < len(matter) < 5:
+        if 0 < len(matter) < min(5, len(table)):
             lines.append(f"    {len(matter)} of {len(table)} heads matter: {_the_others(table)}")
         if "top" in table:
             settled = table[table.top].sort_values("effect", ascending=False, kind="stable")

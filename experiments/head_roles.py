@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import interval, more_sources, name_of
+from experiments.wording import interval, more_sources, name_of, signed
 from interp import plots
 from interp.analysis import RolesOf, label, tally_roles
 from interp.classify import classify, shortfall
@@ -113,7 +113,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         measured = row.baseline + row.lift
         lines.append(
             f"  {mark} {row.role:<24} head {name_of(row):<5} {measured:.2f} against {row.baseline:.2f} "
-            f"({row.baseline_name}), lift {row.lift:+.2f}{interval(row.ci_low, row.ci_high)}"
+            f"({row.baseline_name}), lift {signed(row.lift)}{interval(row.ci_low, row.ci_high)}"
             f"{_over_harder(row)}, n {row.n}"
         )
     if len(best) > 14:
@@ -129,7 +129,7 @@ def _few_documents_words(scores: pd.DataFrame, assigned: pd.DataFrame) -> list[s
     The half with fewer effective blocks counts: `interp.statistics.concentration.FEW` says what that was measured on.
     """
     by_mass = scores.loc[scores.statistic == "mass", "role"].unique()
-    few = assigned[assigned.role.isin(by_mass) & (assigned.effective_blocks < FEW)]
+    few = assigned[assigned.role.isin(by_mass) & (assigned.fewest_effective_blocks < FEW)]
     if few.empty:
         return []
     lines = [
@@ -137,7 +137,7 @@ def _few_documents_words(scores: pd.DataFrame, assigned: pd.DataFrame) -> list[s
         "half) that interval and p are not to be trusted; more source documents would tell:"
     ]
     for role, rows in few.groupby("role", sort=False):
-        heads = ", ".join(f"{name_of(row)} ({row.effective_blocks:.1f})" for row in rows.itertuples())
+        heads = ", ".join(f"{name_of(row)} ({row.fewest_effective_blocks:.1f})" for row in rows.itertuples())
         lines.append(f"    {role}: {heads}")
     return lines
 
@@ -157,7 +157,7 @@ def _harder_words(assigned: pd.DataFrame) -> list[str]:
 def _over_harder(row: Any) -> str:
     if pd.isna(row.lift_pos):
         return ""
-    return f", over {row.guess_pos} {row.lift_pos:+.2f}{interval(row.lift_pos_low, row.lift_pos_high)}"
+    return f", over {row.guess_pos} {signed(row.lift_pos)}{interval(row.lift_pos_low, row.lift_pos_high)}"
 
 
 def _of_a_lift(detectable: float) -> str:

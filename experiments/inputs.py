@@ -7,25 +7,20 @@ from typing import Any
 
 from huggingface_hub import try_to_load_from_cache
 
-from interp.models.folder import file_digest
+from experiments.command_line import READ
+from interp.models.folder import file_digest, read_files
 from interp.results import flatten
-
-NOT_FILES = ("text", "query", "candidates", "name", "_target_")
-"""Settings, by the last part of their key, that name no file even where there is one of that name."""
-
-MODEL_FILES = (".json", ".safetensors", ".txt", ".model", ".tiktoken", ".jinja")
-"""What is read of a model directory: beside them lie copies of the weights for other libraries, and reports."""
 
 
 def hashes(config: Mapping[str, Any]) -> dict[str, str]:
-    """sha256 of every file that a setting names, and of the files in every folder, by the path as it was given.
+    """sha256 of every file that a setting of a path names, and of what is read of every folder, by the path given.
 
-    The corpus is left out: it has a hash of its own, of what was read of it. So are pipes, which can be read once.
+    Which settings are paths goes by their names, as on the command line: `path`, or one's own that ends so. The corpus
+    is left out: it has a hash of its own, of what was read of it. So are pipes, which can be read once.
     """
     found: dict[str, str] = {}
     for key, value in flatten(config).items():
-        first, last = key.partition(".")[0], key.rpartition(".")[2]
-        if first in ("corpus", "study") or last in NOT_FILES:
+        if key.startswith(("corpus.", "study.")) or READ.fullmatch(key) is None:
             continue
         for path in (path for text in (value if isinstance(value, list) else [value]) for path in _files(text)):
             try:
@@ -52,6 +47,7 @@ def _files(value: object) -> list[Path]:
         return [Path(place)]
     if not os.path.isdir(place) or not os.access(place, os.R_OK | os.X_OK):
         return []
-    inside = sorted(path for path in Path(place).iterdir() if path.is_file() and not path.name.startswith("."))
-    is_model = any(path.name == "config.json" for path in inside)
-    return [path for path in inside if path.suffix in MODEL_FILES] if is_model else inside
+    folder = Path(place)
+    if (folder / "config.json").is_file():
+        return read_files(folder)
+    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import interval, name_of
+from experiments.wording import interval, name_of, unsigned
 from interp import plots
 from interp.analysis import label
 from interp.corpora.batching import batches, encode, read_batches
@@ -86,8 +86,11 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         if definition in (of.WIDTH.id, of.PEAK.id) or every.empty:
             continue
         low, *_, high = [*every.sort_values("value", kind="stable").itertuples()] * 2
-        lines.append(f"    {definition:<32} {every.value.mean():6.2f}   lowest {_said(low)}   highest {_said(high)}")
+        mean = unsigned(every.value.mean())
+        lines.append(f"    {definition:<32} {mean:>6}   lowest {_said(low)}   highest {_said(high)}")
     wide = shape.pivot_table(index=["site", "layer", "head"], columns="definition", values="value").reset_index()
+    if of.EXPLAINED.id not in wide:
+        return lines
     near = wide[wide[of.EXPLAINED.id].notna()].sort_values(of.EXPLAINED.id, ascending=False, kind="stable").head(5)
     if len(near):
         lines.append("Most like a convolution (variance that offset alone explains; peak; offsets that hold half):")
@@ -101,4 +104,4 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
 
 
 def _said(row: Any) -> str:
-    return f"{name_of(row)} {row.value:.2f}{interval(row.ci_low, row.ci_high)}"
+    return f"{name_of(row)} {unsigned(row.value)}{interval(row.ci_low, row.ci_high)}"

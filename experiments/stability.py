@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from experiments.wording import interval, name_of
+from experiments.wording import interval, name_of, unsigned
 from interp import plots
 from interp.analysis import RolesOf, label, tally_roles
 from interp.corpora.batching import EncodedCorpus, encode, evenly_spaced
@@ -159,7 +159,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         asked = known[known.n >= known.n.median()].sort_values("reliability", kind="stable")
         for row in asked.head(3).itertuples():
             lines.append(  # noqa: PERF401 - a line a row reads best as a loop
-                f"    least of the better half asked: {row.role} {row.reliability:.2f}"
+                f"    least of the better half asked: {row.role} {unsigned(row.reliability)}"
                 f"{interval(row.ci_low, row.ci_high)}, n {row.n}"
             )
     nulls = tables["matching_null"]

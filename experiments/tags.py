@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import interval, name_of
+from experiments.wording import interval, name_of, signed
 from interp import plots
 from interp.analysis import label
 from interp.corpora.batching import encode
@@ -44,7 +44,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         strong += most.share > 2 * mean
         lines.append(
             f"    {most.to_tag:<6} head {name_of(most):<5} {most.share:.2f}  {mean:.2f}  {most.expected:.2f}, "
-            f"over even attention {most.excess:+.2f}{interval(most.ci_low, most.ci_high)}"
+            f"over even attention {signed(most.excess)}{interval(most.ci_low, most.ci_high)}"
         )
     lines.append(f"{strong} of {overall.to_tag.nunique()} tags have a head with more than twice the mean of all heads.")
     return lines

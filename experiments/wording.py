@@ -16,7 +16,13 @@ def signed(value: Any, digits: int = 2) -> str:
     if math.isinf(value):
         return "no finite value"
     hidden = 0 < abs(value) < 0.5 * 10**-digits
-    return f"{value:+.1e}" if hidden else f"{value:+.{digits}f}"
+    # of minus zero, plus zero
+    return f"{value:+.1e}" if hidden else f"{value + 0.0:+.{digits}f}"
+
+
+def unsigned(value: Any, digits: int = 2) -> str:
+    """The same without the plus: `0.25`, beside an interval that says small ends as exactly."""
+    return signed(value, digits).removeprefix("+")
 
 
 def interval(low: Any, high: Any, digits: int = 2) -> str:

@@ -33,7 +33,8 @@ COLUMNS = {
     "baseline_name lift ci_low ci_high p q statistic guess_pos lift_pos lift_pos_low lift_pos_high p_max_t detectable "
     "effective_blocks",
     "roles": "model corpus seed definition site layer head role family statistic n hit mass baseline lift ci_low "
-    "ci_high p q stability strength detectable guess_pos lift_pos lift_pos_low lift_pos_high effective_blocks",
+    "ci_high p q stability strength detectable guess_pos lift_pos lift_pos_low lift_pos_high effective_blocks "
+    "fewest_effective_blocks",
     "effects": "model corpus seed site layer head ablation metric n intact ablated effect effect_token ci_low ci_high "
     "p q",
     "attention": "model seed site layer head query query_word key key_word mass",
@@ -206,7 +207,8 @@ def test_the_first_documents_are_said_and_how_to_have_more_sources(
 
 
 def test_a_corpus_without_its_words_is_refused(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
-    rows = "".join(f"{n}\t_\t_\tX\t_\t_\t{n - 1}\troot\t_\t_\n" for n in range(1, 6))
+    relations = ("root", "dep", "dep", "dep", "dep")
+    rows = "".join(f"{n}\t_\t_\tX\t_\t_\t{n - 1}\t{dep}\t_\t_\n" for n, dep in enumerate(relations, 1))
     (tmp_path / "withheld.conllu").write_text(f"{rows}\n" * 40)
     outcome = interp("experiment=head_roles", *tiny, "corpus=conllu", "corpus.path=withheld.conllu")
     assert outcome.code == 1
@@ -363,21 +365,50 @@ def test_other_weights_under_the_same_name_are_refused(
 def test_what_a_run_reads_is_in_its_manifest(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text("{}", encoding="utf-8")
-    (tmp_path / "model" / "weights.bin").touch()
+    for name in ("weights.bin", "notes.txt", "training_log.json", "consolidated.safetensors"):
+        (tmp_path / "model" / name).touch()
+    for name in ("model.safetensors", "vocab.txt", "adapter_config.json"):
+        (tmp_path / "model" / name).write_text("{}", encoding="utf-8")
     (tmp_path / "second.conllu").write_text("1", encoding="utf-8")
     os.mkfifo(tmp_path / "pipe")
     config = {
         "text": str(tmp_path / "second.conllu"),
         "corpus": {"path": str(tmp_path / "second.conllu")},
         "model": {"path": str(tmp_path / "model"), "name": str(tmp_path / "second.conllu")},
-        "experiment": {"other": {"lists": [str(tmp_path / "second.conllu"), 3]}, "pipe": str(tmp_path / "pipe")},
-        "long": "x" * 10_000,
-        "strange": "a\0b",
+        "experiment": {"other": {"path": [str(tmp_path / "second.conllu"), 3]}, "path": str(tmp_path / "pipe")},
+        "sensitivity": {"corpus": str(tmp_path / "third.conllu")},
+        "long": {"path": "x" * 10_000},
+        "strange": {"path": "a\0b"},
     }
+    (tmp_path / "third.conllu").write_text("3", encoding="utf-8")
+    of_model = ("config.json", "model.safetensors", "vocab.txt", "adapter_config.json")
     assert inputs.hashes(config) == {
-        str(tmp_path / "model" / "config.json"): sha256(b"{}").hexdigest(),
+        **{str(tmp_path / "model" / name): sha256(b"{}").hexdigest() for name in of_model},
         str(tmp_path / "second.conllu"): sha256(b"1").hexdigest(),
+        str(tmp_path / "third.conllu"): sha256(b"3").hexdigest(),
     }
+
+
+def test_a_folder_called_as_a_value_is_no_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("pretrained", "auto", "float32", "mean", "all"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "large").touch()
+    settings = {"init": "pretrained", "device": "auto", "dtype": "float32"}
+    assert inputs.hashes({"model": settings, "roles": "all", "ablation": {"replacement": "mean"}, **settings}) == {}
+
+
+def test_what_a_model_does_not_load_does_not_make_it_another(
+    interp: Interp, tmp_path: Path, model_of_ones_own: tuple[str, str], without_figures: None
+) -> None:
+    command = (*SENTENCE, *model_of_ones_own, "hydra.run.dir=run")
+    assert interp(*command).code == 0
+    for name in ("notes.txt", "training_log.json", "README.md", "pytorch_model.bin"):
+        (tmp_path / "model" / name).write_text("{}", encoding="utf-8")
+    assert interp(*command) == (0, "run holds this run, complete. It is left as it is.\n", "")
+    (tmp_path / "model" / "adapter_config.json").write_text("{}", encoding="utf-8")
+    other = interp(*command)
+    assert other.code == 1 and "other data" in other.err and "adapter_config.json: absent" in other.err
 
 
 def test_another_commit_of_a_model_on_the_hub_is_other_data(monkeypatch: pytest.MonkeyPatch) -> None:

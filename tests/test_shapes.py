@@ -240,6 +240,19 @@ def test_a_model_of_two_sites() -> None:
     assert any("Cross-attention has no kernel" in line for line in findings.said)
 
 
+def test_a_model_of_nothing_but_cross_attention() -> None:
+    """It has no kernel: the table is there with its columns, in the types that it has where it has rows."""
+    model = recurrent(init="random", seed=0, device="cpu")
+    tables = experiment.run(model, reversal(documents=12)).tables
+    both = experiment.run(recurrent(reader="transformer", init="random", device="cpu"), reversal(documents=12)).tables
+    assert tables["kernel"].empty and not tables["shape"].definition.str.startswith("kernel/").any()
+    assert set(tables["shape"].site) == {"cross"}
+    for name in ("kernel", "shape"):
+        assert tables[name].dtypes.to_dict() == both[name].dtypes.to_dict()
+    assert list(experiment.draw(tables)) == ["kernels"]
+    assert not any("convolution" in line for line in experiment.summarise(tables))
+
+
 @pytest.mark.parametrize("ratios", [True, False])
 def test_ratios_need_what_they_are_divided_by_and_means_do_not(ratios: bool) -> None:
     fold = NumberFold(("x/y@1",), [Head("self", 0, 0)], ratios=ratios)

@@ -1,10 +1,13 @@
 """Tables that are joined on what names their rows never mix columns: pandas' suffixes show where each came from."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from experiments import head_ablation, head_roles
+from experiments.wording import interval, signed, unsigned
 from interp import analysis
 from interp.classify import classify
 from interp.corpora.batching import encode
@@ -64,8 +67,12 @@ def test_the_numbers_of_roles_are_those_of_confirm(tables: dict[str, pd.DataFram
     assert len(given) and roles[roles.role == "unclassified"].n.isna().all()
     confirm = scores[scores.split == "confirm"]
     same = given.merge(confirm, on=["definition", "role", *KEYS], suffixes=("", "_scores"))
-    for column in ("n", "statistic", "ci_low", "ci_high", "p", "q", "lift"):
-        assert (same[column] == same[f"{column}_scores"]).all(), column
+    shared = (set(roles) & set(scores)) - {"definition", "role", *KEYS}
+    assert {"n", "statistic", "ci_low", "ci_high", "p", "q", "lift", "effective_blocks"} <= shared
+    for column in shared:
+        pd.testing.assert_series_equal(
+            same[column], same[f"{column}_scores"], check_names=False, check_dtype=False, obj=column
+        )
 
 
 # --- what is said
@@ -87,6 +94,8 @@ def test_heads_that_change_nothing_are_not_listed_among_those_that_matter() -> N
         lines[3]
         == "    2 of 5 heads matter: silencing 2 changes nothing (at most 1e-06), without 1 the model does better"
     )
+    every = head_ablation.summarise(effects_of(0.1, 0.2))
+    assert len(every) == 3, "the heading and both heads, and nothing of others"
     (none,) = head_ablation.summarise(effects_of(0.0, -1e-9))
     assert none.startswith(
         "No head matters (mean ablation, effect on kl over 64 documents): silencing 2 changes nothing"
@@ -103,6 +112,19 @@ def test_a_lift_that_no_corpus_could_show_is_said_in_words(shown: float) -> None
     said = " ".join(head_roles.summarise(tables))
     assert " inf" not in said and " nan" not in said
     assert ("a lift of 0.20 or less" in said) == (shown < 1) and ("no lift" in said) == (shown > 1)
+
+
+@pytest.mark.parametrize("value", [4e-4, -4e-4, 0.0049, 0.0051, -0.0051, 0.25, 0.0])
+@pytest.mark.parametrize("say", [signed, unsigned])
+def test_a_number_is_said_inside_its_own_interval(value: float, say: Callable[[float], str]) -> None:
+    low, high = interval(value - 1e-4, value + 1e-4).strip(" []").split(", ")
+    assert float(low) <= float(say(value)) <= float(high)
+
+
+def test_ordinary_numbers_have_two_decimals_and_no_zero_a_sign() -> None:
+    assert (signed(0.254), signed(-0.254), unsigned(0.254)) == ("+0.25", "-0.25", "0.25")
+    assert signed(-0.0) == signed(0.0) == "+0.00" and unsigned(-0.0) == "0.00"
+    assert interval(-0.0, 0.0) == " [+0.00, +0.00]"
 
 
 def test_the_sign_of_kl_is_said() -> None:

@@ -35,6 +35,15 @@ ADAPTERS = ("adapter_config.json", "adapter_model.*", "adapter*.safetensors", "*
 """Weights that are to be added to a network's own."""
 
 
+BESIDE_WEIGHTS = (
+    *("config.json", "generation_config.json", "modules.json", "sentence_bert_config.json", "[0-9]_*/config.json"),
+    *("preprocessor_config.json", "processor_config.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("added_tokens.json", "chat_template.*", "additional_chat_templates/*", "merges.txt", "bpe.codes", "dict.txt"),
+    *("*vocab*.json", "prophetnet.tokenizer", "*.spm", INDEX),
+)
+"""What else is read of a model directory: settings, and what tokenizers of any kind are made of."""
+
+
 def check_folder(folder: Path) -> None:
     """Raises `ModelError` for what is no model directory, pickled weights only, and where nothing says how it reads.
 
@@ -149,6 +158,21 @@ def weight_files(folder: Path) -> list[Path]:
             "Allowed: one set of weights. Take the other one away, or mend the index."
         )
     return [_inside(folder, name) for name in indexed]
+
+
+def read_files(folder: Path) -> list[Path]:
+    """All that a model is made of, in the order of the names: weights, settings, tokenizer, and adapters.
+
+    Not what lies beside it: notes, logs of training, weights for other libraries. Of weights that are refused, all are.
+    """
+    patterns = [*BESIDE_WEIGHTS, *TOKENIZER_FILES, *ADAPTERS]
+    try:
+        weights = weight_files(folder)
+    except ModelError:
+        # who loads them says so
+        weights = list(folder.glob("*.safetensors"))
+    found = {path for pattern in patterns for path in folder.glob(pattern)} | set(weights)
+    return sorted(path for path in found if path.is_file())
 
 
 def unread_files(folder: Path) -> list[str]:

@@ -12,10 +12,14 @@ from interp.sums import KernelSums
 
 HALF = 0.5
 
+TYPES = {"definition": str, "site": str, **dict.fromkeys(("layer", "head", "offset", "n"), int)}
+"""Of columns that are no floats, also where a table has no rows: a model of only cross-attention has no kernel."""
+
 
 def kernel_table(sums: KernelSums, definition: str, *, seed: int, min_blocks: int = 12) -> pd.DataFrame:
     """One row per head and offset that it can see: `definition site layer head offset n value ci_low ci_high`."""
-    frames = []
+    columns = ["definition", "site", "layer", "head", "offset", "n", "value", "ci_low", "ci_high"]
+    frames = [_typed(pd.DataFrame(columns=columns))]
     for number, head in enumerate(sums.heads):
         ends = [
             bootstrap_interval(total[None], n, seed=seed, min_blocks=min_blocks)
@@ -65,7 +69,8 @@ def kernel_numbers(
         }
         for name, (value, low, high) in found.items():
             rows.append((name, *head, int(queries.sum()), float(value), float(low[0]), float(high[0])))
-    table = pd.DataFrame(rows, columns=["definition", "site", "layer", "head", "n", "value", "ci_low", "ci_high"])
+    columns = ["definition", "site", "layer", "head", "n", "value", "ci_low", "ci_high"]
+    table = _typed(pd.DataFrame(rows, columns=columns))
     return table.sort_values("definition", kind="stable", ignore_index=True)
 
 
@@ -81,6 +86,10 @@ def explained_by_offset(
     # what is left of equal numbers after rounding in float32 is no variance
     varies = around > 1e-10 * np.maximum(square.sum(0), np.finfo(float).tiny)
     return np.where(varies, between / np.where(varies, around, 1), np.nan)
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    return table.astype({name: TYPES.get(name, float) for name in table.columns})
 
 
 def _peak(kernel: Float[np.ndarray, " offset"], offsets: Sequence[int]) -> float:
