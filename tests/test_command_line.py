@@ -604,6 +604,9 @@ def test_commas_between_paths_are_a_sweep(tmp_path: Path, monkeypatch: pytest.Mo
     Path("b").touch()
     assert jobs("corpus.path=a,b") == ["a", "b"]
     assert jobs("corpus.path=a,b", sweep=False) == ["a,b"]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert jobs("corpus.path=~/a,b", sweep=False) == [str(tmp_path / "a,b")]
+    assert jobs("corpus.path=~/a,~/b") == [str(tmp_path / "a"), str(tmp_path / "b")]
 
 
 def test_the_home_directory_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -611,6 +614,11 @@ def test_the_home_directory_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for key in ("corpus.path", "hydra.run.dir", "model.path"):
         assert as_hydra_reads(f"{key}=~/x") == str(tmp_path / "a home" / "x")
     assert as_hydra_reads("corpus.path=~no_such_user/x") == "~no_such_user/x"
+    home = tmp_path / "a home"
+    home.mkdir()
+    for name in ("a,b.conllu", "c=(d)", "[e]", "e", "f"):
+        (home / name).touch()
+        assert as_hydra_reads(f"corpus.path=~/{name}") == str(home / name)
 
 
 def test_a_comma_in_a_path_is_told_how_to_be_one(interp: Interp, tmp_path: Path) -> None:

@@ -353,6 +353,7 @@ REFUSED = {
     "nine columns": ([*ONE, "1\ta\t_\t_\t_\t_\t0\troot\t_"], 3, "9 columns"),
     "eleven columns": ([row(1, "a", 0) + "\t"], 1, "11 columns"),
     "spaces for tabs": ([row(1, "a", 0).replace("\t", "    ")], 1, "neither a comment"),
+    "a file joined to another": (["\ufeff# text = a", row(1, "a", 0)], 1, "a byte order mark inside the file"),
     "prose": (["# text = a", "once upon a time", row(1, "a", 0)], 2, "neither a comment"),
     "empty form": ([row(1, "", 0)], 1, "the FORM '' is empty"),
     "space before a form": ([row(1, " a", 0)], 1, "the FORM ' a' is empty or has a space at an end"),

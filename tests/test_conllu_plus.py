@@ -34,7 +34,7 @@ def test_all_columns_but_the_form_may_be_absent(tmp_path: Path) -> None:
     )
     assert [document.words for document in corpus] == [("This", "is"), ("Ada",)]
     assert all((d.tags, d.governors, d.relations) == (None, None, None) for d in corpus)
-    assert "sentences without syntax (HEAD `_`): 2" in corpus.notes
+    assert "sentences without syntax (no column HEAD): 2" in corpus.notes
     (one,) = read_conllu(write(tmp_path / "b.conllup", "# global.columns = FORM", "This", "is")).documents
     assert one.words == ("This", "is")
     (bare,) = read_conllu(write(tmp_path / "c.conllup", "# global.columns = ID FORM DEPREL", "1\tone\tnsubj")).documents

@@ -207,8 +207,7 @@ def test_the_first_documents_are_said_and_how_to_have_more_sources(
 
 
 def test_a_corpus_without_its_words_is_refused(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
-    relations = ("root", "dep", "dep", "dep", "dep")
-    rows = "".join(f"{n}\t_\t_\tX\t_\t_\t{n - 1}\t{dep}\t_\t_\n" for n, dep in enumerate(relations, 1))
+    rows = "".join(f"{n}\t_\t_\tX\t_\t_\t{n - 1}\t{'dep' if n > 1 else 'root'}\t_\t_\n" for n in range(1, 6))
     (tmp_path / "withheld.conllu").write_text(f"{rows}\n" * 40)
     outcome = interp("experiment=head_roles", *tiny, "corpus=conllu", "corpus.path=withheld.conllu")
     assert outcome.code == 1

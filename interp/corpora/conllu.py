@@ -76,6 +76,7 @@ MOST_SHOWN = 5
 
 WITHHELD = "sentences of which most forms are `_`, in another number than in `# text` (the forms are read)"
 NO_SYNTAX = "sentences without syntax (HEAD `_`)"
+NO_HEADS = "sentences without syntax (no column HEAD)"
 PARTLY = "documents of which some sentences have no syntax (left without)"
 NO_RELATION = "words of unspecified relation (DEPREL `_`: no role)"
 NO_TAG = "words of unspecified part of speech (UPOS `_`: no tag)"
@@ -263,6 +264,9 @@ def _sentences(path: Path, said: Said) -> Iterator[_Sentence]:
             start, text, rows, comments = 0, None, [], []
             continue
         start = start or number
+        if line.startswith("\ufeff"):
+            problem = "a byte order mark inside the file, as where files are joined; allowed is one at its start."
+            raise CorpusError(path, number, f"{problem} Remove it.")
         if not line.startswith("#"):
             rows.append((number, line))
         elif rows:
@@ -302,7 +306,7 @@ def _part(path: Path, sentence: _Sentence, multiword: str, chains: Chains, said:
     said.counts[WITHHELD] += sentence.text is not None and text.split() != sentence.text.split()
     governors = _governors(path, words)
     tagged = sentence.columns.tag != ABSENT
-    said.counts[NO_SYNTAX] += governors is None
+    said.counts[NO_HEADS if sentence.columns.head == ABSENT else NO_SYNTAX] += governors is None
     said.counts[NO_RELATION] += (
         0 if governors is None else sum(word.relation.split(":")[0] in UNSPECIFIED for word in words)
     )
