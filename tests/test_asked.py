@@ -285,7 +285,7 @@ def test_a_head_that_no_task_is_named_for(gpt2: Path) -> None:
 def test_weights_that_are_not_finite_are_named(value: float, llama: Path) -> None:
     name = "model.layers.1.mlp.up_proj.weight"
     change_weights(llama, lambda weights: weights[name].view(-1)[3:4].fill_(value))
-    assert f"not finite as float32 ({name})" in refusal(llama)
+    assert refusal(llama).endswith(f"not finite as float32 ({name}). Mend them.")
 
 
 def test_weights_that_are_too_large_for_the_kind_of_numbers_asked_for(llama: Path) -> None:
@@ -349,8 +349,10 @@ def test_an_adapter_alone(tmp_path: Path) -> None:
         ({"attention_chunk_size": 8}, "asks for attention_chunk_size=8"),
         ({"logit_softcapping": 30.0}, "asks for logit_softcapping=30.0"),
         ({"rope_parameters": {"factor": 4.0, "rope_theta": 1e4}}, "does not say of which kind"),
-        ({"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5, "rope_theta": 1e4}},
-         "asks for partial_rotary_factor=0.5"),
+        (
+            {"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5, "rope_theta": 1e4}},
+            "asks for partial_rotary_factor=0.5",
+        ),
     ],
 )
 def test_settings_that_ask_for_another_network(changes: dict[str, Any], said: str, llama: Path) -> None:
@@ -380,12 +382,22 @@ def test_a_kind_of_rotation_that_is_not_known(llama: Path) -> None:
 
 def test_settings_that_are_off_and_others_that_are_harmless(llama: Path) -> None:
     off = {"position_embedding_type": "absolute", "sliding_window": None, "qk_norm": False, "num_experts": 0}
-    plain = {"residual_multiplier": 1.0, "logit_scale": 1, "clip_qkv": None, "no_rope_layers": [1, 1, 1], "causal": None}
+    plain = {
+        "residual_multiplier": 1.0,
+        "logit_scale": 1,
+        "clip_qkv": None,
+        "no_rope_layers": [1, 1, 1],
+        "causal": None,
+    }
     on = {"is_causal": None, "use_rope": True, "rotary_pct": 1.0, "decoder_start_token_id": 1, "tokenizer_class": "X"}
     write(llama, "config.json", {**off, **plain, **on, "temperature": 0.7, "gradient_checkpointing": False})
     assert "not_used" not in loading.local(llama).provenance
     write(llama, "config.json", {"n_ctx": 48})
     assert loading.local(llama).provenance["not_used"] == "the setting n_ctx"
+
+
+def test_outputs_are_read_by_their_names_whatever_the_settings_say(bert: Path) -> None:
+    prove(loading.local(write(bert, "config.json", {"return_dict": False})), corpus_of())
 
 
 def test_settings_that_say_what_the_family_is_anyway(bert: Path, tmp_path: Path) -> None:
@@ -431,8 +443,10 @@ def test_a_sentence_encoder_with_layers_after_its_mean(bert: Path) -> None:
     noted = loading.local(bert).provenance["not_used"]
     assert noted == "the pooling pooling_mode_cls_token (embeddings here are means)"
     dense = {"type": "sentence_transformers.models.Dense", "path": "2_Dense"}
-    said = refusal(write(bert, "modules.json", [*chain[:2], dense]))
-    assert "sentence_transformers.models.Dense (2_Dense)" in said and "take modules.json out" in said
+    noted = loading.local(write(bert, "modules.json", [*chain[:2], dense])).provenance["not_used"]
+    assert "the layer Dense (2_Dense; embeddings here are means of what the transformer gives)" in noted
+    said = refusal(write(bert, "modules.json", [*chain[:2], {"type": "mine.Dense", "path": "2_Dense"}]))
+    assert "mine.Dense (2_Dense)" in said and "take modules.json out" in said
     assert "chain of networks" in refusal(write(bert, "modules.json", [{"type": "custom_st.Transformer2"}]))
 
 
@@ -581,6 +595,15 @@ def test_a_wrapped_model(tiny_llama: Case) -> None:
         interp.from_transformers(PeftModelForCausalLM(tiny_llama.plain), tiny_llama.tokenizer)
     with pytest.raises(ModelError, match=r"\(Linear\) is no model of transformers.*from_module"):
         interp.from_transformers(nn.Linear(2, 2), tiny_llama.tokenizer)
+    with pytest.raises(ModelError, match=r"Give the model that is wrapped in it: model\.module"):
+        interp.from_transformers(nn.DataParallel(tiny_llama.plain), tiny_llama.tokenizer)
+    compiled: Any = nn.Module()  # as torch.compile wraps it
+    compiled._orig_mod = tiny_llama.plain
+    with pytest.raises(ModelError, match=r"Give the model that is wrapped in it: model\._orig_mod"):
+        interp.from_transformers(compiled, tiny_llama.tokenizer)
+    encoder = seeded(transformers.T5ForConditionalGeneration, tiny.configuration("t5")).get_encoder()
+    with pytest.raises(ModelError, match=r"\(T5Stack\) is a part of a model and no model by itself"):
+        interp.from_transformers(encoder, tiny_llama.tokenizer, name="tiny")
 
 
 def test_what_would_be_lost_when_a_base_model_is_given_a_head() -> None:

@@ -97,9 +97,7 @@ def test_a_language_head_is_the_classes_whichever_way_a_model_comes(
     ("t5", "T5EncoderModel"), ("mt5", "MT5EncoderModel"), ("umt5", "UMT5EncoderModel"),
     ("t5", "T5ForTokenClassification"), ("t5", "T5Model"),
 ])  # fmt: skip
-def test_a_part_of_an_encoder_decoder_is_proved(
-    kind: str, name: str, tmp_path: Path
-) -> None:
+def test_a_part_of_an_encoder_decoder_is_proved(kind: str, name: str, tmp_path: Path) -> None:
     folder = save(made(kind, name, {}), tiny.tokenizer(), tmp_path)
     model = loading.local(folder)
     checks = prove(model, corpus_of())

@@ -118,10 +118,9 @@ def check_loaded(
         )
     unfinished = [name for name, weight in network.named_parameters() if not torch.isfinite(weight).all()]
     if unfinished:
-        raise ModelError(
-            f"{folder} holds weights that are not finite as {str(network.dtype).removeprefix('torch.')} "
-            f"({_some(unfinished)}). Mend them; or load the model with dtype=float32."
-        )
+        kind = str(network.dtype).removeprefix("torch.")
+        way = "." if network.dtype in (torch.float32, torch.float64) else "; or load the model with dtype=float32."
+        raise ModelError(f"{folder} holds weights that are not finite as {kind} ({_some(unfinished)}). Mend them{way}")
     return [f"the head {name}" for name in heads]
 
 

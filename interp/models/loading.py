@@ -304,6 +304,7 @@ def _load(
         _check_kind(config, name)
         beside = [*check_asked(Path(folder), config), *unread_files(Path(folder))]
         forget_padding_beyond(config)
+        config.return_dict = True  # outputs are read by their names
         read_with = _read_with(folder, config)
         factory = _factory(config)
         stored = stored_weights(weight_files(Path(folder)), name)
@@ -359,7 +360,13 @@ def _pretrained(
     of_head = set(language_head.keys(model))
     absent = [key for key in info["missing_keys"] if key not in of_head and "pooler." not in key]
     if absent or info["mismatched_keys"]:
-        wrong = sorted([*absent, *map(str, info["mismatched_keys"])])
+        if shaped := sorted(info["mismatched_keys"]):
+            name, found, built = shaped[0]
+            raise ModelError(
+                f"{folder} holds {len(shaped)} weights of another shape than config.json asks for ({name} is "
+                f"{list(found)}, and {list(built)} is asked for). Mend config.json or the weights."
+            )
+        wrong = sorted(absent)
         raise ModelError(
             f"{folder} lacks {len(wrong)} of the weights that its config.json asks for ({', '.join(wrong[:3])}, …): "
             "they would be random. Mend the directory, or use model.init=random for a model that is random on purpose."
