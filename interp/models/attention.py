@@ -248,7 +248,7 @@ class AttentionModel:
 
     @property
     def resumable(self) -> bool:
-        """Whether every layer lies in a block of its own that hands on the stream alone, so that the rest can be run."""
+        """Whether every layer lies in a block of its own that hands on the stream alone, so that what follows runs."""
         return all(layer.block is not None and layer.site == "self" for layer in self.layers)
 
     def remember(

@@ -69,8 +69,8 @@ def of_directory(config: Any, network: Any, missing: Collection[str] | None) -> 
     if named is not None:
         if named in HEADLESS and missing is not None and any(True for _ in keys(network)) and not absent:
             why = (
-                f"none: config.json names {named}, which has none. Nothing that {type(network).__name__} has is missing, "
-                "so that if it was trained as one, architectures in config.json should name that"
+                f"none: config.json names {named}, which has none. Nothing that {type(network).__name__} has is "
+                "missing: if it was trained as one, name that in architectures of config.json"
             )
             return LanguageHead(False, why, sure=False)
         if not _is_for_language(named, config):

@@ -396,7 +396,11 @@ def _boot(
             return _by_interface(model, reader, name, trained_head, provenance)
     except ModelError as error:
         if backend == "attention" or not bridged:
-            way = " Try model.backend=bridge, another way into the same model." if bridged else NO_OTHER_WAY
+            way = (
+                " TransformerLens's bridge may be another way into it: model.backend=auto tries both."
+                if bridged
+                else NO_OTHER_WAY
+            )
             raise ModelError(f"{error}{way}") from error
         unreached = f" The other way, transformers' attention interface: {error}"
     try:
