@@ -395,6 +395,10 @@ def test_settings_that_are_off_and_others_that_are_harmless(llama: Path) -> None
     assert loading.local(llama).provenance["not_used"] == "the setting n_ctx"
 
 
+def test_outputs_are_read_by_their_names_whatever_the_settings_say(bert: Path) -> None:
+    prove(loading.local(write(bert, "config.json", {"return_dict": False})), corpus_of())
+
+
 def test_settings_that_say_what_the_family_is_anyway(bert: Path, tmp_path: Path) -> None:
     write(bert, "config.json", {"is_causal": False, "causal": False, "use_rope": False})
     assert "not_used" not in loading.local(bert).provenance
@@ -438,8 +442,10 @@ def test_a_sentence_encoder_with_layers_after_its_mean(bert: Path) -> None:
     noted = loading.local(bert).provenance["not_used"]
     assert noted == "the pooling pooling_mode_cls_token (embeddings here are means)"
     dense = {"type": "sentence_transformers.models.Dense", "path": "2_Dense"}
-    said = refusal(write(bert, "modules.json", [*chain[:2], dense]))
-    assert "sentence_transformers.models.Dense (2_Dense)" in said and "take modules.json out" in said
+    noted = loading.local(write(bert, "modules.json", [*chain[:2], dense])).provenance["not_used"]
+    assert "the layer Dense (2_Dense; embeddings here are means of what the transformer gives)" in noted
+    said = refusal(write(bert, "modules.json", [*chain[:2], {"type": "mine.Dense", "path": "2_Dense"}]))
+    assert "mine.Dense (2_Dense)" in said and "take modules.json out" in said
     assert "chain of networks" in refusal(write(bert, "modules.json", [{"type": "custom_st.Transformer2"}]))
 
 
@@ -588,6 +594,15 @@ def test_a_wrapped_model(tiny_llama: Case) -> None:
         interp.from_transformers(PeftModelForCausalLM(tiny_llama.plain), tiny_llama.tokenizer)
     with pytest.raises(ModelError, match=r"\(Linear\) is no model of transformers.*from_module"):
         interp.from_transformers(nn.Linear(2, 2), tiny_llama.tokenizer)
+    with pytest.raises(ModelError, match=r"Give the model that is wrapped in it: model\.module"):
+        interp.from_transformers(nn.DataParallel(tiny_llama.plain), tiny_llama.tokenizer)
+    compiled: Any = nn.Module()  # as torch.compile wraps it
+    compiled._orig_mod = tiny_llama.plain
+    with pytest.raises(ModelError, match=r"Give the model that is wrapped in it: model\._orig_mod"):
+        interp.from_transformers(compiled, tiny_llama.tokenizer)
+    encoder = seeded(transformers.T5ForConditionalGeneration, tiny.configuration("t5")).get_encoder()
+    with pytest.raises(ModelError, match=r"\(T5Stack\) is a part of a model and no model by itself"):
+        interp.from_transformers(encoder, tiny_llama.tokenizer, name="tiny")
 
 
 def test_what_would_be_lost_when_a_base_model_is_given_a_head() -> None:

@@ -87,6 +87,9 @@ OFF = (None, False, 0, "", "none", "default")
 PLAIN_MODULES = ("Transformer", "Pooling", "Normalize", "Dropout")
 """Modules of sentence-transformers that have no weights of their own, and the transformer itself."""
 
+AFTER_THE_MEAN = ("sentence_transformers.models.Dense", "sentence_transformers.models.LayerNorm")
+"""Those that change the embedding and nothing that a head does."""
+
 
 def check_asked(folder: Path, config: Any) -> list[str]:
     """What is harmless, in words; raises `ModelError` for what makes another network or tokenizer of the directory."""
@@ -255,7 +258,9 @@ def _sentence_modules(folder: Path) -> Iterator[str]:
     for module in read_json(path, list) if path.is_file() else []:
         kind, place = str(module.get("type")), str(module.get("path") or "")
         name = kind.split(".")[-1]
-        if name not in PLAIN_MODULES or (name == "Transformer" and place):
+        if kind in AFTER_THE_MEAN:
+            yield f"the layer {name} ({place or 'no path'}; embeddings here are means of what the transformer gives)"
+        elif name not in PLAIN_MODULES or (name == "Transformer" and place):
             raise ModelError(
                 f"{folder} is a chain of networks: modules.json adds {kind} ({place or 'no path'}), which is not read "
                 "here, so that its embeddings would be another network's. Allowed: a transformer, and the mean of "

@@ -248,7 +248,7 @@ class AttentionModel:
 
     @property
     def resumable(self) -> bool:
-        """Whether every layer lies in a block of its own that hands on the stream alone, so that what follows can be run."""
+        """Whether every layer lies in a block of its own that hands on the stream alone, so that what follows runs."""
         return all(layer.block is not None and layer.site == "self" for layer in self.layers)
 
     def remember(
@@ -268,7 +268,7 @@ class AttentionModel:
         """
         if not self.resumable:
             raise ModelError(
-                f"The layers of {self.name!r} do not lie in blocks of their own that hand on nothing but the stream, so "
+                f"The layers of {self.name!r} do not lie in blocks of their own that hand on the stream alone, so that "
                 "the network cannot be run from one of them on. Allowed: ablation.engine=plain."
             )
         before: dict[int, Tensor] = {}

@@ -31,7 +31,7 @@ def several_networks(config: Any) -> str | None:
         return None
     if {"encoder", "decoder"} <= set(parts):
         return (
-            "it is made of two models (encoder and decoder in config.json), each of its own architecture. "
+            "it is made of two models (encoder and decoder in config.json), each with settings of its own. "
             "Allowed: encoder-decoders of one architecture (T5, BART, Marian), or one of the two by itself."
         )
     return (

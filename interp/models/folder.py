@@ -90,7 +90,8 @@ def check_folder(folder: Path) -> None:
         # transformers would make an empty tokenizer, to which every word is unknown
         raise ModelError(
             f"{folder} holds no tokenizer. Allowed: a fast tokenizer (tokenizer.json). "
-            "Put it there: tokenizer.save_pretrained(DIR)."
+            "Put it there: tokenizer.save_pretrained(DIR). Tokenizers of bytes or single characters (ByT5, CANINE) "
+            "have no such form."
         )
 
 

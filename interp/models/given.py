@@ -16,11 +16,13 @@ from interp.models.token_ids import forget_padding_beyond
 def check_given(model: Any, name: str) -> None:
     """Raises `ModelError` for what is no model of transformers, adapters, quantised weights and other modules."""
     if not isinstance(model, transformers.PreTrainedModel):
-        way = (
-            "Merge the adapter first: model.merge_and_unload()."
-            if hasattr(model, "merge_and_unload")
-            else "For a module of your own use interp.from_module."
-        )
+        # torch.compile and DataParallel keep the model that they wrap
+        wrapped = next((name for name in ("_orig_mod", "module") if hasattr(model, name)), None)
+        way = "For a module of your own use interp.from_module."
+        if hasattr(model, "merge_and_unload"):
+            way = "Merge the adapter first: model.merge_and_unload()."
+        elif wrapped is not None:
+            way = f"Give the model that is wrapped in it: model.{wrapped}."
         raise ModelError(
             f"{name!r} ({type(model).__name__}) is no model of transformers. Allowed: a PreTrainedModel. {way}"
         )
@@ -28,6 +30,11 @@ def check_given(model: Any, name: str) -> None:
         raise ModelError(f"{name!r} has weights in fewer bits than are read here. Write them out: model.dequantize().")
     kind = type(model)
     if kind.__module__.startswith("transformers."):
+        if not hasattr(transformers, kind.__name__):
+            raise ModelError(
+                f"{name!r} ({kind.__name__}) is a part of a model and no model by itself. Allowed: the classes that "
+                "transformers offers, such as the whole model that it is taken from."
+            )
         with torch.random.fork_rng(devices=[]), torch.device("meta"), no_init_weights():
             config = copy.deepcopy(model.config)
             config.dtype = model.dtype  # which saving a model turns into its name

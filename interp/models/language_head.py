@@ -68,11 +68,11 @@ def of_directory(config: Any, network: Any, missing: Collection[str] | None) -> 
     absent = sorted(set(missing or ()) & set(keys(network)))
     if named is not None:
         if named in HEADLESS and missing is not None and any(True for _ in keys(network)) and not absent:
-            head = type(network).__name__
-            why = f"none: config.json names {named}, which has none. Nothing that {head} has is missing, so that if it was "
-            return LanguageHead(
-                False, f"{why}trained as one, architectures in config.json should name that", sure=False
+            why = (
+                f"none: config.json names {named}, which has none. Nothing that {type(network).__name__} has is "
+                "missing: if it was trained as one, name that in architectures of config.json"
             )
+            return LanguageHead(False, why, sure=False)
         if not _is_for_language(named, config):
             return _said(False, named)
         if absent:

@@ -304,6 +304,7 @@ def _load(
         _check_kind(config, name)
         beside = [*check_asked(Path(folder), config), *unread_files(Path(folder))]
         forget_padding_beyond(config)
+        config.return_dict = True  # outputs are read by their names
         read_with = _read_with(folder, config)
         factory = _factory(config)
         stored = stored_weights(weight_files(Path(folder)), name)
@@ -364,7 +365,13 @@ def _pretrained(
     of_head = set(language_head.keys(model))
     absent = [key for key in info["missing_keys"] if key not in of_head and "pooler." not in key]
     if absent or info["mismatched_keys"]:
-        wrong = sorted([*absent, *map(str, info["mismatched_keys"])])
+        if shaped := sorted(info["mismatched_keys"]):
+            name, found, built = shaped[0]
+            raise ModelError(
+                f"{folder} holds {len(shaped)} weights of another shape than config.json asks for ({name} is "
+                f"{list(found)}, and {list(built)} is asked for). Mend config.json or the weights."
+            )
+        wrong = sorted(absent)
         raise ModelError(
             f"{folder} lacks {len(wrong)} of the weights that its config.json asks for ({', '.join(wrong[:3])}, …): "
             "they would be random. Mend the directory, or use model.init=random for a model that is random on purpose."
@@ -396,7 +403,11 @@ def _boot(
             return _by_interface(model, reader, name, trained_head, provenance)
     except ModelError as error:
         if backend == "attention" or not bridged:
-            way = " Try model.backend=bridge, another way into the same model." if bridged else NO_OTHER_WAY
+            way = (
+                " TransformerLens's bridge may be another way into it: model.backend=auto tries both."
+                if bridged
+                else NO_OTHER_WAY
+            )
             raise ModelError(f"{error}{way}") from error
         unreached = f" The other way, transformers' attention interface: {error}"
     try:

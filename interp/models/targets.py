@@ -38,7 +38,7 @@ def ends(config: Any, rows: int) -> Ends:
     Raises `ModelError` where there is no start, and for an id that is none of the decoder's `rows` embeddings.
     """
     start, end = (getattr(config, name, None) for name in ("decoder_start_token_id", "eos_token_id"))
-    end = end[0] if isinstance(end, list) and end else end
+    end: Any = end[0] if isinstance(end, list) and end else end
     if start is None:
         raise ModelError(
             f"The configuration of this {config.model_type} names no decoder_start_token_id, so its decoder cannot "

@@ -21,7 +21,8 @@ def check_offsets(tokenizer: Any, name: str) -> None:
         raise ModelError(
             f"The tokenizer of {name!r} ({type(tokenizer).__name__}) reports no character offsets, and words are "
             "found by their offsets. Allowed: a fast tokenizer (a tokenizer.json). "
-            "Convert it with transformers' AutoTokenizer(…, use_fast=True).save_pretrained."
+            "Where the tokenizer has such a form, take it: transformers.AutoTokenizer.from_pretrained(NAME)"
+            ".save_pretrained(DIR). Those that read bytes or single characters (ByT5, CANINE) have none."
         )
 
 

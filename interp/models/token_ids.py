@@ -53,8 +53,8 @@ def check_counted_from(network: Any, name: str) -> None:
     for module in network.modules():
         if hasattr(module, "create_position_ids_from_input_ids") and getattr(module, "padding_idx", 0) is None:
             raise ModelError(
-                f"{name!r} ({type(network).__name__}) numbers its positions from the padding token, and pad_token_id in "
-                "config.json names none that it has an embedding for. Allowed: the id that it was trained with; "
+                f"{name!r} ({type(network).__name__}) numbers its positions from the padding token, and pad_token_id "
+                "in config.json names none that it has an embedding for. Allowed: the id that it was trained with; "
                 "RoBERTa's is 1."
             )
 
