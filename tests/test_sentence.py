@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 TEXT = "The student didn't attempt the quiz, because it was too difficult."
 HEADS = 3
+
+Form = Literal["NFC", "NFD"]
 
 
 def planted(causal: bool = False, seed: int = 0) -> FakeModel:
@@ -130,6 +133,13 @@ def test_a_sentence_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch)
 def test_one_word_is_refused() -> None:
     with pytest.raises(InterpError, match=r"no word can look at another\. Give a sentence of two words or more"):
         sentence.run(planted(), corpus_of("Attention"))
+
+
+@pytest.mark.parametrize(("text", "told"), [("日本語の文です", True), ("Attention", False)])
+def test_of_a_script_without_spaces_the_words_are_asked_for(text: str, told: bool) -> None:
+    with pytest.raises(InterpError) as caught:
+        sentence.run(planted(), corpus_of(text))
+    assert ('words="日本 語 …"' in str(caught.value)) == told
 
 
 # --- words without a token
@@ -242,6 +252,14 @@ def test_a_word_is_found(given: str | int, number: int | None) -> None:
             find_word(WORDS, given, "query")
     else:
         assert find_word(WORDS, given, "query") == number
+
+
+@pytest.mark.parametrize("of_query", ["NFC", "NFD"])
+@pytest.mark.parametrize("of_sentence", ["NFC", "NFD"])
+def test_a_word_is_found_in_another_unicode_form(of_sentence: Form, of_query: Form) -> None:
+    words = [normalize(of_sentence, word) for word in ("Élève", "vit", "élève", "Garçon")]
+    for asked, number in (("Élève", 0), ("élève", 2), ("garçon", 3)):
+        assert find_word(words, normalize(of_query, asked), "query") == number
 
 
 @pytest.mark.parametrize(
