@@ -44,7 +44,7 @@ def main() -> None:
     # without this Hydra prints its own traceback before the error reaches us
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sweep = command_line.is_sweep(sys.argv)
-    sys.argv[1:] = [command_line.quote(argument, sweep=sweep) for argument in sys.argv[1:]]
+    sys.argv[1:] = [command_line.quote(argument, sweep=sweep) for argument in command_line.sweep_first(sys.argv[1:])]
     made: list[Path] = []
     try:
         made = command_line.make_folder(sys.argv[1:])

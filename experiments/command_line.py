@@ -42,6 +42,9 @@ HYDRA_FLAGS_WITHOUT_A_RUN = (
     "-sc",
 )
 
+MULTIRUN = ("-m", "--multirun")
+"""The flag of a sweep."""
+
 QUOTED = re.compile(r"(['\"])((?:\\.|(?!\1)[^\\])*)\1", re.DOTALL)
 """One value in quotes, in Hydra's grammar: inside, a quote of the same kind has a backslash before it."""
 
@@ -71,7 +74,12 @@ ELSEWHERE = {
 
 def is_sweep(arguments: Sequence[str]) -> bool:
     """Whether the command line asks for several jobs."""
-    return bool({"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments))
+    return bool({*MULTIRUN, "hydra.mode=MULTIRUN"} & set(arguments))
+
+
+def sweep_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments with `-m` before all: between settings, argparse takes those after it for unknown."""
+    return sorted(arguments, key=lambda argument: argument not in MULTIRUN)
 
 
 def quote(argument: str, *, sweep: bool = False) -> str:
@@ -103,9 +111,10 @@ def quote(argument: str, *, sweep: bool = False) -> str:
 def _split(listed: str) -> list[str]:
     """The items between commas, each as it is typed; one in quotes may hold commas, where all quotes are in pairs.
 
-    Else they are apostrophes (`it,'s`), and a comma alone is in quotes.
+    Else they are apostrophes (`it,'s`), and only a comma alone is in such quotes.
     """
-    return _items(listed, rf"{QUOTED.pattern}|[^'\",]*?") or _items(listed, r"""','|","|[^,]*?""") or []
+    apostrophes = r"""','|"(?:\\.|[^"\\])*"|[^,]*?"""
+    return _items(listed, rf"{QUOTED.pattern}|[^'\",]*?") or _items(listed, apostrophes) or []
 
 
 def _items(listed: str, item: str) -> list[str] | None:
@@ -138,8 +147,8 @@ def _path(value: str, *, written: bool, sweep: bool) -> str:
     if not is_path and (CALL.fullmatch(value) or GRAMMAR.search(value)):
         return value
     if "," in value and given == value and not written:
-        parts = value.split(",")
-        if sweep and (not exists or all(_exists(_at_home(part)) for part in parts)):
+        parts = _items(value, rf"{QUOTED.pattern}|[^,]*?") or []
+        if sweep and (not exists or all(_exists(_at_home(_unquoted(part))) for part in parts)):
             return ",".join(_path(part, written=False, sweep=False) for part in parts)
         if not exists:
             return value

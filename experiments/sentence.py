@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import product
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -64,9 +65,12 @@ def run(
     without = [word for word in range(len(words)) if word not in with_token]
     if not visible.any():
         besides = f" with tokens of their own, which these have not: {numbered(words, without)}" if without else ""
+        # scripts that set no spaces between words
+        uncut = len(words) == 1 and not words[0].isascii()
+        cut = ' Of one written without spaces, say which its words are: words="日本 語 …".' if uncut else ""
         raise InterpError(
             f"In {corpus.documents[0].text!r} no word can look at another. "
-            f"Give a sentence of two words or more{besides}."
+            f"Give a sentence of two words or more{besides}.{cut}"
         )
     tables = {"attention": label(attention, model, corpus, seed).drop(columns="corpus")}
     if asked is not None:
@@ -81,7 +85,9 @@ def run(
 
 
 def find_word(words: Sequence[str], given: Word, what: str) -> int:
-    """The number of the word: exactly as written, else whatever its case. Raises `InterpError` if it is not one."""
+    """The number of the word: exactly as written, else in another Unicode form, else whatever its case.
+
+    Raises `InterpError` if it is not one."""
     if isinstance(given, int) and not isinstance(given, bool):
         if not 0 <= given < len(words):
             raise InterpError(
@@ -89,8 +95,9 @@ def find_word(words: Sequence[str], given: Word, what: str) -> int:
             )
         return given
     text = str(given)
-    places = [i for i, word in enumerate(words) if word == text]
-    places = places or [i for i, word in enumerate(words) if word.lower() == text.lower()]
+    places: list[int] = []
+    for form in (str, _composed, lambda word: _composed(word.lower())):
+        places = places or [i for i, word in enumerate(words) if form(word) == form(text)]
     if not places:
         near = get_close_matches(text, words, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -103,6 +110,11 @@ def find_word(words: Sequence[str], given: Word, what: str) -> int:
             f"Pick one by its number, for example {places[0]} instead of {text}."
         )
     return places[0]
+
+
+def _composed(word: str) -> str:
+    """The word with its accents as they are mostly typed: one character with the letter where there is such a one."""
+    return normalize("NFC", word)
 
 
 def numbered(words: Sequence[str], chosen: Iterable[int] | None = None) -> str:

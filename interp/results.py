@@ -142,6 +142,9 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
             f"{path} is not JSON, or cannot be read ({error}). Choose another hydra.run.dir, or move this folder away."
         ) from error
     whole = isinstance(manifest, dict) and isinstance(manifest.get("status"), str)
+    # another program's may have a status as well
+    if whole and "project" in manifest:
+        whole = isinstance(manifest["project"], dict) and manifest["project"].get("name") == "interp"
     if not whole or not all(isinstance(manifest.get(key, {}), dict) for key in ("config", "tables", "files", "inputs")):
         raise InterpError(f"{path} is not a run's manifest. Choose another hydra.run.dir, or move this file away.")
     return manifest

@@ -525,6 +525,8 @@ def test_a_text_that_is_quoted_already_loses_its_quotes(text: str, mark: str) ->
         ("words=['it', \"'s\", '1,000']", ["it", "'s", "1,000"]),
         ("words=[rock,'n',roll,élève,他]", ["rock", "n", "roll", "élève", "他"]),
         ("words=it 's 'fine', or $5", "it 's 'fine', or $5"),
+        ('words=[it\'s, fine, (ok), "a,b"]', ["it's", "fine", "(ok)", "a,b"]),
+        ('words=[5",6"]', ['5"', '6"']),
         ("words=null", None),
         ("corpus.path=a/b.conllu", "a/b.conllu"),
         ("+text=it's", "it's"),
@@ -607,6 +609,10 @@ def test_commas_between_paths_are_a_sweep(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("HOME", str(tmp_path))
     assert jobs("corpus.path=~/a,b", sweep=False) == [str(tmp_path / "a,b")]
     assert jobs("corpus.path=~/a,~/b") == [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert jobs("corpus.path='a,b',it's.conllu") == ["a,b", "it's.conllu"]
+    assert jobs("corpus.path='a,b','a'") == ["a,b", "a"]
+    Path("it's").touch()
+    assert jobs("corpus.path='a,b',it's") == ["a,b", "it's"]
 
 
 def test_the_home_directory_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

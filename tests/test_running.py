@@ -285,7 +285,8 @@ def test_a_run_that_did_not_finish_is_run_again(
 
 def test_a_manifest_that_is_not_one_is_refused(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
     (tmp_path / "run").mkdir()
-    for text, said in (("{", "is not JSON"), ("[1]", "is not a run's manifest")):
+    foreign = '{"status": "complete", "project": {"name": "another"}}'
+    for text, said in (("{", "is not JSON"), ("[1]", "is not a run's manifest"), (foreign, "is not a run's manifest")):
         (tmp_path / "run" / "manifest.json").write_text(text, encoding="utf-8")
         outcome = interp(*SENTENCE, *tiny, "hydra.run.dir=run")
         assert outcome.code == 1 and said in outcome.err
@@ -693,7 +694,7 @@ def test_a_sentence_with_commas_is_one_job(
 def test_a_job_that_fails_is_said_and_the_others_run(
     interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None
 ) -> None:
-    outcome = interp("-m", "query=cat,cow,dog", *SENTENCE, *tiny, "hydra.sweep.dir=sweep")
+    outcome = interp("query=cat,cow,dog", "-m", *SENTENCE, *tiny, "hydra.sweep.dir=sweep")
     assert outcome.code == 1
     assert outcome.err.splitlines()[-1].startswith("Error: query=cow is not in the sentence.")
     assert "Traceback" not in outcome.err

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 TEXT = "The student didn't attempt the quiz, because it was too difficult."
 HEADS = 3
+
+Form = Literal["NFC", "NFD"]
 
 
 def planted(causal: bool = False, seed: int = 0) -> FakeModel:
@@ -132,6 +135,13 @@ def test_one_word_is_refused() -> None:
         sentence.run(planted(), corpus_of("Attention"))
 
 
+@pytest.mark.parametrize(("text", "told"), [("日本語の文です", True), ("Attention", False)])
+def test_of_a_script_without_spaces_the_words_are_asked_for(text: str, told: bool) -> None:
+    with pytest.raises(InterpError) as caught:
+        sentence.run(planted(), corpus_of(text))
+    assert ('words="日本 語 …"' in str(caught.value)) == told
+
+
 # --- words without a token
 
 
@@ -165,7 +175,7 @@ def test_a_word_without_a_token_is_counted_and_neither_query_nor_key(
     assert set(found.tables["candidates"]["candidate"]) == kept - {asked}
     assert found.skipped["unaligned_words"] == len(without)
     named = " ".join(f"{i}:{words[i]}" for i in without)
-    assert found.said == (f"words without a token of their own, in no table: {named}",)
+    assert found.said[-1] == f"words without a token of their own, in no table: {named}"
     assert set(sentence.draw(found.tables)) == {"matrices", "arcs", "candidates"}
     with pytest.raises(InterpError, match=rf"The query '.*' \(word {without[0]}\) has no token of its own"):
         sentence.run(dropping(*dropped), corpus, query=without[0])
@@ -242,6 +252,14 @@ def test_a_word_is_found(given: str | int, number: int | None) -> None:
             find_word(WORDS, given, "query")
     else:
         assert find_word(WORDS, given, "query") == number
+
+
+@pytest.mark.parametrize("of_query", ["NFC", "NFD"])
+@pytest.mark.parametrize("of_sentence", ["NFC", "NFD"])
+def test_a_word_is_found_in_another_unicode_form(of_sentence: Form, of_query: Form) -> None:
+    words = [normalize(of_sentence, word) for word in ("Élève", "vit", "élève", "Garçon")]
+    for asked, number in (("Élève", 0), ("élève", 2), ("garçon", 3)):
+        assert find_word(words, normalize(of_query, asked), "query") == number
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 from pathlib import Path
+from typing import Literal
+from unicodedata import normalize
 
 import pytest
 import regex
@@ -14,6 +16,8 @@ from interp.corpora.text import sentence, text_document
 from interp.corpora.words import cut_words, is_word
 from interp.errors import InterpError
 from interp.marks import NO_MARK, PUNCTUATION, marks
+
+Form = Literal["NFC", "NFD"]
 
 WITHOUT_MARKS = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 
@@ -139,6 +143,19 @@ def test_words_that_do_not_spell_the_sentence_are_refused(words: list[str], said
         sentence("it's fine", words)
 
 
+@pytest.mark.parametrize(("of_text", "of_words"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_words_in_another_unicode_form_become_those_of_the_sentence(of_text: Form, of_words: Form) -> None:
+    text = normalize(of_text, "l'élève a été là")
+    (document,) = sentence(text, [normalize(of_words, word) for word in ("l'", "élève", "a", "été", "là")])
+    assert document.words == ("l'", *(normalize(of_text, word) for word in ("élève", "a", "été", "là")))
+    assert [text[start:end] for start, end in document.spans.tolist()] == list(document.words)
+
+
+def test_words_without_a_sentence_are_refused_by_name() -> None:
+    with pytest.raises(InterpError, match=r"words=… is given without text=…"):
+        sentence(None, ["it", "'s"])
+
+
 def test_a_sentence_that_is_not_unicode_is_refused() -> None:
-    with pytest.raises(InterpError, match="is not UTF-8"):
+    with pytest.raises(InterpError, match="lone surrogate at character 1"):
         sentence("n\udce9")

@@ -47,6 +47,11 @@ def sentence(text: str | None, words: str | Sequence[str] | None = None) -> Corp
     `words` are a list, or a text with spaces between them: `it 's fine`.
     Raises InterpError where there is no sentence, where it is not Unicode, or where the words do not spell it.
     """
+    if text is None and words is not None:
+        raise InterpError(
+            "words=… is given without text=…. Allowed: the words of a sentence that is given as well. "
+            'Add text="The cat sat on the mat."'
+        )
     if text is None:
         raise InterpError('No sentence is given. Allowed: any text, typed as it is. Add text="The cat sat on the mat."')
     text = str(text)

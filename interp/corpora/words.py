@@ -1,6 +1,7 @@
 """The one rule by which a text without gold is cut into words; what a reader sees as one character is never cut."""
 
 from collections.abc import Sequence
+from unicodedata import normalize
 
 import regex
 
@@ -35,16 +36,19 @@ def is_word(text: str) -> bool:
 def cut_words_given(text: str, words: Sequence[str]) -> list[tuple[str, int, int]]:
     """The same for words that are given: they spell the text in order, spaces between them left out.
 
+    One that is given in another Unicode form (an accent as a character of its own) becomes what stands there.
     Raises InterpError, with the place, where they do not.
     """
     cuts: list[tuple[str, int, int]] = []
     end = 0
     for number, word in enumerate(words):
         start = _next_letter(text, end)
-        if not word.strip() or not text.startswith(word, start):
+        forms = (word, normalize("NFC", word), normalize("NFD", word))
+        there = next((form for form in forms if form.strip() and text.startswith(form, start)), None)
+        if there is None:
             raise _not_spelled(f"word {number} is {word!r}", text, start)
-        end = start + len(word)
-        cuts.append((word, start, end))
+        end = start + len(there)
+        cuts.append((there, start, end))
     if _next_letter(text, end) < len(text):
         raise _not_spelled(f"they end after {len(words)} words", text, _next_letter(text, end))
     return cuts
