@@ -153,7 +153,7 @@ def test_an_override_that_cannot_be_parsed_is_told_to_take_quotes(
         ("candidates=[it]", "Add experiment=sentence, or leave it out"),
         (
             "+corpus.foo=1",
-            "corpus.foo is not a setting of the corpus chosen here. Allowed: first, limit, multiword, path, subtypes, target",
+            "corpus.foo is not a setting of the corpus chosen here. Allowed: first, limit, multiword, path, sub",
         ),
     ],
 )
