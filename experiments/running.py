@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple, TextIO
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
+from matplotlib.figure import Figure
 from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
@@ -24,6 +26,7 @@ from interp.analysis import prove
 from interp.corpora.fidelity import WARNING
 from interp.errors import InterpError
 from interp.models.evidence import Check
+from interp.plots.glyphs import without_glyph
 from interp.printable import printable
 from interp.types import Corpus, HeadModel
 
@@ -148,6 +151,7 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
     judged = config.get("study")
     figures = module.draw(findings.tables) | (study.draw(findings.tables) if judged else {})
     results.save_figures(folder, figures)
+    findings = replace(findings, said=(*findings.said, *glyph_words(figures)))
     run.watch.lap("figures")
     summary = module.summarise(findings.tables) + (study.summarise(findings.tables, judged) if judged else [])
     manifest |= {
@@ -262,6 +266,13 @@ def closing_words(
     if corpus and corpus.generated:
         lines.append("Note: the corpus is generated: intervals and p-values describe its generator, not a language.")
     return [*lines, f"Tables ({', '.join(sorted(findings.tables))}), figures and manifest: {shown(folder)}"]
+
+
+def glyph_words(figures: Mapping[str, Figure]) -> list[str]:
+    """How many words stand in the figures as boxes, if any."""
+    count = len(without_glyph(figures.values()))
+    have = "word has" if count == 1 else "words have"
+    return [f"{count} {have} letters that the figures' font lacks: boxes there; the tables have them."] if count else []
 
 
 def gate_words(gate: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -14,6 +15,7 @@ from matplotlib.text import Text
 
 from interp import plots
 from interp.errors import InterpError
+from interp.plots.glyphs import without_glyph
 from interp.plots.style import LONGEST_LABEL, PALETTE, short, text_width
 
 RELATIONS = ["nsubj", "obj", "amod", "det", "case", "advmod", "compound", "conj", "obl", "aux", "cop", "nmod", "mark"]
@@ -406,6 +408,28 @@ def test_words_of_any_script_and_length_are_drawn_without_a_warning(tmp_path: Pa
         figure.savefig(tmp_path / "figure.png")
         figure.canvas.draw()
         assert figure._repr_png_()[:4] == b"\x89PNG"  # type: ignore[attr-defined]
+
+
+def test_words_without_a_glyph_are_known() -> None:
+    """Each once, however many labels show it; the font has Latin, Cyrillic and Arabic letters and no Japanese."""
+    words = ["élève", "Привет", "العربية", "日本", "日本", "語の", "it's", "−.…"]
+    figure = plots.attention_matrices(random_attention(1, 1, words), [(0, 0)])
+    assert without_glyph([figure, figure]) == {"日本", "語の"}
+    assert without_glyph([plots.attention_matrices(random_attention(), [(0, 0)])]) == set()
+
+
+@pytest.mark.parametrize("count", [3, 26])
+@pytest.mark.parametrize("heads", [1, 3])
+@pytest.mark.parametrize("word", ["its", "extraordinary", "n" * 60])
+def test_labels_of_matrices_are_whole(count: int, heads: int, word: str) -> None:
+    attention = random_attention(1, heads, [word] * count)
+    figure = plots.attention_matrices(attention, [(0, head) for head in range(heads)])
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.lay_out()  # pyright: ignore[reportAttributeAccessIssue]
+    for axes in figure.axes:
+        for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+            box = label.get_window_extent(renderer)
+            assert min(box.x0, box.y0) > -0.5 and box.x1 < figure.bbox.width + 0.5
 
 
 def test_a_long_label_is_cut_and_a_short_one_whole() -> None:

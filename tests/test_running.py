@@ -362,6 +362,13 @@ def test_other_weights_under_the_same_name_are_refused(
     assert other.code == 1 and "other data" in other.err and "model/model.safetensors: " in other.err
 
 
+def test_words_that_the_figures_cannot_show_are_counted(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
+    outcome = interp("experiment=sentence", "text=the cat 日本 語 a 日本", *tiny, "hydra.run.dir=run")
+    said = "2 words have letters that the figures' font lacks: boxes there; the tables have them."
+    assert outcome.code == 0 and f"Note: {said}" in outcome.out
+    assert said in (read_manifest(tmp_path / "run") or {})["said"]
+
+
 def test_what_a_run_reads_is_in_its_manifest(interp: Interp, tmp_path: Path, tiny: tuple[str, str]) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text("{}", encoding="utf-8")

@@ -69,7 +69,7 @@ def test_the_numbers_of_roles_are_those_of_confirm(tables: dict[str, pd.DataFram
     same = given.merge(confirm, on=["definition", "role", *KEYS], suffixes=("", "_scores"))
     shared = (set(roles) & set(scores)) - {"definition", "role", *KEYS}
     assert {"n", "statistic", "ci_low", "ci_high", "p", "q", "lift", "effective_blocks"} <= shared
-    for column in shared:
+    for column in map(str, shared):
         pd.testing.assert_series_equal(
             same[column], same[f"{column}_scores"], check_names=False, check_dtype=False, obj=str(column)
         )

@@ -115,7 +115,8 @@ def attention_matrices(attention: pd.DataFrame, heads: Sequence[tuple]) -> Figur
     rows = -(-len(chosen) // across)
     longest = max(text_width(str(word), 6.5) for word in words) / 72
     side = max((width - 0.7) / across - longest - 0.15, 1.0)
-    figure = new_figure(width, rows * (side + longest + 0.3) + 0.3)
+    # where the height binds, the layout takes the squares for wider than they are, and cuts the rows' labels
+    figure = new_figure(width, rows * (side + longest + 0.4) + 0.4)
     norm = Normalize(0, max(float(np.nanmax(floats(pd.concat(chosen.values())["mass"]), initial=0)), 1e-6))
     drawn = panels(figure, len(chosen), across)
     step = -(-count // max(int(side * 72 / 7.5), 1))
