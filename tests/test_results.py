@@ -84,8 +84,7 @@ def test_no_text_of_a_csv_is_a_formula_and_parquet_is_exact(tmp_path: Path) -> N
 def test_a_name_that_is_no_file_name_stays_in_the_folder(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "run"
     tables = {name: pd.DataFrame({"n": [1]}), f"{name}2": pd.DataFrame({"n": [2]})}
-    some_run(folder)
-    results.save_tables(folder, tables)
+    some_run(folder, **tables)
     results.save_figures(folder, {name: Figure((1, 1))})
     assert sorted(tmp_path.iterdir()) == [folder]
     assert len(list(folder.glob("*.parquet"))) == len(list(folder.glob("*.csv"))) == 2
@@ -100,8 +99,9 @@ def test_names_of_tables_are_those_of_files() -> None:
 
 def test_a_manifest_and_tables_in_a_folder_of_any_bytes(tmp_path: Path) -> None:
     folder = some_run(tmp_path / "n\udce9", scores=pd.DataFrame({"n": [1]}))
-    results.write_manifest(folder, {"status": "complete", "path": "n\udce9", "é": "\x1b"})
-    assert results.read_manifest(folder) == {"status": "complete", "path": "n\udce9", "é": "\x1b"}
+    manifest = {"status": "complete", "path": "n\udce9", "é": "\x1b", "tables": {"scores": 1}}
+    results.write_manifest(folder, manifest)
+    assert results.read_manifest(folder) == manifest
     assert results.load_runs(folder)["scores"]["run"].tolist() == [str(tmp_path / "n") + "\\udce9"]
 
 
