@@ -84,7 +84,7 @@ def test_no_text_of_a_csv_is_a_formula_and_parquet_is_exact(tmp_path: Path) -> N
 def test_a_name_that_is_no_file_name_stays_in_the_folder(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "run"
     tables = {name: pd.DataFrame({"n": [1]}), f"{name}2": pd.DataFrame({"n": [2]})}
-    some_run(folder, **tables)
+    some_run(folder, "complete", **tables)
     results.save_figures(folder, {name: Figure((1, 1))})
     assert sorted(tmp_path.iterdir()) == [folder]
     assert len(list(folder.glob("*.parquet"))) == len(list(folder.glob("*.csv"))) == 2
