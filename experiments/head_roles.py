@@ -129,7 +129,7 @@ def _few_documents_words(scores: pd.DataFrame, assigned: pd.DataFrame) -> list[s
     The half with fewer effective blocks counts: `interp.statistics.concentration.FEW` says what that was measured on.
     """
     by_mass = scores.loc[scores.statistic == "mass", "role"].unique()
-    few = assigned[assigned.role.isin(by_mass) & (assigned.fewest_effective_blocks < FEW)]
+    few = assigned[assigned.role.isin(by_mass) & (assigned.fewer_effective_blocks < FEW)]
     if few.empty:
         return []
     lines = [
@@ -137,7 +137,7 @@ def _few_documents_words(scores: pd.DataFrame, assigned: pd.DataFrame) -> list[s
         "half) that interval and p are not to be trusted; more source documents would tell:"
     ]
     for role, rows in few.groupby("role", sort=False):
-        heads = ", ".join(f"{name_of(row)} ({row.fewest_effective_blocks:.1f})" for row in rows.itertuples())
+        heads = ", ".join(f"{name_of(row)} ({row.fewer_effective_blocks:.1f})" for row in rows.itertuples())
         lines.append(f"    {role}: {heads}")
     return lines
 

@@ -21,7 +21,7 @@ from interp.sums import RoleSums
 COLUMNS = [
     *("definition", "site", "layer", "head", "role", "family", "statistic", "n", "hit", "mass"),
     *("baseline", "lift", "ci_low", "ci_high", "p", "q", "stability", "strength", "detectable"),
-    *("guess_pos", "lift_pos", "lift_pos_low", "lift_pos_high", "effective_blocks", "fewest_effective_blocks"),
+    *("guess_pos", "lift_pos", "lift_pos_low", "lift_pos_high", "effective_blocks", "fewer_effective_blocks"),
 ]
 KEYS = ["definition", "role", "site", "layer", "head"]
 
@@ -49,12 +49,12 @@ def classify(
     `scores` is the score table of the same sums. With `correction` `max_t` its `p_max_t`, which bounds the family-wise
     error, stands for q. `detectable` is the smallest lift that could have been shown of this head, with 80 % power: of
     the role; of an unclassified head, that of the median testable role. `lift_pos`, over the harder guess `guess_pos`,
-    `effective_blocks`, how many blocks decide, and `fewest_effective_blocks`, how many do in the half with fewer, stand
+    `effective_blocks`, how many blocks decide, and `fewer_effective_blocks`, how many do in the half with fewer, stand
     beside the role and decide nothing.
     """
     halves = split_blocks(sums.n.shape[1])
     confirm, select = (_scores_of(sums, scores, split) for split in ("confirm", "select"))
-    confirm["fewest_effective_blocks"] = np.minimum(confirm["effective_blocks"], select["effective_blocks"])
+    confirm["fewer_effective_blocks"] = np.minimum(confirm["effective_blocks"], select["effective_blocks"])
     corrected = confirm["q" if correction == "bh" else "p_max_t"].to_numpy(dtype=np.float64)
     q = corrected.reshape(len(sums.roles), len(sums.heads))
     convincing = _convincing(sums, halves["select"], halves["confirm"], margin, min_word_mass)

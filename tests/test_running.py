@@ -34,7 +34,7 @@ COLUMNS = {
     "effective_blocks",
     "roles": "model corpus seed definition site layer head role family statistic n hit mass baseline lift ci_low "
     "ci_high p q stability strength detectable guess_pos lift_pos lift_pos_low lift_pos_high effective_blocks "
-    "fewest_effective_blocks",
+    "fewer_effective_blocks",
     "effects": "model corpus seed site layer head ablation metric n intact ablated effect effect_token ci_low ci_high "
     "p q",
     "attention": "model seed site layer head query query_word key key_word mass",
