@@ -127,7 +127,7 @@ class Document:
     `symbols`, in place of a text, say which tokens are the same: every number stands for another token, which each
     model draws from its own vocabulary (`Drawing`).
     Of a `picture` the words are the patches that a model cuts it into, in the order of reading; as it comes from a
-    file it has none yet. `number` is a 64-bit number from the source's id, the same on every machine.
+    file it has none yet.
     """
 
     source: str
@@ -148,10 +148,14 @@ class Document:
         """Raises `InterpError` for text with a lone surrogate, wherever the document comes from."""
         for text in (self.text, self.alternative or ""):
             check_characters(text)
-        object.__setattr__(self, "number", _number(self.source))
+        _number(self.source)
 
     picture: Picture | None = None
-    number: int = field(init=False)
+
+    @property
+    def number(self) -> int:
+        """A 64-bit number from the id of the source document: the same on every machine."""
+        return _number(self.source)
 
     @property
     def block(self) -> int:

@@ -93,8 +93,11 @@ def of_figure(scores: pd.DataFrame) -> dict[tuple[str, str], int]:
     return {(spelled[role], name.split(" ")[0]): int(name.split(".")[1]) for role, name in pairs}
 
 
+ABSENT = ("lift_pos_low", "lift_pos_high", "stability", "fewer_effective_blocks")
+
+
 def of_summary(scores: pd.DataFrame) -> dict[tuple[str, str], int]:
-    given = scores.head(0).assign(**dict.fromkeys(("lift_pos_low", "lift_pos_high", "stability"), np.nan))
+    given = scores.head(0).assign(**dict.fromkeys(ABSENT, np.nan))
     every = scores.drop_duplicates(HEAD).assign(role="unclassified")
     power = pd.DataFrame(columns=["detectable", "room", "role"])
     both = {"scores": scores.assign(lift_pos=np.nan), "roles": pd.concat([given, every]), "power": power}

@@ -149,7 +149,7 @@ def test_an_architecture_that_keeps_its_attention_to_itself(tmp_path: Path) -> N
     config = transformers.GPTJConfig(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=4, rotary_dim=4)
     folder = save(seeded(transformers.GPTJForCausalLM, config), tokenizer, tmp_path / "gptj")
     with pytest.raises(
-        ModelError, match=r"'gptj', 0 were seen to attend through transformers' interface.*model.backend=bridge"
+        ModelError, match=r"'gptj', 0 were seen to attend through transformers' interface.*model.backend=auto"
     ):
         loading.local(folder, backend="attention")
     assert loading.local(folder).provenance["backend"] == "bridge"

@@ -164,11 +164,9 @@ def _check_rotation_named(folder: Path, raw: Mapping[str, Any]) -> None:
 def check_rotation(folder: str, network: Any) -> None:
     """Raises `ModelError` where a share of each head is to be rotated, and the network rotates the whole of it."""
     config = network.config
-    asked = getattr(config, "rope_parameters", None) or {}
-    parts = [one for one in (asked, *asked.values()) if isinstance(one, dict)]
-    shares = [share for one in parts if (share := one.get("partial_rotary_factor")) not in (None, 1)]
+    shares = _rotated_shares(config)
     built = [buffer for name, buffer in network.named_buffers() if name.endswith("inv_freq")]
-    if not shares or not built:
+    if not shares or not built or _rotated_shares(_default(type(config))):
         return
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     if all(2 * int(buffer.count_nonzero()) >= size for buffer in built):
@@ -178,6 +176,21 @@ def check_rotation(folder: str, network: Any) -> None:
             "Leave it out where it is wrong; or load the model by your own code, and use "
             "interp.from_transformers(MODEL, TOKENIZER)."
         )
+
+
+def _rotated_shares(config: Any) -> list[float]:
+    """The shares of a head's dimensions that settings ask to be rotated, where it is not all of them."""
+    asked = getattr(config, "rope_parameters", None) or {}
+    parts = [one for one in (asked, *asked.values()) if isinstance(one, dict)]
+    return [share for one in parts if (share := one.get("partial_rotary_factor")) not in (None, 1)]
+
+
+def _default(kind: Any) -> Any:
+    """The settings of a class as it has them by itself; None where it has none without others."""
+    try:
+        return kind()
+    except Exception:
+        return None
 
 
 def _own_code(folder: Path) -> Iterator[str]:
