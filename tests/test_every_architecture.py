@@ -14,6 +14,8 @@ def test_it_passes_the_gate_or_is_refused_by_name(kind: str, model_type: str, tm
     state, why = tiny.outcome(kind, model_type, tmp_path)
     if state == "not built":
         pytest.skip(f"{model_type} cannot be built small: {why}")
+    # transformers maps these to Llama's class: to read them as it is no mistake
+    assert model_type not in ("internlm3", "iquestcoder") or state == "passed", why
     if state == "refused":
         assert model_type.split("_")[0] in why
         assert re.search(r"Allowed|Mend|There is no other way|Try", why)

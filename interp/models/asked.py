@@ -9,6 +9,7 @@ from typing import Any
 
 import transformers
 from transformers import GenerationConfig
+from transformers.models.auto import modeling_auto
 
 from interp.errors import ModelError
 from interp.models.folder import read_json
@@ -128,7 +129,7 @@ def _check_class(folder: Path, raw: Mapping[str, Any], config: Any) -> None:
     for name in named:
         known = class_of(name) or getattr(transformers, name, None)
         family = getattr(getattr(known, "config_class", None), "model_type", None)
-        if known is None or family not in (config.model_type, None):
+        if known is None or (family not in (config.model_type, None) and name not in _classes_of(config.model_type)):
             what = "which transformers does not have" if known is None else f"of the family {family}"
             raise ModelError(
                 f"{folder} asks for {name}, {what}, and its model_type is {config.model_type}: what would be built is "
@@ -136,6 +137,13 @@ def _check_class(folder: Path, raw: Mapping[str, Any], config: Any) -> None:
                 "Mend config.json where it is wrong; or load the model by your own code, and use "
                 "interp.from_transformers(MODEL, TOKENIZER)."
             )
+
+
+def _classes_of(model_type: str) -> set[str]:
+    """The classes that transformers has for models of a type: some are another family's (InternLM 3's is Llama's)."""
+    tables = [getattr(modeling_auto, name) for name in dir(modeling_auto) if name.endswith("_MAPPING_NAMES")]
+    found = [table.get(model_type, ()) for table in tables]
+    return {name for names in found for name in ([names] if isinstance(names, str) else names)}
 
 
 def _check_one_value_each(folder: Path, raw: Mapping[str, Any], config: Any) -> None:
