@@ -194,7 +194,7 @@ def _rotated_shares(config: Any) -> list[float]:
 
 
 def _default(kind: Any) -> Any:
-    """The settings of a class as it has them by itself; None where it has none without others."""
+    """The settings of a class as it has them by itself; None where it has none alone (a pair of two models)."""
     try:
         return kind()
     except Exception:
@@ -266,11 +266,8 @@ def _is_read(kind: Any, name: str) -> bool:
 
 def _known(kind: Any) -> set[str]:
     """The names of the settings that a class has."""
-    known = {field.name for field in fields(kind)} | set(kind.attribute_map)
-    try:
-        return known | set(vars(kind()))
-    except Exception:  # a pair of two models has no settings without them
-        return known
+    default = _default(kind)
+    return {field.name for field in fields(kind)} | set(kind.attribute_map) | set(vars(default) if default else ())
 
 
 def _sentence_modules(folder: Path) -> Iterator[str]:

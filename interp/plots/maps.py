@@ -148,7 +148,7 @@ def effect_map(effects: pd.DataFrame) -> Figure:
         label = f"effect on {metric_label(metric)}"
         tall = len(metric_axes) * layers * cell
         if tall < 2:
-            label = label.replace(" on ", " on\n").replace(" (", "\n(")
+            label = label.replace(" on ", " on\n").replace(" (", "\n(").replace(", ", ",\n")
         bar_height = min(tall, 2.2)
         beside = {"shrink": bar_height / tall, "aspect": bar_height * 10}
         add_colour_bar(figure, list(np.concatenate(metric_axes)), norm, colours, label, **beside)
