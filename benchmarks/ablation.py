@@ -14,14 +14,13 @@ from torch import Tensor, nn
 from benchmarks import bound, by_nnsight
 from benchmarks.common import TOLERANCE, Row, agree, compare, finish, options, report
 from benchmarks.subjects import Subject, joined, load
-from interp import effects
-from interp.ablation import engine, replacements
+from interp.ablation import effects, engine, replacements
+from interp.ablation.effects import TOKENS_A_SWEEP
 from interp.ablation.estimates import estimate_sums
 from interp.corpora.batching import EncodedCorpus, batches, encode
 from interp.corpora.grammar import grammar
-from interp.effects import TOKENS_A_SWEEP
+from interp.devices import together
 from interp.metrics import EMBEDDING_COSINE, LOG_PROB
-from interp.room import together
 from interp.sums import EffectSums
 from interp.types import Batch, Head, Metric, Output
 

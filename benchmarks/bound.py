@@ -9,7 +9,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from interp.ablation.engine import TOKENS_AT_ONCE
-from interp.models.attention import AttentionModel
+from interp.models.hugging_face.model import AttentionModel
 from interp.types import Batch
 
 REPEATS = 5

@@ -11,8 +11,8 @@ import interp
 from benchmarks.subjects import plain_copy
 from interp.corpora.batching import batches, encode
 from interp.corpora.grammar import grammar
-from interp.models.attention import AttentionModel
-from interp.models.text import inputs_of
+from interp.models.hugging_face.model import AttentionModel
+from interp.models.readers.text import inputs_of
 from interp.types import Corpus, Site
 
 PATTERN, MASS, EFFECT = 1e-5, 1e-5, 1e-4

@@ -8,12 +8,13 @@ from torch import Tensor
 from benchmarks import by_nnsight
 from benchmarks.common import Row, agree, compare, options, report
 from benchmarks.subjects import Subject, joined, load
+from interp.attention.visibility import visible_keys
 from interp.corpora.batching import batches, encode
 from interp.corpora.grammar import grammar
 from interp.roles import everything
-from interp.roles.harder import harder_guesses
-from interp.sights import visible_keys
-from interp.tallies import RoleTally, stream
+from interp.roles.annotation_baselines import harder_guesses
+from interp.tallies.roles import RoleTally
+from interp.tallies.stream import stream
 from interp.types import Batch, Corpus, Role
 
 SENTENCES = 800

@@ -14,9 +14,9 @@ from transformer_lens.model_bridge import TransformerBridge
 from interp.corpora.grammar import grammar
 from interp.corpora.text import text_document
 from interp.models import loading
-from interp.models.attention import AttentionModel
 from interp.models.bridge import BridgeModel
-from interp.models.text import base_of, inputs_of
+from interp.models.hugging_face.model import AttentionModel
+from interp.models.readers.text import base_of, inputs_of
 from interp.types import Batch, Corpus, HeadModel, Output
 
 SEED = 0

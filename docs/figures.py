@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from interp import plots
-from interp.statistics.best_heads import best_heads
+from interp.tables.best_heads import best_heads
 
 HERE = Path(__file__).parent
 RUNS = {

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from interp.statistics.best_heads import best_heads
+from interp.tables.best_heads import best_heads
 
 KEYS = ["role", "site", "layer", "head"]
 

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from experiments import command_line
 from experiments.command_line import CONF
 from interp.errors import InterpError
-from interp.printable import printable
+from interp.text.printable import printable
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")

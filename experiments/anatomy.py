@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 
 from experiments.wording import interval, signed
 from interp import plots
-from interp.analysis import label, lay_open_heads
+from interp.api import label, lay_open_heads
 from interp.corpora.batching import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.statistics.anatomy import PLACES
+from interp.tables.anatomy import PLACES
 from interp.types import Corpus, HeadModel
 
 

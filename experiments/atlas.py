@@ -8,14 +8,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments import head_ablation, head_roles
-from interp import effects, plots
-from interp.analysis import RolesOf, label, tally_roles
+from interp import plots
+from interp.ablation import effects
+from interp.ablation.effects import MetricsOf
+from interp.api import RolesOf, label, tally_roles
 from interp.corpora.batching import encode
-from interp.effects import MetricsOf
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.shapes.spread import FirstTokenTally, ShapeTally
-from interp.statistics.best_heads import best_roles
+from interp.tables.best_heads import best_roles
+from interp.tallies.spread import FirstTokenTally, ShapeTally
 from interp.types import Corpus, HeadModel
 
 HEAD = ["site", "layer", "head"]

@@ -11,19 +11,20 @@ from matplotlib.figure import Figure
 import interp.roles
 from experiments.wording import more_sources
 from interp import plots
-from interp.analysis import label, tally_roles
-from interp.calibration import KnownAccuracy, drawn_hits, tally_documents, tally_heads
+from interp.api import label, tally_roles
 from interp.corpora.batching import EncodedCorpus, encode
 from interp.errors import InterpError, closest
+from interp.models.planted.known_accuracy import KnownAccuracy
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.syntax import to_governor
-from interp.statistics import score_table
 from interp.statistics.calibration import Planted, cover, expected_evidence, p_under_nulls, rates_of, true_hit
-from interp.statistics.coverage import coverage_table, head_coverage_table, null_curve, null_table
 from interp.statistics.resampling import COLUMNS as RESAMPLED
 from interp.statistics.resampling import resample_heads
 from interp.sums import DocumentSums
+from interp.tables import score_table
+from interp.tables.calibration import coverage_table, head_coverage_table, null_curve, null_table
+from interp.tallies.by_document import drawn_hits, tally_documents, tally_heads
 from interp.types import Corpus, HeadModel, Role
 
 KINDS = ("even", "clustered", "by_length")

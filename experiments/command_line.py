@@ -19,8 +19,8 @@ from hydra.errors import (
 from hydra.utils import get_method
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from interp.corpora.words import is_word
 from interp.errors import InterpError, closest
+from interp.text.words import is_word
 
 CONF = next(
     folder

@@ -7,14 +7,14 @@ from matplotlib.figure import Figure
 
 from experiments.wording import interval, name_of, signed
 from interp import plots
-from interp.analysis import label
-from interp.copying import VariantTally, periods
+from interp.api import label
 from interp.corpora.batching import batches, encode
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.roles.variants import DEFINITIONS
-from interp.statistics import agreement_table, number_table, spread_table
-from interp.tallies import stream
+from interp.roles.copying_scores import DEFINITIONS
+from interp.tables import agreement_table, number_table, spread_table
+from interp.tallies.copying_scores import VariantTally, periods
+from interp.tallies.stream import stream
 from interp.types import Corpus, HeadModel
 
 

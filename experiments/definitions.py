@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from interp.analysis import definitions
+from interp.api import definitions
 from interp.progress import Progress, silent
 from interp.results import Findings
 

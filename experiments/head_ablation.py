@@ -7,13 +7,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.wording import interval, name_of, signed
-from interp import effects, plots
-from interp.analysis import label
+from interp import plots
+from interp.ablation import effects
+from interp.ablation.effects import MetricsOf
+from interp.api import label
 from interp.corpora.batching import encode
-from interp.effects import MetricsOf
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.statistics.effects import NOTHING
+from interp.tables.effects import NOTHING
 from interp.types import Corpus, HeadModel
 
 

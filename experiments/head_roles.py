@@ -9,15 +9,16 @@ from matplotlib.figure import Figure
 
 from experiments.wording import interval, more_sources, name_of, signed
 from interp import plots
-from interp.analysis import RolesOf, label, tally_roles
-from interp.classify import classify, shortfall
+from interp.api import RolesOf, label, tally_roles
 from interp.corpora.batching import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.statistics import power_table, score_table
-from interp.statistics.best_heads import SINKS, best_heads
+from interp.statistics import power_table
 from interp.statistics.concentration import FEW
 from interp.sums import RoleSums
+from interp.tables import score_table
+from interp.tables.best_heads import SINKS, best_heads
+from interp.tables.roles import classify, shortfall
 from interp.types import Corpus, HeadModel
 
 HEAD = ["site", "layer", "head"]

@@ -8,7 +8,7 @@ from typing import Any
 from huggingface_hub import try_to_load_from_cache
 
 from experiments.command_line import READ
-from interp.models.folder import file_digest, read_files
+from interp.models.checkpoint.files import file_digest, read_files
 from interp.results import flatten
 
 

@@ -16,18 +16,20 @@ from matplotlib.figure import Figure
 
 from experiments.head_roles import role_tables
 from experiments.planted_roles import asked_of
-from interp import effects, plots
-from interp.analysis import label, tally_roles
-from interp.classify import untestable
+from interp import plots
+from interp.ablation import effects
+from interp.api import label, tally_roles
 from interp.corpora.batching import encode
 from interp.corpora.repeats import repeats as repeats_of
 from interp.models.planted import PlantedModel
 from interp.models.planted.ideal import Ideal
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.statistics import bootstrap_interval, mark, precision_recall, true_lifts
-from interp.statistics.scores import split_blocks
+from interp.statistics import bootstrap_interval
+from interp.statistics.lift import split_blocks
 from interp.sums import RoleSums
+from interp.tables import mark, precision_recall, true_lifts
+from interp.tables.roles import untestable
 from interp.types import Corpus, Head, HeadModel
 
 KEYS = ["kind", "planted_seed"]

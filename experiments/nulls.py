@@ -9,17 +9,17 @@ from matplotlib.figure import Figure
 
 from experiments import head_roles
 from interp import plots
-from interp.analysis import RolesOf, label, tally_roles
+from interp.api import RolesOf, label, tally_roles
+from interp.attention.visibility import sights_of
 from interp.corpora.batching import encode
-from interp.corpora.permuted import MOVED, permuted_gold
+from interp.corpora.permuted_gold import MOVED, permuted_gold
 from interp.errors import InterpError, closest
 from interp.models.loading import random_weights
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.shuffled import ShuffledRows
-from interp.sights import sights_of
-from interp.statistics.nulls import REAL, Measured, lifts_of_chosen, null_table
 from interp.sums import RoleSums
+from interp.tables.nulls import REAL, Measured, lifts_of_chosen, null_table
+from interp.tallies.shuffled import ShuffledRows
 from interp.types import Corpus, HeadModel, Role
 
 NULLS = ("permuted_gold", "shuffled_rows", "random_init")

@@ -7,15 +7,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.wording import interval, signed
-from interp import effects, plots, pruning
-from interp.analysis import RolesOf, label, tally_roles
+from interp import plots
+from interp.ablation import effects, pruning
+from interp.ablation.effects import MetricsOf
+from interp.api import RolesOf, label, tally_roles
 from interp.corpora.batching import EncodedCorpus, encode
-from interp.effects import MetricsOf
 from interp.errors import InterpError, closest
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.statistics import area_table, curve_table, joint_effect_table, score_table
 from interp.sums import PruningSums
+from interp.tables import area_table, curve_table, joint_effect_table, score_table
 from interp.types import Corpus, HeadModel, Role
 
 

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 
 from experiments.head_roles import role_tables
 from experiments.wording import name_of, signed
-from interp.analysis import RolesOf, label, tally_roles
-from interp.classify import untestable
+from interp.api import RolesOf, label, tally_roles
 from interp.corpora.batching import encode
-from interp.models.shapes import SHAPES, random_model
+from interp.models.architectures import SHAPES, random_model
 from interp.progress import Progress, silent
 from interp.results import Findings
+from interp.tables.roles import untestable
 from interp.types import Corpus, HeadModel
 
 

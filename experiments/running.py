@@ -22,12 +22,12 @@ from experiments import inputs, run_folder, settings, study
 from experiments.command_line import explain
 from experiments.run_folder import shown
 from interp import results
-from interp.analysis import prove
+from interp.api import prove
 from interp.corpora.fidelity import WARNING
 from interp.errors import InterpError
-from interp.models.evidence import Check
+from interp.models.gate.evidence import Check
 from interp.plots.glyphs import without_glyph
-from interp.printable import printable
+from interp.text.printable import printable
 from interp.types import Corpus, HeadModel
 
 NOT_COMPARED = ("json", "quiet")

@@ -10,20 +10,21 @@ from matplotlib.figure import Figure
 
 from experiments.head_roles import missing_evidence, role_tables
 from interp import plots
-from interp.aggregations import ATTENDED_TO, ATTENDING, words_by
-from interp.analysis import RolesOf, label, tally_roles
-from interp.classify import untestable
+from interp.api import RolesOf, label, tally_roles
+from interp.attention.aggregation import ATTENDED_TO, ATTENDING, words_by
+from interp.attention.visibility import sights_of
 from interp.corpora.batching import EncodedCorpus, batches, encode
 from interp.corpora.conllu import read_conllu
 from interp.corpora.fidelity import of_another
 from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.roles.otherwise import judged_otherwise
-from interp.sights import sights_of
-from interp.statistics.agreement import agreement
+from interp.roles.redefined import judged_otherwise
 from interp.sums import RoleSums
-from interp.tallies import RoleTally, stream
+from interp.tables.roles import untestable
+from interp.tables.sensitivity import agreement
+from interp.tallies.roles import RoleTally
+from interp.tallies.stream import stream
 from interp.types import Corpus, HeadModel
 
 QUARTERS = 4

@@ -12,17 +12,17 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from interp import plots
-from interp.analysis import label
+from interp.api import label
+from interp.attention.candidates import word_view
+from interp.attention.finite import finite_attention
+from interp.attention.visibility import sights_of, visible_keys
 from interp.corpora.batching import collate, encode
-from interp.corpora.longest import require_room_for
+from interp.corpora.memory import require_room_for
 from interp.errors import InterpError
-from interp.finite import finite_attention
 from interp.plots.style import head_name
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.sights import sights_of, visible_keys
 from interp.types import Batch, Corpus, Head, HeadModel, Site
-from interp.views import word_view
 
 Word = str | int
 """A word of the sentence, as it stands there or by its number from 0."""

@@ -8,20 +8,20 @@ from matplotlib.figure import Figure
 
 from experiments.wording import interval, name_of, unsigned
 from interp import plots
-from interp.analysis import label
+from interp.api import label
+from interp.attention.visibility import sights_of
 from interp.corpora.batching import batches, encode, read_batches
 from interp.plots.style import head_name
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.lexical import MOST_FREQUENT
-from interp.shapes import definitions as of
-from interp.shapes.kernel import KernelTally
-from interp.shapes.largest import ConfidenceTally, RarestTally
-from interp.shapes.spread import DistanceTally, FirstTokenTally, ShapeTally
-from interp.shapes.variability import FIRST, MeanPattern, VariabilityTally
-from interp.sights import sights_of
-from interp.statistics import kernel_numbers, kernel_table, number_table
-from interp.tallies import stream
+from interp.tables import kernel_numbers, kernel_table, number_table
+from interp.tallies import definitions as of
+from interp.tallies.kernel import KernelTally
+from interp.tallies.largest import ConfidenceTally, RarestTally
+from interp.tallies.spread import DistanceTally, FirstTokenTally, ShapeTally
+from interp.tallies.stream import stream
+from interp.tallies.variability import FIRST, MeanPattern, VariabilityTally
 from interp.types import Corpus, HeadModel
 
 

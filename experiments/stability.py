@@ -11,17 +11,17 @@ from matplotlib.figure import Figure
 
 from experiments.wording import interval, name_of, unsigned
 from interp import plots
-from interp.analysis import RolesOf, label, tally_roles
+from interp.api import RolesOf, label, tally_roles
 from interp.corpora.batching import EncodedCorpus, encode, evenly_spaced
 from interp.corpora.fidelity import of_another
 from interp.errors import InterpError
-from interp.likeness import attention_similarity, same_tokens
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics import matching
-from interp.statistics.reliability import profiles, reliability_table
-from interp.statistics.scores import split_blocks
+from interp.statistics.lift import split_blocks
 from interp.sums import RoleSums
+from interp.tables.reliability import profiles, reliability_table
+from interp.tallies.similarity import attention_similarity, same_tokens
 from interp.types import Corpus, HeadModel
 
 LABELS = "role labels dealt anew"

@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from interp import plots
-from interp.claims import compare, read_claims
 from interp.results import Findings
+from interp.tables.claims import compare, read_claims
 
 
 def judge(findings: Findings, study: Mapping[str, Any]) -> Findings:

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 
 from experiments.wording import interval, name_of, signed
 from interp import plots
-from interp.analysis import label
+from interp.api import label
 from interp.corpora.batching import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.statistics.tags import ANY, tag_table
-from interp.tags import TAGS, tally_tags
+from interp.tables.tags import ANY, tag_table
+from interp.tallies.tags import TAGS, tally_tags
 from interp.types import Corpus, HeadModel
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from interp.documents import Corpus
 from interp.plots.style import head_name
-from interp.types import Corpus
 
 
 def signed(value: Any, digits: int = 2) -> str:

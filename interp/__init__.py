@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from interp import roles as roles
-    from interp.analysis import ablate as ablate
-    from interp.analysis import anatomy as anatomy
-    from interp.analysis import definitions as definitions
-    from interp.analysis import prove as prove
-    from interp.analysis import score as score
+    from interp.api import ablate as ablate
+    from interp.api import anatomy as anatomy
+    from interp.api import definitions as definitions
+    from interp.api import prove as prove
+    from interp.api import score as score
     from interp.corpora.conllu import read_conllu as read_conllu
     from interp.corpora.drawings import drawings as drawings
     from interp.corpora.grammar import grammar as grammar
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from interp.models.loading import from_bridge as from_bridge
     from interp.models.loading import from_transformers as from_transformers
     from interp.models.loading import load_model as load_model
-    from interp.models.multihead import from_module as from_module
+    from interp.models.torch_modules.model import from_module as from_module
     from interp.models.weights import head_weights as head_weights
     from interp.results import load_runs as load_runs
 
 _HOME = {
-    "ablate": "interp.analysis",
-    "prove": "interp.analysis",
-    "anatomy": "interp.analysis",
-    "score": "interp.analysis",
-    "definitions": "interp.analysis",
+    "ablate": "interp.api",
+    "prove": "interp.api",
+    "anatomy": "interp.api",
+    "score": "interp.api",
+    "definitions": "interp.api",
     "read_conllu": "interp.corpora.conllu",
     "grammar": "interp.corpora.grammar",
     "read_minimal_pairs": "interp.corpora.minimal_pairs",
@@ -48,7 +48,7 @@ _HOME = {
     "InterpError": "interp.errors",
     "from_bridge": "interp.models.loading",
     "from_transformers": "interp.models.loading",
-    "from_module": "interp.models.multihead",
+    "from_module": "interp.models.torch_modules.model",
     "load_model": "interp.models.loading",
     "head_weights": "interp.models.weights",
     "load_runs": "interp.results",

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from interp.corpora import readings
+from interp.corpora import expansions as readings
 from interp.errors import InterpError
 from interp.types import Batch, HeadModel, Masking, Metric, Output
 

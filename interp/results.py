@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from pyarrow import ArrowException
 
 from interp.errors import InterpError
-from interp.printable import printable
+from interp.text.printable import printable
 
 MANIFEST = "manifest.json"
 

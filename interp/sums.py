@@ -54,7 +54,7 @@ class RoleSums:
     asked: Bool[np.ndarray, "role head"] | None = None
     """None: every role of every head."""
     harder_guesses: tuple[str, ...] = ()
-    """Guesses that stand beside the baseline and decide nothing (`interp.roles.harder`)."""
+    """Guesses that stand beside the baseline and decide nothing (`interp.roles.annotation_baselines`)."""
     harder: Float[np.ndarray, "role harder block"] | None = None
     """Their credit on the same queries, NaN where a role is not held against one; None where there are none."""
 

@@ -14,15 +14,17 @@ import transformers
 
 import interp as package
 from experiments import anatomy as experiment
-from interp import circuits, plots
-from interp.contributions import measure_contributions, shares
+from interp import plots
 from interp.corpora.batching import encode
 from interp.errors import InterpError, ModelError
+from interp.models import circuits
 from interp.models.loading import from_transformers
 from interp.models.weights import HeadWeights, head_weights, lay_open
 from interp.roles import positional
-from interp.statistics import anatomy_table, bootstrap_interval
-from interp.statistics.anatomy import PLACES
+from interp.statistics import bootstrap_interval
+from interp.tables import anatomy_table
+from interp.tables.anatomy import PLACES
+from interp.tallies.contributions import measure_contributions, shares
 from interp.types import Head
 from tests.conftest import (
     HEADS,

@@ -12,17 +12,18 @@ from torch import Tensor, nn
 
 import interp
 from experiments import anatomy as experiment
-from interp import circuits, plots
-from interp.contributions import measure_contributions
+from interp import plots
 from interp.corpora.batching import Group, encode
 from interp.corpora.reversal import reversal
 from interp.corpora.text import text_document
 from interp.errors import ModelError
-from interp.models import torch_slices
+from interp.models import circuits
 from interp.models.loading import from_transformers
-from interp.models.multihead import from_module
 from interp.models.recurrent import recurrent
+from interp.models.torch_modules import slices as torch_slices
+from interp.models.torch_modules.model import from_module
 from interp.models.weights import LayerSlices, head_weights, lay_open
+from interp.tallies.contributions import measure_contributions
 from interp.types import Corpus, Head, Output
 from tests import test_encoder_decoders, test_families, test_multihead
 from tests.conftest import TEXTS, byte_level_tokenizer, corpus_of, seeded

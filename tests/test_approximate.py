@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from interp import effects, metrics
-from interp.ablation import engine, replacements
+from interp import metrics
+from interp.ablation import effects, engine, replacements
 from interp.corpora.batching import EncodedCorpus, encode
 from interp.errors import InterpError
 from interp.types import Resumable

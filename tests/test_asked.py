@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import interp
-from interp.analysis import prove
+from interp.api import prove
 from interp.errors import ModelError
 from interp.models import loading
 from tests import tiny_architectures as tiny

@@ -12,11 +12,11 @@ from docs import tables as readme
 from experiments import atlas, head_roles
 from interp import plots
 from interp.corpora.batching import batches, encode
-from interp.shapes.spread import FirstTokenTally, ShapeTally
-from interp.statistics.best_heads import best_heads, best_roles
-from interp.statistics.nulls import Measured, lifts_of_chosen, null_table
 from interp.sums import RoleLabel, RoleSums
-from interp.tallies import stream
+from interp.tables.best_heads import best_heads, best_roles
+from interp.tables.nulls import Measured, lifts_of_chosen, null_table
+from interp.tallies.spread import FirstTokenTally, ShapeTally
+from interp.tallies.stream import stream
 from interp.types import Batch
 from tests.conftest import corpus_of
 from tests.fakes import FakeModel

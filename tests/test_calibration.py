@@ -16,11 +16,11 @@ from scipy.stats import t as student
 
 import interp.roles
 from experiments import calibration
-from interp.analysis import tally_roles
-from interp.calibration import KnownAccuracy, drawn_hits, tally_documents, tally_heads
+from interp.api import tally_roles
 from interp.corpora.batching import encode
 from interp.corpora.conllu import read_conllu
 from interp.errors import InterpError, ModelError
+from interp.models.planted.known_accuracy import KnownAccuracy
 from interp.roles.syntax import to_governor as governor_role
 from interp.statistics.calibration import (
     NULLS,
@@ -33,10 +33,11 @@ from interp.statistics.calibration import (
     rates_of,
     true_hit,
 )
-from interp.statistics.coverage import coverage_table, head_coverage_table, null_curve, null_table
 from interp.statistics.resampling import resample_heads
 from interp.statistics.sign_flip import sign_vectors
 from interp.sums import DocumentSums, RoleLabel, RoleSums
+from interp.tables.calibration import coverage_table, head_coverage_table, null_curve, null_table
+from interp.tallies.by_document import drawn_hits, tally_documents, tally_heads
 from interp.types import Batch, Corpus, EncodedCorpus, Head
 from tests.conftest import corpus_of
 from tests.fakes import FakeModel, random_documents, uniform

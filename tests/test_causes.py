@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from interp.analysis import prove
+from interp.api import prove
 from interp.errors import ModelError
 from interp.models import loading
 from tests import tiny_architectures as tiny

@@ -10,9 +10,9 @@ import yaml
 
 from experiments.__main__ import CONF
 from interp import plots
-from interp.claims import COLUMNS, Claim, compare, read_claims
 from interp.errors import InterpError
 from interp.results import read_manifest
+from interp.tables.claims import COLUMNS, Claim, compare, read_claims
 
 if TYPE_CHECKING:
     from tests.command_line_fixtures import Outcome

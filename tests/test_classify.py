@@ -7,9 +7,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from interp.classify import COLUMNS, _may_reach, classify, shortfall, untestable
-from interp.statistics import benjamini_hochberg, score_table, sign_flip_p, sign_vectors
+from interp.statistics import benjamini_hochberg, sign_flip_p, sign_vectors
 from interp.sums import RoleLabel, RoleSums
+from interp.tables import score_table
+from interp.tables.roles import COLUMNS, _may_reach, classify, shortfall, untestable
 
 GUESSES = ("offset-1", "first", "uniform")
 HIT = RoleLabel("obj.to_governor", "syntax", "word", "hit", "ud-v1", GUESSES[:2])

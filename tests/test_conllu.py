@@ -14,9 +14,9 @@ from experiments import settings as settings_of_a_run
 from interp import roles
 from interp.corpora.batching import collate, encode
 from interp.corpora.conllu import conllu_documents, read_conllu
-from interp.corpora.validate import validate
+from interp.corpora.validation import validate
 from interp.errors import CorpusError, InterpError
-from interp.roles.harder import harder_guesses
+from interp.roles.annotation_baselines import harder_guesses
 from interp.types import Document
 from tests.fakes import FakeModel, uniform
 

@@ -11,16 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interp import roles
-from interp.analysis import score
-from interp.classify import classify
+from interp.api import score
 from interp.corpora.batching import EncodedCorpus, batches, collate, encode
 from interp.corpora.conllu import read_conllu
 from interp.corpora.grammar import grammar
 from interp.errors import InterpError
-from interp.shapes.spread import ShapeTally
-from interp.statistics import score_table
 from interp.sums import RoleSums
-from interp.tallies import RoleTally, stream
+from interp.tables import score_table
+from interp.tables.roles import classify
+from interp.tallies.roles import RoleTally
+from interp.tallies.spread import ShapeTally
+from interp.tallies.stream import stream
 from interp.types import Corpus, HeadModel
 from tests import oracle
 from tests.fakes import FakeModel, document, random_documents, to_governor, uniform

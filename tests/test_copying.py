@@ -12,16 +12,16 @@ from transformer_lens import head_detector
 import interp
 from experiments import copying as experiment
 from interp import roles
-from interp.copying import VariantTally, detection_patterns, periods
 from interp.corpora.batching import batches, collate, encode
 from interp.corpora.repeats import repeats
 from interp.corpora.text import text_document
 from interp.errors import InterpError, ModelError
-from interp.models.vocabulary import Vocabulary
+from interp.models.readers.vocabulary import Vocabulary
 from interp.roles.copying import duplicate_targets, induction_targets
-from interp.roles.variants import DEFINITIONS
-from interp.statistics import agreement_table, number_table, spread_table
-from interp.tallies import stream
+from interp.roles.copying_scores import DEFINITIONS
+from interp.tables import agreement_table, number_table, spread_table
+from interp.tallies.copying_scores import VariantTally, detection_patterns, periods
+from interp.tallies.stream import stream
 from interp.types import Batch, Corpus, Encoding
 from tests.conftest import Case, byte_level_tokenizer, corpus_of, metaspace_tokenizer, word_piece_tokenizer
 from tests.fakes import FakeModel

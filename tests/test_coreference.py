@@ -7,10 +7,10 @@ import pytest
 
 import interp.roles
 from interp.corpora.coreference import read_coreference
+from interp.corpora.coreference.head_words import before_postmodifier
+from interp.corpora.coreference.mention_forms import described
 from interp.corpora.mentions import antecedents, head_word
-from interp.corpora.phrases import before_postmodifier
-from interp.corpora.pronouns import described
-from interp.corpora.validate import validate
+from interp.corpora.validation import validate
 from interp.errors import CorpusError, InterpError
 from interp.types import Corpus, Document, Mention
 

@@ -7,7 +7,7 @@ from interp.corpora.conllu import read_conllu
 from interp.corpora.coreference import read_coreference
 from interp.corpora.mentions import antecedents
 from interp.corpora.text import numbered_lines
-from interp.corpora.validate import validate
+from interp.corpora.validation import validate
 from interp.errors import CorpusError
 from interp.types import Corpus, Mention
 

@@ -15,10 +15,10 @@ import torch
 import transformers
 
 import interp
-from interp.analysis import prove
+from interp.api import prove
 from interp.errors import InterpError, ModelError
 from interp.models import loading
-from interp.models.refusing import refusing
+from interp.models.library_errors import refusing
 from tests.conftest import (
     Case,
     bert_config,

@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 
 import interp
-from interp import analysis, roles, tags
+from interp import api as analysis
+from interp import roles
 from interp.results import read_manifest
-from interp.roles import variants
+from interp.roles import copying_scores as variants
 from interp.roles.pictures import DEFINITIONS as PICTURES
-from interp.shapes import definitions as shapes
+from interp.tallies import definitions as shapes
+from interp.tallies import tags
 from interp.types import Corpus, Mention, Role
 from tests.fakes import document
 

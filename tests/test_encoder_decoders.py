@@ -14,17 +14,18 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from experiments import sentence
-from interp import effects, load_model, metrics, prove, roles
-from interp.analysis import tally_roles
+from interp import load_model, metrics, prove, roles
+from interp.ablation import effects
+from interp.ablation.pruning import halves
+from interp.api import tally_roles
+from interp.attention.visibility import visible_keys
 from interp.corpora.batching import Group, encode
 from interp.corpora.text import text_document
 from interp.errors import InterpError, ModelError
-from interp.models.attention import AttentionModel
+from interp.models.hugging_face.model import AttentionModel
 from interp.models.loading import from_transformers
-from interp.pruning import halves
-from interp.shapes.spread import ShapeTally
-from interp.sights import visible_keys
-from interp.tallies import stream
+from interp.tallies.spread import ShapeTally
+from interp.tallies.stream import stream
 from interp.types import Batch, Corpus, Head, Site
 from tests.conftest import assert_close, byte_level_tokenizer, seeded
 

@@ -6,7 +6,7 @@ import pytest
 
 from interp.corpora.entities import read_entities
 from interp.corpora.minimal_pairs import read_minimal_pairs
-from interp.corpora.validate import validate
+from interp.corpora.validation import validate
 from interp.errors import CorpusError
 from interp.types import Mention
 

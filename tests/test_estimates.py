@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy
 
-from interp import effects, metrics
-from interp.ablation import replacements
+from interp import metrics
+from interp.ablation import effects, replacements
 from interp.ablation.estimates import estimate_sums
 from interp.corpora.batching import batches, encode, read_batches
 from interp.errors import InterpError

@@ -10,12 +10,12 @@ import torch
 import transformers
 from torch import Tensor
 
-from interp.analysis import prove
+from interp.api import prove
+from interp.attention.visibility import sights_of, visible_keys
 from interp.errors import ModelError
-from interp.models.attention import AttentionModel
 from interp.models.bridge import BridgeModel
+from interp.models.hugging_face.model import AttentionModel
 from interp.models.loading import from_transformers, load_model
-from interp.sights import sights_of, visible_keys
 from interp.types import Site
 from tests.conftest import (
     TEXTS,

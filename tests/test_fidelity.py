@@ -18,9 +18,9 @@ from interp.corpora.conllu import read_conllu
 from interp.corpora.text import text_document
 from interp.models.gate import check, insist
 from interp.models.loading import Model, from_transformers
-from interp.models.text import decoded, encodings
+from interp.models.readers.text import decoded, encodings
 from interp.results import read_manifest
-from interp.spelling import letters, losses
+from interp.text.spelling import letters, losses
 from interp.types import Corpus, Document, EncodedCorpus
 from tests.conftest import (
     TEXTS,

@@ -20,19 +20,21 @@ from experiments import nulls, sensitivity, shapes, stability, tags
 from experiments.head_roles import run as head_roles
 from experiments.pruning_curve import run as pruning_curve
 from experiments.sentence import attention_table
-from interp import analysis, effects, metrics, roles
-from interp.calibration import tally_heads
-from interp.copying import VariantTally, periods
+from interp import api as analysis
+from interp import metrics, roles
+from interp.ablation import effects
 from interp.corpora.batching import batches, encode
 from interp.corpora.conllu import read_conllu
-from interp.corpora.few import few
+from interp.corpora.probe_documents import few
 from interp.corpora.text import text_document
 from interp.errors import ModelError
-from interp.likeness import attention_similarity
 from interp.models import loading
 from interp.progress import silent
 from interp.results import read_manifest
-from interp.tallies import stream
+from interp.tallies.by_document import tally_heads
+from interp.tallies.copying_scores import VariantTally, periods
+from interp.tallies.similarity import attention_similarity
+from interp.tallies.stream import stream
 from interp.types import Batch, Corpus, HeadModel, Metric, Output
 from tests.conftest import bert_config, grouped_query_config, metaspace_tokenizer, seeded, word_piece_tokenizer
 from tests.fakes import FakeModel, noise, random_documents

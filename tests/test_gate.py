@@ -12,14 +12,15 @@ from torch import Tensor
 
 import interp as package
 from interp.corpora.batching import collate
-from interp.corpora.few import few
 from interp.corpora.grammar import grammar
+from interp.corpora.probe_documents import few
 from interp.errors import ModelError
-from interp.models import interface, loading
-from interp.models.evidence import HEADS_AT_MOST, TOLERANCE, Check, sample
+from interp.models import loading
 from interp.models.gate import CHECKS, LONGEST, check, examples, insist
+from interp.models.gate.evidence import HEADS_AT_MOST, TOLERANCE, Check, sample
+from interp.models.hugging_face import interface
 from interp.results import read_manifest
-from interp.spelling import first_loss, letters
+from interp.text.spelling import first_loss, letters
 from interp.types import Batch, Encoding, Head, HeadModel, Output, Provable, Tap
 from tests.conftest import HEADS, TEXTS, Case, batch_of, byte_level_tokenizer, corpus_of, word_piece_tokenizer
 from tests.fakes import FakeModel
@@ -459,7 +460,7 @@ def test_nothing_is_changed_by_the_gate(tiny_bert: Case) -> None:
 )
 @pytest.mark.parametrize("make", [byte_level_tokenizer, word_piece_tokenizer])
 def test_spelling_forgives_what_tokenizers_do(make: Callable[[], Any], text: str) -> None:
-    from interp.models.text import decoded, encodings
+    from interp.models.readers.text import decoded, encodings
 
     tokenizer = make()
     encoded = encodings(tokenizer, [text], 40)
@@ -509,7 +510,7 @@ def test_a_gate_that_refuses_ends_the_run_without_a_trace(
     def wrong(self: Any, layer: int, z: Tensor, site: str = "self") -> Tensor:
         return torch.einsum("bqhd,hdm->bqhm", z, self.layers[layer].output_weights().flip(0))
 
-    monkeypatch.setattr("interp.models.attention.AttentionModel.contribution", wrong)
+    monkeypatch.setattr("interp.models.hugging_face.model.AttentionModel.contribution", wrong)
     outcome = interp(*SENTENCE, *tiny)
     assert outcome.code == 1 and outcome.out == ""
     assert outcome.err.startswith("Error: The correctness gate refuses 'tiny'. What does not hold: heads_add_up (")

@@ -11,7 +11,7 @@ from interp.corpora.grammar import CONSTRUCTIONS, grammar
 from interp.corpora.grammar.inflection import indefinite, plural, verb
 from interp.corpora.grammar.notation import adjunct, complements, noun_phrase
 from interp.corpora.grammar.tree import Entity, Node, document
-from interp.corpora.validate import validate
+from interp.corpora.validation import validate
 from interp.errors import InterpError
 from interp.types import Corpus, Document, Mention
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from interp import roles
-from interp.analysis import score, tally_roles
+from interp.api import score, tally_roles
 from interp.corpora.batching import collate, encode
 from interp.corpora.mentions import nearest_agreeing, nearest_same_word
-from interp.roles.harder import harder_guesses
-from interp.statistics import score_table
+from interp.roles.annotation_baselines import harder_guesses
+from interp.tables import score_table
 from interp.types import Batch, Corpus, Document, Mention
 from tests.fakes import FakeModel, document, random_documents, to_governor, uniform
 

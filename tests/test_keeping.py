@@ -16,9 +16,9 @@ from PIL import Image
 from interp.corpora.conllu import read_conllu
 from interp.corpora.coreference import read_coreference
 from interp.corpora.entities import read_entities
-from interp.corpora.keeping import keep
 from interp.corpora.minimal_pairs import read_minimal_pairs
 from interp.corpora.pictures import read_pictures
+from interp.corpora.subsets import keep
 from interp.corpora.text import read_text, text_document
 from interp.errors import CorpusError, InterpError
 from interp.types import Corpus, Document

@@ -10,10 +10,10 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 import interp
-from interp.analysis import prove
+from interp.api import prove
 from interp.models import loading
-from interp.models.attention import AttentionModel
-from interp.models.language_head import of_directory
+from interp.models.hugging_face.language_head import of_directory
+from interp.models.hugging_face.model import AttentionModel
 from tests import tiny_architectures as tiny
 from tests.conftest import batch_of, corpus_of, seeded
 from tests.test_loading import edit_config, save

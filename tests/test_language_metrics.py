@@ -16,11 +16,11 @@ from torch import Tensor
 
 from interp import metrics
 from interp.ablation import engine, replacements
+from interp.ablation.effects import measure
 from interp.ablation.sweep import sweep
-from interp.corpora import readings
+from interp.corpora import expansions as readings
 from interp.corpora.batching import Group, batches, encode, read_batches
 from interp.corpora.text import text_document
-from interp.effects import measure
 from interp.errors import InterpError
 from interp.sums import EffectSums
 from interp.types import BLOCKS, Corpus, Head, Metric, Output, Resumable

@@ -13,13 +13,11 @@ from torch import Tensor
 
 from experiments import head_roles
 from interp import roles
-from interp.analysis import score, tally_roles
-from interp.classify import classify
+from interp.api import score, tally_roles
 from interp.corpora.batching import collate, encode
-from interp.corpora.links import entity_pairs
-from interp.corpora.readings import parts
+from interp.corpora.entity_pairs import entity_pairs
+from interp.corpora.expansions import parts
 from interp.errors import InterpError
-from interp.marks import marks
 from interp.models.rows import some_rows
 from interp.plots import best_heads, role_maps, tag_matrices
 from interp.roles.lexical import delimiter, entities, punctuation, rare, same_tag, tagged
@@ -31,11 +29,13 @@ from interp.roles.syntax import (
     syntax,
     to_governor_first,
 )
-from interp.statistics import score_table
-from interp.statistics.tags import tag_table
 from interp.sums import TagSums
-from interp.tags import TAGS as TAG_CARD
-from interp.tags import tally_tags
+from interp.tables import score_table
+from interp.tables.roles import classify
+from interp.tables.tags import tag_table
+from interp.tallies.tags import TAGS as TAG_CARD
+from interp.tallies.tags import tally_tags
+from interp.text.punctuation import marks
 from interp.types import Batch, Corpus, Document, EncodedCorpus, Encoding, EntityLink, Mention, Role
 from tests.fakes import FakeModel, document, random_documents, uniform
 

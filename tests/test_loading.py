@@ -15,10 +15,11 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 import interp
+from interp import devices
 from interp.errors import InterpError, ModelError
-from interp.models import devices, loading
-from interp.models import folder as folders
-from interp.models.attention import AttentionModel
+from interp.models import loading
+from interp.models.checkpoint import files as folders
+from interp.models.hugging_face.model import AttentionModel
 from tests.conftest import (
     Case,
     assert_close,

@@ -11,8 +11,8 @@ import transformers
 
 from interp import ablate, anatomy, room
 from interp.corpora.batching import encode
-from interp.corpora.few import few
-from interp.corpora.longest import GIB, heads_of_a_layer, longest_for, memory_for, require_room, require_room_for
+from interp.corpora.memory import GIB, heads_of_a_layer, longest_for, memory_for, require_room, require_room_for
+from interp.corpora.probe_documents import few
 from interp.errors import CorpusError
 from interp.models.loading import Model, from_transformers
 from interp.types import Document, Encoding
@@ -142,7 +142,7 @@ def few_of_one(model: Model, _corpus: object) -> None:
 
 def test_what_lays_all_heads_open_asks_again(endless: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """Room for one head at a time and not for four; a GiB is little here, so that a short text is long."""
-    from interp.corpora import longest
+    from interp.corpora import memory as longest
 
     monkeypatch.setattr(longest, "SAID_FROM", 0)
     text = "the cat sat on the mat. " * 40

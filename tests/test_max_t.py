@@ -5,9 +5,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from interp.classify import classify
-from interp.statistics import score_table, sign_vectors
+from interp.statistics import sign_vectors
 from interp.statistics.max_t import critical_value_of_max_t, largest_under_flips, max_t_p
+from interp.tables import score_table
+from interp.tables.roles import classify
 from tests.test_classify import HIT, MASS, planted
 
 

@@ -14,8 +14,9 @@ from interp import roles
 from interp.corpora.batching import batches, encode
 from interp.corpora.conllu import read_conllu
 from interp.models.loading import minilm
-from interp.shapes.spread import ShapeTally
-from interp.tallies import RoleTally, stream
+from interp.tallies.spread import ShapeTally
+from interp.tallies.stream import stream
+from interp.tallies.roles import RoleTally
 
 model = minilm()
 

@@ -10,15 +10,15 @@ import transformers
 from torch import Tensor
 
 import interp.roles
-from interp.analysis import tally_roles
-from interp.classify import classify
+from interp.api import tally_roles
 from interp.corpora.batching import collate, encode
 from interp.corpora.mentions import antecedents, antecedents_by_kind, nearest_agreeing
 from interp.corpora.text import text_document
 from interp.models.rows import some_rows
 from interp.roles.coreference import DEFINITIONS, choice
-from interp.statistics import score_table, true_lifts
 from interp.sums import RoleSums
+from interp.tables import score_table, true_lifts
+from interp.tables.roles import classify
 from interp.types import Batch, Corpus, Document, HeadModel, Mention
 from tests import oracle
 from tests.fakes import FakeModel

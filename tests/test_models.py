@@ -15,9 +15,9 @@ from transformer_lens.model_bridge import TransformerBridge
 from interp.errors import ModelError
 from interp.models import loading
 from interp.models.bridge import BridgeModel
-from interp.models.interface import WATCH
+from interp.models.hugging_face.interface import WATCH
 from interp.models.loading import Model
-from interp.models.text import windows
+from interp.models.readers.text import windows
 from interp.types import Batch, HeadModel, Output
 from tests.conftest import (
     HEADS,

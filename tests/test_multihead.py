@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 import interp
 from interp import roles
-from interp.analysis import tally_roles
+from interp.api import tally_roles
 from interp.corpora.batching import Group, encode
 from interp.errors import ModelError
-from interp.models import multihead
-from interp.models.multihead import MultiheadModel, from_module
-from interp.models.torch_attention import slow_path
+from interp.models.torch_modules import model as multihead
+from interp.models.torch_modules.attention import slow_path
+from interp.models.torch_modules.model import MultiheadModel, from_module
 from interp.models.unhooked import traces
-from interp.statistics import score_table
+from interp.tables import score_table
 from interp.types import Batch, Output, Place, Tap
 from tests.conftest import TEXTS, assert_close, byte_level_tokenizer, corpus_of
 from tests.test_gate import (

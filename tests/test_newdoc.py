@@ -6,7 +6,7 @@ import pytest
 from experiments.running import describe
 from interp import types
 from interp.corpora.conllu import read_conllu
-from interp.corpora.newdoc import document_marker, is_like_marker, may_name_source
+from interp.corpora.conllu.newdoc import document_marker, is_like_marker, may_name_source
 from interp.errors import CorpusError
 
 UNDERSTOOD = {

@@ -15,36 +15,23 @@ import pandas as pd
 import pytest
 
 import interp.statistics
-from interp.classify import classify
+import interp.tables
 from interp.errors import InterpError
 from interp.statistics import (
-    anatomy,
-    best_heads,
     bootstrap,
     calibration,
     concentration,
-    coverage,
-    effects,
     false_discovery,
     finite,
-    harder,
-    kernels,
-    marking,
+    lift,
     matching,
     max_t,
-    nulls,
-    numbers,
     power,
-    pruning,
-    reliability,
     resampling,
-    scores,
     sequential,
     sign_flip,
-    tags,
     ties,
-    variants,
-)  # fmt: skip
+)
 from interp.sums import (
     ContributionSums,
     DocumentSums,
@@ -56,6 +43,23 @@ from interp.sums import (
     RoleSums,
     TagSums,
 )  # fmt: skip
+from interp.tables import (
+    anatomy,
+    annotation_baselines,
+    best_heads,
+    copying_scores,
+    effects,
+    kernel,
+    known_answers,
+    nulls,
+    numbers,
+    pruning,
+    reliability,
+    scores,
+    tags,
+)
+from interp.tables import calibration as calibration_tables
+from interp.tables.roles import classify
 
 N = 20
 HEADS = tuple(("self", 0, head) for head in range(4))
@@ -186,14 +190,14 @@ def check_finite_or_nan(bad: float) -> None:
 
 def check_scores(bad: float) -> None:
     sound, broken = role_sums(), role_sums(bad)
-    blocks = scores.split_blocks()["confirm"]
-    guess = scores.best_guesses(sound, blocks)
-    refused(lambda: scores.best_guesses(bad_guess(bad), np.arange(64)))
-    rows_apart(scores.lift(sound, guess, blocks), scores.lift(broken, guess, blocks), BAD_HEAD, axis=1)
-    D = scores.excess(broken, guess, blocks)
+    blocks = lift.split_blocks()["confirm"]
+    guess = lift.best_guesses(sound, blocks)
+    refused(lambda: lift.best_guesses(bad_guess(bad), np.arange(64)))
+    rows_apart(lift.lift(sound, guess, blocks), lift.lift(broken, guess, blocks), BAD_HEAD, axis=1)
+    D = lift.excess(broken, guess, blocks)
     assert np.isnan(D[:, BAD_HEAD, 2]).all() and np.isfinite(np.delete(D, BAD_HEAD, 1)).all()
     total = np.array([[1.0, bad], [2.0, 3.0]])
-    assert np.isnan(scores.mean_over_queries(total, sound, blocks)).tolist() == [[False, True], [False, False]]
+    assert np.isnan(lift.mean_over_queries(total, sound, blocks)).tolist() == [[False, True], [False, False]]
 
 
 def check_score_table(bad: float) -> None:
@@ -216,14 +220,15 @@ def check_score_table(bad: float) -> None:
 def check_harder(bad: float) -> None:
     sums = role_sums()
     every = np.arange(64)
-    assert harder.best_harder_guesses(sums, every) == [0, None]
+    assert annotation_baselines.best_harder_guesses(sums, every) == [0, None]
     columns = [
-        harder.harder_columns(one, [0, None], every, seed=0, min_blocks=12)[1][:, 0] for one in (sums, role_sums(bad))
+        annotation_baselines.harder_columns(one, [0, None], every, seed=0, min_blocks=12)[1][:, 0]
+        for one in (sums, role_sums(bad))
     ]
     rows_apart(columns[0], columns[1], BAD_HEAD, axis=1)
     assert sums.harder is not None
     sums.harder[0, 0, 9] = bad
-    refused(lambda: harder.best_harder_guesses(sums, every))
+    refused(lambda: annotation_baselines.best_harder_guesses(sums, every))
 
 
 def check_reliability(bad: float) -> None:
@@ -291,15 +296,15 @@ def check_power(bad: float) -> None:
 
 
 def check_marking(bad: float) -> None:
-    sound, broken = (marking.true_lifts(one) for one in (role_sums(), role_sums(bad)))
+    sound, broken = (known_answers.true_lifts(one) for one in (role_sums(), role_sums(bad)))
     bad_rows = of_bad_head(broken)
     assert not np.isfinite(broken[bad_rows].true_lift).any()
     pd.testing.assert_frame_equal(sound[~bad_rows], broken[~bad_rows])
-    assert not np.isfinite(marking.true_lifts(bad_guess(bad)).true_lift[:4]).any(), "its guess is no number"
+    assert not np.isfinite(known_answers.true_lifts(bad_guess(bad)).true_lift[:4]).any(), "its guess is no number"
     roles = classify(role_sums(), scores.score_table(role_sums(), seed=0))
     planted = [("self", 0, 2, "offset-1")]
-    assert "found" in set(marking.mark(roles, planted, sound, {"offset-1"}, margin=0.1).verdict)
-    refused(lambda: marking.mark(roles, planted, broken, {"offset-1"}, margin=0.1))
+    assert "found" in set(known_answers.mark(roles, planted, sound, {"offset-1"}, margin=0.1).verdict)
+    refused(lambda: known_answers.mark(roles, planted, broken, {"offset-1"}, margin=0.1))
 
 
 # --- matching, sequential, tables of other sums
@@ -367,17 +372,17 @@ def check_kernels(bad: float) -> None:
         n = np.full(total.shape, 3)
         return KernelSums(HEADS, (-1, 0, 1), n[:, 0], n, total, total)
 
-    tables = [kernels.kernel_table(sums(one), "k@1", seed=0) for one in (None, bad)]
+    tables = [kernel.kernel_table(sums(one), "k@1", seed=0) for one in (None, bad)]
     tables_apart(tables[0], tables[1], lambda t: of_bad_head(t) & (t.offset == 0), ["ci_low", "ci_high"])
     assert not np.isfinite(tables[1].value[of_bad_head(tables[1]) & (tables[1].offset == 0)]).any()
     names = ("mass", "explained", "width", "peak")
-    sound, broken = (kernels.kernel_numbers(sums(one), *names, seed=0) for one in (None, bad))
+    sound, broken = (kernel.kernel_numbers(sums(one), *names, seed=0) for one in (None, bad))
     tables_apart(sound, broken, of_bad_head, ["ci_low", "ci_high"])
     assert not np.isfinite(broken[of_bad_head(broken)].value).any() and sound.value.notna().all()
-    assert np.isnan(kernels.width_of(np.array([0.1, bad])))
+    assert np.isnan(kernel.width_of(np.array([0.1, bad])))
     n, total = np.full((3, 2), 4.0), np.random.default_rng(10).random((3, 2))
     spoilt = np.where(total == total[1, 1], bad, total)
-    rows_apart(kernels.explained_by_offset(n, total, total), kernels.explained_by_offset(n, spoilt, total))
+    rows_apart(kernel.explained_by_offset(n, total, total), kernel.explained_by_offset(n, spoilt, total))
 
 
 def check_tags(bad: float) -> None:
@@ -430,7 +435,7 @@ def check_variants(bad: float) -> None:
     table = pd.DataFrame(rows, columns=["role", "definition", "site", "layer", "head", "value"])
     spoilt = table.assign(value=table.value.where(~of_bad_head(table), bad))
     without = table[~of_bad_head(table)]
-    for make in (variants.spread_table, variants.agreement_table):
+    for make in (copying_scores.spread_table, copying_scores.agreement_table):
         pd.testing.assert_frame_equal(make(spoilt, 0.15), make(without, 0.15))
 
 
@@ -457,13 +462,15 @@ def check_coverage(bad: float) -> None:
     tested = calibration.p_under_nulls(population(), 150, repeats=[0, 1, 2], seed=0)
     some = np.arange(len(tested)) % 5 == 0
     spoilt = tested.assign(p=tested.p.where(~some, bad))
-    for make in (coverage.null_table, coverage.null_curve):
+    for make in (calibration_tables.null_table, calibration_tables.null_curve):
         pd.testing.assert_frame_equal(make(spoilt), make(tested[~some]))
     sums = replace(role_sums(), n=np.full((2, 64), N))
     resampled = resampling.resample_heads(sums, 60, repeats=[0, 1], seed=0)
     some = (resampled["head"] == BAD_HEAD).to_numpy()
     spoilt = resampled.assign(p=resampled.p.where(~some, bad))
-    pd.testing.assert_frame_equal(coverage.head_coverage_table(spoilt), coverage.head_coverage_table(resampled[~some]))
+    pd.testing.assert_frame_equal(
+        calibration_tables.head_coverage_table(spoilt), calibration_tables.head_coverage_table(resampled[~some])
+    )
 
 
 def check_resampling(bad: float) -> None:
@@ -483,7 +490,7 @@ CASES: dict[str, Callable[[float], None]] = {
     "cover": check_calibration,
     "p_under_nulls": check_calibration,
     "deciding_blocks": check_deciding_blocks,
-    **dict.fromkeys(["coverage.null_table", "null_curve", "head_coverage_table"], check_coverage),
+    **dict.fromkeys(["calibration.null_table", "null_curve", "head_coverage_table"], check_coverage),
     "effect_table": check_effects,
     "benjamini_hochberg": check_benjamini_hochberg,
     "finite_or_nan": check_finite_or_nan,
@@ -527,15 +534,25 @@ WITHOUT = {
 }
 
 
+ELSEWHERE = ("roles", "claims")
+"""Tables with tests of their own: tests/test_classify.py and tests/test_claims.py."""
+
+
 def public_functions() -> list[str]:
     """By name, with the module's where two have the same."""
     found: list[tuple[str, str]] = []
-    for module in pkgutil.iter_modules(interp.statistics.__path__):
-        inside = importlib.import_module(f"interp.statistics.{module.name}")
+    places = [
+        f"{package.__name__}.{module.name}"
+        for package in (interp.statistics, interp.tables)
+        for module in pkgutil.iter_modules(package.__path__)
+        if module.name not in ELSEWHERE
+    ]
+    for place in places:
+        inside = importlib.import_module(place)
         for name, thing in vars(inside).items():
             own = getattr(thing, "__module__", None) == inside.__name__ and callable(thing)
             if own and not inspect.isclass(thing) and not name.startswith("_"):
-                found.append((module.name, name))
+                found.append((place.rpartition(".")[2], name))
     names = [name for _, name in found]
     return [name if names.count(name) == 1 else f"{module}.{name}" for module, name in found]
 

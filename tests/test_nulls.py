@@ -12,18 +12,18 @@ import torch
 
 from experiments import nulls
 from interp import roles
-from interp.analysis import tally_roles
+from interp.api import tally_roles
+from interp.attention.visibility import sights_of
 from interp.corpora.batching import batches, encode
 from interp.corpora.grammar import grammar
 from interp.corpora.mentions import head_word
-from interp.corpora.permuted import permuted_gold
+from interp.corpora.permuted_gold import permuted_gold
 from interp.errors import InterpError, ModelError
 from interp.models.loading import Model, minilm, random_weights
-from interp.shapes.spread import ShapeTally
-from interp.shuffled import ShuffledRows, shuffled
-from interp.sights import sights_of
-from interp.statistics.nulls import Measured, lifts_of_chosen, null_table
-from interp.tallies import stream
+from interp.tables.nulls import Measured, lifts_of_chosen, null_table
+from interp.tallies.shuffled import ShuffledRows, shuffled
+from interp.tallies.spread import ShapeTally
+from interp.tallies.stream import stream
 from interp.types import Batch, Corpus, Document, HeadModel, Mention
 from tests.fakes import FakeModel, random_documents, to_governor, uniform
 from tests.fakes import document as fake_document

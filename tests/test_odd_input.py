@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from interp.corpora.coreference import read_coreference
+from interp.corpora.coreference.head_words import before_postmodifier
 from interp.corpora.mentions import antecedents_by_kind, nearest_agreeing
 from interp.corpora.minimal_pairs import read_minimal_pairs
-from interp.corpora.phrases import before_postmodifier
-from interp.corpora.tables import words_under
+from interp.corpora.tab_separated import words_under
 from interp.corpora.text import cut_words, read_text, sentence, text_document
 from interp.errors import CorpusError, InterpError
 from interp.paths import given as given_path

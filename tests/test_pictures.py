@@ -19,11 +19,11 @@ from interp.corpora.batching import Group, encode
 from interp.corpora.drawings import drawings
 from interp.corpora.patches import patches
 from interp.corpora.pictures import picture_document, read_pictures
-from interp.corpora.validate import validate
+from interp.corpora.validation import validate
 from interp.errors import CorpusError, InterpError, ModelError
 from interp.metrics import language
-from interp.models.attention import AttentionModel
-from interp.models.pictures import PictureReader
+from interp.models.hugging_face.model import AttentionModel
+from interp.models.readers.pictures import PictureReader
 from interp.models.rows import some_rows
 from interp.results import read_manifest
 from interp.roles.pictures import NEIGHBOURS, neighbour

@@ -8,7 +8,7 @@ import torch
 import interp
 from experiments import known_answers
 from experiments.planted_roles import asked_of
-from interp.analysis import tally_roles
+from interp.api import tally_roles
 from interp.corpora.batching import collate, encode
 from interp.corpora.repeats import repeats
 from interp.errors import ModelError
@@ -20,7 +20,7 @@ from interp.models.planted.networks import gpt2
 from interp.models.planted.stream import CLASSES, HEADS, LAYERS, class_of_token, class_of_word, tokenizer
 from interp.roles.copying import duplicate, induction
 from interp.roles.lexical import punctuation, same_tag
-from interp.statistics import mark, precision_recall, true_lifts
+from interp.tables import mark, precision_recall, true_lifts
 from interp.types import Batch, Corpus, Head
 
 KINDS = ("causal", "encoder")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from interp import roles
-from interp.analysis import tally_roles
+from interp.api import tally_roles
 from interp.corpora.batching import batches, encode
 from interp.sums import RoleSums
 from interp.types import Corpus

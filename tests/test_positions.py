@@ -8,10 +8,10 @@ import torch
 import transformers
 
 import interp
-from interp.analysis import prove
+from interp.api import prove
 from interp.errors import ModelError
 from interp.models import loading
-from interp.models.positions import limits
+from interp.models.hugging_face.positions import limits
 from tests import tiny_architectures as tiny
 from tests.conftest import TEXTS, corpus_of, seeded
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from interp.classify import classify
-from interp.statistics import power_table, score_table, sign_flip_p, sign_vectors
+from interp.statistics import power_table, sign_flip_p, sign_vectors
 from interp.statistics.max_t import critical_value_of_max_t, largest_under_flips, max_t_p
 from interp.statistics.power import Observed, detectable_lift, level_of_bh, t_of_level, t_of_max_t
+from interp.tables import score_table
+from interp.tables.roles import classify
 from tests.test_classify import HIT, MASS, planted
 
 

@@ -6,7 +6,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interp.printable import printable
+from interp.text.printable import printable
 
 
 @given(st.text(st.characters()))

@@ -16,16 +16,17 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from experiments import pruning_curve, settings
-from interp import metrics, plots, pruning
-from interp.ablation import replacements
+from interp import metrics, plots
+from interp.ablation import pruning, replacements
+from interp.ablation.effects import silent
 from interp.corpora.batching import encode
-from interp.effects import silent
 from interp.errors import InterpError
 from interp.results import Findings
 from interp.roles import positional
 from interp.roles.syntax import to_governor as governor_role
-from interp.statistics import area_table, bootstrap_interval, curve_table, joint_effect_table
+from interp.statistics import bootstrap_interval
 from interp.sums import PruningSums
+from interp.tables import area_table, curve_table, joint_effect_table
 from interp.types import BLOCKS, Batch, Corpus, Head, Metric, Output, Tap
 from tests.conftest import Case, corpus_of, replaced_z, without_head
 from tests.fakes import FakeModel, random_documents, to_governor, uniform

@@ -7,7 +7,7 @@ import transformers
 import interp
 from experiments import random_init
 from interp.errors import ModelError
-from interp.models.shapes import SHAPES, random_model
+from interp.models.architectures import SHAPES, random_model
 from interp.types import HeadModel
 
 CLASSIFY = {"margin": 0.10, "alpha": 0.05, "min_queries": 50, "min_blocks": 12, "min_word_mass": 0.10}

@@ -9,16 +9,16 @@ import torch
 
 import interp
 from interp import roles
-from interp.analysis import tally_roles
-from interp.classify import classify
+from interp.api import tally_roles
 from interp.corpora.batching import encode
 from interp.corpora.reversal import LONGEST, SHORTEST, WORDS, reversal
 from interp.errors import InterpError, ModelError
 from interp.models import recurrent as example
-from interp.models.multihead import MultiheadModel
 from interp.models.recurrent import READERS, fresh, recurrent, tokenizer_of, wrap
+from interp.models.torch_modules.model import MultiheadModel
 from interp.results import read_manifest
-from interp.statistics import score_table
+from interp.tables import score_table
+from interp.tables.roles import classify
 from interp.training import recurrent as training
 from interp.training.recurrent import fit, training_batches, word_tokenizer, written_rightly
 from interp.types import Corpus

@@ -11,15 +11,16 @@ import torch
 
 from experiments import sensitivity
 from interp import roles
-from interp.aggregations import ATTENDED_TO, ATTENDING, words_by
-from interp.analysis import tally_roles
-from interp.calibration import KnownAccuracy, tally_documents
+from interp.api import tally_roles
+from interp.attention.aggregation import ATTENDED_TO, ATTENDING, words_by
 from interp.corpora.batching import collate, encode
 from interp.errors import InterpError
+from interp.models.planted.known_accuracy import KnownAccuracy
 from interp.roles.positional import offset
 from interp.roles.syntax import to_governor as governor_role
-from interp.statistics.agreement import agreement
 from interp.sums import RoleSums
+from interp.tables.sensitivity import agreement
+from interp.tallies.by_document import tally_documents
 from interp.types import Batch, Corpus
 from tests.fakes import FakeModel, document, mostly_last, random_documents, to_governor, uniform
 

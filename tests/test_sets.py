@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from interp import effects, metrics
+from interp import metrics
+from interp.ablation import effects
 from interp.ablation.budget import Budget
 from interp.ablation.sets import head_sets
 from interp.corpora.batching import encode
 from interp.errors import InterpError
-from interp.models.attention import AttentionModel
+from interp.models.hugging_face.model import AttentionModel
 from interp.types import Head
 from tests.conftest import HEADS, LAYERS, Case, corpus_of, replaced_z
 

@@ -13,11 +13,11 @@ import interp
 from experiments import shapes as experiment
 from interp.corpora.batching import batches, encode
 from interp.corpora.reversal import reversal
-from interp.folding import NumberFold
 from interp.models.recurrent import recurrent
-from interp.shapes.definitions import DEFINITIONS
 from interp.statistics.bootstrap import bootstrap_interval, bootstrap_interval_of
-from interp.statistics.kernels import explained_by_offset, width_of
+from interp.tables.kernel import explained_by_offset, width_of
+from interp.tallies.definitions import DEFINITIONS
+from interp.tallies.numbers import NumberFold
 from interp.types import Batch, Corpus, Head
 from tests.conftest import Case
 from tests.fakes import FakeModel, noise, random_documents, uniform

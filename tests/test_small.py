@@ -20,10 +20,10 @@ import torch
 import transformers
 
 import interp
+from interp.ablation.effects import measure
 from interp.corpora.batching import encode
 from interp.corpora.grammar import grammar, phrases
 from interp.corpora.grammar.tree import document
-from interp.effects import measure
 from interp.errors import InterpError, ModelError
 from interp.metrics import LOG_PROB
 from interp.models import loading

@@ -14,13 +14,13 @@ import transformers
 
 from experiments import stability
 from interp import roles
-from interp.analysis import tally_roles
+from interp.api import tally_roles
 from interp.corpora.batching import batches, encode
-from interp.likeness import attention_similarity, same_tokens
 from interp.models import loading
 from interp.statistics import matching
-from interp.statistics.reliability import profiles, reliability_table
-from interp.statistics.scores import best_guesses, lift
+from interp.statistics.lift import best_guesses, lift
+from interp.tables.reliability import profiles, reliability_table
+from interp.tallies.similarity import attention_similarity, same_tokens
 from interp.types import Batch, Corpus, Encoding, Output
 from tests.conftest import Case, bert_config, seeded
 from tests.fakes import FakeModel, random_documents, uniform

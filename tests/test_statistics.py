@@ -10,18 +10,12 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interp.statistics import (
-    benjamini_hochberg,
-    bootstrap_interval,
-    effect_table,
-    score_table,
-    sign_flip_p,
-    sign_vectors,
-)
+from interp.statistics import benjamini_hochberg, bootstrap_interval, sign_flip_p, sign_vectors
 from interp.statistics.concentration import deciding_blocks
-from interp.statistics.scores import best_guesses, split_blocks
+from interp.statistics.lift import best_guesses, split_blocks
 from interp.statistics.sign_flip import exact_p
 from interp.sums import EffectSums, RoleLabel, RoleSums
+from interp.tables import effect_table, score_table
 
 excesses = st.lists(
     st.integers(-4, 4).map(float) | st.floats(-3, 3, width=16) | st.sampled_from([1 / 3, -1 / 3, 2 / 3, 0.1, -0.1]),

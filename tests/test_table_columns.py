@@ -8,14 +8,14 @@ import pytest
 
 from experiments import head_ablation, head_roles
 from experiments.wording import interval, signed, unsigned
-from interp import analysis
-from interp.classify import classify
+from interp import api as analysis
+from interp.ablation.effects import measure
 from interp.corpora.batching import encode
-from interp.effects import measure
 from interp.plots.style import metric_label
-from interp.statistics import effect_table, mark, score_table, true_lifts
-from interp.statistics.nulls import Measured, lifts_of_chosen
 from interp.sums import EffectSums
+from interp.tables import effect_table, mark, score_table, true_lifts
+from interp.tables.nulls import Measured, lifts_of_chosen
+from interp.tables.roles import classify
 from tests.conftest import Case, corpus_of
 from tests.test_not_a_number import role_sums
 

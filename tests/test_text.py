@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interp.corpora.text import read_text, text_document
-from interp.corpora.words import cut_words
 from interp.errors import CorpusError, InterpError
+from interp.text.words import cut_words
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 import transformers
 
 import interp
-from interp.analysis import prove
+from interp.api import prove
 from interp.errors import ModelError
 from interp.models import loading
 from tests import tiny_architectures as tiny

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interp.corpora.validate import validate
+from interp.corpora.validation import validate
 from interp.errors import InterpError
 from interp.types import Document, Mention
 

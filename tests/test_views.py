@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from interp.attention.candidates import View, column_view, first_token_view, word_view
 from interp.corpora.batching import collate, encode
 from interp.types import Corpus
-from interp.views import View, column_view, first_token_view, word_view
 from tests.fakes import FakeModel, document, random_documents, uniform
 
 

@@ -14,8 +14,8 @@ from interp.corpora.batching import encode
 from interp.corpora.conllu import read_conllu
 from interp.corpora.coreference import read_coreference
 from interp.corpora.entities import read_entities
-from interp.corpora.few import few
 from interp.corpora.minimal_pairs import read_minimal_pairs
+from interp.corpora.probe_documents import few
 from interp.corpora.repeats import repeats
 from interp.corpora.text import read_text, sentence, text_document
 from interp.errors import CorpusError

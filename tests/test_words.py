@@ -11,11 +11,11 @@ import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from interp.corpora.tables import words_under
+from interp.corpora.tab_separated import words_under
 from interp.corpora.text import sentence, text_document
-from interp.corpora.words import cut_words, is_word
 from interp.errors import InterpError
-from interp.marks import NO_MARK, PUNCTUATION, marks
+from interp.text.punctuation import NO_MARK, PUNCTUATION, marks
+from interp.text.words import cut_words, is_word
 
 Form = Literal["NFC", "NFD"]
 

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers.models.auto import modeling_auto as auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from interp.analysis import prove
+from interp.api import prove
 from interp.errors import InterpError
 from interp.models import loading
 from tests.conftest import TEXTS, corpus_of

@@ -8,8 +8,8 @@ from typing import TypeVar
 import torch
 
 from interp.ablation.engine import TOKENS_AT_ONCE
+from interp.devices import together
 from interp.errors import InterpError
-from interp.room import together
 
 Result = TypeVar("Result")
 

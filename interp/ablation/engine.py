@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.ablation.replacements import Silencing, tap_of
-from interp.room import together
+from interp.devices import together
 from interp.types import Batch, Clean, Head, HeadOutput, Metric, Output, Resumable, Scored, Site, Tap
 
 TOKENS_AT_ONCE = 1536

@@ -15,10 +15,10 @@ from interp.ablation.engine import positions_scored, replaced_z
 from interp.ablation.replacements import Silencer, Silencing
 from interp.ablation.sweep import TOKENS_A_PART, combined, readings_of, weights
 from interp.ablation.totals import Totals
+from interp.attention.finite import insist_on_finite_values
 from interp.corpora.batching import Group
-from interp.corpora.readings import parts
+from interp.corpora.expansions import parts
 from interp.errors import InterpError, closest
-from interp.finite import insist_on_finite_values
 from interp.metrics import precise
 from interp.sums import EffectSums
 from interp.types import Batch, Clean, HeadModel, HeadOutput, Metric, Resumable

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.attention.finite import finite_z
+from interp.attention.visibility import sights_of, visible_keys
 from interp.corpora.batching import EncodedCorpus, batches, collate, read_batches
-from interp.finite import finite_z
 from interp.metrics import precise
-from interp.sights import sights_of, visible_keys
 from interp.types import Batch, Head, HeadModel, HeadOutput, Pattern, Site, Tap
 
 

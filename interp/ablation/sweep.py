@@ -11,10 +11,10 @@ from interp.ablation import engine, plain
 from interp.ablation.budget import Budget, budget_for
 from interp.ablation.replacements import Silencer
 from interp.ablation.totals import Totals
+from interp.attention.finite import insist_on_finite_values
 from interp.corpora.batching import Group
-from interp.corpora.readings import parts
+from interp.corpora.expansions import parts
 from interp.errors import InterpError, closest
-from interp.finite import insist_on_finite_values
 from interp.sums import EffectSums
 from interp.types import Batch, Head, HeadModel, Metric, Reading, Resumable
 

@@ -8,16 +8,16 @@ import torch
 from jaxtyping import Int
 from torch.nn.utils.rnn import pad_sequence
 
+from interp.corpora.entity_pairs import entity_pairs
 from interp.corpora.fidelity import fidelity
-from interp.corpora.links import entity_pairs
-from interp.corpora.longest import require_room
+from interp.corpora.memory import require_room
 from interp.corpora.mentions import antecedents_by_kind, nearest_agreeing, nearest_mentions, nearest_same_word
 from interp.corpora.patches import as_read_by
 from interp.corpora.text import words_of
 from interp.corpora.withheld import check_words
+from interp.devices import together
 from interp.errors import CorpusError, ModelError
-from interp.marks import marks
-from interp.room import together
+from interp.text.punctuation import marks
 from interp.types import Batch, Corpus, Document, Drawing, EncodedCorpus, Encoding, HeadModel, Seeing, Translating
 
 TOKENS_A_BATCH = 1536

@@ -4,8 +4,8 @@ from hashlib import sha256
 
 import numpy as np
 
-from interp.corpora.keeping import check_limit
 from interp.corpora.pictures import picture_document
+from interp.corpora.subsets import check_limit
 from interp.errors import InterpError
 from interp.types import Corpus, Picture
 

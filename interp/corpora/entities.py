@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from interp.corpora.keeping import keep
+from interp.corpora.coreference.windows import joined
+from interp.corpora.subsets import keep
 from interp.corpora.text import digest, existing_file, numbered_lines, stem
-from interp.corpora.windows import joined
 from interp.errors import CorpusError
 from interp.types import Corpus, Document, Mention
 
@@ -14,7 +14,7 @@ from interp.types import Corpus, Document, Mention
 def read_entities(path: str | Path, *, limit: int | None = None, first: int | None = None) -> Corpus:
     """A file of sentences with blank lines between them, `.gz` too: each is one document.
 
-    `limit` and `first` keep so many documents (`interp.corpora.keeping`).
+    `limit` and `first` keep so many documents (`interp.corpora.subsets`).
 
     The text is the words joined by single spaces, and the source the text: sentences have no other id. The kind of an
     entity is its type; those of the same type that are the same words but for their case are one entity.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int
 
-from interp.spelling import losses
+from interp.text.spelling import losses
 from interp.types import Document, Encoding, HeadModel, Provable
 
 MUCH = 0.05
@@ -20,10 +20,10 @@ WARNING = "Warning: "
 class Fidelity:
     """Counts over the texts of one kind, whose name it has: documents, alternative sentences or targets.
 
-    A word is unaligned that owns no token: it shares its only one with the word before, the tokenizer drops it, it
-    has no place of its own in the text (`placeless`: another part of its multiword token stands there, whatever the
-    model), or it is cut off, beyond what the model reads. A word is unknown whose tokens all stand for the unknown. A
-    text is misspelt that its tokens do not spell (`interp.spelling.losses`); `example` says where the first is not.
+    A word is unaligned that owns no token: it shares its only one with the word before, the tokenizer drops it, it has
+    no place of its own in the text (`placeless`: another part of its multiword token stands there, whatever the model),
+    or it is cut off, beyond what the model reads. A word is unknown whose tokens all stand for the unknown. A text is
+    misspelt that its tokens do not spell (`interp.text.spelling.losses`); `example` says where the first is not.
     """
 
     name: str

@@ -11,10 +11,10 @@ from pathlib import Path
 from reprlib import repr as shown
 
 from interp import paths
-from interp.corpora.keeping import keep
+from interp.corpora.subsets import keep
 from interp.corpora.text import digest, existing_file, numbered_lines, stem, text_document
-from interp.corpora.words import cut_words
 from interp.errors import CorpusError, InterpError
+from interp.text.words import cut_words
 from interp.types import Corpus, Document
 
 FIELDS = ("sentence_good", "sentence_bad", "UID", "pairID")
@@ -25,7 +25,7 @@ def read_minimal_pairs(path: str | Path, *, limit: int | None = None, first: int
     """A file of pairs, `.gz` too, or a folder of such files, in the order of their names.
 
     Each pair is one document: its text is the better sentence, its alternative the other, its source `UID/pairID`.
-    `limit` and `first` keep so many pairs (`interp.corpora.keeping`). Raises CorpusError where a file is missing, holds
+    `limit` and `first` keep so many pairs (`interp.corpora.subsets`). Raises CorpusError where a file is missing, holds
     no pair, or a line is none; InterpError for a limit below 1.
     """
     path = paths.given(path)

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from interp import paths
-from interp.corpora.keeping import keep
+from interp.corpora.subsets import keep
 from interp.corpora.text import digest, stem
 from interp.errors import CorpusError
-from interp.printable import printable
+from interp.text.printable import printable
 from interp.types import Corpus, Document, Picture
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -26,7 +26,7 @@ def read_pictures(path: str | Path, *, limit: int | None = None, first: int | No
     A picture is its own source, under its path in the folder: frames of one film are not told apart from pictures
     that have nothing in common, and should be thinned out before. Files of another kind are skipped and counted in the
     notes, hidden ones in silence. Transparency is dropped, and pictures are turned as their camera says. `limit` and
-    `first` keep so many pictures (`interp.corpora.keeping`). Raises CorpusError where the folder is missing, holds no
+    `first` keep so many pictures (`interp.corpora.subsets`). Raises CorpusError where the folder is missing, holds no
     picture, or a file cannot be read; InterpError for a limit below 1.
     """
     path = paths.given(path)

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from interp.corpora.keeping import check_limit
+from interp.corpora.subsets import check_limit
 from interp.errors import InterpError
 from interp.types import Corpus, Document
 

@@ -3,7 +3,7 @@
 from hashlib import sha256
 from random import Random
 
-from interp.corpora.keeping import check_limit
+from interp.corpora.subsets import check_limit
 from interp.corpora.text import words_of
 from interp.errors import InterpError
 from interp.types import Corpus, Document

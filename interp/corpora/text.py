@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from interp import paths
-from interp.corpora.keeping import Kept, keep
+from interp.corpora.subsets import Kept, keep
 from interp.corpora.withheld import check_words, withheld_notes
-from interp.corpora.words import cut_words, cut_words_given
 from interp.errors import CorpusError, InterpError
-from interp.printable import printable
+from interp.text.printable import printable
+from interp.text.words import cut_words, cut_words_given
 from interp.types import Corpus, Document
 
 
@@ -68,7 +68,7 @@ def read_text(
 ) -> Corpus:
     """A plain text file, `.gz` too: every line that is not blank is one document, and its own source.
 
-    `limit` and `first` keep so many documents (`interp.corpora.keeping`). `target` is a file whose lines are what an
+    `limit` and `first` keep so many documents (`interp.corpora.subsets`). `target` is a file whose lines are what an
     encoder-decoder shall have written from those of this one. Raises CorpusError where the file is missing, not UTF-8,
     without text or words; InterpError for a limit below 1.
     """

@@ -21,15 +21,10 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_L
 from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES as ENCODING
 
 from interp import paths
+from interp.devices import pick_device, pick_dtype
 from interp.errors import InterpError, ModelError, closest
-from interp.models import language_head
-from interp.models.asked import check_asked, check_read, check_rotation
-from interp.models.attention import AttentionModel
 from interp.models.bridge import BridgeModel
-from interp.models.causes import is_bridged, several_networks
-from interp.models.checkpoint import check_loaded, not_finite, outline, stored_weights
-from interp.models.devices import pick_device, pick_dtype
-from interp.models.folder import (
+from interp.models.checkpoint.files import (
     check_folder,
     file_digest,
     is_whole,
@@ -38,12 +33,17 @@ from interp.models.folder import (
     weight_files,
     weights_digest,
 )
-from interp.models.given import check_copied, check_given
-from interp.models.pictures import PICTURES, PictureReader
-from interp.models.reader import TextReader
-from interp.models.refusing import reason, refusing
-from interp.models.token_ids import check_counted_from, forget_padding_beyond
-from interp.printable import printable
+from interp.models.checkpoint.in_memory import check_copied, check_given
+from interp.models.checkpoint.settings import check_asked, check_read, check_rotation
+from interp.models.checkpoint.weights import check_loaded, not_finite, outline, stored_weights
+from interp.models.hooking_errors import is_bridged, several_networks
+from interp.models.hugging_face import language_head
+from interp.models.hugging_face.model import AttentionModel
+from interp.models.library_errors import reason, refusing
+from interp.models.readers.pictures import PICTURES, PictureReader
+from interp.models.readers.token_ids import check_counted_from, forget_padding_beyond
+from interp.models.readers.tokenizer import TextReader
+from interp.text.printable import printable
 from interp.types import HeadModel
 
 Model = AttentionModel | BridgeModel

@@ -14,10 +14,10 @@ from jaxtyping import Bool, Float, Int
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from interp.devices import pick_device, pick_dtype
 from interp.errors import ModelError, closest
-from interp.models.devices import pick_device, pick_dtype
-from interp.models.folder import file_digest
-from interp.models.multihead import MultiheadModel, from_module
+from interp.models.checkpoint.files import file_digest
+from interp.models.torch_modules.model import MultiheadModel, from_module
 from interp.types import Batch, Output
 
 WIDTH, HEADS, POSITIONS = 64, 4, 32

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from interp.errors import ModelError
-from interp.models.interface import Ingredients
+from interp.models.hugging_face.interface import Ingredients
 from interp.types import Batch, Head, HeadModel, HeadOutput, Place, Site
 
 See = Callable[[Site, int, Ingredients], HeadOutput]

@@ -12,14 +12,15 @@ from interp.plots.claims import claims as claims
 from interp.plots.comparisons import attention_by_norm as attention_by_norm
 from interp.plots.comparisons import best_heads as best_heads
 from interp.plots.comparisons import role_against_effect as role_against_effect
-from interp.plots.curves import joint_effects as joint_effects
-from interp.plots.curves import pruning_curve as pruning_curve
-from interp.plots.kernels import kernel_map as kernel_map
+from interp.plots.copying_scores import score_variants as score_variants
+from interp.plots.kernel import kernel_map as kernel_map
 from interp.plots.known_answers import known_answers as known_answers
 from interp.plots.maps import anatomy_maps as anatomy_maps
 from interp.plots.maps import effect_map as effect_map
 from interp.plots.maps import role_maps as role_maps
 from interp.plots.nulls import real_against_nulls as real_against_nulls
+from interp.plots.pruning import joint_effects as joint_effects
+from interp.plots.pruning import pruning_curve as pruning_curve
 from interp.plots.sentence import attention_arcs as attention_arcs
 from interp.plots.sentence import attention_matrices as attention_matrices
 from interp.plots.sentence import candidate_bars as candidate_bars
@@ -27,4 +28,3 @@ from interp.plots.stability import matching as matching
 from interp.plots.stability import reliability as reliability
 from interp.plots.stability import sensitivity as sensitivity
 from interp.plots.tags import tag_matrices as tag_matrices
-from interp.plots.variants import score_variants as score_variants

@@ -31,9 +31,9 @@ from interp.plots.style import (
     styled,
     text_width,
 )
-from interp.statistics.best_heads import SINKS
-from interp.statistics.best_heads import best_heads as choose_heads
-from interp.statistics.effects import NOTHING
+from interp.tables.best_heads import SINKS
+from interp.tables.best_heads import best_heads as choose_heads
+from interp.tables.effects import NOTHING
 
 MOST_ROWS = 40
 

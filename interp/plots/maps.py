@@ -32,7 +32,7 @@ from interp.plots.style import (
     styled,
     text_width,
 )
-from interp.statistics.best_heads import SINKS, best_roles
+from interp.tables.best_heads import SINKS, best_roles
 
 
 @styled

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import overload
 
 from interp.roles import copying as _copying
+from interp.roles import copying_scores as _variants
 from interp.roles import coreference as _coreference
 from interp.roles import cross as _cross
 from interp.roles import lexical as _lexical
 from interp.roles import pictures as _pictures
 from interp.roles import positional as _positional
 from interp.roles import syntax as _syntax
-from interp.roles import variants as _variants
 from interp.roles.definition import Definition
 from interp.types import Corpus, Role
 

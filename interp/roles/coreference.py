@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from interp.roles.baselines import CHOICE_GUESSES, WORD_GUESSES
 from interp.roles.definition import Definition
-from interp.roles.guesses import CHOICE_GUESSES, WORD_GUESSES
 from interp.types import Batch, Role
 
 KINDS = ("pronoun", "proper", "nominal")
@@ -74,7 +74,7 @@ _OVER_WORDS = {
         "earlier mentions of the same entity; keys within 1e-6 of the largest share the credit. The head word of a "
         "mention is the first of its words whose governor lies outside it; in a document without a tree its last word "
         "or, with corpus.heads=before_postmodifier, its last noun (without tags: word) before what begins the first "
-        "postmodifier, such as a preposition or a relative pronoun (listed in interp.corpora.phrases)"
+        "postmodifier, such as a preposition or a relative pronoun (listed in interp.corpora.coreference.head_words)"
     ),
     "baseline": (
         "the best on select of the offsets -1, +1, … -10, +10, the first word, the words of most tokens, and the head "

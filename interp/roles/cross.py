@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from interp.roles.baselines import CROSS_GUESSES, diagonal
 from interp.roles.definition import Definition
-from interp.roles.guesses import CROSS_GUESSES, diagonal
 from interp.types import Batch, Role
 
 OFFSETS = (-1, 0, 1)

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from interp.marks import is_mark_tag
+from interp.roles.baselines import SPREAD, WORD_GUESSES
 from interp.roles.definition import Definition
-from interp.roles.guesses import SPREAD, WORD_GUESSES
+from interp.text.punctuation import is_mark_tag
 from interp.types import UNSPECIFIED, Batch, EntityLink, Role
 
 MOST_FREQUENT = 500

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from interp.roles.baselines import SPREAD, WORD_GUESSES
 from interp.roles.definition import Definition
-from interp.roles.guesses import SPREAD, WORD_GUESSES
 from interp.types import Batch, Role
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 
 from interp.statistics.bootstrap import bootstrap_interval, effective_blocks
-from interp.statistics.scores import best_guesses, excess, is_testable, split_blocks
+from interp.statistics.lift import best_guesses, excess, is_testable, split_blocks
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import DocumentSums, RoleSums
 

@@ -13,7 +13,7 @@ import pandas as pd
 from interp.statistics.bootstrap import bootstrap_interval
 from interp.statistics.calibration import BLOCKS, draw_documents
 from interp.statistics.concentration import deciding_blocks
-from interp.statistics.scores import best_guesses, excess, is_testable, lift, split_blocks
+from interp.statistics.lift import best_guesses, excess, is_testable, lift, split_blocks
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import RoleSums
 

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.errors import InterpError
-from interp.models.folder import file_digest
+from interp.models.checkpoint.files import file_digest
 from interp.training import evaluation, trigram
 from interp.training.card import Facts, Head, card, write_curve
 from interp.training.fitting import POSITIONS, Loss, Reading, fit, grammar_reading, held_out_loss, network

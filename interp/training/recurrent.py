@@ -11,13 +11,13 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from torch import nn
 
 from interp import roles
-from interp.analysis import score
+from interp.api import score
 from interp.corpora.batching import collate, encode
 from interp.corpora.reversal import WORDS, reversal
 from interp.errors import InterpError
-from interp.models.folder import file_digest
-from interp.models.multihead import MultiheadModel
+from interp.models.checkpoint.files import file_digest
 from interp.models.recurrent import READERS, Recurrent, fresh, tokenizer_of, wrap
+from interp.models.torch_modules.model import MultiheadModel
 from interp.results import write_atomically
 from interp.types import Batch, Corpus
 

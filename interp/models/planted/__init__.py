@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from interp.devices import pick_device, pick_dtype
 from interp.errors import ModelError, closest
-from interp.models.attention import AttentionModel
-from interp.models.devices import pick_device, pick_dtype
+from interp.models.hugging_face.model import AttentionModel
 from interp.models.planted import layout
 from interp.models.planted.heads import Plan
 from interp.models.planted.networks import bert, fresh, gpt2
 from interp.models.planted.stream import tokenizer
-from interp.models.reader import TextReader
+from interp.models.readers.tokenizer import TextReader
 from interp.types import Head
 
 KINDS = ("causal", "encoder")

@@ -1,0 +1,125 @@
+"""Effects of heads on no more documents than the question needs, towards the effect on the whole corpus."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+
+from interp.ablation.budget import budget_for
+from interp.ablation.replacements import Silencer
+from interp.ablation.sweep import Measured, readings_of, silenced, weights
+from interp.corpora.batching import EncodedCorpus, batches
+from interp.errors import InterpError
+from interp.progress import Progress, silent
+from interp.statistics.sequential import half_widths, looks, settled_top, settled_until
+from interp.tables.effects import COLUMNS
+from interp.types import Head, HeadModel, Metric
+
+
+def settle(
+    model: HeadModel,
+    encoded: EncodedCorpus,
+    silence: Silencer,
+    metric: Metric,
+    name: str,
+    *,
+    documents: Sequence[int],
+    tokens: int,
+    until: float | None = None,
+    top: int | None = None,
+    margin: float = 0.05,
+    seed: int = 0,
+    engine: str = "auto",
+    precision: str = "float32",
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """The table of effects of one metric, each head measured on documents in a seeded order until it is settled.
+
+    `until`: until its interval is narrower than that share of the largest effect; else a race for the `top` heads, with
+    that `margin`, whose winners the column `top` marks (see `interp.statistics.sequential`). `n` counts the documents
+    used; the intervals hold for all heads and looks together at 95 %, towards the mean over all `documents`; there are
+    no p-values. Raises `InterpError` for a race for more heads than there are, or where no document has a value.
+    """
+    heads = tuple(model.heads)
+    scored = _scored_tokens(model, encoded, metric, documents)
+    if not scored:
+        raise InterpError(f"None of the {len(documents)} documents has a value of {metric.name}. Give longer ones.")
+    order = np.random.default_rng(seed).permutation(sorted(scored))
+    intact, values = np.empty(0), np.empty((len(heads), 0))
+    racing, winners = np.ones(len(heads), dtype=bool), np.zeros(len(heads), dtype=bool)
+    budget = budget_for(model.device)
+    for count in looks(len(order)):
+        fresh = order[values.shape[1] : count].tolist()
+        groups = batches(encoded, model, documents=fresh, tokens=tokens)
+        shown = progress(groups, f"ablation ({name}), {racing.sum()} heads to settle")
+        sets = [(head,) for head, races in zip(heads, racing, strict=True) if races]
+        measure = partial(silenced, sets=sets, metrics=[metric], using=engine, precision=precision, budget=budget)
+        found = [(group.documents, measure(model, group, silence)[0]) for group in shown]
+        before, after = _in_order(fresh, found)
+        intact = np.concatenate([intact, before])
+        more = np.full((len(heads), len(fresh)), np.nan)
+        more[racing] = before - after
+        values = np.hstack([values, more])
+        if top is not None:
+            winners, losers = settled_top(values, len(order), top, margin)
+            racing = ~(winners | losers)
+        else:
+            racing = ~settled_until(values, len(order), until or 0.0)
+        if not racing.any():
+            break
+    table = _rows(heads, values, intact, np.array([scored[one] for one in order[: len(intact)]]))
+    reach = half_widths(values, len(order))
+    table = table.assign(ablation=f"{name} (approximate)", metric=metric.name)
+    table = table.assign(ci_low=table.effect - reach, ci_high=table.effect + reach, p=np.nan, q=np.nan)
+    return table[COLUMNS] if top is None else table[COLUMNS].assign(top=winners)
+
+
+def _scored_tokens(
+    model: HeadModel, encoded: EncodedCorpus, metric: Metric, documents: Sequence[int]
+) -> dict[int, int]:
+    """Each document's scored tokens; those without any have no value, and are left out."""
+    found: dict[int, int] = {}
+    for group in batches(encoded, model, documents=documents):
+        for rows, _ in readings_of(group, [metric]):
+            found |= dict(zip(group.documents, weights(metric, rows)[0].tolist(), strict=True))
+    return {document: count for document, count in found.items() if count > 0}
+
+
+def _in_order(
+    documents: Sequence[int], found: Sequence[tuple[Sequence[int], Measured]]
+) -> tuple[Float[np.ndarray, " document"], Float[np.ndarray, "head document"]]:
+    """What was measured group by group, put back into the order in which the documents were drawn."""
+    measured = [document for group, _ in found for document in group]
+    place = {document: number for number, document in enumerate(measured)}
+    back = [place[document] for document in documents]
+    before = torch.cat([one.before for _, one in found]).cpu().double().numpy()
+    after = torch.cat([one.after for _, one in found], dim=1).cpu().double().numpy()
+    return before[back], after[:, back]
+
+
+def _rows(
+    heads: Sequence[Head],
+    values: Float[np.ndarray, "head document"],
+    intact: Float[np.ndarray, " document"],
+    tokens: Int[np.ndarray, " document"],
+) -> pd.DataFrame:
+    """Averages over the documents that each head was measured on."""
+    used = ~np.isnan(values)
+    n, sums = used.sum(axis=1), np.where(used, values, 0)
+    before = (used * intact).sum(axis=1) / n
+    effect = sums.sum(axis=1) / n
+    return pd.DataFrame(
+        {
+            "site": [head.site for head in heads],
+            "layer": [head.layer for head in heads],
+            "head": [head.head for head in heads],
+            "n": n,
+            "intact": before,
+            "ablated": before - effect,
+            "effect": effect,
+            "effect_token": (sums * tokens).sum(axis=1) / (used * tokens).sum(axis=1),
+        }
+    )

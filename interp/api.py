@@ -1,0 +1,170 @@
+"""From a model and a corpus to a table: where heads look, what happens without them, and what they are made of."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from interp import roles as known_roles
+from interp.ablation.effects import measure
+from interp.attention.visibility import sights_of
+from interp.corpora.batching import EncodedCorpus, batches, collate, encode
+from interp.corpora.fidelity import WARNING
+from interp.corpora.probe_documents import few
+from interp.errors import InterpError, closest
+from interp.models.circuits import circuit_table
+from interp.models.gate import check, insist
+from interp.models.gate.evidence import Check
+from interp.progress import Progress, silent
+from interp.roles.annotation_baselines import harder_guesses
+from interp.sums import RoleSums
+from interp.tables import anatomy_table, score_table
+from interp.tallies import definitions as shape_definitions
+from interp.tallies import tags
+from interp.tallies.contributions import measure_contributions
+from interp.tallies.roles import RoleTally
+from interp.tallies.stream import Tally, stream
+from interp.types import Corpus, HeadModel, Role
+
+RolesOf = Callable[[Corpus], Sequence[Role]]
+RolesAsked = RolesOf | Sequence[Role] | Role | str
+"""Roles themselves, one or several; the name of a family; or a question to ask the corpus (`roles.everything`)."""
+
+FAMILIES = (
+    *("positional", "positional_variants", "copying", "pictures", "syntax", "syntax_variants"),
+    *("coreference", "lexical", "cross", "everything"),
+)
+
+
+def score(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    roles: RolesAsked = known_roles.everything,
+    seed: int = 0,
+    min_queries: int = 50,
+    min_blocks: int = 12,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """The table `scores`: one row per role, head and split, with hit, mass, baseline, lift, interval, p and q."""
+    sums = tally_roles(model, _read(model, corpus), roles, progress=progress)
+    table = score_table(sums, seed=seed, min_queries=min_queries, min_blocks=min_blocks)
+    return label(table, model, corpus, seed)
+
+
+def ablate(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+    **settings: Any,
+) -> pd.DataFrame:
+    """The table `effects`: one row per head and metric, effect = intact − ablated, averaged over documents.
+
+    `settings` are those of `interp.ablation.effects.measure`: `replacement`, `metrics`, `limit` and how much to
+    measure.
+    """
+    found = measure(model, _read(model, corpus), seed=seed, progress=progress, **settings)
+    return label(found.table, model, corpus, seed)
+
+
+def prove(model: HeadModel, corpus: Corpus) -> list[Check]:
+    """The correctness gate on a few short documents: every check, with the largest deviation it found.
+
+    Raises `ModelError` that names the checks that do not hold.
+    """
+    encoded = few(model, corpus)
+    checks = check(model, encoded, collate(encoded, range(len(encoded)), model))
+    insist(model, checks)
+    return checks
+
+
+def anatomy(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    seed: int = 0,
+    min_blocks: int = 12,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """The table `anatomy`: one row per head, what its weights say and what it writes on the corpus.
+
+    Its columns are those of `interp.models.circuits.circuit_table` and `interp.statistics.anatomy_table`; the weights
+    themselves are given by `interp.head_weights`. Raises `ModelError` for a model whose heads cannot be laid open.
+    """
+    table = lay_open_heads(model, _read(model, corpus), seed=seed, min_blocks=min_blocks, progress=progress)
+    return label(table, model, corpus, seed)
+
+
+def lay_open_heads(
+    model: HeadModel, encoded: EncodedCorpus, *, seed: int, min_blocks: int, progress: Progress = silent
+) -> pd.DataFrame:
+    """The table of `anatomy` without the columns that say where it comes from."""
+    circuits = circuit_table(model, progress)
+    sums = measure_contributions(model, encoded, progress)
+    return anatomy_table(circuits, sums, seed=seed, min_blocks=min_blocks)
+
+
+def definitions() -> pd.DataFrame:
+    """The table `definitions`: one row per definition id that a table may hold, with unit, formula and source."""
+    cards = (*known_roles.DEFINITIONS, *shape_definitions.DEFINITIONS, *tags.DEFINITIONS)
+    return pd.DataFrame([asdict(card) for card in cards]).rename(columns={"id": "definition"})
+
+
+def tally_roles(
+    model: HeadModel,
+    encoded: EncodedCorpus,
+    roles: RolesAsked,
+    *others: Tally,
+    through: Callable[[Tally], Tally] = lambda tally: tally,
+    progress: Progress = silent,
+) -> RoleSums:
+    """One pass over the corpus; `others` are fed along, and `through` may stand between the model and the roles.
+
+    Raises `InterpError` where there is no role to ask about.
+    """
+    chosen = _roles_asked(roles, encoded.corpus)
+    if not chosen:
+        raise InterpError(
+            f"The corpus {encoded.corpus.name!r} has no annotation for the roles asked for. "
+            "Choose other roles (roles=positional needs none), or a corpus with gold annotation."
+            + (f" What was read: {'; '.join(encoded.corpus.notes)}." if encoded.corpus.notes else "")
+        )
+    sides = (encoded.corpus,) if encoded.target is None else (encoded.corpus, encoded.target.corpus)
+    tally = RoleTally(chosen, model.heads, sights_of(model), harder_guesses(*sides))
+    if not tally.roles:
+        raise InterpError(
+            f"None of the roles asked for can be asked of {model.name!r}: they belong to other sites than its heads' "
+            f"({', '.join(sorted({head.site for head in model.heads}))}). Choose other roles, or another model."
+        )
+    groups = batches(encoded, model)
+    stream(model, (group.batch() for group in progress(groups, "roles")), through(tally), *others)
+    return tally.sums()
+
+
+def _read(model: HeadModel, corpus: Corpus) -> EncodedCorpus:
+    """The corpus as the model reads it, with a warning of each thing that a table alone would not say."""
+    encoded = encode(model, corpus)
+    for note in encoded.notes:
+        if note.startswith(WARNING):
+            warnings.warn(note.removeprefix(WARNING), stacklevel=3)
+    return encoded
+
+
+def _roles_asked(roles: RolesAsked, corpus: Corpus) -> tuple[Role, ...]:
+    if isinstance(roles, Role):
+        return (roles,)
+    if isinstance(roles, str):
+        if roles not in FAMILIES:
+            raise InterpError(f"The family of roles {roles!r} is not known. {closest(roles, FAMILIES)}")
+        roles = getattr(known_roles, roles)
+    return tuple(roles(corpus) if callable(roles) else roles)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def label(table: pd.DataFrame, model: HeadModel, corpus: Corpus, seed: int) -> pd.DataFrame:
+    """The table with the columns that say where it comes from in front."""
+    names = {"model": model.name, "corpus": corpus.name, "seed": seed}
+    return pd.concat([pd.DataFrame(names, index=table.index), table], axis=1)

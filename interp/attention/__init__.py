@@ -1,0 +1,1 @@
+"""What a head could attend to, and its attention over tokens, words or mentions."""

@@ -1,0 +1,1 @@
+"""The way into a model of transformers, through its own attention interface."""

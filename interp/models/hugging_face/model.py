@@ -1,0 +1,442 @@
+"""The way into a transformer through transformers' own attention interface: the model's modules stay as they are."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from interp.devices import together
+from interp.errors import ModelError
+from interp.models.hooking_errors import because
+from interp.models.hugging_face.embeddings import from_head_to_embedding, position_embeddings
+from interp.models.hugging_face.interface import INTERFACE, Ingredients, Watch, watching
+from interp.models.hugging_face.layers import (
+    SITE_ORDER,
+    Layer,
+    answering,
+    computing,
+    find_layers,
+    from_clean,
+    fused_activations,
+    low_precision_weight,
+    see_each,
+)
+from interp.models.hugging_face.slices import ROWS, trace_slices
+from interp.models.library_errors import refusing
+from interp.models.readers.pictures import PictureReader
+from interp.models.readers.targets import ends, generate
+from interp.models.readers.text import base_of, visible_keys, windows
+from interp.models.readers.tokenizer import TextReader
+from interp.models.unhooked import projecting, run_unhooked, without_bias
+from interp.models.weights import LayerSlices, See
+from interp.types import (
+    Batch,
+    Clean,
+    Encoding,
+    Head,
+    HeadOutput,
+    Look,
+    Output,
+    Picture,
+    Place,
+    Scored,
+    Site,
+    Tap,
+    Unhooked,
+)
+
+WEIGHTS_AT_ONCE = 2**19
+"""Attention weights looked at together: as many as a processor's cache holds (2 MiB)."""
+
+
+class AttentionModel:
+    """A `HeadModel` over an unmodified transformers model, grouped queries and encoder-decoders included.
+
+    What it reads, text or pictures, and with what the network is called is its reader's business. Raises `ModelError`
+    where the model does not send its attention through the interface.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        reader: TextReader | PictureReader,
+        *,
+        name: str,
+        has_language_head: bool,
+        provenance: Mapping[str, str] | None = None,
+    ) -> None:
+        # gradients are asked for activations only, never for weights
+        self.network: Any = network.eval().requires_grad_(False)
+        self.reader, self.name, self.has_language_head = reader, name, has_language_head
+        self.tokenizer: Any = reader.tokenizer
+        self.grid = reader.grid
+        self.provenance = dict(provenance or {})
+        self.translates, self.causal = reader.translates, reader.causal
+        self.base: nn.Module = base_of(network)
+        self.device = next(network.parameters()).device
+        self.positions, self.pad_token = reader.positions, reader.pad_token
+        reads = isinstance(reader, TextReader)
+        self.mask_token = reader.mask_token(trained_head=has_language_head) if reads else None
+        self.target_positions = reader.target_positions if reads else reader.positions
+        self.unknown_token = reader.unknown_token
+        self._attend_by(INTERFACE)
+        self.layers = find_layers(network, self.base, name, partial(reader.call, inputs=reader.probe(self.device)))
+        self.windows = windows(network.config, len(self.layers), name)
+        # what the last block of the text that is written gives
+        self._last: nn.Module = network.get_decoder() if self.translates else self.base
+        self._rounded: dict[nn.Module, Tensor] = {}
+        self._selects: bool | None = None  # whether the head can run on some positions alone; None until it has to
+        by_site = sorted(self.layers, key=lambda layer: SITE_ORDER.index(layer.site))
+        self.heads: Sequence[Head] = [Head(at.site, at.number, head) for at in by_site for head in range(at.heads)]
+
+    def encode(self, texts: Sequence[str]) -> list[Encoding]:
+        """Raw texts as the tokenizer cuts them, truncated to `positions`; of pictures the names of the patches."""
+        return self.reader.encode(texts)
+
+    def pixels(self, pictures: Sequence[Picture]) -> Float[Tensor, "batch channel height width"]:
+        """What the network reads of these pictures. Raises `ModelError` for a model of text."""
+        if isinstance(self.reader, TextReader):
+            raise ModelError(f"{self.name!r} reads text and no pictures. Allowed: a model of pictures (ViT).")
+        return self.reader.pixels(pictures).to(self.device)
+
+    def draw(self, symbols: Sequence[Int[np.ndarray, " token"]], seeds: Sequence[int]) -> list[Encoding]:
+        """Another random token of the vocabulary for every number of a document, truncated to `positions`."""
+        return self._text_reader().draw(symbols, seeds)
+
+    def encode_targets(self, texts: Sequence[str]) -> list[Encoding]:
+        """What the decoder of an encoder-decoder reads: its start, the text, and the end."""
+        reader = self._text_reader()
+        return reader.encode_targets(texts, ends(self.network.config, reader.sizes.written))
+
+    def write(self, encodings: Sequence[Encoding]) -> list[tuple[str, Encoding]]:
+        """What an encoder-decoder writes from these sources, at every step the likeliest token."""
+        network, between = self.network, ends(self.network.config, self._text_reader().sizes.written)
+        with refusing(
+            f"{self.name!r} ({type(network).__name__}) could not write what its decoder is to read",
+            "Mend its generation_config.json, or give the targets (corpus.target=FILE).",
+        ):
+            return generate(network, self.tokenizer, encodings, between, self.pad_token, self.target_positions)
+
+    def _text_reader(self) -> TextReader:
+        if isinstance(self.reader, TextReader):
+            return self.reader
+        raise ModelError(f"{self.name!r} reads pictures and has no vocabulary. Allowed: a corpus of pictures.")
+
+    def visible(self, batch: Batch, site: Site = "self", layer: int = 0) -> Bool[Tensor, "batch query key"]:
+        """The keys each query may attend to by the model's construction."""
+        return visible_keys(batch, site, causal=self.causal, window=self.windows[layer])
+
+    @torch.inference_mode()
+    def run(self, batch: Batch, *, pattern: Tap | None = None, z: Tap | None = None, logits: bool = True) -> Output:
+        """One forward pass; `logits` asks for the language head's output, which only a trained head gives."""
+        # laid open even where nobody watches: a fused kernel rounds differently, and watching shall change nothing
+        return self._forward(self.reader.inputs(batch), pattern or _look, z, logits)
+
+    @torch.inference_mode()
+    def watch(self, batch: Batch, look: Look) -> None:
+        """One forward pass without the language head; `look` sees the patterns of a few heads at a time."""
+        order = iter(self.layers)
+
+        def see(_module: nn.Module, at: Ingredients) -> Tensor:
+            layer = next(order)
+            at_once = max(
+                1, together(self.device, WEIGHTS_AT_ONCE) // (len(batch.tokens) * at.query.shape[2] * at.key.shape[2])
+            )
+            written: list[Tensor] = []
+            for first in range(0, layer.heads, at_once):
+                some = at.some(slice(first, first + at_once))
+                pattern = some.pattern()
+                look(layer.site, layer.number, first, pattern)
+                written.append(some.write(pattern))
+            return written[0] if len(written) == 1 else torch.cat(written, dim=2)
+
+        with ExitStack() as stack:
+            self._watch_all(stack, see)
+            self.reader.call(self.base, self.reader.inputs(batch))
+        self._check_seen(order)
+
+    @torch.no_grad()
+    def contribution(self, layer: int, z: HeadOutput, site: Site = "self") -> Float[Tensor, "batch query head d_model"]:
+        """Each head's z through its slice of the output projection; their sum plus the bias is the layer's output."""
+        found = next((at for at in self.layers if (at.site, at.number) == (site, layer)), None)
+        if found is None:
+            sites = ", ".join(dict.fromkeys(at.site for at in self.layers))
+            raise ModelError(f"{self.name!r} has no layer {layer} of {site!r} attention. Its sites: {sites}.")
+        return torch.einsum("bqhd,hdm->bqhm", z, found.output_weights())
+
+    # Its heads laid open
+
+    def slices(self) -> dict[Place, LayerSlices]:
+        """Each head's own W_Q, W_K, W_V and W_O, layer by layer."""
+        tokens = self.reader.single_tokens(self.network, ROWS)
+        return trace_slices(partial(self.reader.call, self.base, tokens), self.base, self.layers, self.name)
+
+    @torch.inference_mode()
+    def see_layers(self, batch: Batch, see: See) -> None:
+        """One forward pass of the base model; `see` is shown what each layer attends with, and gives its z."""
+        forward = partial(self.reader.call, self.base, self.reader.inputs(batch))
+        see_each(forward, self.layers, lambda layer, at: see(layer.site, layer.number, at))
+
+    def absolute_positions(self, site: Site, length: int) -> Float[Tensor, "pos d_model"] | None:
+        """The absolute position embeddings of the stream that a site reads; None without any, and at `cross`."""
+        if site == "cross":
+            return None
+        if isinstance(self.reader, PictureReader):
+            return self.reader.position_embeddings()[:length]
+        longest = self.positions if site != "decoder" else self.target_positions
+        return position_embeddings(self.network, self.base, self._side(site), min(length, longest), self._width)
+
+    def vocabulary_map(self, site: Site) -> Float[Tensor, "d_model d_read"] | None:
+        """W_U W_E where a trained language head reads the stream that a site writes into, which `encoder` has not."""
+        if site == "encoder" or not self.has_language_head:
+            return None
+        reads = self._side("encoder" if site == "cross" else site)
+        return from_head_to_embedding(self.network, self._last, reads, self._side("decoder"), self._width)
+
+    def _side(self, site: Site) -> Any:
+        """The part that reads the tokens of a site."""
+        if not self.translates:
+            return self.network
+        return self.network.get_encoder() if site == "encoder" else self.network.get_decoder()
+
+    @property
+    def _width(self) -> int:
+        return self.layers[0].output_weights().shape[-1]
+
+    # What the network does by itself
+
+    @torch.inference_mode()
+    def unhooked(self, batch: Batch) -> Unhooked:
+        """One forward pass with transformers' own attention in place of the interface."""
+        self._attend_by("eager")
+        try:
+            heads: dict[Place, int] = {(layer.site, layer.number): layer.heads for layer in self.layers}
+            call = partial(self.reader.call, self.network, self.reader.inputs(batch))
+            return run_unhooked(call, self._last, self._projections(), heads)
+        finally:
+            self._attend_by(INTERFACE)
+
+    @torch.inference_mode()
+    def attention_outputs(self, batch: Batch, *, z: Tap) -> dict[Place, Float[Tensor, "batch query d_model"]]:
+        """What comes out of each layer's output projection, less its bias, while the tap is in place."""
+        with projecting(self._projections()) as kept:
+            self.run(batch, z=z, logits=False)
+        return without_bias(self._projections(), kept)
+
+    def modules(self) -> Iterator[nn.Module]:
+        """Every module of the network."""
+        return self.network.modules()
+
+    def decode(self, tokens: Int[np.ndarray, " pos"]) -> str | None:
+        """The text of these tokens; None where the tokenizer cannot say."""
+        return self.reader.decode(tokens)
+
+    def _projections(self) -> dict[Place, nn.Module]:
+        return {(layer.site, layer.number): layer.projection for layer in self.layers}
+
+    def _attend_by(self, implementation: str) -> None:
+        for module in self.network.modules():  # T5's stacks have configurations of their own
+            if hasattr(module, "config"):
+                module.config._attn_implementation = implementation
+
+    # The rest of the network, from a layer on
+
+    @property
+    def resumable(self) -> bool:
+        """Whether every layer lies in a block of its own that hands on the stream alone, so that what follows runs."""
+        return all(layer.block is not None and layer.site == "self" for layer in self.layers)
+
+    def remember(
+        self,
+        batch: Batch,
+        *,
+        pattern: bool = False,
+        linear: bool = False,
+        gradients: bool = False,
+        logits: Scored = True,
+    ) -> Clean:
+        """One forward pass that keeps what `resume` starts from, and each layer's z, v and (if asked) pattern.
+
+        `linear` keeps what goes into and comes out of every linear map, for `resume` to work on differences; with
+        `gradients`, what the model gives can be differentiated with respect to every layer's z. Where positions are
+        given for `logits`, the language head runs at those only.
+        """
+        if not self.resumable:
+            raise ModelError(
+                f"The layers of {self.name!r} do not lie in blocks of their own that hand on the stream alone, so that "
+                "the network cannot be run from one of them on. Allowed: ablation.engine=plain."
+            )
+        before: dict[int, Tensor] = {}
+        attention_output: dict[int, Tensor] = {}
+        z: dict[int, Tensor] = {}
+        value: dict[int, Tensor] = {}
+        patterns: dict[int, Tensor] = {}
+        maps: dict[int, list[tuple[nn.Module, Tensor, Tensor]]] = {number: [] for number in range(len(self.layers))}
+
+        def keep(number: int) -> Watch:
+            def watch(_module: nn.Module, at: Ingredients) -> Tensor:
+                value[number] = at.value
+                if pattern:
+                    patterns[number] = at.pattern()
+                z[number] = at.write(patterns[number]) if pattern else at.attended()
+                if gradients and not z[number].requires_grad:
+                    z[number].requires_grad_()
+                return z[number]
+
+            return watch
+
+        with ExitStack() as stack:
+            stack.enter_context(torch.enable_grad() if gradients else torch.inference_mode())
+            for number, layer in enumerate(self.layers):
+                stack.enter_context(watching(layer.attention, keep(number)))
+                stack.callback(_keep_input(layer.block, before, number).remove)
+                stack.callback(_keep_output(layer.projection, attention_output, number).remove)
+                for module in layer.linear_maps() if linear else []:
+                    stack.callback(_keep_both(module, maps[number]).remove)
+            output = self._forward(self.reader.inputs(batch), None, None, logits)
+        return Clean(batch, before, attention_output, z, value, patterns, maps, output)
+
+    @torch.inference_mode()
+    def resume(
+        self,
+        clean: Clean,
+        layer: int,
+        attention_output: Float[Tensor, "variant batch query d_model"],
+        *,
+        pattern: Tap | None = None,
+        z: Tap | None = None,
+        logits: Scored = True,
+    ) -> Output:
+        """The network from `layer` on, with other outputs of its attention: all variants of all rows in one batch.
+
+        The taps see the layers after `layer`. Variants come first: row v · batch + b is document b of variant v.
+        Positions for `logits` are those of the clean batch, the same in every variant.
+        Where linear maps were remembered, they work in bfloat16 on the difference from the clean run.
+        """
+        variants = attention_output.shape[0]
+        here = self.layers[layer]
+        replaced = attention_output.flatten(0, 1)
+        with ExitStack() as stack:
+            before = clean.before[layer].repeat(variants, 1, 1)
+            for block in [skipped.block for skipped in self.layers[:layer] if skipped.block is not None]:
+                stack.enter_context(answering(block, before))
+            for module, clean_in, clean_out in (
+                one for at in range(layer, len(self.layers)) for one in clean.linear[at]
+            ):
+                low = from_clean(self._low_precision(module), clean_in, clean_out)
+                stack.enter_context(computing(module, low))
+            stack.enter_context(answering(here.projection, replaced))
+            if here.ends_in_projection:
+                stack.enter_context(answering(here.attention, (replaced, None)))
+            elif not any(module is here.projection for module in here.attention.modules()):
+                # the projection lies outside, so what the attention returns is read by nobody
+                unread = clean.z[layer].new_empty(1).expand(*replaced.shape[:2], clean.z[layer][0, 0].numel())
+                stack.enter_context(answering(here.attention, (unread, None)))
+            inputs = self.reader.inputs(clean.batch)
+            stacked = {k: torch.cat([v] * variants) if isinstance(v, Tensor) else v for k, v in inputs.items()}
+            where = logits.repeat(variants, 1) if isinstance(logits, Tensor) else logits
+            stack.enter_context(fused_activations(self.network))
+            return self._forward(stacked, pattern, z, where, after=layer)
+
+    def _low_precision(self, module: Any) -> Tensor:
+        if module not in self._rounded:
+            self._rounded[module] = low_precision_weight(module)
+        return self._rounded[module]
+
+    def _forward(
+        self, inputs: dict[str, Any], pattern: Tap | None, z: Tap | None, logits: Scored, after: int = -1
+    ) -> Output:
+        at = logits if isinstance(logits, Tensor) and self.has_language_head else None
+        everywhere = logits is True and self.has_language_head
+        hidden: list[Tensor] = []
+        order = iter(self.layers[after + 1 :])
+
+        def watch(_module: nn.Module, at: Ingredients) -> Tensor:
+            layer = next(order)
+            seen = at.pattern()
+            if pattern is not None:
+                replacement = pattern(layer.site, layer.number, seen)
+                seen = seen if replacement is None else replacement
+            written = at.write(seen)
+            replacement = z(layer.site, layer.number, written) if z is not None else None
+            return written if replacement is None else replacement
+
+        with ExitStack() as stack:
+            keep = self._last.register_forward_hook(lambda _module, _args, out: hidden.append(out[0]))
+            stack.callback(keep.remove)
+            if pattern is not None or z is not None:
+                self._watch_all(stack, watch, after=after)
+            out = self.reader.call(self.network if everywhere else self.base, inputs)
+        if pattern is not None or z is not None:
+            self._check_seen(order)
+        if at is not None:
+            return Output(hidden[0], self._logits_at(inputs, out, at), at)
+        return Output(hidden[0], out.logits if everywhere else None)
+
+    def _logits_at(
+        self, inputs: dict[str, Any], out: Any, at: Bool[Tensor, "batch pos"]
+    ) -> Float[Tensor, "scored vocab"]:
+        """The head's logits at these positions, from what the base model gave: on those alone, if the head can."""
+        if self._selects is None:
+            self._selects = self._head_selects(inputs, out)
+        if self._selects:
+            return self._head(inputs, out, out[0][at][None])[0]
+        return self._head(inputs, out, out[0])[at]
+
+    def _head_selects(self, inputs: dict[str, Any], out: Any) -> bool:
+        """Whether the head gives each hidden state the same logits wherever it stands, seen on one row of a batch."""
+        row = out[0][:1]
+        expected = self._head(inputs, out, row).repeat_interleave(2, dim=1).float()
+        try:
+            found = self._head(inputs, out, row.repeat_interleave(2, dim=1)).float()
+        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
+            return False
+        # rounding may differ with the shape of the batch, in low precision by a percent
+        return found.shape == expected.shape and bool((found - expected).abs().max() <= 0.01 * expected.abs().max())
+
+    def _head(self, inputs: dict[str, Any], out: Any, hidden: Tensor) -> Tensor:
+        """What the network makes of these hidden states: its own code runs, and the base model answers with them."""
+        with answering(self.base, type(out)(last_hidden_state=hidden)):
+            return self.network(**inputs).logits
+
+    def _watch_all(self, stack: ExitStack, watch: Watch, after: int = -1) -> None:
+        # a module that stands for several layers is watched once
+        for module in {id(layer.attention): layer.attention for layer in self.layers[after + 1 :]}.values():
+            stack.enter_context(watching(module, watch))
+
+    def _check_seen(self, rest: Iterator[Layer]) -> None:
+        if missed := [(layer.site, layer.number) for layer in rest]:
+            raise ModelError(
+                f"In {self.name!r} the taps never saw the layers {missed}. {because(self.network)}"
+                "Allowed: models all of whose layers attend in every pass."
+            )
+
+
+def _look(site: Site, layer: int, activation: Tensor) -> None:  # noqa: ARG001 - a tap that only watches
+    return None
+
+
+def _keep_input(module: Any, into: dict[int, Tensor], number: int) -> Any:
+    def hook(_module: nn.Module, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+        into[number] = args[0] if args else options["hidden_states"]
+
+    return module.register_forward_pre_hook(hook, with_kwargs=True)
+
+
+def _keep_both(module: nn.Module, into: list[tuple[nn.Module, Tensor, Tensor]]) -> Any:
+    def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+        into.append((module, args[0], output))
+
+    return module.register_forward_hook(hook)
+
+
+def _keep_output(module: nn.Module, into: dict[int, Tensor], number: int) -> Any:
+    def hook(_module: nn.Module, _args: Any, output: Tensor) -> None:
+        into[number] = output
+
+    return module.register_forward_hook(hook)

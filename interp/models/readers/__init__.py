@@ -1,0 +1,1 @@
+"""How models are given what they read: text, pictures, targets, drawn tokens."""

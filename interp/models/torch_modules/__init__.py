@@ -1,0 +1,1 @@
+"""The way into any torch module whose attention is `nn.MultiheadAttention`."""

@@ -1,0 +1,167 @@
+"""The `scores` table: what every head does for every role, beside the best that a guess without a model does."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from interp.statistics.bootstrap import bootstrap_interval
+from interp.statistics.concentration import deciding_blocks
+from interp.statistics.false_discovery import benjamini_hochberg
+from interp.statistics.lift import baseline_credit, best_guesses, excess, is_testable, mean_over_queries, split_blocks
+from interp.statistics.max_t import critical_value_of_max_t, largest_under_flips, max_t_p
+from interp.statistics.power import Observed, detectable_lift, level_of_bh, t_of_level, t_of_max_t
+from interp.statistics.sign_flip import sign_flip_p, sign_vectors
+from interp.sums import RoleSums
+from interp.tables.annotation_baselines import best_harder_guesses, harder_columns
+
+Correction = Literal["bh", "max_t"]
+"""For the search over heads and roles: the false discovery rate, or the family-wise error."""
+
+
+def score_table(
+    sums: RoleSums,
+    *,
+    seed: int,
+    min_queries: int = 50,
+    min_blocks: int = 12,
+    alpha: float = 0.05,
+    correction: Correction = "bh",
+) -> pd.DataFrame:
+    """One row per role, head and split (select, confirm, all) that has a scored query.
+
+    The baseline is the guess that is best on select, in every split. p: one-sided sign flip of the D_b, for roles that
+    are testable. Over all heads and roles, on confirm only: q, Benjamini-Hochberg over p, and `p_max_t`, corrected for
+    the family-wise error instead (`interp.statistics.max_t`). `detectable` is the smallest lift that confirm could have
+    shown at `alpha` after the `correction`, with 80 % power (`interp.statistics.power`). `guess_pos` is the best harder
+    guess on select, and `lift_pos` how much a head does better than it (`interp.roles.annotation_baselines`), with its
+    interval from `lift_pos_low` to `lift_pos_high`. `effective_blocks` is (Σ|e_b|)²/Σe_b² over the split's non-empty
+    blocks, with e_b = D_b − lift·n_b: small where one or two blocks decide, and then interval and p are not what they
+    say (`interp.statistics.concentration`).
+    """
+    splits = split_blocks(sums.n.shape[1])
+    guess = best_guesses(sums, splits["select"])
+    testable = is_testable(sums, splits["select"], splits["confirm"], min_queries=min_queries, min_blocks=min_blocks)
+    harder = best_harder_guesses(sums, splits["select"])
+    frames = [
+        _split_frame(sums, split, blocks, guess, testable, seed, min_blocks).assign(
+            **_beside(sums, blocks, harder, seed, min_blocks),
+            **dict.fromkeys(("p_max_t", "detectable"), np.nan),
+            effective_blocks=_effective_blocks(sums, guess, blocks),
+        )
+        for split, blocks in splits.items()
+    ]
+    confirmed = frames[list(splits).index("confirm")]
+    for name, values in _over_all_tests(sums, splits["confirm"], guess, confirmed, seed, alpha, correction).items():
+        confirmed[name] = values
+    # a stable sort on (role, head) puts the three splits of each pair next to each other
+    table = pd.concat(frames).sort_index(kind="stable")
+    return table[(table["n"] > 0) & sums.is_asked.ravel()[table.index]].reset_index(drop=True)
+
+
+def _split_frame(
+    sums: RoleSums,
+    split: str,
+    blocks: Int[np.ndarray, " some"],
+    guess: Int[np.ndarray, " role"],
+    testable: Bool[np.ndarray, " role"],
+    seed: int,
+    min_blocks: int,
+) -> pd.DataFrame:
+    D, n = excess(sums, guess, blocks), sums.n[:, blocks]
+    interval = np.full((2, *D.shape[:2]), np.nan)
+    for role, asked in enumerate(sums.is_asked):
+        interval[:, role, asked] = bootstrap_interval(D[role, asked], n[role], seed=seed, min_blocks=min_blocks)
+
+    p = np.full(D.shape[:2], np.nan)
+    signs = sign_vectors(seed, sums.n.shape[1])[blocks]
+    tested = testable[:, None] & sums.is_asked
+    p[tested] = sign_flip_p(D[tested], signs, exact=split != "all")
+    q = benjamini_hochberg(p) if split == "confirm" else np.full_like(p, np.nan)
+
+    def per_role(values: Sequence, dtype: type) -> np.ndarray:
+        return np.repeat(np.asarray(values, dtype=dtype), D.shape[1])
+
+    def per_head(values: Sequence, dtype: type) -> np.ndarray:
+        return np.tile(np.asarray(values, dtype=dtype), D.shape[0])
+
+    def mean(total: np.ndarray) -> np.ndarray:
+        return mean_over_queries(total, sums, blocks).ravel()
+
+    baseline = np.broadcast_to(baseline_credit(sums, guess, blocks).sum(axis=1)[:, None], p.shape)
+    return pd.DataFrame(
+        {
+            "definition": per_role([role.definition for role in sums.roles], str),
+            "role": per_role([role.name for role in sums.roles], str),
+            "family": per_role([role.family for role in sums.roles], str),
+            "site": per_head([head[0] for head in sums.heads], str),
+            "layer": per_head([head[1] for head in sums.heads], int),
+            "head": per_head([head[2] for head in sums.heads], int),
+            "split": split,
+            "n": per_role(n.sum(axis=1).tolist(), int),
+            "hit": mean(sums.hit[:, :, blocks].sum(axis=-1)),
+            "mass": mean(sums.mass[:, :, blocks].sum(axis=-1)),
+            "word_mass": mean(sums.word_mass[:, :, blocks].sum(axis=-1)),
+            "baseline": mean(baseline),
+            "baseline_name": per_role([sums.guesses[index] for index in guess], str),
+            "lift": mean(D.sum(axis=-1)),
+            "ci_low": interval[0].ravel(),
+            "ci_high": interval[1].ravel(),
+            "p": p.ravel(),
+            "q": q.ravel(),
+            "statistic": per_role([role.statistic for role in sums.roles], str),
+        }
+    )
+
+
+def _beside(
+    sums: RoleSums, blocks: Int[np.ndarray, " some"], harder: list[int | None], seed: int, min_blocks: int
+) -> dict[str, pd.Series]:
+    """What stands beside the baseline and decides nothing."""
+    names, lifts = harder_columns(sums, harder, blocks, seed=seed, min_blocks=min_blocks)
+    columns = ("lift_pos", "lift_pos_low", "lift_pos_high")
+    return {
+        "guess_pos": pd.Series([name for name in names for _ in sums.heads], dtype="str"),
+        **{column: pd.Series(values.ravel()) for column, values in zip(columns, lifts, strict=True)},
+    }
+
+
+def _effective_blocks(
+    sums: RoleSums, guess: Int[np.ndarray, " role"], blocks: Int[np.ndarray, " some"]
+) -> Float[np.ndarray, " test"]:
+    of_roles = zip(excess(sums, guess, blocks), sums.n[:, blocks], strict=True)
+    return np.reshape([deciding_blocks(D, n) for D, n in of_roles], -1)
+
+
+def _over_all_tests(
+    sums: RoleSums,
+    blocks: Int[np.ndarray, " some"],
+    guess: Int[np.ndarray, " role"],
+    confirmed: pd.DataFrame,
+    seed: int,
+    alpha: float,
+    correction: Correction,
+) -> dict[str, np.ndarray]:
+    """p corrected by max-T, and the smallest lift that could have been shown: of every test, NaN for the rest."""
+    tested = confirmed["p"].notna().to_numpy()
+    heads = len(sums.heads)
+    D = excess(sums, guess, blocks).reshape(-1, len(blocks))[tested]
+    n = np.repeat(sums.n[:, blocks], heads, axis=0)[tested]
+    largest = largest_under_flips(D, sign_vectors(seed, sums.n.shape[1])[blocks])
+    if correction == "max_t":
+        critical = t_of_max_t(n, critical_value_of_max_t(largest, alpha))
+    else:
+        critical = t_of_level(n, level_of_bh(confirmed["q"].to_numpy(), alpha))
+    statistic = np.where(confirmed["statistic"] == "hit", confirmed["hit"], confirmed["mass"])
+    by_hit = (confirmed["statistic"] == "hit").to_numpy()
+    heads_seen = Observed(statistic[tested], confirmed["baseline"].to_numpy()[tested], by_hit[tested])
+    found = {"p_max_t": max_t_p(D, largest), "detectable": detectable_lift(D, n, critical, heads_seen)}
+    return {name: _spread(values, tested) for name, values in found.items()}
+
+
+def _spread(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    table = np.full(len(places), np.nan)
+    table[places] = values
+    return table
