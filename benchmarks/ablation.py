@@ -19,7 +19,7 @@ from interp.ablation.effects import TOKENS_A_SWEEP
 from interp.ablation.estimates import estimate_sums
 from interp.corpora.batching import EncodedCorpus, batches, encode
 from interp.corpora.grammar import grammar
-from interp.devices import together
+from interp.devices import tokens_for
 from interp.metrics import EMBEDDING_COSINE, LOG_PROB
 from interp.sums import EffectSums
 from interp.types import Batch, Head, Metric, Output
@@ -43,10 +43,10 @@ def by_interp(
     subject: Subject, encoded: EncodedCorpus, read: Sequence[Batch], metric: Metric, precision: str = "float32"
 ) -> Effects:
     """The engine: one whole pass, then only the rest of the network, many heads together."""
-    silence = replacements.zero(subject.model, encoded)
+    substitute = replacements.zero(subject.model, encoded)
     sets = [(head,) for head in subject.model.heads]
     measured = [
-        engine.measure(subject.model, batch, silence(batch), sets, [metric], precision=precision) for batch in read
+        engine.measure(subject.model, batch, substitute(batch), sets, [metric], precision=precision) for batch in read
     ]
     return torch.cat([before[0] - after[0] for before, after in measured], dim=1)
 
@@ -72,7 +72,7 @@ def transformerlens(subject: Subject) -> Run:
         def keep(residual: Tensor, **_: object) -> None:
             hidden.append(residual)
 
-        def silence(z: Tensor, **_: object) -> Tensor:
+        def substitute(z: Tensor, **_: object) -> Tensor:
             assert head is not None
             by_head = z if z.dim() == 4 else z.unflatten(-1, (subject.model.layers[0].heads, -1))
             by_head[:, :, head.head] = 0
@@ -80,7 +80,7 @@ def transformerlens(subject: Subject) -> Run:
 
         hooks: list[Any] = [(f"blocks.{subject.layers - 1}.hook_out", keep)]
         if head is not None:
-            hooks.append((f"blocks.{head.layer}.attn.hook_z", silence))
+            hooks.append((f"blocks.{head.layer}.attn.hook_z", substitute))
         logits = subject.bridge.run_with_hooks(batch.tokens, attention_mask=batch.mask.long(), fwd_hooks=hooks)
         return Output(hidden[0], logits)
 
@@ -95,10 +95,10 @@ def transformers(subject: Subject, *, logits: bool) -> Run:
             return subject.forward(subject.plain, batch, logits=logits)
         place = subject.width(head.head)
 
-        def silence(_module: nn.Module, args: tuple[Tensor]) -> None:
+        def substitute(_module: nn.Module, args: tuple[Tensor]) -> None:
             args[0][..., place] = 0
 
-        handle = subject.projections[head.layer].register_forward_pre_hook(silence)
+        handle = subject.projections[head.layer].register_forward_pre_hook(substitute)
         try:
             return subject.forward(subject.plain, batch, logits=logits)
         finally:
@@ -113,7 +113,7 @@ def measure(subject: Subject, documents: int, rounds: int, *, with_nnsight: bool
     encoded = encode(subject.model, corpus)
     read = [
         group.batch()
-        for group in batches(encoded, subject.model, tokens=together(subject.model.device, TOKENS_A_SWEEP))
+        for group in batches(encoded, subject.model, tokens=tokens_for(subject.model.device, TOKENS_A_SWEEP))
     ]
     metric = LOG_PROB if subject.model.has_language_head else EMBEDDING_COSINE
     mean = sum(len(encoding.tokens) for encoding in encoded.encodings) / len(encoded)
@@ -186,12 +186,12 @@ def estimated(subject: Subject, sentences: int) -> str:
     metric, estimate = (LOG_PROB, "attribution") if language else (EMBEDDING_COSINE, "gauss_newton")
     exact = effects.measure(subject.model, encoded, replacement="zero", metrics=[metric]).table
     groups = batches(encoded, subject.model)
-    silence = replacements.zero(subject.model, encoded)
+    substitute = replacements.zero(subject.model, encoded)
     ratios: list[float] = []
     sums: list[EffectSums] = []
     for _ in range(5):
         start = time.perf_counter()
-        sums = estimate_sums(subject.model, groups, silence, [metric], estimate=estimate, ablation="")
+        sums = estimate_sums(subject.model, groups, substitute, [metric], estimate=estimate, ablation="")
         middle = time.perf_counter()
         with torch.inference_mode():
             for group in groups:

@@ -12,7 +12,7 @@ from interp.attention.visibility import visible_keys
 from interp.corpora.batching import batches, encode
 from interp.corpora.grammar import grammar
 from interp.roles import everything
-from interp.roles.annotation_baselines import harder_guesses
+from interp.roles.annotation_baselines import annotation_baselines
 from interp.tallies.roles import RoleTally
 from interp.tallies.stream import stream
 from interp.types import Batch, Corpus, Role
@@ -24,9 +24,11 @@ SENTENCES_A_TEXT = 32
 Patterns = Callable[[Batch], Sequence[Tensor]]
 
 
-def by_interp(subject: Subject, read: Sequence[Batch], roles: Sequence[Role], harder: Sequence[str]) -> RoleTally:
+def by_interp(
+    subject: Subject, read: Sequence[Batch], roles: Sequence[Role], annotation_baselines: Sequence[str]
+) -> RoleTally:
     """Patterns are folded in as they arise: what experiment=head_roles does."""
-    tally = RoleTally(roles, subject.model.heads, harder=harder)
+    tally = RoleTally(roles, subject.model.heads, annotation_baselines=annotation_baselines)
     stream(subject.model, read, tally)
     return tally
 
@@ -74,8 +76,8 @@ def measure(work: str, subject: Subject, corpus: Corpus, rounds: int, *, with_nn
     caches = {"transformerlens": transformerlens(subject)}
     if with_nnsight:
         caches["nnsight"] = by_nnsight.patterns(subject)
-    harder = harder_guesses(corpus)
-    scoring: dict[str, Callable[[], RoleTally]] = {"interp": lambda: by_interp(subject, read, roles, harder)}
+    names = annotation_baselines(corpus)
+    scoring: dict[str, Callable[[], RoleTally]] = {"interp": lambda: by_interp(subject, read, roles, names)}
     for name, patterns in caches.items():
         scoring[name] = lambda patterns=patterns: by_cache(subject, read, roles, patterns)
     found = {name: method() for name, method in scoring.items()}

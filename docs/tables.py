@@ -21,7 +21,7 @@ def table(folder: str) -> str:
     best = best[best.stability.notna()] if best.stability.notna().any() else best.head(3)
     random = lifts[lifts.null == "random_init"].groupby(["role", "site"]).lift
     lines = [
-        "| role | head | hit | best guess | lift [95 %] | q | stability | lift over the harder guess "
+        "| role | head | hit | best baseline | lift [95 %] | q | stability | lift over the annotation baseline "
         "| random weights: mean, largest lift | n |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]

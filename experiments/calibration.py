@@ -149,8 +149,8 @@ def the_whole_way(
     random, every = np.random.default_rng(seed), np.arange(len(population.sources))
     rates = np.stack([rates_of(head, population, every, random) for head in heads], axis=1)
     rates = np.repeat(rates[:, None, :], len(roles), axis=1)
-    as_guess, as_guess_on_the_whole = guess_rates(population)
-    rates = np.concatenate([rates, as_guess[:, :, None], as_guess_on_the_whole[:, :, None]], axis=2)
+    as_baseline, as_baseline_on_the_whole = baseline_rates(population)
+    rates = np.concatenate([rates, as_baseline[:, :, None], as_baseline_on_the_whole[:, :, None]], axis=2)
     planted = KnownAccuracy(model, encoded, sources=population.sources, relations=relations, rates=rates, seed=seed)
     sums = tally_roles(planted, encoded, roles, progress=progress)
     n, hits = drawn_hits(planted, encoded, relations)
@@ -161,7 +161,7 @@ def the_whole_way(
         )
     scores = score_table(sums, seed=seed)
     of_head = scores["head"].to_numpy()
-    no_better = as_guess_on_the_whole[0][:, None]
+    no_better = as_baseline_on_the_whole[0][:, None]
     true = np.concatenate([*(true_hit(head, population)[:, None] for head in heads), no_better, no_better], axis=1)
     place = {role.name: number for number, role in enumerate(population.roles)}
     kinds = [*(head.kind for head in heads), "null: document", "null: population"]
@@ -176,12 +176,12 @@ def the_whole_way(
     return scores, said
 
 
-def guess_rates(
+def baseline_rates(
     population: DocumentSums,
 ) -> tuple[Float[np.ndarray, "source role"], Float[np.ndarray, "source role"]]:
-    """How often each role's best guess is right in each document, and in all of them: heads that are no better."""
-    right = np.nan_to_num(population.guess).sum(axis=2).argmax(axis=1)
-    earned = population.guess[np.arange(len(right)), right]
+    """How often each role's best baseline is right in each document, and in all of them: heads that are no better."""
+    right = np.nan_to_num(population.baseline).sum(axis=2).argmax(axis=1)
+    earned = population.baseline[np.arange(len(right)), right]
     in_document = earned / np.where(population.n > 0, population.n, 1)
     on_the_whole = earned.sum(axis=1) / population.n.sum(axis=1)
     return in_document.T, np.broadcast_to(on_the_whole, in_document.T.shape)

@@ -144,13 +144,13 @@ def _few_documents_words(scores: pd.DataFrame, assigned: pd.DataFrame) -> list[s
 
 
 def _harder_words(assigned: pd.DataFrame) -> list[str]:
-    """How many of the roles are more than a rule of gold annotation: with the whole interval above the harder guess."""
+    """How many roles are more than a rule of gold annotation: the whole interval above the annotation baseline."""
     held = assigned[assigned.lift_pos.notna()]
     if held.empty:
         return []
     better = int((held.lift_pos_low > 0).sum())
     return [
-        f"{better} of {len(held)} assigned roles of hits do better than the harder guess, a rule of gold tags or "
+        f"{better} of {len(held)} assigned roles of hits exceed the annotation baseline, a rule of gold tags or "
         "mentions (lift_pos in roles.csv, its interval above 0)."
     ]
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from experiments import head_roles
 from interp import plots
 from interp.api import RolesOf, label, tally_roles
-from interp.attention.visibility import sights_of
+from interp.attention.visibility import mask_groups
 from interp.corpora.batching import encode
 from interp.corpora.permuted_gold import MOVED, permuted_gold
 from interp.errors import InterpError, closest
@@ -92,7 +92,7 @@ def _sums_of(
             return None, ()
         return tally_roles(model, encode(model, moved), moving, progress=progress), moved.notes[-1:]
     if null == "shuffled_rows":
-        through = partial(ShuffledRows, sights=sights_of(model), seed=seed)
+        through = partial(ShuffledRows, groups=mask_groups(model), seed=seed)
         return tally_roles(model, encode(model, corpus), asked, through=through, progress=progress), ()
     other = fresh(model, seed)
     return tally_roles(other, encode(other, corpus), asked, progress=progress), ()

@@ -89,7 +89,7 @@ def begin(config: DictConfig, folder: Path, recorded: dict[str, Any] | None, man
         return measure(literal(manifest["config"]), folder, manifest)
     except Exception as error:
         if explain(error) is not None:
-            results.take_back(folder, recorded, notes)
+            results.discard_run(folder, recorded, notes)
         raise
 
 

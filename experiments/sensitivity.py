@@ -12,14 +12,14 @@ from experiments.head_roles import missing_evidence, role_tables
 from interp import plots
 from interp.api import RolesOf, label, tally_roles
 from interp.attention.aggregation import ATTENDED_TO, ATTENDING, words_by
-from interp.attention.visibility import sights_of
+from interp.attention.visibility import mask_groups
 from interp.corpora.batching import EncodedCorpus, batches, encode
 from interp.corpora.conllu import read_conllu
 from interp.corpora.fidelity import of_another
 from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.roles.redefined import judged_otherwise
+from interp.roles.redefined import redefined
 from interp.sums import RoleSums
 from interp.tables.roles import untestable
 from interp.tables.sensitivity import agreement
@@ -96,21 +96,21 @@ def tally_choices(
     model: HeadModel, encoded: EncodedCorpus, roles: RolesOf, seed: int, progress: Progress
 ) -> tuple[list[RoleSums], dict[tuple[str, str], RoleSums]]:
     """One pass: the sums of every quarter of the source documents, and of the whole counted in every other way."""
-    asked, sights = tuple(roles(encoded.corpus)), sights_of(model)
+    asked, groups = tuple(roles(encoded.corpus)), mask_groups(model)
     if not asked:
         raise InterpError(
             f"The corpus {encoded.corpus.name!r} has no annotation for the roles asked for. "
             "Choose other roles (roles=positional needs none), or a corpus with gold annotation."
         )
     others = {
-        ("aggregation", name): RoleTally(asked, model.heads, sights, words=words_by(to, by))
+        ("aggregation", name): RoleTally(asked, model.heads, groups, words=words_by(to, by))
         for name, to, by in other_aggregations()
     }
-    for name, redefined in judged_otherwise(asked).items():
-        others["definition", name] = RoleTally(redefined, model.heads, sights)
+    for name, changed in redefined(asked).items():
+        others["definition", name] = RoleTally(changed, model.heads, groups)
     quarters = []
     for documents in progress(in_quarters(encoded, seed), "quarters"):
-        tally = RoleTally(asked, model.heads, sights)
+        tally = RoleTally(asked, model.heads, groups)
         stream(
             model, (group.batch() for group in batches(encoded, model, documents=documents)), tally, *others.values()
         )

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from interp import plots
 from interp.api import label
-from interp.attention.candidates import word_view
+from interp.attention.candidates import word_candidates
 from interp.attention.finite import finite_attention
-from interp.attention.visibility import sights_of, visible_keys
+from interp.attention.visibility import mask_groups, visible_keys
 from interp.corpora.batching import collate, encode
 from interp.corpora.memory import require_room_for
 from interp.errors import InterpError
@@ -147,22 +147,25 @@ def attention_table(
     In a decoder the words are those of the `target`; its cross-attention looks from them to the sentence. Raises
     `ModelError` where a token's attention is not finite.
     """
-    sights = sights_of(model)
+    groups = mask_groups(model)
     visible = visible_keys(model, batch)
-    views = {sight: word_view(batch, seen, sight[0]) for sight, seen in visible.items()}
+    views = {group: word_candidates(batch, seen, group[0]) for group, seen in visible.items()}
     by_layer: dict[tuple[Site, int], Float[Tensor, "head query key"]] = {}
 
     def watch(site: Site, layer: int, pattern: Tensor) -> None:
-        group = sights[site, layer]
+        group = groups[site, layer]
         pattern = finite_attention(model, batch, visible[group], site, layer, 0, pattern)
         by_layer[site, layer] = views[group].attention(pattern)[0].cpu()
 
     for one in progress([batch], "sentence"):
         model.run(one, pattern=watch, logits=False)
     tables: list[pd.DataFrame] = []
-    for site, layer in sights:
-        query, key = np.nonzero(views[sights[site, layer]].candidates[0].cpu().numpy())
-        asking, asked = target if batch.asking(site) is batch.target else words, target if site == "decoder" else words
+    for site, layer in groups:
+        query, key = np.nonzero(views[groups[site, layer]].candidates[0].cpu().numpy())
+        asking, asked = (
+            target if batch.query_side(site) is batch.target else words,
+            target if site == "decoder" else words,
+        )
         masses = by_layer[site, layer][:, query, key].numpy().astype(np.float64)
         pairs = [(q, asking[q], k, asked[k]) for q, k in zip(query.tolist(), key.tolist(), strict=True)]
         rows = [(*Head(site, layer, head), *pair) for head, pair in product(range(len(masses)), pairs)]

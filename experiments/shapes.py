@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from experiments.wording import interval, name_of, unsigned
 from interp import plots
 from interp.api import label
-from interp.attention.visibility import sights_of
+from interp.attention.visibility import mask_groups
 from interp.corpora.batching import batches, encode, read_batches
 from interp.plots.style import head_name
 from interp.progress import Progress, silent
@@ -41,7 +41,7 @@ def run(
     spread, first, mean = ShapeTally(model.heads), FirstTokenTally(model.heads), MeanPattern(model.heads)
     confidence, rarest = ConfidenceTally(model.heads), RarestTally(model.heads, most_frequent)
     distance = DistanceTally(model.heads)
-    kernel = KernelTally(model.heads, sights_of(model), reach)
+    kernel = KernelTally(model.heads, mask_groups(model), reach)
     stream(model, read_batches(progress(groups, "shapes")), spread, distance, confidence, first, mean, rarest, kernel)
     variability = VariabilityTally(mean)
     stream(model, read_batches(progress(groups, "variability")), variability)

@@ -9,16 +9,16 @@ import pandas as pd
 
 from interp import roles as known_roles
 from interp.ablation.effects import measure
-from interp.attention.visibility import sights_of
+from interp.attention.visibility import mask_groups
 from interp.corpora.batching import EncodedCorpus, batches, collate, encode
 from interp.corpora.fidelity import WARNING
-from interp.corpora.probe_documents import few
+from interp.corpora.probe_documents import probe_documents
 from interp.errors import InterpError, closest
 from interp.models.circuits import circuit_table
 from interp.models.gate import check, insist
 from interp.models.gate.evidence import Check
 from interp.progress import Progress, silent
-from interp.roles.annotation_baselines import harder_guesses
+from interp.roles.annotation_baselines import annotation_baselines
 from interp.sums import RoleSums
 from interp.tables import anatomy_table, score_table
 from interp.tallies import definitions as shape_definitions
@@ -76,7 +76,7 @@ def prove(model: HeadModel, corpus: Corpus) -> list[Check]:
 
     Raises `ModelError` that names the checks that do not hold.
     """
-    encoded = few(model, corpus)
+    encoded = probe_documents(model, corpus)
     checks = check(model, encoded, collate(encoded, range(len(encoded)), model))
     insist(model, checks)
     return checks
@@ -134,7 +134,7 @@ def tally_roles(
             + (f" What was read: {'; '.join(encoded.corpus.notes)}." if encoded.corpus.notes else "")
         )
     sides = (encoded.corpus,) if encoded.target is None else (encoded.corpus, encoded.target.corpus)
-    tally = RoleTally(chosen, model.heads, sights_of(model), harder_guesses(*sides))
+    tally = RoleTally(chosen, model.heads, mask_groups(model), annotation_baselines(*sides))
     if not tally.roles:
         raise InterpError(
             f"None of the roles asked for can be asked of {model.name!r}: they belong to other sites than its heads' "

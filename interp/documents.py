@@ -78,7 +78,7 @@ class Document:
     shall have written, and `alignment` lists (word of the target, word of this document) that say the same.
     `entities` are named entities, their type in `kind`; those that are the same one share the number `entity`.
     `symbols`, in place of a text, say which tokens are the same: every number stands for another token, which each
-    model draws from its own vocabulary (`Drawing`).
+    model draws from its own vocabulary (`TokenSampler`).
     Of a `picture` the words are the patches that a model cuts it into, in the order of reading; as it comes from a
     file it has none yet.
     """

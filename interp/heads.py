@@ -11,7 +11,7 @@ Site = Literal["self", "encoder", "decoder", "cross"]
 At `cross` the queries are the tokens of the target and the keys those of the source.
 """
 
-Sight = tuple[Site, int]
+MaskGroup = tuple[Site, int]
 """A site and the first of its layers that see the same keys: what heads could have attended to."""
 
 Place = tuple[Site, int]

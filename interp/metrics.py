@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from interp.corpora import expansions as readings
+from interp.corpora import expansions as expansions
 from interp.errors import InterpError
-from interp.types import Batch, HeadModel, Masking, Metric, Output
+from interp.types import Batch, HeadModel, MaskedModel, Metric, Output
 
 TIE = 1e-4
 """Nats within which two sentences are as probable as each other: what rounding does to the sum over a sentence."""
@@ -53,7 +53,7 @@ def log_prob(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " ba
     In a document as it stands every next token is asked for, in a masked copy the masked one: the mean of that over
     a document's copies is its pseudo-log-likelihood per token (Salazar et al. 2020).
     """
-    return _of_asked_tokens(output, batch).sum(-1) / precise(asked(batch)).sum(-1)
+    return _of_scored_tokens(output, batch).sum(-1) / precise(scored_positions(batch)).sum(-1)
 
 
 def kl(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " batch"]:
@@ -61,7 +61,7 @@ def kl(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " batch"]:
 
     KL(intact ‖ given), over the positions whose next token is in the document; NaN for a document of one token.
     """
-    there = asked(batch)
+    there = scored_positions(batch)
     before, after = (_logits(one, there).log_softmax(-1) for one in (intact, output))
     apart = _in_place((before.exp() * (before - after)).sum(-1), there)
     return -apart.sum(-1) / precise(there).sum(-1)
@@ -69,12 +69,12 @@ def kl(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " batch"]:
 
 def sentence_log_prob(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " batch"]:  # noqa: ARG001
     """Summed log-probability of the tokens asked for, in nats; NaN where none is."""
-    there = asked(batch).any(-1)
-    total = _of_asked_tokens(output, batch).sum(-1)
+    there = scored_positions(batch).any(-1)
+    total = _of_scored_tokens(output, batch).sum(-1)
     return torch.where(there.to(total.device), total, torch.nan)
 
 
-def asked(batch: Batch) -> Bool[Tensor, "batch pos"]:
+def scored_positions(batch: Batch) -> Bool[Tensor, "batch pos"]:
     """Where a token is asked for: in masked copies at the mask, else wherever the next token is in the document."""
     return pad(batch.mask[:, 1:], (0, 1)) if batch.masked is None else batch.masked >= 0
 
@@ -118,7 +118,7 @@ def kl_direction(output: Output, batch: Batch, generators: Sequence[np.random.Ge
 
     The variance of their gradient is Fisher's information, the second derivative of the divergence.
     """
-    there = asked(batch)
+    there = scored_positions(batch)
     log_probs = _logits(output, there).log_softmax(-1)
     draws = torch.from_numpy(np.stack([one.random((there.shape[1], 2)) for one in generators])).to(there.device)[there]
     below = log_probs.detach().exp().cumsum(-1)
@@ -143,7 +143,7 @@ def _predicts_next(model: HeadModel) -> bool:
 
 
 def _fills_in(model: HeadModel) -> bool:
-    can_mask = isinstance(model, Masking) and model.mask_token is not None
+    can_mask = isinstance(model, MaskedModel) and model.mask_token is not None
     return not model.causal and model.has_language_head and can_mask
 
 
@@ -155,9 +155,9 @@ def _check_language_head(model: HeadModel, group: str) -> None:
         )
 
 
-def _of_asked_tokens(output: Output, batch: Batch) -> Float[Tensor, "batch pos"]:
+def _of_scored_tokens(output: Output, batch: Batch) -> Float[Tensor, "batch pos"]:
     """The log-probability of each token asked for, at the position where it is; 0 elsewhere."""
-    there = asked(batch)
+    there = scored_positions(batch)
     logits = _logits(output, there)
     token = batch.tokens.roll(-1, 1) if batch.masked is None else batch.masked
     chosen = logits.gather(-1, token[there][:, None])[:, 0] - _logsumexp(logits)
@@ -192,15 +192,26 @@ def _all_tokens(batch: Batch) -> Int[Tensor, " batch"]:
     return batch.mask.sum(-1)
 
 
-def _asked_tokens(batch: Batch) -> Int[Tensor, " batch"]:
-    return asked(batch).sum(-1)
+def _scored_tokens(batch: Batch) -> Int[Tensor, " batch"]:
+    return scored_positions(batch).sum(-1)
 
 
 EMBEDDING_COSINE = Metric("embedding_cosine", False, False, embedding_cosine, _all_tokens, direction=cosine_direction)
-LOG_PROB = Metric("log_prob", True, True, log_prob, _asked_tokens, asked)
-KL = Metric("kl", False, True, kl, _asked_tokens, asked, direction=kl_direction)
-PSEUDO_LOG_PROB = Metric("pseudo_log_prob", True, True, log_prob, _asked_tokens, asked, readings.masked, mean_of_rows)
-ACCURACY = Metric("accuracy", True, True, sentence_log_prob, _asked_tokens, asked, readings.pairs, better_of_pair)
+LOG_PROB = Metric("log_prob", True, True, log_prob, _scored_tokens, scored_positions)
+KL = Metric("kl", False, True, kl, _scored_tokens, scored_positions, direction=kl_direction)
+PSEUDO_LOG_PROB = Metric(
+    "pseudo_log_prob", True, True, log_prob, _scored_tokens, scored_positions, expansions.masked, mean_of_rows
+)
+ACCURACY = Metric(
+    "accuracy", True, True, sentence_log_prob, _scored_tokens, scored_positions, expansions.pairs, better_of_pair
+)
 LOGIT_DIFFERENCE = Metric(
-    "logit_difference", True, True, sentence_log_prob, _asked_tokens, asked, readings.pairs, difference_of_pair
+    "logit_difference",
+    True,
+    True,
+    sentence_log_prob,
+    _scored_tokens,
+    scored_positions,
+    expansions.pairs,
+    difference_of_pair,
 )

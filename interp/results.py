@@ -157,7 +157,7 @@ def save_notes(folder: Path, notes: Mapping[str, str]) -> None:
         write_atomically(folder / NOTES / name, lambda path, text=text: path.write_text(text, encoding="utf-8"))
 
 
-def take_back(folder: Path, recorded: Mapping[str, Any] | None, notes: Iterable[str]) -> None:
+def discard_run(folder: Path, recorded: Mapping[str, Any] | None, notes: Iterable[str]) -> None:
     """Undo what a run that came to nothing has put there: its manifest and its notes, by their names.
 
     The manifest that was there before is put back; its notes say the same.

@@ -20,7 +20,7 @@ class RoleLabel:
     unit: Literal["token", "word", "mention"]
     statistic: Literal["hit", "mass"]
     definition: str
-    guesses: tuple[str, ...]
+    baselines: tuple[str, ...]
 
     @property
     def asks_word_mass(self) -> bool:
@@ -36,44 +36,50 @@ class RoleSums:
     """Block sums of every role and head over one corpus.
 
     `n[r, b]` counts the scored queries of role r in block b. `hit`, `mass` and `word_mass` are sums over them
-    (word_mass: attention on all candidates; NaN for token roles). `guess[r, g, b]` sums the credit of guess
-    `guesses[g]` on the same queries; a guess that a role does not use is NaN there.
+    (word_mass: attention on all candidates; NaN for token roles). `baseline[r, g, b]` sums the credit of baseline
+    `baselines[g]` on the same queries; a baseline that a role does not use is NaN there.
 
     Where heads see different keys (another site, another window) the same role asks them different queries: then it
-    stands here several times, once for each such group of heads, and `asked[r, h]` says whom a row is about.
+    stands here several times, once for each such group of heads, and `applies_to[r, h]` says whom a row is about.
     """
 
     roles: tuple[RoleLabel, ...]
     heads: tuple[tuple[str, int, int], ...]
-    guesses: tuple[str, ...]
+    baselines: tuple[str, ...]
     n: Int[np.ndarray, "role block"]
     hit: Float[np.ndarray, "role head block"]
     mass: Float[np.ndarray, "role head block"]
     word_mass: Float[np.ndarray, "role head block"]
-    guess: Float[np.ndarray, "role guess block"]
-    asked: Bool[np.ndarray, "role head"] | None = None
+    baseline: Float[np.ndarray, "role baseline block"]
+    applies_to: Bool[np.ndarray, "role head"] | None = None
     """None: every role of every head."""
-    harder_guesses: tuple[str, ...] = ()
-    """Guesses that stand beside the baseline and decide nothing (`interp.roles.annotation_baselines`)."""
-    harder: Float[np.ndarray, "role harder block"] | None = None
+    annotation_baselines: tuple[str, ...] = ()
+    """Those that stand beside the baseline and decide nothing (`interp.roles.annotation_baselines`)."""
+    annotation: Float[np.ndarray, "role harder block"] | None = None
     """Their credit on the same queries, NaN where a role is not held against one; None where there are none."""
 
     @property
-    def is_asked(self) -> Bool[np.ndarray, "role head"]:
+    def applies(self) -> Bool[np.ndarray, "role head"]:
         """Whether a row of the sums is about a head."""
-        return np.ones(self.hit.shape[:2], dtype=bool) if self.asked is None else self.asked
+        return np.ones(self.hit.shape[:2], dtype=bool) if self.applies_to is None else self.applies_to
 
     def merge(self, other: "RoleSums") -> "RoleSums":
         """The sums of two disjoint parts of a corpus, together."""
-        mine, theirs = (self.roles, self.heads, self.guesses), (other.roles, other.heads, other.guesses)
-        same = mine == theirs and self.harder_guesses == other.harder_guesses
-        if not same or not np.array_equal(self.is_asked, other.is_asked):
-            raise ValueError("only sums of the same roles, heads and guesses can be merged")
+        mine, theirs = (self.roles, self.heads, self.baselines), (other.roles, other.heads, other.baselines)
+        same = mine == theirs and self.annotation_baselines == other.annotation_baselines
+        if not same or not np.array_equal(self.applies, other.applies):
+            raise ValueError("only sums of the same roles, heads and baselines can be merged")
         parts = {
-            name: getattr(self, name) + getattr(other, name) for name in ("n", "hit", "mass", "word_mass", "guess")
+            name: getattr(self, name) + getattr(other, name) for name in ("n", "hit", "mass", "word_mass", "baseline")
         }
-        harder = None if self.harder is None or other.harder is None else self.harder + other.harder
-        return RoleSums(*mine, **parts, asked=self.asked, harder_guesses=self.harder_guesses, harder=harder)
+        annotation = None if self.annotation is None or other.annotation is None else self.annotation + other.annotation
+        return RoleSums(
+            *mine,
+            **parts,
+            applies_to=self.applies_to,
+            annotation_baselines=self.annotation_baselines,
+            annotation=annotation,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,17 +141,17 @@ class ContributionSums:
 
 @dataclass(frozen=True, eq=False)
 class DocumentSums:
-    """What a role asks, and what guesses earn, in every source document: the population that corpora are drawn from.
+    """What a role asks, and what baselines earn, in every source document: the population that corpora are drawn from.
 
-    `n[r, d]` counts the scored queries of role r in source document d, named `sources[d]`; `guess[r, g, d]` sums the
-    credit of guess `guesses[g]` on them.
+    `n[r, d]` counts the scored queries of role r in source document d, named `sources[d]`; `baseline[r, g, d]` sums the
+    credit of baseline `baselines[g]` on them.
     """
 
     roles: tuple[RoleLabel, ...]
-    guesses: tuple[str, ...]
+    baselines: tuple[str, ...]
     sources: tuple[str, ...]
     n: Int[np.ndarray, "role document"]
-    guess: Float[np.ndarray, "role guess document"]
+    baseline: Float[np.ndarray, "role baseline document"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,13 +189,13 @@ class TagSums:
     """Block sums of attention from words of each tag to words of each; the last row is of all words, whatever theirs.
 
     `mass[h, f, t, b]` and `word_mass[h, f, b]` sum head h's attention, from words of tag f, on words of tag t and on
-    all candidates. The heads that see alike, `sight[h]`, are asked by the same `n[s, f, b]` words and share what even
+    all candidates. The heads that see alike, `group[h]`, are asked by the same `n[s, f, b]` words and share what even
     attention would give, `expected[s, f, t, b]`.
     """
 
     tags: tuple[str, ...]
     heads: tuple[tuple[str, int, int], ...]
-    sight: Int[np.ndarray, " head"]
+    group: Int[np.ndarray, " head"]
     n: Int[np.ndarray, "sight from block"]
     expected: Float[np.ndarray, "sight from to block"]
     mass: Float[np.ndarray, "head from to block"]

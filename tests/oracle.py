@@ -240,20 +240,20 @@ def hit_and_mass(row, candidates, targets):
     return hit, among[:, :, is_target].sum(axis=2), among.sum(axis=2)
 
 
-def guess_credits(query, candidates, targets, owned, mention_heads=None):
-    """What each guess without a model earns on this query, in the contract's order (exact fractions)."""
-    guesses = {}
+def baseline_credits(query, candidates, targets, owned, mention_heads=None):
+    """What each baseline without a model earns on this query, in the contract's order (exact fractions)."""
+    baselines = {}
     for offset in WORD_OFFSETS:  # offsets count all words of the document, unaligned ones too
-        guesses[f"offset{offset:+d}"] = [query + offset]
-    guesses["first"] = [0]
+        baselines[f"offset{offset:+d}"] = [query + offset]
+    baselines["first"] = [0]
     most = max(len(owned[candidate]) for candidate in candidates)
-    guesses["most_tokens"] = [candidate for candidate in candidates if len(owned[candidate]) == most]
+    baselines["most_tokens"] = [candidate for candidate in candidates if len(owned[candidate]) == most]
     if mention_heads is not None:
         # reading: the nearest preceding mention, of whatever entity, is the one whose head word is the closest before.
         before = [word for word in mention_heads if word < query]
-        guesses["nearest_mention"] = [max(before)] if before else []
-    # A guess of several words shares its credit; one that is no candidate is a miss (all targets are candidates).
-    return {name: Fraction(len(targets & set(words)), len(words) or 1) for name, words in guesses.items()}
+        baselines["nearest_mention"] = [max(before)] if before else []
+    # A baseline of several words shares its credit; one that is no candidate is a miss (all targets are candidates).
+    return {name: Fraction(len(targets & set(words)), len(words) or 1) for name, words in baselines.items()}
 
 
 def observations(sentence, model, tokenizer, causal):
@@ -275,8 +275,8 @@ def observations(sentence, model, tokenizer, causal):
                 continue
             hit, mass, word_mass = hit_and_mass(by_word[:, :, query], candidates, targets)
             heads = mention_heads if role in coreference else None
-            guesses = guess_credits(query, candidates, targets, owned, heads)
-            yield role, {"block": block, "hit": hit, "mass": mass, "word_mass": word_mass, "guesses": guesses}
+            baselines = baseline_credits(query, candidates, targets, owned, heads)
+            yield role, {"block": block, "hit": hit, "mass": mass, "word_mass": word_mass, "baselines": baselines}
     for role, queries in (positional_targets(special) | copying_targets(ids, special)).items():
         for query, wanted in queries.items():
             visible = [key for key in range(len(special)) if sees(query, key, causal)]  # special and itself included
@@ -305,8 +305,8 @@ def oracle_scores(sentences, model, tokenizer, causal):
             "confirm": [record for record in scored if record["block"] % 2 == 1],
             "all": scored,
         }
-        by_hit = "guesses" in scored[0]
-        name = best_guess(splits["select"], list(scored[0]["guesses"])) if by_hit else "uniform"
+        by_hit = "baselines" in scored[0]
+        name = best_baseline(splits["select"], list(scored[0]["baselines"])) if by_hit else "uniform"
         for split, chosen in splits.items():
             n = len(chosen)
             if n == 0:
@@ -315,7 +315,7 @@ def oracle_scores(sentences, model, tokenizer, causal):
             mass = np.sum([record["mass"] for record in chosen], axis=0) / n
             on_words = [record["word_mass"] if by_hit else np.full(hit.shape, np.nan) for record in chosen]
             word_mass = np.sum(on_words, axis=0) / n
-            earned = [record["guesses"][name] if by_hit else record["uniform"] for record in chosen]
+            earned = [record["baselines"][name] if by_hit else record["uniform"] for record in chosen]
             baseline = float(sum(earned) / n)
             lift = (hit if by_hit else mass) - baseline  # = sum of (statistic - baseline of the same query) / n
             for layer in range(hit.shape[0]):
@@ -326,10 +326,10 @@ def oracle_scores(sentences, model, tokenizer, causal):
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def best_guess(select, names):
-    """The guess that earns most on select, the earlier one in a tie; the first one (offset-1) where select is empty."""
+def best_baseline(select, names):
+    """What earns most on select, the earlier one in a tie; the first one (offset-1) where select is empty."""
     best = names[0]
     for name in names[1:]:
-        if sum(record["guesses"][name] for record in select) > sum(record["guesses"][best] for record in select):
+        if sum(record["baselines"][name] for record in select) > sum(record["baselines"][best] for record in select):
             best = name
     return best

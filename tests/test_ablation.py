@@ -99,12 +99,12 @@ def swept(
     *,
     tokens: int = 40,
     heads: Sequence[Head] | None = None,
-    using: str = "auto",
+    engine: str = "auto",
 ) -> list[EffectSums]:
     encoded = encode(model, corpus_of(texts))
-    silence = getattr(replacements, ablation)(model, encoded, SEED)
+    substitute = getattr(replacements, ablation)(model, encoded, SEED)
     groups = batches(encoded, model, tokens=tokens)
-    return sweep(model, read_batches(groups), silence, chosen, ablation=ablation, heads=heads, using=using)
+    return sweep(model, read_batches(groups), substitute, chosen, ablation=ablation, heads=heads, engine=engine)
 
 
 def by_block(texts: Sequence[str], values: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -348,11 +348,11 @@ def taken_from_elsewhere(case: Case, texts: Sequence[str], layer: int) -> list[T
 @pytest.mark.parametrize("using", ["plain", "fast"])
 @pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_bert", "minilm_case"])
 def test_a_resampled_head_writes_what_it_wrote_in_the_next_document_of_the_cycle(
-    name: str, using: str, request: pytest.FixtureRequest
+    name: str, engine: str, request: pytest.FixtureRequest
 ) -> None:
     case: Case = request.getfixturevalue(name)
     heads = [Head("self", layer, head) for layer in (0, 1) for head in (0, 3)]
-    (sums,) = swept(case.model, TEXTS, "resample", [metrics.EMBEDDING_COSINE], heads=heads, using=using)
+    (sums,) = swept(case.model, TEXTS, "resample", [metrics.EMBEDDING_COSINE], heads=heads, engine=engine)
     intact = [embedding(case, text) for text in TEXTS]
     for row, (_, layer, head) in enumerate(heads):
         donors = taken_from_elsewhere(case, TEXTS, layer)
@@ -367,11 +367,11 @@ def test_a_resampled_head_writes_what_it_wrote_in_the_next_document_of_the_cycle
 @pytest.mark.parametrize("using", ["plain", "fast"])
 @pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_mistral", "tiny_bert"])
 def test_a_head_with_uniform_attention_writes_the_mean_of_the_values_it_can_see(
-    name: str, using: str, request: pytest.FixtureRequest
+    name: str, engine: str, request: pytest.FixtureRequest
 ) -> None:
     case: Case = request.getfixturevalue(name)
     heads = [Head("self", 1, head) for head in range(4)]
-    (sums,) = swept(case.model, TEXTS, "uniform", [metrics.EMBEDDING_COSINE], heads=heads, using=using)
+    (sums,) = swept(case.model, TEXTS, "uniform", [metrics.EMBEDDING_COSINE], heads=heads, engine=engine)
     intact = [embedding(case, text) for text in TEXTS]
     for row, head in enumerate(heads):
         cosines = []
@@ -398,8 +398,8 @@ def test_a_head_with_uniform_attention_writes_the_mean_of_the_values_it_can_see(
 def test_the_fast_engine_equals_the_plain_path(name: str, ablation: str, request: pytest.FixtureRequest) -> None:
     case: Case = request.getfixturevalue(name)
     chosen = [metrics.EMBEDDING_COSINE, *([metrics.LOG_PROB] if case.model.causal else [])]
-    plain = swept(case.model, TEXTS, ablation, chosen, using="plain")
-    fast = swept(case.model, TEXTS, ablation, chosen, using="fast")
+    plain = swept(case.model, TEXTS, ablation, chosen, engine="plain")
+    fast = swept(case.model, TEXTS, ablation, chosen, engine="fast")
     for one, other in zip(plain, fast, strict=True):
         assert other.effect == close(one.effect)
         assert other.intact == close(one.intact)
@@ -420,11 +420,11 @@ def test_sets_of_heads_are_silenced_together(name: str, ablation: str, request: 
         [Head("self", 1, 0)],
     ]
     batch = group.batch()
-    silencing = getattr(replacements, ablation)(case.model, encoded, SEED)(batch)
+    substitution = getattr(replacements, ablation)(case.model, encoded, SEED)(batch)
     chosen = [metrics.EMBEDDING_COSINE]
     assert isinstance(case.model, Resumable)
-    before, after = engine.measure(case.model, batch, silencing, sets, chosen, tokens=3 * batch.tokens.numel())
-    expected_before, expected = plain.measure(case.model, batch, silencing, sets, chosen)
+    before, after = engine.measure(case.model, batch, substitution, sets, chosen, tokens=3 * batch.tokens.numel())
+    expected_before, expected = plain.measure(case.model, batch, substitution, sets, chosen)
     assert_close(before, expected_before)
     assert_close(after, expected)
     assert len({round(value, 6) for value in after[0].sum(-1).tolist()}) == len(sets)
@@ -434,8 +434,8 @@ def test_silencing_every_head_is_silencing_the_layers_of_plain_transformers(tiny
     encoded = encode(tiny_bert.model, corpus_of(TEXTS[:1]))
     batch = batches(encoded, tiny_bert.model)[0].batch()
     assert isinstance(tiny_bert.model, Resumable)
-    silencing = replacements.zero(tiny_bert.model, encoded)(batch)
-    _, after = engine.measure(tiny_bert.model, batch, silencing, [tiny_bert.model.heads], [metrics.EMBEDDING_COSINE])
+    substitution = replacements.zero(tiny_bert.model, encoded)(batch)
+    _, after = engine.measure(tiny_bert.model, batch, substitution, [tiny_bert.model.heads], [metrics.EMBEDDING_COSINE])
     intact = embedding(tiny_bert, TEXTS[0])
     with replaced_z(tiny_bert.plain, 0, torch.zeros_like), replaced_z(tiny_bert.plain, 1, torch.zeros_like):
         assert after.item() == close(cosine_similarity(embedding(tiny_bert, TEXTS[0]), intact, dim=0).item())
@@ -444,9 +444,9 @@ def test_silencing_every_head_is_silencing_the_layers_of_plain_transformers(tiny
 def test_the_fast_engine_is_refused_where_the_model_cannot_be_resumed(tiny_gpt2: Case) -> None:
     bridged = from_transformers(tiny_gpt2.plain, tiny_gpt2.tokenizer, name="bridged", backend="bridge")
     with pytest.raises(InterpError, match=r"'bridged' does not offer.*ablation\.engine=plain"):
-        swept(bridged, TEXTS, "zero", [metrics.LOG_PROB], using="fast")
+        swept(bridged, TEXTS, "zero", [metrics.LOG_PROB], engine="fast")
     with pytest.raises(InterpError, match="Did you mean 'plain'"):
-        swept(bridged, TEXTS, "zero", [metrics.LOG_PROB], using="plane")
+        swept(bridged, TEXTS, "zero", [metrics.LOG_PROB], engine="plane")
     (fast,) = swept(tiny_gpt2.model, TEXTS, "zero", [metrics.LOG_PROB])
     (auto,) = swept(bridged, TEXTS, "zero", [metrics.LOG_PROB])
     assert auto.effect == close(fast.effect)
@@ -481,15 +481,15 @@ def test_low_precision_on_the_difference_errs_by_a_small_share_of_the_effect(
     encoded = encode(case.model, corpus_of(TEXTS))
     (group,) = batches(encoded, case.model, tokens=1000)
     batch = group.batch()
-    silencing = replacements.zero(case.model, encoded)(batch)
+    substitution = replacements.zero(case.model, encoded)(batch)
     sets = [(head,) for head in case.model.heads]
     assert isinstance(case.model, Resumable)
     chosen = [metrics.LOG_PROB if case.model.causal else metrics.EMBEDDING_COSINE]
-    before, exact = engine.measure(case.model, batch, silencing, sets, chosen)
-    intact, low = engine.measure(case.model, batch, silencing, sets, chosen, precision="delta")
+    before, exact = engine.measure(case.model, batch, substitution, sets, chosen)
+    intact, low = engine.measure(case.model, batch, substitution, sets, chosen, precision="delta")
     assert torch.equal(before, intact)
     effect, error = (before[:, None] - exact)[0].mean(-1), (low - exact)[0].mean(-1).abs()
     assert error.max() > 0
     assert error.max() < 0.01 * effect.abs().max()
-    again = engine.measure(case.model, batch, silencing, sets, chosen)[1]
+    again = engine.measure(case.model, batch, substitution, sets, chosen)[1]
     assert torch.equal(again, exact)

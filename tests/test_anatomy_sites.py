@@ -193,7 +193,7 @@ def test_shares_of_every_layer_sum_to_the_tokens_that_ask(pair: Pair) -> None:
     for site, layer in dict.fromkeys(head[:2] for head in sums.heads):
         rows = [number for number, head in enumerate(sums.heads) if head[:2] == (site, layer)]
         assert sums.share[rows].sum(0) == close(sums.n[rows[0]])
-        asking = pair.batch.asking(site).mask.sum().item()  # pyright: ignore[reportArgumentType]
+        asking = pair.batch.query_side(site).mask.sum().item()  # pyright: ignore[reportArgumentType]
         assert sums.n[rows].sum(1).tolist() == [asking] * len(rows)
 
 

@@ -119,11 +119,11 @@ def test_bfloat16_throughout_is_near_and_not_the_same(tiny_gpt2: Case) -> None:
     model = tiny_gpt2.model
     assert isinstance(model, Resumable)
     batch = batch_of(model, texts()[:8])
-    silencing = replacements.zero(model, encoded(tiny_gpt2))(batch)
+    substitution = replacements.zero(model, encoded(tiny_gpt2))(batch)
     sets = [(head,) for head in model.heads]
     effect = {}
     for precision in ("float32", "bfloat16"):
-        before, after = engine.measure(model, batch, silencing, sets, [metrics.LOG_PROB], precision=precision)
+        before, after = engine.measure(model, batch, substitution, sets, [metrics.LOG_PROB], precision=precision)
         effect[precision] = before[:, None] - after
     apart = (effect["bfloat16"] - effect["float32"]).abs().max()
     assert 0 < apart < 0.1 * effect["float32"].abs().max()

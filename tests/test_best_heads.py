@@ -196,8 +196,8 @@ def test_the_summary_counts_heads_that_only_rest() -> None:
     ]
     heads = tuple(("self", 0, head) for head in range(3))
     mass = np.array([[0.9, 0.8, 0.05], [0.1, 0.5, 0.05]])[:, :, None] * np.full(64, 20.0)
-    n, guess = np.full((2, 64), 20), np.full((2, 1, 64), 2.0)
-    sums = RoleSums(tuple(label), heads, ("uniform",), n, mass, mass, np.full_like(mass, np.nan), guess)
+    n, baseline = np.full((2, 64), 20), np.full((2, 1, 64), 2.0)
+    sums = RoleSums(tuple(label), heads, ("uniform",), n, mass, mass, np.full_like(mass, np.nan), baseline)
     rules = {"margin": 0.1, "alpha": 0.05, "min_queries": 50, "min_blocks": 12, "min_word_mass": 0.1}
     tables = head_roles.role_tables(sums, rules, 0)
     lines = head_roles.summarise(tables)

@@ -115,18 +115,20 @@ def test_sums_of_documents_add_up_to_the_sums_of_their_blocks() -> None:
     for number in range(64):
         of_block = [place for place, source in enumerate(documents.sources) if block[source] == number]
         assert np.array_equal(documents.n[:, of_block].sum(axis=1), sums.n[:, number])
-        np.testing.assert_allclose(documents.guess[:, :, of_block].sum(axis=2), sums.guess[:, :, number], atol=1e-12)
+        np.testing.assert_allclose(
+            documents.baseline[:, :, of_block].sum(axis=2), sums.baseline[:, :, number], atol=1e-12
+        )
 
 
 def population(documents: int = 150, seed: int = 1) -> DocumentSums:
-    """Uneven documents, with a guess that is right more often in long ones, and a poor one."""
+    """Uneven documents, with a baseline that is right more often in long ones, and a poor one."""
     random = np.random.default_rng(seed)
     n = 1 + random.geometric(0.1, size=(1, documents))
     good = random.binomial(n, np.clip(0.2 + n / 100, 0, 0.8)).astype(float)
     label = RoleLabel("obj.to_governor", "syntax", "word", "hit", "x/y@1", ("offset-1", "first"))
-    guess = np.stack([good, np.minimum(good, 1)], axis=1)
+    baseline = np.stack([good, np.minimum(good, 1)], axis=1)
     sources = tuple(f"source {number}" for number in range(documents))
-    return DocumentSums((label,), ("offset-1", "first"), sources, n, guess)
+    return DocumentSums((label,), ("offset-1", "first"), sources, n, baseline)
 
 
 def plain_interval(D: np.ndarray, n: np.ndarray, seed: int) -> tuple[float, float]:
@@ -140,13 +142,13 @@ def plain_interval(D: np.ndarray, n: np.ndarray, seed: int) -> tuple[float, floa
 
 
 def test_covering_against_plain_numpy() -> None:
-    """The same draws, blocks, guesses, intervals and truths, written down a second time."""
+    """The same draws, blocks, baselines, intervals and truths, written down a second time."""
     documents, heads = population(), [Planted("even", 0.5), Planted("clustered", 0.3), Planted("by_length", 0.6)]
     repeats, size, seed = range(6), 60, 5
     covered = cover(documents, heads, [size], repeats=repeats, seed=seed)
     covered = covered.set_index(["repeat", "split", "statistic", "kind"])
     by_key: Any = covered.loc
-    n, guess = documents.n[0], documents.guess[0]
+    n, baseline = documents.n[0], documents.baseline[0]
     order = np.argsort(np.argsort(n))
     by_rank = {value: 0.6 + 0.3 * ((order[n == value].mean() + 0.5) / len(n) - 0.5) for value in set(n.tolist())}
     rate = np.array([by_rank[value] for value in n.tolist()])
@@ -158,15 +160,15 @@ def test_covering_against_plain_numpy() -> None:
         np.testing.assert_allclose(rates[2], rate[draw.documents])
         hits = random.binomial(n[draw.documents], np.stack(rates)[None])[0]
         even = draw.block % 2 == 0
-        chosen = int(guess[1][draw.documents][even].sum() > guess[0][draw.documents][even].sum())
+        chosen = int(baseline[1][draw.documents][even].sum() > baseline[0][draw.documents][even].sum())
         for split, part in (("select", even), ("confirm", ~even), ("all", even | True)):
             blocks = sorted(set(draw.block[part].tolist()))
             total = np.array([n[draw.documents][draw.block == b].sum() for b in blocks])
-            earned = np.array([guess[chosen][draw.documents][draw.block == b].sum() for b in blocks])
+            earned = np.array([baseline[chosen][draw.documents][draw.block == b].sum() for b in blocks])
             for head, planted_head in enumerate(heads):
                 found = np.array([hits[head][draw.block == b].sum() for b in blocks])
                 hit = (n * rate).sum() / n.sum() if head == 2 else planted_head.accuracy
-                lift = hit - guess[chosen].sum() / n.sum()
+                lift = hit - baseline[chosen].sum() / n.sum()
                 for statistic, values, true in (("lift", found - earned, lift), ("hit", found, hit)):
                     low, high = plain_interval(values, total, seed)
                     row: Any = by_key[(repeat, split, statistic, planted_head.kind)]
@@ -181,7 +183,7 @@ def test_a_clustered_head_varies_by_document_as_it_says() -> None:
     assert abs(rates.mean() - 0.3) < 0.002 and abs(rates.var() - 0.1 * 0.3 * 0.7) < 0.0005
 
 
-def test_p_is_uniform_for_a_head_that_exchanges_answers_with_the_guess() -> None:
+def test_p_is_uniform_for_a_head_that_exchanges_answers_with_the_baseline() -> None:
     documents = population(400)
     tested = p_under_nulls(documents, 300, repeats=range(80), seed=2, **NEEDS)
     assert set(tested.null) == set(NULLS) and set(tested.split) == {"select", "confirm", "all"}
@@ -243,40 +245,40 @@ def test_what_every_head_does_in_every_document_adds_up_to_its_blocks() -> None:
     assert by_document.mass.shape == (3, 1, 80) and by_document.roles == sums.roles
     for number in sorted(set(block.values())):
         here = [place for place, source in enumerate(sources) if block[source] == number]
-        for name in ("n", "hit", "mass", "word_mass", "guess"):
+        for name in ("n", "hit", "mass", "word_mass", "baseline"):
             found, expected = getattr(by_document, name)[..., here].sum(-1), getattr(sums, name)[..., number]
             np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 def attending(documents: int, *, odd: int = 0, seed: int = 3) -> RoleSums:
-    """Documents in which three heads attend .5 of the time and the guess .3, give or take; `odd` ones are unlike them.
+    """Documents in which three heads attend .5 of the time, the baseline .3, give or take; `odd` ones are unlike them.
 
-    Odd documents ask twenty times as much, and there the guess earns everything.
+    Odd documents ask twenty times as much, and there the baseline earns everything.
     """
     random = np.random.default_rng(seed)
     n = random.integers(5, 15, size=(1, documents))
     n[0, :odd] = 200
     mass = n[:, None] * np.clip(random.normal(0.5, 0.1, size=(1, 3, documents)), 0, 1)
-    guess = n[:, None] * np.clip(random.normal(0.3, 0.1, size=(1, 2, documents)), 0, 1)
-    guess[0, 1] *= 0.9
-    guess[..., :odd] = n[0, :odd]
+    baseline = n[:, None] * np.clip(random.normal(0.3, 0.1, size=(1, 2, documents)), 0, 1)
+    baseline[0, 1] *= 0.9
+    baseline[..., :odd] = n[0, :odd]
     label = RoleLabel("induction", "copying", "token", "mass", "x/y@1", ("uniform", "first"))
     heads = tuple(("self", 0, head) for head in range(3))
-    return RoleSums((label,), heads, ("uniform", "first"), n, mass, mass, np.full_like(mass, np.nan), guess)
+    return RoleSums((label,), heads, ("uniform", "first"), n, mass, mass, np.full_like(mass, np.nan), baseline)
 
 
 def test_resampled_heads_against_plain_numpy() -> None:
-    """The same draws, guesses, intervals, truths and p-values, written down a second time."""
+    """The same draws, baselines, intervals, truths and p-values, written down a second time."""
     documents, size, seed = attending(150), 100, 5
-    n, mass, guess = documents.n[0], documents.mass[0], documents.guess[0]
+    n, mass, baseline = documents.n[0], documents.mass[0], documents.baseline[0]
     table = resample_heads(documents, size, repeats=range(4), seed=seed, **NEEDS).set_index(["repeat", "head"])
     signs = sign_vectors(seed, 64)[1::2].astype(float)
     for repeat in range(4):
         drawn, block = draw_documents(150, size, np.random.default_rng([seed, size, repeat]))
         even = block % 2 == 0
-        chosen = int(guess[1][drawn[even]].sum() > guess[0][drawn[even]].sum())
+        chosen = int(baseline[1][drawn[even]].sum() > baseline[0][drawn[even]].sum())
         for head in range(3):
-            every = mass[head] - guess[chosen]
+            every = mass[head] - baseline[chosen]
             truth = every.sum() / n.sum()
             effective = []
             for first in (0, 1):

@@ -15,7 +15,7 @@ from interp.tables.roles import COLUMNS, _may_reach, classify, shortfall, untest
 GUESSES = ("offset-1", "first", "uniform")
 HIT = RoleLabel("obj.to_governor", "syntax", "word", "hit", "ud-v1", GUESSES[:2])
 MASS = RoleLabel("offset-1", "positional", "token", "mass", "pattern-v1", ("uniform",))
-SUMMED = ("hit", "mass", "word_mass", "guess")
+SUMMED = ("hit", "mass", "word_mass", "baseline")
 EVEN = np.arange(64) % 2 == 0
 
 
@@ -23,30 +23,30 @@ def planted(
     rates: list[list[float]],
     *,
     roles: tuple[RoleLabel, ...] = (HIT,),
-    guess: tuple = (0.2, 0.1, 0.2),
+    baseline: tuple = (0.2, 0.1, 0.2),
     word_mass: float = 0.9,
     n: int = 20,
     seed: int | None = None,
 ) -> RoleSums:
     """Heads with the given rates of role × head: the same in every block, or binomial where there is a seed.
 
-    `guess` holds the credit per query of each of GUESSES: a number, or one for each block.
+    `baseline` holds the credit per query of each of GUESSES: a number, or one for each block.
     """
     count = np.full((len(roles), 64), n)
     rate = np.broadcast_to(np.array(rates)[:, :, None], (*np.shape(rates), 64))
     statistic = n * rate if seed is None else np.random.default_rng(seed).binomial(n, rate).astype(float)
     by_mass = np.array([role.statistic == "mass" for role in roles])[:, None, None]
-    credit = np.stack([np.broadcast_to(np.asarray(one, dtype=float), 64) * n for one in guess])
-    used = np.array([[name in role.guesses for name in GUESSES] for role in roles])[:, :, None]
+    credit = np.stack([np.broadcast_to(np.asarray(one, dtype=float), 64) * n for one in baseline])
+    used = np.array([[name in role.baselines for name in GUESSES] for role in roles])[:, :, None]
     return RoleSums(
         roles=roles,
         heads=tuple(("self", h // 4, h % 4) for h in range(np.shape(rates)[1])),
-        guesses=GUESSES,
+        baselines=GUESSES,
         n=count,
         hit=statistic,
         mass=np.where(by_mass, statistic, 0.5 * statistic),
         word_mass=np.where(by_mass, np.nan, word_mass * n * np.ones_like(statistic)),
-        guess=np.where(used, credit[None], np.nan),
+        baseline=np.where(used, credit[None], np.nan),
     )
 
 
@@ -72,7 +72,10 @@ def test_a_clear_head_has_its_role_and_the_others_none():
 def test_several_roles_come_in_the_order_of_lift_and_heads_in_the_order_of_layers():
     sums = planted([[0.2, 0.5, 0.2], [0.2, 0.9, 0.6]], roles=(HIT, MASS))
     reversed_heads = RoleSums(
-        **{**{name: getattr(sums, name) for name in ("roles", "guesses", "n", "guess")}, "heads": sums.heads[::-1]},
+        **{
+            **{name: getattr(sums, name) for name in ("roles", "baselines", "n", "baseline")},
+            "heads": sums.heads[::-1],
+        },
         **{name: getattr(sums, name)[:, ::-1] for name in ("hit", "mass", "word_mass")},
     )
     for one in (sums, reversed_heads):
@@ -111,7 +114,7 @@ def test_each_condition_can_refuse_a_role():
 
     # lift 0.05 on confirm, on select, or on both
     for weak in (~EVEN, EVEN, EVEN | ~EVEN):
-        sums = planted([[0.6]], guess=(np.where(weak, 0.55, 0.2), 0.1, 0.2))
+        sums = planted([[0.6]], baseline=(np.where(weak, 0.55, 0.2), 0.1, 0.2))
         assert assign(sums)["role"].item() == "unclassified"
         assert assign(sums, margin=0.04)["role"].item() == HIT.name
 
@@ -124,8 +127,8 @@ def test_each_condition_can_refuse_a_role():
     assert assign(carried, alpha=0.99)["role"].item() == HIT.name
 
 
-def test_a_guess_that_is_good_on_select_only_is_no_baseline_on_confirm():
-    sums = planted([[0.6]], guess=(np.where(EVEN, 0.3, 0.1), np.where(EVEN, 0.29, 0.55), 0.0))
+def test_a_baseline_that_is_good_on_select_only_is_no_baseline_on_confirm():
+    sums = planted([[0.6]], baseline=(np.where(EVEN, 0.3, 0.1), np.where(EVEN, 0.29, 0.55), 0.0))
     confirm = score_table(sums, seed=0).query("split == 'confirm'")
     assert confirm["baseline_name"].item() == "offset-1"
     assert confirm["lift"].item() == pytest.approx(0.5) and confirm["q"].item() < 1e-6
@@ -154,17 +157,17 @@ def loop_assigned(
     shape = (len(sums.roles), len(sums.heads))
     every_D, tested, large = np.zeros((*shape, 32)), np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     for r, role in enumerate(sums.roles):
-        places = [sums.guesses.index(name) for name in role.guesses]
-        chosen = max(places, key=lambda g: (sums.guess[r, g, select].sum().round(6), -g))
+        places = [sums.baselines.index(name) for name in role.baselines]
+        chosen = max(places, key=lambda g: (sums.baseline[r, g, select].sum().round(6), -g))
         n, halves = sums.n[r], (select, confirm)
         tested[r] = all(n[half].sum() >= min_queries and (n[half] > 0).sum() >= min_blocks for half in halves)
         for h in range(len(sums.heads)):
             statistic = sums.hit[r, h] if role.statistic == "hit" else sums.mass[r, h]
-            D = statistic - sums.guess[r, chosen]
+            D = statistic - sums.baseline[r, chosen]
             every_D[r, h] = D[confirm]
             large[r, h] = all(D[half].sum() >= 0.1 * n[half].sum() and n[half].any() for half in halves)
             if role.statistic == "hit":
-                best = max(sums.guess[r, g, confirm].sum() for g in places)
+                best = max(sums.baseline[r, g, confirm].sum() for g in places)
                 large[r, h] &= statistic[confirm].sum() - best >= 0.1 * n[confirm].sum()
                 large[r, h] &= sums.word_mass[r, h, confirm].sum() >= 0.1 * n[confirm].sum()
     p = sign_flip_p(every_D.reshape(-1, 32), sign_vectors(0)[confirm]).reshape(shape)
@@ -176,10 +179,10 @@ def test_stability_equals_a_naive_run_of_every_resplit(seed, alpha):
     rng = np.random.default_rng(seed)
     many = tuple(RoleLabel(f"r{i}", "syntax", "word", "hit", "ud-v1", GUESSES[:2]) for i in range(6))
     rates = rng.choice([0.2, 0.25, 0.33, 0.36, 0.5], size=(7, 8))
-    sums = planted(rates.tolist(), roles=(*many, MASS), guess=(0.2, 0.19, 0.2), n=4, seed=seed)
-    sums.guess[:6, :2] = rng.binomial(4, 0.2, size=(6, 2, 64))
+    sums = planted(rates.tolist(), roles=(*many, MASS), baseline=(0.2, 0.19, 0.2), n=4, seed=seed)
+    sums.baseline[:6, :2] = rng.binomial(4, 0.2, size=(6, 2, 64))
     filled = np.sort(rng.permutation(64)[:26])  # testable in some re-splits only
-    for part in (sums.n, sums.hit, sums.word_mass, sums.guess):
+    for part in (sums.n, sums.hit, sums.word_mass, sums.baseline):
         part[0][..., np.setdiff1d(np.arange(64), filled)] = 0
     halves = np.arange(0, 64, 2), np.arange(1, 64, 2)
     assigned = loop_assigned(sums, *halves, min_queries=30, min_blocks=12, alpha=alpha)

@@ -16,7 +16,7 @@ from interp.corpora.batching import collate, encode
 from interp.corpora.conllu import conllu_documents, read_conllu
 from interp.corpora.validation import validate
 from interp.errors import CorpusError, InterpError
-from interp.roles.annotation_baselines import harder_guesses
+from interp.roles.annotation_baselines import annotation_baselines
 from interp.types import Document
 from tests.fakes import FakeModel, uniform
 
@@ -191,7 +191,7 @@ def test_what_is_unspecified_is_no_relation_and_no_tag_and_is_counted(tmp_path: 
     corpus = read_conllu(write(tmp_path / "unspecified.conllu", *UNSPECIFIED), subtypes=subtypes)
     assert (corpus.relations, corpus.tags) == (("nsubj",), ("DET",))
     assert corpus.documents[0].governors == (1, 2, -1, 2)
-    asked = {role.name for role in roles.everything(corpus)} | set(harder_guesses(corpus))
+    asked = {role.name for role in roles.everything(corpus)} | set(annotation_baselines(corpus))
     assert "nsubj.to_governor" in asked
     assert "previous tag DET" in asked
     assert not any(

@@ -81,7 +81,7 @@ def check_on_treebank(
 
 
 def test_coreference_on_grammar(minilm: HeadModel) -> None:
-    """Mentions, antecedents and the guess `nearest_mention`, on the bundled corpus."""
+    """Mentions, antecedents and the baseline `nearest_mention`, on the bundled corpus."""
     corpus = grammar(documents=40)
     plain = transformers.AutoModel.from_pretrained(minilm.provenance["path"], attn_implementation="eager").eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(minilm.provenance["path"])
@@ -120,7 +120,7 @@ def test_a_head_that_looks_at_the_governor_hits_every_time(random_trees: Corpus)
     assert set(found.role) <= assigned
 
 
-def test_uniform_attention_beats_no_guess_and_has_no_role(random_trees: Corpus) -> None:
+def test_uniform_attention_beats_no_baseline_and_has_no_role(random_trees: Corpus) -> None:
     model = FakeModel(uniform, 1)
     sums = tally(model, encode(model, random_trees))
     scores = score_table(sums, seed=0)
@@ -136,7 +136,7 @@ def test_padding_moves_nothing(random_trees: Corpus, attend: object) -> None:
     alone, together = tally(model, encoded, tokens=1), tally(model, encoded, tokens=20_000)
     assert len(batches(encoded, model, tokens=1)) == len(random_trees)
     assert (alone.n == together.n).all()
-    for name in ("hit", "mass", "word_mass", "guess"):
+    for name in ("hit", "mass", "word_mass", "baseline"):
         np.testing.assert_allclose(getattr(alone, name), getattr(together, name), atol=1e-5)
 
 
@@ -165,7 +165,7 @@ def test_two_parts_merged_are_the_whole(seed: int, cut: int, causal: bool) -> No
 
     whole, merged = sums_of(documents), sums_of(documents[:cut]).merge(sums_of(documents[cut:]))
     assert (whole.n == merged.n).all()
-    for name in ("hit", "mass", "word_mass", "guess"):
+    for name in ("hit", "mass", "word_mass", "baseline"):
         np.testing.assert_allclose(getattr(whole, name), getattr(merged, name), atol=1e-5)
 
 
@@ -196,10 +196,10 @@ def test_entropy_and_distance_of_known_heads() -> None:
     np.testing.assert_allclose(distance, [np.sum(apart) / (lengths - 2).sum(), 0], atol=1e-4)
 
 
-def test_shares_of_a_guess_are_exact() -> None:
+def test_shares_of_a_baseline_are_exact() -> None:
     """Three queries that earn a third each from `most_tokens` earn as much as one from an offset: the earlier wins.
 
-    In float32 three thirds are more than one, and the later guess would win.
+    In float32 three thirds are more than one, and the later baseline would win.
     """
     # in each sentence the first word is asked for the last; three words own two tokens each, the asking word one
     words = ["a", "bbbb", "cccc", "dddd"]
@@ -211,12 +211,14 @@ def test_shares_of_a_guess_are_exact() -> None:
     stream(model, [collate(encode(model, Corpus("c", tuple(documents), "none")), range(4), model)], counted)
     sums = counted.sums()
     asked = [role.name for role in sums.roles].index("nsubj.to_governor")
-    earned = dict(zip(sums.guesses, sums.guess[asked].sum(-1), strict=True))
+    earned = dict(zip(sums.baselines, sums.baseline[asked].sum(-1), strict=True))
     assert earned["offset+1"] == 1
     assert earned["offset+3"] == 3
     assert earned["most_tokens"] == pytest.approx(1, abs=1e-15)
-    # a head that does as the guess does has a lift of exactly nothing
-    np.testing.assert_allclose(sums.hit[asked, 0], sums.guess[asked, sums.guesses.index("most_tokens")], atol=1e-15)
+    # a head that does as the baseline does has a lift of exactly nothing
+    np.testing.assert_allclose(
+        sums.hit[asked, 0], sums.baseline[asked, sums.baselines.index("most_tokens")], atol=1e-15
+    )
 
 
 def test_roles_can_be_asked_for_by_name_one_or_several(random_trees: Corpus) -> None:

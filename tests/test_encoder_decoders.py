@@ -103,12 +103,12 @@ class Case:
         """Plain transformers with the z of one head at `value`."""
         count = sum((one.site, one.layer) == (site, layer) for one in self.model.heads)
 
-        def silence(_module: nn.Module, args: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+        def substitute(_module: nn.Module, args: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
             z = args[0].unflatten(-1, (count, -1)).clone()
             z[:, :, head] = value
             return (z.flatten(-2),)
 
-        handle = self.projections(site)[layer].register_forward_pre_hook(silence)
+        handle = self.projections(site)[layer].register_forward_pre_hook(substitute)
         try:
             yield
         finally:
@@ -160,7 +160,7 @@ def test_attention_is_spent_on_what_is_visible_and_nothing_else(case: Case) -> N
 
     def check(site: Any, layer: int, pattern: torch.Tensor) -> None:
         seen = visible[site, 0]
-        asking = case.batch.asking(site).mask
+        asking = case.batch.query_side(site).mask
         assert torch.equal((pattern > 0).any(1)[asking], seen[asking])
 
     case.model.run(case.batch, pattern=check)
@@ -282,7 +282,7 @@ def test_cross_roles_are_those_of_a_count_by_hand(case: Case) -> None:
         row = [label.name for label in sums.roles].index(role)
         for column, head in enumerate(sums.heads):
             if head[0] != "cross":
-                assert not sums.is_asked[row, column]
+                assert not sums.applies[row, column]
                 continue
             mass, hits, count = 0.0, 0.0, 0
             for number in range(len(SOURCES)):
@@ -311,7 +311,7 @@ def test_cross_roles_are_those_of_a_count_by_hand(case: Case) -> None:
 def test_roles_within_one_side_are_asked_of_its_own_tokens(case: Case) -> None:
     sums = tally_roles(case.model, case.encoded, roles.positional())
     rows = {
-        (label.name, Head(*sums.heads[sums.is_asked[row].argmax()]).site): row for row, label in enumerate(sums.roles)
+        (label.name, Head(*sums.heads[sums.applies[row].argmax()]).site): row for row, label in enumerate(sums.roles)
     }
     assert {site for _, site in rows} == {"encoder", "decoder"}
     every = [case.attentions(number) for number in range(len(SOURCES))]
@@ -320,7 +320,7 @@ def test_roles_within_one_side_are_asked_of_its_own_tokens(case: Case) -> None:
         assert side is not None
         row = rows["offset-1", site]
         for column, (at, layer, head) in enumerate(sums.heads):
-            assert sums.is_asked[row, column] == (at == site)
+            assert sums.applies[row, column] == (at == site)
             if at == site:
                 mass = 0.0
                 for number, encoding in enumerate(side.encodings):

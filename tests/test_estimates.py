@@ -59,9 +59,9 @@ def slopes(case: Case, score: Score, step: float = 1e-4) -> np.ndarray:
 
 def estimated(case: Case, estimate: str, metric: Metric, *, tokens: int = 1000, seed: int = 0) -> EffectSums:
     encoded = encode(case.model, corpus_of(TEXTS))
-    silence = replacements.zero(case.model, encoded)
+    substitute = replacements.zero(case.model, encoded)
     read = read_batches(batches(encoded, case.model, tokens=tokens))
-    (sums,) = estimate_sums(case.model, read, silence, [metric], estimate=estimate, ablation="x", seed=seed)
+    (sums,) = estimate_sums(case.model, read, substitute, [metric], estimate=estimate, ablation="x", seed=seed)
     return sums
 
 

@@ -11,7 +11,7 @@ import transformers
 from torch import Tensor
 
 from interp.api import prove
-from interp.attention.visibility import sights_of, visible_keys
+from interp.attention.visibility import mask_groups, visible_keys
 from interp.errors import ModelError
 from interp.models.bridge import BridgeModel
 from interp.models.hugging_face.model import AttentionModel
@@ -178,12 +178,12 @@ def test_each_layer_sees_as_far_as_its_window(name: str) -> None:
     tokenizer = byte_level_tokenizer()
     model = from_transformers(seeded(kind, make(len(tokenizer))), tokenizer, name=name)
     batch = batch_of(model)
-    assert len(set(sights_of(model).values())) == 2
+    assert len(set(mask_groups(model).values())) == 2
     visible = visible_keys(model, batch)
-    sights = sights_of(model)
+    groups = mask_groups(model)
 
     def check(site: Site, layer: int, pattern: Tensor) -> None:
-        assert torch.equal((pattern > 0).any(1)[batch.mask], visible[sights[site, layer]][batch.mask])
+        assert torch.equal((pattern > 0).any(1)[batch.mask], visible[groups[site, layer]][batch.mask])
 
     model.run(batch, pattern=check)
 

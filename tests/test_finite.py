@@ -25,7 +25,7 @@ from interp import metrics, roles
 from interp.ablation import effects
 from interp.corpora.batching import batches, encode
 from interp.corpora.conllu import read_conllu
-from interp.corpora.probe_documents import few
+from interp.corpora.probe_documents import probe_documents
 from interp.corpora.text import text_document
 from interp.errors import ModelError
 from interp.models import loading
@@ -236,7 +236,7 @@ def test_the_command_line_refuses_and_leaves_nothing_complete(
     """The gate's three documents do not hold the token, others do."""
     treebank = shared / "corpora" / "ud_english_ewt" / "en_ewt-ud-test.conllu"
     corpus = read_conllu(treebank, first=60)
-    seen = {token for one in few(stories, corpus).encodings for token in one.tokens.tolist()}
+    seen = {token for one in probe_documents(stories, corpus).encodings for token in one.tokens.tolist()}
     own = [set(one.tokens.tolist()) for one in encode(stories, corpus).encodings]
     token = min(next(some - seen for some in own if some - seen))
     source, folder = shared / "models" / "stories260K", tmp_path / "model"

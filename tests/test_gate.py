@@ -13,7 +13,7 @@ from torch import Tensor
 import interp as package
 from interp.corpora.batching import collate
 from interp.corpora.grammar import grammar
-from interp.corpora.probe_documents import few
+from interp.corpora.probe_documents import probe_documents
 from interp.errors import ModelError
 from interp.models import loading
 from interp.models.gate import CHECKS, LONGEST, check, examples, insist
@@ -36,7 +36,7 @@ EVERY = {one.__name__ for one in CHECKS}
 
 
 def checks_of(model: HeadModel, texts: Sequence[str] = TEXTS) -> dict[str, Check]:
-    encoded = few(model, corpus_of(texts))
+    encoded = probe_documents(model, corpus_of(texts))
     return {one.name: one for one in check(model, encoded, collate(encoded, range(len(encoded)), model))}
 
 
@@ -110,7 +110,7 @@ def test_documents_are_cut_and_one_is_halved(tiny_gpt2: Case) -> None:
 
 
 def test_few_documents_of_different_lengths_are_chosen(tiny_gpt2: Case) -> None:
-    encoded = few(tiny_gpt2.model, corpus_of([*TEXTS, TEXTS[0], "e", "a"]))
+    encoded = probe_documents(tiny_gpt2.model, corpus_of([*TEXTS, TEXTS[0], "e", "a"]))
     assert [document.text for document in encoded.corpus] == [TEXTS[0], TEXTS[3], TEXTS[1]]
 
 

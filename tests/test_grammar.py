@@ -266,7 +266,7 @@ def test_one_entity_has_one_gender(corpus: Corpus) -> None:
         assert len(said) == len({entity for entity, _ in said}), one.text
 
 
-def test_many_documents_have_a_pronoun_and_the_nearest_mention_is_no_good_guess(corpus: Corpus) -> None:
+def test_many_documents_have_a_pronoun_and_the_nearest_mention_is_no_good_baseline(corpus: Corpus) -> None:
     near = [earlier[-1].entity == it.entity for one in corpus for it, earlier in anaphora(one)]
     assert sum(bool(anaphora(one)) for one in corpus) > len(corpus) / 3
     assert 0.35 < np.mean(near) < 0.65

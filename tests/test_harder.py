@@ -1,4 +1,4 @@
-"""The harder guesses: every credit found again word by word, and heads that know no more than a part of speech."""
+"""The annotation baselines: every credit found again word by word; heads that know no more than tags."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from interp import roles
 from interp.api import score, tally_roles
 from interp.corpora.batching import collate, encode
 from interp.corpora.mentions import nearest_agreeing, nearest_same_word
-from interp.roles.annotation_baselines import harder_guesses
+from interp.roles.annotation_baselines import annotation_baselines
 from interp.tables import score_table
 from interp.types import Batch, Corpus, Document, Mention
 from tests.fakes import FakeModel, document, random_documents, to_governor, uniform
@@ -72,7 +72,7 @@ def nearest(one: Document, word: int, way: str, *tags: str) -> int | None:
 
 
 def credits_of(corpus: Corpus, causal: bool) -> pd.DataFrame:
-    """What every guess earns on every query of every role, in loops; every word here owns a token."""
+    """What every baseline earns on every query of every role, in loops; every word here owns a token."""
     rows = []
     for one in corpus:
         assert one.governors is not None and one.relations is not None
@@ -90,23 +90,23 @@ def credits_of(corpus: Corpus, causal: bool) -> pd.DataFrame:
                     named = nearest(one, word, way, *tags)
                     earned = named in targets & candidates
                     rows.append((role, one.block % 2 == 0, f"{way} {name}", float(earned)))
-    return pd.DataFrame(rows, columns=["role", "even", "guess", "credit"])
+    return pd.DataFrame(rows, columns=["role", "even", "baseline", "credit"])
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_guess_and_lift_are_those_of_loops_over_words(causal: bool) -> None:
+def test_baseline_and_lift_are_those_of_loops_over_words(causal: bool) -> None:
     corpus = tagged(150, seed=1)
     scores = score(FakeModel(uniform, 1, causal=causal), corpus, roles="syntax")
     earned = credits_of(corpus, causal)
     order = [f"{way} {name}" for name in CLASSES for way in ("previous", "next")]
     order += [f"end of next {name}" for name in CLASSES]
-    assert list(harder_guesses(corpus)) == order
+    assert list(annotation_baselines(corpus)) == order
     for row in scores.itertuples():
         own = earned[earned.role == row.role]
-        on_select = own[own.even].groupby("guess").credit.sum().reindex(order)
+        on_select = own[own.even].groupby("baseline").credit.sum().reindex(order)
         expected = on_select.idxmax()  # the first of the largest
         here = own if row.split == "all" else own[own.even == (row.split == "select")]
-        here = here[here.guess == expected]
+        here = here[here.baseline == expected]
         assert row.guess_pos == expected
         assert len(here) == row.n
         lift: Any = row.lift_pos
@@ -130,18 +130,18 @@ def test_the_best_of_all_is_the_end_of_a_run_where_that_is_the_answer() -> None:
 
 
 def test_its_interval_is_that_of_a_baseline_of_the_same_credit() -> None:
-    """Made as that of the lift over a baseline: the same sums, with the harder guess in the baseline's place."""
+    """Made as that of the lift over a baseline: the same sums, with the annotation baseline in the baseline's place."""
     corpus = tagged(200, seed=6)
     model = FakeModel(to_governor, 1)
     sums = tally_roles(model, encode(model, corpus), roles.syntax(corpus))
     scores = score_table(sums, seed=0)
-    assert sums.harder is not None
-    chosen = sums.harder_guesses.index("previous tag NOUN")
+    assert sums.annotation is not None
+    chosen = sums.annotation_baselines.index("previous tag NOUN")
     as_baseline = replace(
         sums,
-        roles=tuple(replace(role, guesses=("offset-1",)) for role in sums.roles),
-        guesses=("offset-1",),
-        guess=sums.harder[:, chosen : chosen + 1],
+        roles=tuple(replace(role, baselines=("offset-1",)) for role in sums.roles),
+        baselines=("offset-1",),
+        baseline=sums.annotation[:, chosen : chosen + 1],
     )
     expected = score_table(as_baseline, seed=0)
     same = (scores.guess_pos == "previous tag NOUN").to_numpy()
@@ -164,7 +164,7 @@ def test_a_head_that_only_knows_the_next_verb_has_no_lift_over_it() -> None:
     found = scores[scores.role == "obj.to_governor"]
     assert set(found.guess_pos) == {"next tag VERB"}
     np.testing.assert_array_equal(found.lift_pos, 0.0)
-    assert (found.hit == 1).all() and (found.lift > 0.1).all(), "the contract's guesses are not that good"
+    assert (found.hit == 1).all() and (found.lift > 0.1).all(), "the contract's baselines are not that good"
 
 
 def test_a_head_that_knows_the_relation_beats_every_part_of_speech() -> None:
@@ -184,7 +184,7 @@ def test_without_tags_and_for_roles_over_tokens_the_columns_are_empty() -> None:
     assert scores.loc[by_hits, ["guess_pos", "lift_pos"]].notna().all(axis=None)
 
 
-def test_harder_guesses_change_no_other_number() -> None:
+def test_harder_baselines_change_no_other_number() -> None:
     corpus = tagged(60)
     without = Corpus("tagged", tuple(replace(one, tags=None) for one in corpus), "none")
     model = FakeModel(to_governor, 1)
@@ -205,10 +205,14 @@ def test_parts_merge_to_the_whole() -> None:
         tally_roles(model, encode(model, of(part)), asked) for part in (slice(None), slice(25), slice(25, None))
     )
     merged = left.merge(right)
-    assert whole.harder is not None and merged.harder is not None and whole.harder_guesses == harder_guesses(corpus)
-    np.testing.assert_array_equal(merged.harder, whole.harder)
-    with pytest.raises(ValueError, match="same roles, heads and guesses"):
-        left.merge(replace(right, harder_guesses=()))
+    assert (
+        whole.annotation_baselines is not None
+        and merged.annotation_baselines is not None
+        and whole.annotation_baselines == annotation_baselines(corpus)
+    )
+    np.testing.assert_array_equal(merged.annotation_baselines, whole.annotation_baselines)
+    with pytest.raises(ValueError, match="same roles, heads and baselines"):
+        left.merge(replace(right, annotation_baselines=()))
 
 
 def test_the_nearest_mention_that_agrees() -> None:

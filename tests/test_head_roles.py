@@ -57,20 +57,20 @@ def test_of_hits_nothing_is_said() -> None:
     assert few_words(attending("hit", [[], [1, 31]])) == []
 
 
-def test_roles_are_counted_that_do_better_than_the_harder_guess() -> None:
-    """Three heads far above the baseline, one above the harder guess, one below it and one alike, give or take."""
+def test_roles_are_counted_that_do_better_than_the_harder_baseline() -> None:
+    """Three heads far above the baseline, one above the annotation baseline, one below, one alike, give or take."""
     random = np.random.default_rng(2)
     hits = random.binomial(N, [[0.9], [0.5], [0.7]], size=(3, 64)).astype(float)
     label = RoleLabel("obj.to_governor", "syntax", "word", "hit", "x/y@1", ("offset-1",))
     heads = tuple(("self", 0, head) for head in range(3))
-    n, guess, harder = np.full((1, 64), N), np.full((1, 1, 64), 0.1 * N), np.full((1, 1, 64), 0.7 * N)
+    n, baseline, annotation = np.full((1, 64), N), np.full((1, 1, 64), 0.1 * N), np.full((1, 1, 64), 0.7 * N)
     sums = RoleSums(
-        (label,), heads, ("offset-1",), n, hits[None], hits[None], hits[None], guess,
-        harder_guesses=("next NOUN",), harder=harder,
+        (label,), heads, ("offset-1",), n, hits[None], hits[None], hits[None], baseline,
+        annotation_baselines=("next NOUN",), annotation=annotation,
     )  # fmt: skip
     tables = head_roles.role_tables(sums, RULES, 0)
     assert len(tables["roles"]) == 3 and (tables["roles"].role == "obj.to_governor").all()
-    (line,) = (line for line in head_roles.summarise(tables) if "harder guess" in line)
+    (line,) = (line for line in head_roles.summarise(tables) if "annotation baseline" in line)
     assert line.startswith("1 of 3 assigned roles of hits")
     assert not any(
         "harder" in line for line in head_roles.summarise(head_roles.role_tables(attending("hit", [[]]), RULES, 0))

@@ -18,7 +18,7 @@ from interp import metrics
 from interp.ablation import engine, replacements
 from interp.ablation.effects import measure
 from interp.ablation.sweep import sweep
-from interp.corpora import expansions as readings
+from interp.corpora import expansions as expansions
 from interp.corpora.batching import Group, batches, encode, read_batches
 from interp.corpora.text import text_document
 from interp.errors import InterpError
@@ -151,13 +151,13 @@ def swept(
     chosen: Sequence[Metric],
     ablation: str = "zero",
     *,
-    using: str = "auto",
+    engine: str = "auto",
     tokens: int = 40,
 ) -> list[EffectSums]:
     encoded = encode(case.model, corpus)
-    silence = getattr(replacements, ablation)(case.model, encoded, SEED)
+    substitute = getattr(replacements, ablation)(case.model, encoded, SEED)
     groups = batches(encoded, case.model, tokens=tokens)
-    return sweep(case.model, groups, silence, chosen, ablation=ablation, heads=HEADS, using=using)
+    return sweep(case.model, groups, substitute, chosen, ablation=ablation, heads=HEADS, engine=engine)
 
 
 def by_block(corpus: Corpus, values: Sequence[float]) -> np.ndarray:
@@ -225,7 +225,7 @@ def test_metrics_are_the_same_from_all_positions_and_from_some(name: str, reques
     batch = batch_of(case.model, TEXTS)
     dense = case.model.run(batch)
     other = replace(dense, logits=logits_of(dense).flip(-1))
-    at = metrics.asked(batch)
+    at = metrics.scored_positions(batch)
     more = at.clone()
     more[:, 0] = True
     for metric in (metrics.LOG_PROB, metrics.KL):
@@ -237,10 +237,10 @@ def test_metrics_are_the_same_from_all_positions_and_from_some(name: str, reques
 
 @pytest.mark.parametrize("using", ["plain", "fast"])
 @pytest.mark.parametrize("name", ["tiny_neox", "tiny_opt"])
-def test_log_prob_and_kl_of_a_silenced_head(name: str, using: str, request: pytest.FixtureRequest) -> None:
+def test_log_prob_and_kl_of_a_silenced_head(name: str, engine: str, request: pytest.FixtureRequest) -> None:
     case: Case = request.getfixturevalue(name)
     corpus = corpus_of(TEXTS)
-    log_prob, kl = swept(case, corpus, metrics.language(case.model), using=using)
+    log_prob, kl = swept(case, corpus, metrics.language(case.model), engine=engine)
 
     def distributions(text: str) -> Tensor:
         with torch.no_grad():
@@ -284,9 +284,9 @@ def _projection_silenced(case: Case, head: Head) -> Iterator[None]:
 
 @pytest.mark.parametrize("using", ["plain", "fast"])
 @pytest.mark.parametrize("ablation", ["zero", "mean"])
-def test_the_pseudo_log_probability_masks_one_token_at_a_time(ablation: str, using: str, tiny_bert: Case) -> None:
+def test_the_pseudo_log_probability_masks_one_token_at_a_time(ablation: str, engine: str, tiny_bert: Case) -> None:
     corpus = corpus_of(TEXTS)
-    (sums,) = swept(tiny_bert, corpus, metrics.language(tiny_bert.model), ablation, using=using)
+    (sums,) = swept(tiny_bert, corpus, metrics.language(tiny_bert.model), ablation, engine=engine)
     intact = [masked_tokens(tiny_bert, text) for text in TEXTS]
     assert (sums.metric, sums.signed, sums.left_out) == ("pseudo_log_prob", True, 0)
     assert sums.n.tolist() == by_block(corpus, [1] * len(TEXTS)).tolist()
@@ -304,9 +304,9 @@ def test_the_pseudo_log_probability_masks_one_token_at_a_time(ablation: str, usi
 
 
 @pytest.mark.parametrize("using", ["plain", "fast"])
-def test_masked_copies_take_a_resampled_head_from_the_next_document_as_it_stands(using: str, tiny_bert: Case) -> None:
+def test_masked_copies_take_a_resampled_head_from_the_next_document_as_it_stands(engine: str, tiny_bert: Case) -> None:
     corpus = corpus_of(TEXTS)
-    (sums,) = swept(tiny_bert, corpus, [metrics.PSEUDO_LOG_PROB], "resample", using=using)
+    (sums,) = swept(tiny_bert, corpus, [metrics.PSEUDO_LOG_PROB], "resample", engine=engine)
     cycle = np.random.default_rng(SEED).permutation(len(TEXTS)).tolist()
     for row, head in enumerate(HEADS):
         expected = []
@@ -333,8 +333,8 @@ def _keeping(into: list[Tensor]) -> Callable[[Tensor], Tensor]:
 @pytest.mark.parametrize("ablation", ["zero", "mean", "resample", "uniform"])
 def test_both_engines_agree_on_masked_copies_and_pairs(ablation: str, tiny_bert: Case) -> None:
     chosen = [metrics.PSEUDO_LOG_PROB, metrics.EMBEDDING_COSINE, metrics.LOGIT_DIFFERENCE]
-    plain = swept(tiny_bert, pairs_corpus(), chosen, ablation, using="plain")
-    fast = swept(tiny_bert, pairs_corpus(), chosen, ablation, using="fast", tokens=1)
+    plain = swept(tiny_bert, pairs_corpus(), chosen, ablation, engine="plain")
+    fast = swept(tiny_bert, pairs_corpus(), chosen, ablation, engine="fast", tokens=1)
     assert [sums.metric for sums in fast] == ["pseudo_log_prob", "embedding_cosine", "logit_difference"]
     for one, other in zip(plain, fast, strict=True):
         assert other.effect == close(one.effect, abs=1e-4)  # of pairs a sum over tokens
@@ -350,9 +350,9 @@ def test_a_document_without_a_token_to_mask_is_left_out(tiny_bert: Case) -> None
     corpus = corpus_of(TEXTS)
     encoded = encode(tiny_bert.model, corpus)
     encoded = replace(encoded, encodings=(encoded.encodings[0], cut(TEXTS[1]), encoded.encodings[2]))
-    silence = replacements.zero(tiny_bert.model, encoded)
+    substitute = replacements.zero(tiny_bert.model, encoded)
     groups = batches(encoded, tiny_bert.model, tokens=1000)
-    (sums,) = sweep(tiny_bert.model, groups, silence, [metrics.PSEUDO_LOG_PROB], ablation="zero", heads=HEADS)
+    (sums,) = sweep(tiny_bert.model, groups, substitute, [metrics.PSEUDO_LOG_PROB], ablation="zero", heads=HEADS)
     expected = [fmean(masked_tokens(tiny_bert, TEXTS[0])), 0, fmean(masked_tokens(tiny_bert, TEXTS[2]))]
     assert sums.left_out == 1
     assert sums.n.tolist() == by_block(corpus, [1, 0, 1]).tolist()
@@ -361,26 +361,26 @@ def test_a_document_without_a_token_to_mask_is_left_out(tiny_bert: Case) -> None
 
 def test_many_masked_copies_are_read_some_at_a_time(tiny_bert: Case) -> None:
     encoded = encode(tiny_bert.model, corpus_of(TEXTS))
-    rows = readings.masked(encoded, (0, 2), tiny_bert.model)
-    split = list(readings.parts(rows, tokens=3 * rows.tokens.shape[1] + 1))
+    rows = expansions.masked(encoded, (0, 2), tiny_bert.model)
+    split = list(expansions.parts(rows, tokens=3 * rows.tokens.shape[1] + 1))
     assert max(len(part.tokens) for part in split) == 3
     assert torch.equal(torch.cat([part.tokens for part in split]), rows.tokens)
     assert torch.equal(torch.cat([part.document for part in split]), rows.document)
-    assert [len(part.tokens) for part in readings.parts(rows, tokens=1)] == [1] * len(rows.tokens)
+    assert [len(part.tokens) for part in expansions.parts(rows, tokens=1)] == [1] * len(rows.tokens)
 
 
 def test_batches_cannot_be_read_otherwise(tiny_bert: Case) -> None:
     encoded = encode(tiny_bert.model, corpus_of(TEXTS))
-    silence = replacements.zero(tiny_bert.model, encoded)
+    substitute = replacements.zero(tiny_bert.model, encoded)
     read = read_batches(batches(encoded, tiny_bert.model))
     with pytest.raises(InterpError, match="pseudo_log_prob reads copies of the documents"):
-        sweep(tiny_bert.model, read, silence, [metrics.PSEUDO_LOG_PROB], ablation="zero")
+        sweep(tiny_bert.model, read, substitute, [metrics.PSEUDO_LOG_PROB], ablation="zero")
 
 
 def test_a_causal_model_fills_in_nothing(tiny_gpt2: Case) -> None:
     encoded = encode(tiny_gpt2.model, corpus_of(TEXTS))
     with pytest.raises(InterpError, match="is causal or has no mask token"):
-        readings.masked(encoded, (0,), tiny_gpt2.model)
+        expansions.masked(encoded, (0,), tiny_gpt2.model)
 
 
 # Minimal pairs
@@ -389,11 +389,11 @@ def test_a_causal_model_fills_in_nothing(tiny_gpt2: Case) -> None:
 @pytest.mark.parametrize("using", ["plain", "fast"])
 @pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_llama", "tiny_neox", "tiny_bert"])
 def test_pairs_are_compared_by_the_summed_log_probability_of_their_tokens(
-    name: str, using: str, request: pytest.FixtureRequest
+    name: str, engine: str, request: pytest.FixtureRequest
 ) -> None:
     case: Case = request.getfixturevalue(name)
     corpus, tokens = pairs_corpus(), values_of(case)
-    accuracy, difference = swept(case, corpus, metrics.minimal_pairs(case.model), using=using)
+    accuracy, difference = swept(case, corpus, metrics.minimal_pairs(case.model), engine=engine)
 
     def differences() -> list[float]:
         return [sum(tokens(case, good)) - sum(tokens(case, bad)) for good, bad in PAIRS]
@@ -448,14 +448,14 @@ def test_a_cut_alternative_is_counted(tiny_gpt2: Case) -> None:
 def test_metrics_of_rows_can_be_differentiated(tiny_gpt2: Case) -> None:
     case = tiny_gpt2
     encoded = encode(case.model, pairs_corpus())
-    rows = readings.pairs(encoded, range(len(PAIRS)), case.model)
+    rows = expansions.pairs(encoded, range(len(PAIRS)), case.model)
     dense = case.model.run(rows)
     logits = logits_of(dense).clone().requires_grad_()
     metric = metrics.LOGIT_DIFFERENCE
     (metric.combine or (lambda values, _: values))(
         metric.measure(replace(dense, logits=logits), rows, dense), rows
     ).sum().backward()
-    there = metrics.asked(rows)
+    there = metrics.scored_positions(rows)
     token = rows.tokens.roll(-1, 1)[there]
     assert rows.alternative is not None
     sign = torch.where(rows.alternative, -1.0, 1.0)[:, None].expand_as(there)[there]
@@ -476,10 +476,10 @@ def test_the_table_of_effects_has_both_metrics(tiny_gpt2: Case) -> None:
 
 def test_the_engine_measures_the_rows_of_one_part(tiny_bert: Case) -> None:
     encoded = encode(tiny_bert.model, corpus_of(TEXTS))
-    rows = readings.masked(encoded, (0,), tiny_bert.model)
-    silencing = replacements.zero(tiny_bert.model, encoded)(rows)
+    rows = expansions.masked(encoded, (0,), tiny_bert.model)
+    substitution = replacements.zero(tiny_bert.model, encoded)(rows)
     assert isinstance(tiny_bert.model, Resumable)
-    before, _ = engine.measure(tiny_bert.model, rows, silencing, [(HEADS[0],)], [metrics.PSEUDO_LOG_PROB])
+    before, _ = engine.measure(tiny_bert.model, rows, substitution, [(HEADS[0],)], [metrics.PSEUDO_LOG_PROB])
     assert before[0].tolist() == close(masked_tokens(tiny_bert, TEXTS[0]))
     group = Group(encoded, tiny_bert.model, (0,))
     assert group.batch().masked is None

@@ -159,7 +159,7 @@ def rich_corpus() -> Corpus:
 
 
 def observations(encoded: EncodedCorpus, causal: bool, role: Role, is_target: Targets) -> Iterator[tuple]:
-    """(hit, mass, word mass) by head, and what the two even guesses earn, of every scored query."""
+    """(hit, mass, word mass) by head, and what the two even baselines earn, of every scored query."""
     for number, told in enumerate(encoded.corpus):
         words = words_of(encoded, number, causal)
         attention = {"rows": words.rows, "first": words.first, "columns": words.rows.transpose(0, 2, 1)}[role.view]
@@ -190,9 +190,9 @@ def test_roles_over_words_are_those_of_a_plain_loop(name: str, causal: bool) -> 
     assert sums.n[number].sum() == len(hit) > 15
     for mine, theirs in ((sums.hit, hit), (sums.mass, mass), (sums.word_mass, word_mass)):
         np.testing.assert_allclose(mine[number].sum(-1), np.sum(theirs, axis=0), rtol=1e-5)
-    earned = dict(zip(sums.guesses, sums.guess[number].sum(-1), strict=True))
-    np.testing.assert_allclose(earned["uniform"] if "uniform" in role.guesses else sum(even), sum(even))
-    if "uniform_tokens" in role.guesses:
+    earned = dict(zip(sums.baselines, sums.baseline[number].sum(-1), strict=True))
+    np.testing.assert_allclose(earned["uniform"] if "uniform" in role.baselines else sum(even), sum(even))
+    if "uniform_tokens" in role.baselines:
         np.testing.assert_allclose(earned["uniform_tokens"], sum(even_tokens))
 
 
@@ -219,7 +219,7 @@ def test_the_rarest_token_is_that_of_a_plain_loop(causal: bool) -> None:
     sums = tally_roles(model, encoded, rare(most_frequent=1))
     assert sums.n.sum() == n > 50
     np.testing.assert_allclose(sums.mass[0].sum(-1), total, rtol=1e-5)
-    np.testing.assert_allclose(np.nansum(sums.guess), earned)
+    np.testing.assert_allclose(np.nansum(sums.baseline), earned)
     assert tally_roles(model, encoded, rare()).n.sum() == 0, "all tokens are among the 500 most frequent"
 
 
@@ -251,7 +251,7 @@ def test_ranks_count_text_alone_and_the_larger_id_is_the_rarer() -> None:
 
 
 def test_a_head_of_one_offset_follows_no_dependency() -> None:
-    """Where each word's dependent is the one before it, a previous-word head is as good as a guess, and no better."""
+    """Where each word's dependent is the one before it, a previous-word head is as good as the baseline."""
 
     def to_previous_word(batch: Batch) -> Tensor:
         on_it = (batch.word[:, None, :] == batch.word[:, :, None] - 1) & (batch.word >= 0)[:, None, :]
@@ -396,7 +396,7 @@ def sums_of(share: np.ndarray, n: np.ndarray) -> TagSums:
     return TagSums(
         tags=("A",),
         heads=(("self", 0, 0),),
-        sight=np.array([0]),
+        group=np.array([0]),
         n=np.stack([n, n])[None],
         expected=np.broadcast_to(0.25 * n, (1, 2, 1, len(n))),
         mass=np.broadcast_to(0.5 * share * n, (1, 2, 1, len(n))),

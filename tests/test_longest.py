@@ -12,7 +12,7 @@ import transformers
 from interp import ablate, anatomy, room
 from interp.corpora.batching import encode
 from interp.corpora.memory import GIB, heads_of_a_layer, longest_for, memory_for, require_room, require_room_for
-from interp.corpora.probe_documents import few
+from interp.corpora.probe_documents import probe_documents
 from interp.errors import CorpusError
 from interp.models.loading import Model, from_transformers
 from interp.types import Document, Encoding
@@ -80,7 +80,7 @@ def test_what_fits_is_allowed_said_where_it_is_much_and_not_asked_where_it_is_li
 
 
 def test_all_heads_of_a_layer_take_more_than_one_at_a_time(tiny_gpt2: Case) -> None:
-    """A model that is no `Watchable` shows a layer's heads at once; this one shows one where they do not fit."""
+    """A model that is no `ChunkedPatterns` shows a layer's heads at once; this one shows one where they do not fit."""
     documents, encodings = of_length(20_000)
     layer, fake = heads_of_a_layer(tiny_gpt2.model), FakeModel(uniform, HEADS)
     assert layer == HEADS
@@ -137,7 +137,7 @@ def test_every_way_in_refuses_a_document_without_a_limit(endless: Model) -> None
 
 def few_of_one(model: Model, _corpus: object) -> None:
     """The gate's own documents."""
-    few(model, corpus_of((LONG,)))
+    probe_documents(model, corpus_of((LONG,)))
 
 
 def test_what_lays_all_heads_open_asks_again(endless: Model, monkeypatch: pytest.MonkeyPatch) -> None:

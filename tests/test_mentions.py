@@ -60,7 +60,7 @@ def told() -> Corpus:
 
 
 def by_hand(document: Document, model: transformers.PreTrainedModel, tokenizer: object) -> dict[str, np.ndarray]:
-    """Hits of the choice and of each guess, [query, layer, head] and [query]; one token at a time."""
+    """Hits of the choice and of each baseline, [query, layer, head] and [query]; one token at a time."""
     attention, offsets, special, _ = oracle.attention_of(model, tokenizer, document.text)
     owned = oracle.tokens_of_words(document.text, [tuple(span) for span in document.spans.tolist()], offsets, special)
     mentions = document.mentions or ()
@@ -83,9 +83,9 @@ def by_hand(document: Document, model: transformers.PreTrainedModel, tokenizer: 
         before = [query.start - name.end if name.end <= query.start else 99 for name in names]
         behind = [name.start - query.end if name.start >= query.end else 99 for name in names]
         either = [min(pair) for pair in zip(before, behind, strict=True)]
-        for guess, far in (("nearest_other", either), ("left_other", before), ("right_other", behind)):
+        for baseline, far in (("nearest_other", either), ("left_other", before), ("right_other", behind)):
             nearest = (np.array(far) == min(far)) & (np.array(far) < 99)
-            found[guess].append((nearest & right).sum() / max(nearest.sum(), 1))
+            found[baseline].append((nearest & right).sum() / max(nearest.sum(), 1))
     return {name: np.array(values) for name, values in found.items()}
 
 
@@ -107,9 +107,9 @@ def test_the_choice_of_a_pronoun(minilm: HeadModel, told: Corpus) -> None:
     expected = np.concatenate([one["hit"] for one in theirs]).sum(0)
     np.testing.assert_allclose(hit, expected.reshape(-1), atol=1e-6)
     number = [label.name for label in sums.roles].index("coref.choice")
-    for guess in ("nearest_other", "left_other", "right_other"):
-        credit = sums.guess[number, sums.guesses.index(guess)].sum()
-        assert credit == pytest.approx(sum(one[guess].sum() for one in theirs)), guess
+    for baseline in ("nearest_other", "left_other", "right_other"):
+        credit = sums.baseline[number, sums.baselines.index(baseline)].sum()
+        assert credit == pytest.approx(sum(one[baseline].sum() for one in theirs)), baseline
 
 
 def test_padding_and_company_move_no_choice(minilm: HeadModel, told: Corpus) -> None:

@@ -183,10 +183,10 @@ def test_a_head_whose_z_is_zero_is_one_zeroed_in_plain_transformers(case: Case) 
     for layer in sorted({0, case.plain.config.num_hidden_layers - 1}):
         for head in range(case.plain.config.num_attention_heads):
 
-            def silence(site: str, at: int, z: Tensor, layer: int = layer, head: int = head) -> Tensor | None:
+            def substitute(site: str, at: int, z: Tensor, layer: int = layer, head: int = head) -> Tensor | None:
                 return without_head(head)(z.clone()) if at == layer else None
 
-            ablated = case.model.run(batch, z=silence)
+            ablated = case.model.run(batch, z=substitute)
             with replaced_z(case.plain, layer, without_head(head)):
                 hidden, logits = plain_run(case, batch)
             assert_close(ablated.hidden, hidden)

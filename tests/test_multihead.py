@@ -260,7 +260,7 @@ def test_attention_is_what_torch_gives_for_each_document_alone(case: Case) -> No
     for number in range(len(TEXTS)):
         for place, alone in case.alone(number).items():
             asking, asked = (
-                side.mask[number].sum() for side in (case.batch.asking(place[0]), case.batch.asked(place[0]))
+                side.mask[number].sum() for side in (case.batch.query_side(place[0]), case.batch.key_side(place[0]))
             )
             assert_close(seen[place][number, :, :asking, :asked], alone[:, :asking, :asked])
 
@@ -281,12 +281,12 @@ def test_silencing_a_head_is_zeroing_its_columns_of_the_output_projection(case: 
     for head in case.model.heads[::3]:
         place = (head.site, head.layer)
 
-        def silence(site: Any, layer: int, z: Tensor, head: Any = head) -> Tensor | None:
+        def substitute(site: Any, layer: int, z: Tensor, head: Any = head) -> Tensor | None:
             if (site, layer) != (head.site, head.layer):
                 return None
             return z.index_fill(2, torch.tensor([head.head]), 0)
 
-        silenced = case.model.run(case.batch, z=silence).hidden[there]
+        silenced = case.model.run(case.batch, z=substitute).hidden[there]
         expected = case.without(place, head.head)[there]
         assert_close(silenced, expected)
         assert (silenced - case.model.run(case.batch).hidden[there]).abs().max() > 1e-3

@@ -83,22 +83,22 @@ def role_sums(bad: float | None = None) -> RoleSums:
         RoleLabel("offset-1", "positional", "token", "mass", "b@1", ("uniform",)),
     )
     hit = random.binomial(N, [[[0.2], [0.6], [0.9], [0.3]]] * 2, size=(2, 4, 64)).astype(float)
-    guess = np.full((2, 3, 64), np.nan)
-    guess[0, :2], guess[1, 2] = random.binomial(N, 0.3, size=(2, 64)), 2.0
-    harder = np.full((2, 1, 64), np.nan)
-    harder[0] = random.binomial(N, 0.4, size=64)
+    baseline = np.full((2, 3, 64), np.nan)
+    baseline[0, :2], baseline[1, 2] = random.binomial(N, 0.3, size=(2, 64)), 2.0
+    annotation = np.full((2, 1, 64), np.nan)
+    annotation[0] = random.binomial(N, 0.4, size=64)
     mass = hit * 0.9
     if bad is not None:
         hit[:, BAD_HEAD, 5] = mass[:, BAD_HEAD, 5] = bad
     n = np.full((2, 64), N)
-    guesses = ("offset-1", "offset+1", "uniform")
-    return RoleSums(labels, HEADS, guesses, n, hit, mass, mass * 1.0, guess, None, ("next tag NOUN",), harder)
+    baselines = ("offset-1", "offset+1", "uniform")
+    return RoleSums(labels, HEADS, baselines, n, hit, mass, mass * 1.0, baseline, None, ("next tag NOUN",), annotation)
 
 
-def bad_guess(bad: float) -> RoleSums:
-    """A guess that a role is held against has a credit that is no number."""
+def bad_baseline(bad: float) -> RoleSums:
+    """A baseline that a role is held against has a credit that is no number."""
     sums = role_sums()
-    sums.guess[0, 1, 4] = bad
+    sums.baseline[0, 1, 4] = bad
     return sums
 
 
@@ -191,10 +191,10 @@ def check_finite_or_nan(bad: float) -> None:
 def check_scores(bad: float) -> None:
     sound, broken = role_sums(), role_sums(bad)
     blocks = lift.split_blocks()["confirm"]
-    guess = lift.best_guesses(sound, blocks)
-    refused(lambda: lift.best_guesses(bad_guess(bad), np.arange(64)))
-    rows_apart(lift.lift(sound, guess, blocks), lift.lift(broken, guess, blocks), BAD_HEAD, axis=1)
-    D = lift.excess(broken, guess, blocks)
+    baseline = lift.best_baselines(sound, blocks)
+    refused(lambda: lift.best_baselines(bad_baseline(bad), np.arange(64)))
+    rows_apart(lift.lift(sound, baseline, blocks), lift.lift(broken, baseline, blocks), BAD_HEAD, axis=1)
+    D = lift.excess(broken, baseline, blocks)
     assert np.isnan(D[:, BAD_HEAD, 2]).all() and np.isfinite(np.delete(D, BAD_HEAD, 1)).all()
     total = np.array([[1.0, bad], [2.0, 3.0]])
     assert np.isnan(lift.mean_over_queries(total, sound, blocks)).tolist() == [[False, True], [False, False]]
@@ -220,15 +220,15 @@ def check_score_table(bad: float) -> None:
 def check_harder(bad: float) -> None:
     sums = role_sums()
     every = np.arange(64)
-    assert annotation_baselines.best_harder_guesses(sums, every) == [0, None]
+    assert annotation_baselines.best_annotation_baselines(sums, every) == [0, None]
     columns = [
-        annotation_baselines.harder_columns(one, [0, None], every, seed=0, min_blocks=12)[1][:, 0]
+        annotation_baselines.annotation_columns(one, [0, None], every, seed=0, min_blocks=12)[1][:, 0]
         for one in (sums, role_sums(bad))
     ]
     rows_apart(columns[0], columns[1], BAD_HEAD, axis=1)
-    assert sums.harder is not None
-    sums.harder[0, 0, 9] = bad
-    refused(lambda: annotation_baselines.best_harder_guesses(sums, every))
+    assert sums.annotation is not None
+    sums.annotation[0, 0, 9] = bad
+    refused(lambda: annotation_baselines.best_annotation_baselines(sums, every))
 
 
 def check_reliability(bad: float) -> None:
@@ -300,7 +300,7 @@ def check_marking(bad: float) -> None:
     bad_rows = of_bad_head(broken)
     assert not np.isfinite(broken[bad_rows].true_lift).any()
     pd.testing.assert_frame_equal(sound[~bad_rows], broken[~bad_rows])
-    assert not np.isfinite(known_answers.true_lifts(bad_guess(bad)).true_lift[:4]).any(), "its guess is no number"
+    assert not np.isfinite(known_answers.true_lifts(bad_baseline(bad)).true_lift[:4]).any(), "its baseline is no number"
     roles = classify(role_sums(), scores.score_table(role_sums(), seed=0))
     planted = [("self", 0, 2, "offset-1")]
     assert "found" in set(known_answers.mark(roles, planted, sound, {"offset-1"}, margin=0.1).verdict)
@@ -444,10 +444,10 @@ def check_variants(bad: float) -> None:
 
 def population(bad: float | None = None) -> DocumentSums:
     label = RoleLabel("obj.to_governor", "syntax", "word", "hit", "a@1", ("offset-1",))
-    guess = np.random.default_rng(14).binomial(6, 0.3, size=(1, 1, 200)).astype(float)
+    baseline = np.random.default_rng(14).binomial(6, 0.3, size=(1, 1, 200)).astype(float)
     if bad is not None:
-        guess[0, 0, :150] = bad
-    return DocumentSums((label,), ("offset-1",), tuple(map(str, range(200))), np.full((1, 200), 6), guess)
+        baseline[0, 0, :150] = bad
+    return DocumentSums((label,), ("offset-1",), tuple(map(str, range(200))), np.full((1, 200), 6), baseline)
 
 
 def check_calibration(bad: float) -> None:
@@ -494,7 +494,7 @@ CASES: dict[str, Callable[[float], None]] = {
     "effect_table": check_effects,
     "benjamini_hochberg": check_benjamini_hochberg,
     "finite_or_nan": check_finite_or_nan,
-    **dict.fromkeys(["best_harder_guesses", "harder_columns"], check_harder),
+    **dict.fromkeys(["best_harder_baselines", "harder_columns"], check_harder),
     **dict.fromkeys(["kernel_table", "kernel_numbers", "explained_by_offset", "width_of"], check_kernels),
     **dict.fromkeys(["true_lifts", "mark"], check_marking),
     **dict.fromkeys(
@@ -507,7 +507,7 @@ CASES: dict[str, Callable[[float], None]] = {
     **dict.fromkeys(["curve_table", "area_table", "joint_effect_table"], check_pruning),
     **dict.fromkeys(["reliability_table", "correlations", "stepped_up", "profiles"], check_reliability),
     **dict.fromkeys(["resample_heads", "drawn_sums"], check_resampling),
-    **dict.fromkeys(["best_guesses", "excess", "mean_over_queries", "lift"], check_scores),
+    **dict.fromkeys(["best_baselines", "excess", "mean_over_queries", "lift"], check_scores),
     "score_table": check_score_table,
     **dict.fromkeys(["half_widths", "settled_until", "settled_top"], check_sequential),
     "sign_flip_p": check_sign_flip_p,

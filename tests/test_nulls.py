@@ -13,7 +13,7 @@ import torch
 from experiments import nulls
 from interp import roles
 from interp.api import tally_roles
-from interp.attention.visibility import sights_of
+from interp.attention.visibility import mask_groups
 from interp.corpora.batching import batches, encode
 from interp.corpora.grammar import grammar
 from interp.corpora.mentions import head_word
@@ -207,7 +207,7 @@ def test_shuffling_depends_on_no_batch_and_keeps_entropy() -> None:
 
     def shape(tokens: int, seed: int | None) -> tuple[np.ndarray, np.ndarray]:
         tally = ShapeTally(model.heads)
-        through = tally if seed is None else ShuffledRows(tally, sights_of(model), seed)
+        through = tally if seed is None else ShuffledRows(tally, mask_groups(model), seed)
         stream(model, (group.batch() for group in batches(encoded, model, tokens=tokens)), through)
         return tally.means()
 

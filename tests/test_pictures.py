@@ -117,10 +117,10 @@ def test_a_head_that_is_silenced_is_silent_in_the_untouched_model_too(case: Case
         expected = plain(prepared(corpus)).last_hidden_state
     handle.remove()
 
-    def silence(_site: Site, layer: int, z: Tensor) -> Tensor | None:
+    def substitute(_site: Site, layer: int, z: Tensor) -> Tensor | None:
         return z * (torch.arange(4) != 2)[:, None] if layer == 0 else None
 
-    found = case.model.run(whole_batch(case.model, corpus), z=silence).hidden
+    found = case.model.run(whole_batch(case.model, corpus), z=substitute).hidden
     assert_close(found, expected)
 
 

@@ -218,14 +218,14 @@ def test_without_the_previous_head_induction_is_lost() -> None:
     def on_target(silent: Head | None) -> float:
         seen: dict[int, torch.Tensor] = {}
 
-        def silence(_site: str, layer: int, z: torch.Tensor) -> torch.Tensor | None:
+        def substitute(_site: str, layer: int, z: torch.Tensor) -> torch.Tensor | None:
             if silent is None or layer != silent.layer:
                 return None
             z = z.clone()
             z[:, :, silent.head] = 0.0
             return z
 
-        model.run(batch, pattern=lambda _s, layer, p: seen.__setitem__(layer, p.clone()), z=silence, logits=False)
+        model.run(batch, pattern=lambda _s, layer, p: seen.__setitem__(layer, p.clone()), z=substitute, logits=False)
         pattern = seen[reader.layer][:, reader.head]
         return float((pattern * targets).sum() / targets.any(-1).sum())
 
@@ -319,7 +319,7 @@ def test_marking_counts_what_is_found_missed_false_and_implied() -> None:
     assert (every.recall_low, every.recall_high) == pytest.approx((1 - 0.975**0.5, 0.975**0.5), abs=1e-6)
 
 
-def test_what_follows_from_a_definition_is_its_lift_over_the_best_guess(grammar: Corpus) -> None:
+def test_what_follows_from_a_definition_is_its_lift_over_the_best_baseline(grammar: Corpus) -> None:
     """Against loops over the sentences, for one role judged by mass and one by hits."""
     model = planted(kind="encoder", seed=0, device="cpu")
     head, ideal = of_plan(model, "determiner_to_noun"), Ideal(model)

@@ -35,26 +35,28 @@ def test_a_planted_lift_of_that_size_is_found_four_times_in_five(alpha: float, s
 
 @pytest.mark.parametrize("alpha", [0.05, 0.001])
 @pytest.mark.parametrize(
-    ("guess", "observed"), [(0.37, 0.02), (0.1, 0.0), (0.05, 0.02), (0.3, 0.15), (0.3, 0.3), (0.4, 0.6)]
+    ("baseline", "observed"), [(0.37, 0.02), (0.1, 0.0), (0.05, 0.02), (0.3, 0.15), (0.3, 0.3), (0.4, 0.6)]
 )
 def test_of_a_head_that_never_hits_it_names_the_lift_of_one_that_does(
-    guess: float, observed: float, alpha: float
+    baseline: float, observed: float, alpha: float
 ) -> None:
-    """Hits and the guess's by chance: such a head varies less than one with the lift, which has to be found."""
+    """Hits and the baseline's by chance: such a head varies less than one with the lift, which has to be found."""
     rng, signs = np.random.default_rng(3), sign_vectors(0, 32)[:, :9_999]
     named = []
     for _ in range(200):
         n = rng.poisson(20, size=(1, 32)).clip(1)
         hits = rng.binomial(n, observed)
-        heads = Observed(hits.sum(1) / n.sum(1), np.array([guess]), np.array([True]))
-        named.append(detectable_lift((hits - rng.binomial(n, guess)).astype(float), n, t_of_level(n, alpha), heads)[0])
+        heads = Observed(hits.sum(1) / n.sum(1), np.array([baseline]), np.array([True]))
+        named.append(
+            detectable_lift((hits - rng.binomial(n, baseline)).astype(float), n, t_of_level(n, alpha), heads)[0]
+        )
     n = rng.poisson(20, size=(1500, 32)).clip(1)
-    D = (rng.binomial(n, guess + np.median(named)) - rng.binomial(n, guess)).astype(float)
+    D = (rng.binomial(n, baseline + np.median(named)) - rng.binomial(n, baseline)).astype(float)
     assert abs((sign_flip_p(D, signs) <= alpha).mean() - 0.80) < 0.06
 
 
-def test_of_a_head_that_answers_as_the_guess_does_some_lift_is_needed() -> None:
-    """It does not vary at all against the guess; a head that hits beside it does."""
+def test_of_a_head_that_answers_as_the_baseline_does_some_lift_is_needed() -> None:
+    """It does not vary at all against the baseline; a head that hits beside it does."""
     rng, n = np.random.default_rng(4), np.full((1, 32), 20)
     heads = Observed(np.array([0.37]), np.array([0.37]), np.array([True]))
     size = detectable_lift(np.zeros((1, 32)), n, t_of_level(n, 0.001), heads)[0]

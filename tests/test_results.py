@@ -211,16 +211,16 @@ def test_to_take_back_removes_what_the_run_has_written_and_nothing_else(tmp_path
     results.save_notes(tmp_path, NOTES)
     (tmp_path / ".hydra" / "mine.yaml").touch()
     (tmp_path / "notes").touch()
-    results.take_back(tmp_path, None, NOTES)
+    results.discard_run(tmp_path, None, NOTES)
     assert sorted(path.name for path in tmp_path.rglob("*")) == [".hydra", "mine.yaml", "notes"]
     (tmp_path / ".hydra" / "mine.yaml").unlink()
-    results.take_back(tmp_path, None, NOTES)
+    results.discard_run(tmp_path, None, NOTES)
     assert os.listdir(tmp_path) == ["notes"]
 
 
 def test_to_take_back_puts_the_earlier_manifest_back(tmp_path: Path) -> None:
     results.write_manifest(tmp_path, {"status": "running", "started": "later"})
-    results.take_back(tmp_path, {"status": "complete", "started": "earlier"}, NOTES)
+    results.discard_run(tmp_path, {"status": "complete", "started": "earlier"}, NOTES)
     assert results.read_manifest(tmp_path) == {"status": "complete", "started": "earlier"}
 
 

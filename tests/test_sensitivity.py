@@ -141,13 +141,13 @@ def test_a_perfect_head_flips_with_nothing() -> None:
 
 
 def test_a_weak_head_flips_with_the_margin_alone() -> None:
-    """Heads right a little more often than the guess: a higher margin takes the role, and a lower one gives it back."""
+    """Heads a little better than the baseline: a higher margin takes the role, and a lower one gives it back."""
     corpus = treebank(600)
     encoded = encode(FakeModel(uniform, 1), corpus)
     sources = tuple(dict.fromkeys(document.source for document in corpus))
     documents = tally_documents(FakeModel(uniform, 1), encoded, [governor_role("obj")])
-    guess = documents.guess.sum(axis=2).max() / documents.n.sum()
-    rates = np.broadcast_to(np.array([guess + 0.14, 0.95]), (len(sources), 1, 2))
+    baseline = documents.baseline.sum(axis=2).max() / documents.n.sum()
+    rates = np.broadcast_to(np.array([baseline + 0.14, 0.95]), (len(sources), 1, 2))
     model = KnownAccuracy(FakeModel(uniform, 1), encoded, sources=sources, relations=("obj",), rates=rates, seed=0)
     found = run(model, corpus, roles=lambda corpus: (governor_role("obj"),)).tables
     margins: Any = found["sensitivity"].query("factor == 'margin'").set_index("level")

@@ -18,7 +18,7 @@ from interp.api import tally_roles
 from interp.corpora.batching import batches, encode
 from interp.models import loading
 from interp.statistics import matching
-from interp.statistics.lift import best_guesses, lift
+from interp.statistics.lift import best_baselines, lift
 from interp.tables.reliability import profiles, reliability_table
 from interp.tallies.similarity import attention_similarity, same_tokens
 from interp.types import Batch, Corpus, Encoding, Output
@@ -117,8 +117,8 @@ class Renumbered:
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         return [replace(one, tokens=one.tokens + 1000) for one in self._model.encode(texts)]
 
-    def visible(self, batch: Batch, *sight: Any) -> torch.Tensor:
-        return self._model.visible(batch, *sight)
+    def visible(self, batch: Batch, *group: Any) -> torch.Tensor:
+        return self._model.visible(batch, *group)
 
     def run(self, batch: Batch, **taps: Any) -> Output:
         return self._model.run(replace(batch, tokens=batch.tokens - 1000), **taps)
@@ -172,13 +172,13 @@ def test_reliability_against_numpy(tiny_bert: Case, corpus: Corpus) -> None:
     sums = tally_roles(tiny_bert.model, encode(tiny_bert.model, corpus), roles.everything)
     table = reliability_table(sums, seed=0).set_index("role")
     even, odd = np.arange(0, 64, 2), np.arange(1, 64, 2)
-    guess = best_guesses(sums, even)
+    baseline = best_baselines(sums, even)
     asked = (sums.n[:, even].sum(axis=1) > 0) & (sums.n[:, odd].sum(axis=1) > 0)
     for number, role in enumerate(sums.roles):
         if not asked[number]:
             assert role.name not in table.index
             continue
-        r = np.corrcoef(lift(sums, guess, even)[number], lift(sums, guess, odd)[number])[0, 1]
+        r = np.corrcoef(lift(sums, baseline, even)[number], lift(sums, baseline, odd)[number])[0, 1]
         row: Any = table.loc[role.name]
         assert row.correlation == pytest.approx(r) and row.reliability == pytest.approx(2 * r / (1 + r))
         assert row.ci_low <= row.reliability <= row.ci_high + 1e-9

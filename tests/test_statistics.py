@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from interp.statistics import benjamini_hochberg, bootstrap_interval, sign_flip_p, sign_vectors
 from interp.statistics.concentration import deciding_blocks
-from interp.statistics.lift import best_guesses, split_blocks
+from interp.statistics.lift import best_baselines, split_blocks
 from interp.statistics.sign_flip import exact_p
 from interp.sums import EffectSums, RoleLabel, RoleSums
 from interp.tables import effect_table, score_table
@@ -202,13 +202,13 @@ def random_sums(seed: int) -> RoleSums:
     mass = 0.8 * hit + 0.02 * n[:, None] * rng.random(hit.shape)
     by_mass = np.array([role.statistic == "mass" for role in roles])[:, None, None]
     word_mass = np.where(by_mass, np.nan, np.minimum(n[:, None], mass + 0.1))
-    guess = rng.binomial(n[:, None], np.array([0.1, 0.12, 0.15, 0.0])[:, None], size=(9, 4, 64)).astype(float)
-    guess = np.where(by_mass, np.nan, guess)
-    guess[:, 3] = np.where(by_mass[:, 0], 0.05 * n, np.nan)
-    # on select two guesses tie, though their sums are added up in another order; on confirm the later one is far better
-    guess[7, 0], guess[7, 1], guess[7, 2] = 0.0, n[7] / 3, 0.9 * n[7]
-    guess[7, 2, ::2] = guess[7, 1, ::2][::-1]
-    return RoleSums(roles, HEADS, GUESSES, n, hit, mass, word_mass, guess)
+    baseline = rng.binomial(n[:, None], np.array([0.1, 0.12, 0.15, 0.0])[:, None], size=(9, 4, 64)).astype(float)
+    baseline = np.where(by_mass, np.nan, baseline)
+    baseline[:, 3] = np.where(by_mass[:, 0], 0.05 * n, np.nan)
+    # on select two baselines tie, though added up in another order; on confirm the later one is far better
+    baseline[7, 0], baseline[7, 1], baseline[7, 2] = 0.0, n[7] / 3, 0.9 * n[7]
+    baseline[7, 2, ::2] = baseline[7, 1, ::2][::-1]
+    return RoleSums(roles, HEADS, GUESSES, n, hit, mass, word_mass, baseline)
 
 
 def loop_score_table(sums: RoleSums, seed: int, min_queries: int, min_blocks: int) -> pd.DataFrame:
@@ -220,8 +220,8 @@ def loop_score_table(sums: RoleSums, seed: int, min_queries: int, min_blocks: in
     signs = sign_vectors(seed).astype(float)
     rows = []
     for r, role in enumerate(sums.roles):
-        places = [sums.guesses.index(name) for name in role.guesses]
-        credit = [sum(sums.guess[r, g, b] for b in split_of["select"]) for g in places]
+        places = [sums.baselines.index(name) for name in role.baselines]
+        credit = [sum(sums.baseline[r, g, b] for b in split_of["select"]) for g in places]
         chosen = next(g for g, value in zip(places, credit, strict=True) if value >= max(credit) * (1 - 1e-9))
         testable = all(
             sum(sums.n[r, b] for b in split_of[half]) >= min_queries
@@ -234,7 +234,7 @@ def loop_score_table(sums: RoleSums, seed: int, min_queries: int, min_blocks: in
                 if n == 0:
                     continue
                 statistic = sums.hit if role.statistic == "hit" else sums.mass
-                D = np.array([statistic[r, h, b] - sums.guess[r, chosen, b] for b in blocks])
+                D = np.array([statistic[r, h, b] - sums.baseline[r, chosen, b] for b in blocks])
                 p = np.nan
                 if testable:
                     c = sum(D @ signs[blocks] >= D.sum() - 1e-9 * np.abs(D).sum())
@@ -255,8 +255,8 @@ def loop_score_table(sums: RoleSums, seed: int, min_queries: int, min_blocks: in
                         "hit": sum(sums.hit[r, h, b] for b in blocks) / n,
                         "mass": sum(sums.mass[r, h, b] for b in blocks) / n,
                         "word_mass": sum(sums.word_mass[r, h, b] for b in blocks) / n,
-                        "baseline": sum(sums.guess[r, chosen, b] for b in blocks) / n,
-                        "baseline_name": sums.guesses[chosen],
+                        "baseline": sum(sums.baseline[r, chosen, b] for b in blocks) / n,
+                        "baseline_name": sums.baselines[chosen],
                         "lift": D.sum() / n,
                         "ci_low": low[0],
                         "ci_high": high[0],
@@ -313,14 +313,14 @@ def test_score_table_equals_a_plain_reading_of_the_rules(seed):
 
 @settings(max_examples=50, deadline=None)
 @given(thirds=st.lists(st.integers(0, 30), min_size=32, max_size=32), data=st.data())
-def test_the_earlier_guess_wins_a_tie_however_its_credit_was_added_up(thirds, data):
+def test_the_earlier_baseline_wins_a_tie_however_its_credit_was_added_up(thirds, data):
     sums = random_sums(0)
     shuffled = data.draw(st.permutations(thirds))
-    sums.guess[0, :3] = 0.0
-    sums.guess[0, 1, ::2] = np.array(thirds) / 3
-    sums.guess[0, 2, ::2] = np.array(shuffled) / 3
+    sums.baseline[0, :3] = 0.0
+    sums.baseline[0, 1, ::2] = np.array(thirds) / 3
+    sums.baseline[0, 2, ::2] = np.array(shuffled) / 3
     expected = 1 if any(thirds) else 0
-    assert best_guesses(sums, split_blocks()["select"])[0] == expected
+    assert best_baselines(sums, split_blocks()["select"])[0] == expected
 
 
 def test_order_of_heads_and_of_blocks_within_a_half_does_not_matter():
@@ -329,13 +329,13 @@ def test_order_of_heads_and_of_blocks_within_a_half_does_not_matter():
 
     heads = np.array([2, 0, 1])
     by_head = {name: getattr(sums, name)[:, heads] for name in ("hit", "mass", "word_mass")}
-    turned = RoleSums(sums.roles, tuple(HEADS[h] for h in heads), GUESSES, sums.n, **by_head, guess=sums.guess)
+    turned = RoleSums(sums.roles, tuple(HEADS[h] for h in heads), GUESSES, sums.n, **by_head, baseline=sums.baseline)
     same = score_table(turned, seed=0).set_index(keys).loc[table.index]
     pd.testing.assert_frame_equal(same, table, rtol=1e-9)
 
     rng = np.random.default_rng(0)
     order = np.stack([rng.permutation(np.arange(0, 64, 2)), rng.permutation(np.arange(1, 64, 2))], axis=1).ravel()
-    names = ("n", "hit", "mass", "word_mass", "guess")
+    names = ("n", "hit", "mass", "word_mass", "baseline")
     moved = RoleSums(sums.roles, HEADS, GUESSES, **{name: getattr(sums, name)[..., order] for name in names})
     other = score_table(moved, seed=0).set_index(keys).loc[table.index]
     fixed = ["n", "hit", "mass", "word_mass", "baseline", "baseline_name", "lift"]

@@ -5,24 +5,24 @@ from dataclasses import replace
 import pytest
 import torch
 
-from interp.attention.candidates import View, column_view, first_token_view, word_view
+from interp.attention.candidates import Candidates, column_candidates, first_token_candidates, word_candidates
 from interp.corpora.batching import collate, encode
 from interp.types import Corpus
 from tests.fakes import FakeModel, document, random_documents, uniform
 
 
-class ByProducts(View):
+class ByProducts(Candidates):
     """The same view, made as on an accelerator."""
 
     _groups = None  # pyright: ignore[reportAssignmentType, reportIncompatibleVariableOverride] - never by index
 
 
-def products(view: View) -> View:
-    return ByProducts(**{name: getattr(view, name) for name in View.__dataclass_fields__})
+def products(view: Candidates) -> Candidates:
+    return ByProducts(**{name: getattr(view, name) for name in Candidates.__dataclass_fields__})
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("view_of", [word_view, first_token_view, column_view])
+@pytest.mark.parametrize("view_of", [word_candidates, first_token_candidates, column_candidates])
 def test_both_ways_give_the_same(view_of, causal: bool) -> None:
     model = FakeModel(uniform, 1, causal=causal)
     corpus = Corpus("trees", tuple(random_documents(20)), "none")
@@ -39,7 +39,7 @@ def test_unequal_weights_and_tokens_of_two_groups_are_left_to_products() -> None
     model = FakeModel(uniform, 1)
     corpus = Corpus("one", (document(["abcdef", "abc", "a"], [-1, 0, 0], ["root", "x", "x"], "s"),), "none")
     batch = collate(encode(model, corpus), [0], model)
-    view = word_view(batch, model.visible(batch))
+    view = word_candidates(batch, model.visible(batch))
     assert view._groups is not None and view.rows is not None and view.columns is not None
     unequal = view.rows * torch.linspace(1, 2, view.rows.shape[1])[:, None]
     shared = view.columns.clone()

@@ -15,7 +15,7 @@ from interp.corpora.conllu import read_conllu
 from interp.corpora.coreference import read_coreference
 from interp.corpora.entities import read_entities
 from interp.corpora.minimal_pairs import read_minimal_pairs
-from interp.corpora.probe_documents import few
+from interp.corpora.probe_documents import probe_documents
 from interp.corpora.repeats import repeats
 from interp.corpora.text import read_text, sentence, text_document
 from interp.errors import CorpusError
@@ -252,7 +252,7 @@ def test_a_corpus_of_ones_own_is_refused_where_it_is_read(tiny_gpt2: Case) -> No
 def test_the_gate_looks_at_documents_with_words(tiny_gpt2: Case) -> None:
     withheld = [text_document("_ " * 12 + f"_{'_' * number}") for number in range(9)]
     real = [text_document(f"{TEXT} {'and ' * number}") for number in range(10)]
-    looked_at = few(tiny_gpt2.model, Corpus("mixed", (*withheld, *real), ""))
+    looked_at = probe_documents(tiny_gpt2.model, Corpus("mixed", (*withheld, *real), ""))
     assert all("cat" in document.words for document in looked_at.corpus)
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 
 from interp.ablation.engine import TOKENS_AT_ONCE
-from interp.devices import together
+from interp.devices import tokens_for
 from interp.errors import InterpError
 
 Result = TypeVar("Result")
@@ -46,7 +46,7 @@ class Budget:
 
 def budget_for(device: torch.device) -> Budget:
     """What fills this device."""
-    return Budget(together(device, TOKENS_AT_ONCE))
+    return Budget(tokens_for(device, TOKENS_AT_ONCE))
 
 
 class _OutOfMemoryError(Exception):

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 
 from interp.ablation.budget import budget_for
-from interp.ablation.replacements import Silencer
-from interp.ablation.sweep import Measured, readings_of, silenced, weights
+from interp.ablation.replacements import Substitute
+from interp.ablation.sweep import Measured, ablated_metrics, expansions_of, weights
 from interp.corpora.batching import EncodedCorpus, batches
 from interp.errors import InterpError
 from interp.progress import Progress, silent
@@ -22,7 +22,7 @@ from interp.types import Head, HeadModel, Metric
 def settle(
     model: HeadModel,
     encoded: EncodedCorpus,
-    silence: Silencer,
+    substitute: Substitute,
     metric: Metric,
     name: str,
     *,
@@ -56,8 +56,10 @@ def settle(
         groups = batches(encoded, model, documents=fresh, tokens=tokens)
         shown = progress(groups, f"ablation ({name}), {racing.sum()} heads to settle")
         sets = [(head,) for head, races in zip(heads, racing, strict=True) if races]
-        measure = partial(silenced, sets=sets, metrics=[metric], using=engine, precision=precision, budget=budget)
-        found = [(group.documents, measure(model, group, silence)[0]) for group in shown]
+        measure = partial(
+            ablated_metrics, sets=sets, metrics=[metric], engine=engine, precision=precision, budget=budget
+        )
+        found = [(group.documents, measure(model, group, substitute)[0]) for group in shown]
         before, after = _in_order(fresh, found)
         intact = np.concatenate([intact, before])
         more = np.full((len(heads), len(fresh)), np.nan)
@@ -83,7 +85,7 @@ def _scored_tokens(
     """Each document's scored tokens; those without any have no value, and are left out."""
     found: dict[int, int] = {}
     for group in batches(encoded, model, documents=documents):
-        for rows, _ in readings_of(group, [metric]):
+        for rows, _ in expansions_of(group, [metric]):
             found |= dict(zip(group.documents, weights(metric, rows)[0].tolist(), strict=True))
     return {document: count for document, count in found.items() if count > 0}
 

@@ -12,12 +12,12 @@ from interp import metrics as known_metrics
 from interp.ablation import replacements
 from interp.ablation.early_stopping import settle
 from interp.ablation.estimates import ESTIMATES, estimate_sums, fitting
-from interp.ablation.replacements import Replacement, Silencer
+from interp.ablation.replacements import Replacement, Substitute
 from interp.ablation.sets import HeadSets, head_sets
 from interp.ablation.sweep import runs_fast, sweep, sweep_sets
 from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced
 from interp.corpora.memory import heads_of_a_layer, require_room_for
-from interp.devices import together
+from interp.devices import tokens_for
 from interp.errors import InterpError, closest
 from interp.progress import Progress, silent
 from interp.sums import EffectSums
@@ -91,7 +91,7 @@ def of_heads(
 
     `limit` takes that many documents, evenly spaced; what a replacement measures, it measures on the whole corpus.
     Lower `precision` adds the column `error`, |effect − exact effect| over `sample` documents. `until` and `top` stop
-    early (see `interp.ablation.early_stopping`), with the first metric only. `estimate` guesses instead, and adds the
+    early (see `interp.ablation.early_stopping`), with the first metric only. `estimate` estimates instead, and adds the
     column `rank_agreement`, Spearman's with the exact effects of `sample` documents. Raises `InterpError` for a setting
     that is not known, does not fit the model, or does not go with another.
     """
@@ -99,18 +99,18 @@ def of_heads(
     name, prepare = named(replacement)
     chosen = metrics(model) if callable(metrics) else metrics
     require_room_to_ablate(model, encoded, name, engine)
-    silence = prepare(model, encoded, seed)
+    substitute = prepare(model, encoded, seed)
     documents = evenly_spaced(len(encoded), limit)
     few = [documents[i] for i in evenly_spaced(len(documents), sample)]
-    exact = partial(_exact, model, encoded, silence, chosen, name, engine=engine, progress=progress)
+    exact = partial(_exact, model, encoded, substitute, chosen, name, engine=engine, progress=progress)
     if estimate is not None:
         return _estimated(
-            model, encoded, silence, chosen, name, exact, few, documents, estimate, seed, min_blocks, progress
+            model, encoded, substitute, chosen, name, exact, few, documents, estimate, seed, min_blocks, progress
         )
     if until is not None or top is not None:
-        tokens = together(model.device, TOKENS_A_SWEEP)
+        tokens = tokens_for(model.device, TOKENS_A_SWEEP)
         table = settle(
-            model, encoded, silence, chosen[0], name, documents=documents, tokens=tokens, until=until, top=top,
+            model, encoded, substitute, chosen[0], name, documents=documents, tokens=tokens, until=until, top=top,
             margin=margin, seed=seed, engine=engine, precision=precision, progress=progress,
         )  # fmt: skip
         found = Effects(table, {}, _said_of_stopping(table, len(documents), chosen))
@@ -149,12 +149,12 @@ def of_sets(
     require_room_to_ablate(model, encoded, name, engine)
     documents = evenly_spaced(len(encoded), checked_limit(limit))
     groups = progress(
-        batches(encoded, model, documents=documents, tokens=together(model.device, TOKENS_A_SWEEP)), f"sets ({name})"
+        batches(encoded, model, documents=documents, tokens=tokens_for(model.device, TOKENS_A_SWEEP)), f"sets ({name})"
     )
     places = [("set", number, 0) for number in range(len(by_name))]
     sums = sweep_sets(
         model, groups, prepare(model, encoded, seed), list(by_name.values()), chosen, ablation=name, places=places,
-        using=engine,
+        engine=engine,
     )  # fmt: skip
     return _named_sets(effect_table(sums, seed=seed, min_blocks=min_blocks), by_name, alone)
 
@@ -188,7 +188,7 @@ def checked_limit(limit: int | None) -> int | None:
 def _exact(
     model: HeadModel,
     encoded: EncodedCorpus,
-    silence: Silencer,
+    substitute: Substitute,
     metrics: Sequence[Metric],
     name: str,
     documents: Sequence[int],
@@ -198,16 +198,16 @@ def _exact(
     progress: Progress,
 ) -> list[EffectSums]:
     groups = progress(
-        batches(encoded, model, documents=documents, tokens=together(model.device, TOKENS_A_SWEEP)),
+        batches(encoded, model, documents=documents, tokens=tokens_for(model.device, TOKENS_A_SWEEP)),
         f"ablation ({name})",
     )
-    return sweep(model, groups, silence, metrics, ablation=name, using=engine, precision=precision)
+    return sweep(model, groups, substitute, metrics, ablation=name, engine=engine, precision=precision)
 
 
 def _estimated(
     model: HeadModel,
     encoded: EncodedCorpus,
-    silence: Silencer,
+    substitute: Substitute,
     metrics: Sequence[Metric],
     name: str,
     exact: Exact,
@@ -222,7 +222,7 @@ def _estimated(
     fitted = fitting(estimate, metrics)
     label = f"{estimate} of {name} (estimate)" if estimate != "gate_gradient" else f"{estimate} (estimate)"
     groups = progress(batches(encoded, model, documents=documents), label)
-    sums = estimate_sums(model, groups, silence, fitted, estimate=estimate, ablation=label, seed=seed)
+    sums = estimate_sums(model, groups, substitute, fitted, estimate=estimate, ablation=label, seed=seed)
     table = effect_table(sums, seed=seed, min_blocks=min_blocks)
     swept = effect_table(exact(few, "float32"), seed=seed, min_blocks=min_blocks)
     agreement = {

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.ablation.replacements import Silencing, tap_of
-from interp.devices import together
-from interp.types import Batch, Clean, Head, HeadOutput, Metric, Output, Resumable, Scored, Site, Tap
+from interp.ablation.replacements import Substitution, tap_of
+from interp.devices import tokens_for
+from interp.types import Batch, CleanRun, Head, HeadOutput, Metric, Output, Resumable, Scored, Site, Tap
 
 TOKENS_AT_ONCE = 1536
 """Padded tokens of all variants that go through the rest of the network together."""
@@ -23,7 +23,7 @@ TOKENS_AT_ONCE = 1536
 def measure(
     model: Resumable,
     batch: Batch,
-    silencing: Silencing,
+    substitution: Substitution,
     sets: Sequence[Sequence[Head]],
     metrics: Sequence[Metric],
     *,
@@ -35,15 +35,15 @@ def measure(
     `tokens` of all variants go through the network together; without it, as many as fill the model's device.
     `precision` is `float32`; `delta`: bfloat16, on the difference from the clean run only; or `bfloat16` throughout.
     """
-    most = together(model.device, TOKENS_AT_ONCE) if tokens is None else tokens
+    most = tokens_for(model.device, TOKENS_AT_ONCE) if tokens is None else tokens
     with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        return _measure(model, batch, silencing, sets, metrics, most, linear=precision == "delta")
+        return _measure(model, batch, substitution, sets, metrics, most, linear=precision == "delta")
 
 
 def _measure(
     model: Resumable,
     batch: Batch,
-    silencing: Silencing,
+    substitution: Substitution,
     sets: Sequence[Sequence[Head]],
     metrics: Sequence[Metric],
     tokens: int,
@@ -51,16 +51,16 @@ def _measure(
     linear: bool,
 ) -> tuple[Float[Tensor, "metric batch"], Float[Tensor, "metric variant batch"]]:
     logits = positions_scored(metrics, batch)
-    clean = model.remember(batch, pattern=silencing.kind == "pattern", linear=linear, logits=logits)
+    clean = model.remember(batch, pattern=substitution.kind == "pattern", linear=linear, logits=logits)
     before = torch.stack([metric.measure(clean.output, batch.written, clean.output) for metric in metrics])
     after = before.new_zeros(len(metrics), len(sets), len(batch.tokens))
     at_once = max(1, tokens // batch.tokens.numel())
     for layer, numbers in _by_first_layer(sets).items():
-        change = _changes(model, clean, silencing, layer)
+        change = _changes(model, clean, substitution, layer)
         for some in _chunks(numbers, at_once):
             chosen = [sets[number] for number in some]
             changed = clean.attention_output[layer] + torch.stack([_added(change, heads, layer) for heads in chosen])
-            output = model.resume(clean, layer, changed, **_later(silencing, chosen, layer), logits=logits)
+            output = model.resume(clean, layer, changed, **_later(substitution, chosen, layer), logits=logits)
             for variant, number in enumerate(some):
                 one = _variant(output, variant, len(batch.tokens))
                 for row, metric in enumerate(metrics):
@@ -86,16 +86,18 @@ def _by_first_layer(sets: Sequence[Sequence[Head]]) -> dict[int, list[int]]:
 
 
 @torch.inference_mode()
-def _changes(model: Resumable, clean: Clean, silencing: Silencing, layer: int) -> Float[Tensor, "head batch pos d"]:
+def _changes(
+    model: Resumable, clean: CleanRun, substitution: Substitution, layer: int
+) -> Float[Tensor, "head batch pos d"]:
     """What silencing each head of a layer alone adds to the output of its attention."""
-    return model.contribution(layer, replaced_z(clean, silencing, layer) - clean.z[layer]).permute(2, 0, 1, 3)
+    return model.contribution(layer, replaced_z(clean, substitution, layer) - clean.z[layer]).permute(2, 0, 1, 3)
 
 
-def replaced_z(clean: Clean, silencing: Silencing, layer: int) -> HeadOutput:
+def replaced_z(clean: CleanRun, substitution: Substitution, layer: int) -> HeadOutput:
     """What the heads of a layer write, every one of them silenced alone."""
-    if silencing.kind == "z":
-        return silencing.replace("self", layer, clean.z[layer])
-    pattern = silencing.replace("self", layer, clean.pattern[layer])
+    if substitution.kind == "z":
+        return substitution.replace("self", layer, clean.z[layer])
+    pattern = substitution.replace("self", layer, clean.pattern[layer])
     return (pattern @ clean.value[layer]).transpose(1, 2)
 
 
@@ -105,11 +107,11 @@ def _added(
     return change[[head.head for head in heads if head.layer == layer]].sum(0)
 
 
-def _later(silencing: Silencing, sets: Sequence[Sequence[Head]], layer: int) -> dict[str, Tap]:
+def _later(substitution: Substitution, sets: Sequence[Sequence[Head]], layer: int) -> dict[str, Tap]:
     """The tap for the heads in later layers, each variant's in its own rows; none where all lie in this layer."""
     if all(head.layer == layer for heads in sets for head in heads):
         return {}
-    taps = [tap_of(silencing, heads) for heads in sets]
+    taps = [tap_of(substitution, heads) for heads in sets]
 
     def tap(site: Site, at: int, activation: Tensor) -> Tensor | None:
         if not any(head.layer == at for heads in sets for head in heads):
@@ -118,7 +120,7 @@ def _later(silencing: Silencing, sets: Sequence[Sequence[Head]], layer: int) -> 
         replaced = [one(site, at, part) for one, part in zip(taps, parts, strict=True)]
         return torch.cat([part if new is None else new for part, new in zip(parts, replaced, strict=True)])
 
-    return {silencing.kind: tap}
+    return {substitution.kind: tap}
 
 
 def _chunks(numbers: Sequence[int], size: int) -> Iterator[Sequence[int]]:

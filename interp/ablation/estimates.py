@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.ablation.engine import positions_scored, replaced_z
-from interp.ablation.replacements import Silencer, Silencing
-from interp.ablation.sweep import TOKENS_A_PART, combined, readings_of, weights
+from interp.ablation.replacements import Substitute, Substitution
+from interp.ablation.sweep import TOKENS_A_PART, combined, expansions_of, weights
 from interp.ablation.totals import Totals
 from interp.attention.finite import insist_on_finite_values
 from interp.corpora.batching import Group
@@ -21,7 +21,7 @@ from interp.corpora.expansions import parts
 from interp.errors import InterpError, closest
 from interp.metrics import precise
 from interp.sums import EffectSums
-from interp.types import Batch, Clean, HeadModel, HeadOutput, Metric, Resumable
+from interp.types import Batch, CleanRun, HeadModel, HeadOutput, Metric, Resumable
 
 PROBES = 1
 """Random directions per document for the Gauss-Newton sketch."""
@@ -86,7 +86,7 @@ def fitting(name: str, metrics: Sequence[Metric]) -> list[Metric]:
 def estimate_sums(
     model: HeadModel,
     batches: Iterable[Batch | Group],
-    silence: Silencer,
+    substitute: Substitute,
     metrics: Sequence[Metric],
     *,
     estimate: str,
@@ -104,11 +104,11 @@ def estimate_sums(
     kind = ESTIMATES[estimate]
     totals = [Totals([(head.site, head.layer, head.head) for head in model.heads]) for _ in chosen]
     for batch in batches:
-        for rows, numbers in readings_of(batch, chosen):
-            of_reading = [chosen[number] for number in numbers]
-            some = [rows] if of_reading[0].reading is None else parts(rows, TOKENS_A_PART)
-            values = [_of_rows(model, part, silence, of_reading, kind, seed) for part in some]
-            for place, (number, metric) in enumerate(zip(numbers, of_reading, strict=True)):
+        for rows, numbers in expansions_of(batch, chosen):
+            of_expansion = [chosen[number] for number in numbers]
+            some = [rows] if of_expansion[0].expansion is None else parts(rows, TOKENS_A_PART)
+            values = [_of_rows(model, part, substitute, of_expansion, kind, seed) for part in some]
+            for place, (number, metric) in enumerate(zip(numbers, of_expansion, strict=True)):
                 before = combined(metric, torch.cat([one[place][0] for one in values]), rows)
                 after = combined(metric, torch.cat([one[place][1] for one in values], dim=1), rows)
                 totals[number].add(before, after, *weights(metric, rows))
@@ -117,13 +117,13 @@ def estimate_sums(
 
 
 def _of_rows(
-    model: Resumable, rows: Batch, silence: Silencer, metrics: Sequence[Metric], kind: Estimate, seed: int
+    model: Resumable, rows: Batch, substitute: Substitute, metrics: Sequence[Metric], kind: Estimate, seed: int
 ) -> list[tuple[Float[Tensor, " row"], Float[Tensor, "any_head row"]]]:
     """Each metric of each row, of the intact model and as it is estimated to be without each head."""
-    silencing = silence(rows)
+    substitution = substitute(rows)
     logits = positions_scored(metrics, rows)
-    clean = model.remember(rows, pattern=silencing.kind == "pattern", gradients=True, logits=logits)
-    change = [-clean.z[layer] if kind.to_zero else _change(clean, silencing, layer) for layer in clean.z]
+    clean = model.remember(rows, pattern=substitution.kind == "pattern", gradients=True, logits=logits)
+    change = [-clean.z[layer] if kind.to_zero else _change(clean, substitution, layer) for layer in clean.z]
     found: list[tuple[Tensor, Tensor]] = []
     for metric in metrics:
         before = metric.measure(clean.output, rows, clean.output)
@@ -136,11 +136,11 @@ def _of_rows(
 
 
 @torch.no_grad()
-def _change(clean: Clean, silencing: Silencing, layer: int) -> HeadOutput:
-    return replaced_z(clean, silencing, layer) - clean.z[layer]
+def _change(clean: CleanRun, substitution: Substitution, layer: int) -> HeadOutput:
+    return replaced_z(clean, substitution, layer) - clean.z[layer]
 
 
-def _views(metric: Metric, clean: Clean, value: Tensor, kind: Estimate, seed: int) -> list[Tensor]:
+def _views(metric: Metric, clean: CleanRun, value: Tensor, kind: Estimate, seed: int) -> list[Tensor]:
     """The numbers per document that are differentiated."""
     if not kind.of_change or metric.direction is None:
         return [value]
@@ -153,7 +153,7 @@ def _views(metric: Metric, clean: Clean, value: Tensor, kind: Estimate, seed: in
 
 
 def _slopes(
-    values: Float[Tensor, " batch"], clean: Clean, change: Sequence[HeadOutput]
+    values: Float[Tensor, " batch"], clean: CleanRun, change: Sequence[HeadOutput]
 ) -> Float[Tensor, "any_head batch"]:
     """How fast each document's number moves as each head's z moves along its change."""
     # a document's number depends on its own row only, so that the sum gives every row its own gradient

@@ -6,14 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.ablation.replacements import Silencing, tap_of
+from interp.ablation.replacements import Substitution, tap_of
 from interp.types import Batch, Head, HeadModel, Metric
 
 
 def measure(
     model: HeadModel,
     batch: Batch,
-    silencing: Silencing,
+    substitution: Substitution,
     sets: Sequence[Sequence[Head]],
     metrics: Sequence[Metric],
 ) -> tuple[Float[Tensor, "metric batch"], Float[Tensor, "metric variant batch"]]:
@@ -24,6 +24,6 @@ def measure(
     after = [
         torch.stack([metric.measure(output, batch.written, intact) for metric in metrics])
         for heads in sets
-        for output in [model.run(batch, **{silencing.kind: tap_of(silencing, heads)}, logits=logits)]
+        for output in [model.run(batch, **{substitution.kind: tap_of(substitution, heads)}, logits=logits)]
     ]
     return before, torch.stack(after, dim=1)

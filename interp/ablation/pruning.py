@@ -16,9 +16,9 @@ from interp import metrics as known_metrics
 from interp.ablation.budget import budget_for
 from interp.ablation.effects import TOKENS_A_SWEEP, MetricsOf, checked_limit, named, require_room_to_ablate
 from interp.ablation.replacements import Replacement
-from interp.ablation.sweep import silenced
+from interp.ablation.sweep import ablated_metrics
 from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced
-from interp.devices import together
+from interp.devices import tokens_for
 from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.statistics.lift import split_blocks
@@ -125,7 +125,7 @@ def measure(
                 f"{len(model.heads)} heads of {model.name!r} once."
             )
     require_room_to_ablate(model, encoded, name, engine)
-    silence = prepare(model, encoded, seed)
+    substitute = prepare(model, encoded, seed)
     counts = step_sizes(len(model.heads), steps)
     steps_of = [[frozenset(order.heads[:count]) for count in counts] for order in orders]
     # what several orders share, such as all heads, is measured once; the empty set comes first
@@ -135,10 +135,12 @@ def measure(
     sums = np.zeros((len(chosen), len(sets), BLOCKS))
     n, left_out = np.zeros((len(chosen), BLOCKS), dtype=np.int64), [0] * len(chosen)
     documents = evenly_spaced(len(encoded), checked_limit(limit))
-    groups = batches(encoded, model, documents=documents, tokens=together(model.device, TOKENS_A_SWEEP))
+    groups = batches(encoded, model, documents=documents, tokens=tokens_for(model.device, TOKENS_A_SWEEP))
     some, budget = [sorted(heads) for heads in sets[1:]], budget_for(model.device)
     for group in progress(groups, f"pruning ({name})"):
-        for row, one in enumerate(silenced(model, group, silence, some, chosen, using=engine, budget=budget)):
+        for row, one in enumerate(
+            ablated_metrics(model, group, substitute, some, chosen, engine=engine, budget=budget)
+        ):
             value = torch.cat([one.before[None], one.after]).cpu().double().numpy()
             blocks, scored = one.block.cpu().numpy(), ~np.isnan(value[0])
             np.add.at(n[row], blocks[scored], 1)

@@ -11,38 +11,38 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.attention.finite import finite_z
-from interp.attention.visibility import sights_of, visible_keys
+from interp.attention.visibility import mask_groups, visible_keys
 from interp.corpora.batching import EncodedCorpus, batches, collate, read_batches
 from interp.metrics import precise
 from interp.types import Batch, Head, HeadModel, HeadOutput, Pattern, Site, Tap
 
 
 @dataclass(frozen=True, eq=False)
-class Silencing:
+class Substitution:
     """On one batch: from a layer's activation, `z` or `pattern`, to what takes its place, for all heads at once."""
 
     kind: Literal["pattern", "z"]
     replace: Callable[[Site, int, Tensor], Tensor]
 
 
-Silencer = Callable[[Batch], Silencing]
+Substitute = Callable[[Batch], Substitution]
 
-Replacement = Callable[[HeadModel, EncodedCorpus, int], Silencer]
+Replacement = Callable[[HeadModel, EncodedCorpus, int], Substitute]
 """From a model, the whole corpus and a seed: what has to be measured on the corpus is measured here."""
 
 
-def zero(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Silencer:  # noqa: ARG001 - nothing to measure
+def zero(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Substitute:  # noqa: ARG001 - nothing to measure
     """z becomes 0 (Michel et al. 2019, section 2.3)."""
-    return lambda _batch: Silencing("z", lambda _site, _layer, z: torch.zeros_like(z))
+    return lambda _batch: Substitution("z", lambda _site, _layer, z: torch.zeros_like(z))
 
 
-def mean(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Silencer:  # noqa: ARG001 - nothing is drawn
+def mean(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Substitute:  # noqa: ARG001 - nothing is drawn
     """z becomes its mean over all non-padding positions of the corpus."""
     means = mean_outputs(model, encoded)
-    return lambda _batch: Silencing("z", lambda site, layer, z: means[site, layer].to(z).expand_as(z))
+    return lambda _batch: Substitution("z", lambda site, layer, z: means[site, layer].to(z).expand_as(z))
 
 
-def resample(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Silencer:
+def resample(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Substitute:
     """z becomes that of the next document in a seeded cycle, position by position, repeated where that is shorter.
 
     The cycle is `default_rng(seed).permutation` of all documents of the corpus, whichever of them are swept. Every row
@@ -51,7 +51,7 @@ def resample(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Silence
     cycle = np.random.default_rng(seed).permutation(len(encoded))
     after = dict(zip(cycle.tolist(), np.roll(cycle, -1).tolist(), strict=True))
 
-    def silence(batch: Batch) -> Silencing:
+    def substitute(batch: Batch) -> Substitution:
         # rows of one document share a donor, which runs once
         documents, row = batch.document.unique(return_inverse=True)
         donors = collate(encoded, [after[document] for document in documents.tolist()], model)
@@ -64,41 +64,41 @@ def resample(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Silence
 
         def replace(site: Site, layer: int, z: HeadOutput) -> HeadOutput:
             place = torch.arange(z.shape[1], device=z.device)
-            index = place[None, :] % donors.asking(site).mask.sum(1, keepdim=True)[row]
+            index = place[None, :] % donors.query_side(site).mask.sum(1, keepdim=True)[row]
             return written[site, layer][row].gather(1, index[:, :, None, None].expand_as(z)).to(z)
 
-        return Silencing("z", replace)
+        return Substitution("z", replace)
 
-    return silence
+    return substitute
 
 
-def uniform(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Silencer:  # noqa: ARG001 - nothing is drawn
+def uniform(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Substitute:  # noqa: ARG001 - nothing is drawn
     """z becomes what the head would write if it attended alike to all that it can see."""
 
-    def silence(batch: Batch) -> Silencing:
-        sights, even = sights_of(model), {}
-        for sight, visible in visible_keys(model, batch).items():
+    def substitute(batch: Batch) -> Substitution:
+        groups, even = mask_groups(model), {}
+        for group, visible in visible_keys(model, batch).items():
             seen = visible[:, None]
-            even[sight] = seen / seen.sum(-1, keepdim=True).clamp(min=1)
+            even[group] = seen / seen.sum(-1, keepdim=True).clamp(min=1)
 
         def replace(site: Site, layer: int, pattern: Pattern) -> Pattern:
-            return even[sights[site, layer]].to(pattern).expand_as(pattern)
+            return even[groups[site, layer]].to(pattern).expand_as(pattern)
 
-        return Silencing("pattern", replace)
+        return Substitution("pattern", replace)
 
-    return silence
+    return substitute
 
 
-def tap_of(silencing: Silencing, heads: Sequence[Head]) -> Tap:
+def tap_of(substitution: Substitution, heads: Sequence[Head]) -> Tap:
     """The tap, of the silencing's kind, that replaces these heads' activations and leaves all others."""
-    axis = 1 if silencing.kind == "pattern" else 2
+    axis = 1 if substitution.kind == "pattern" else 2
 
     def tap(site: Site, layer: int, activation: Tensor) -> Tensor | None:
         here = [head.head for head in heads if (head.site, head.layer) == (site, layer)]
         if not here:
             return None
         index = torch.tensor(here, device=activation.device)
-        by = silencing.replace(site, layer, activation).index_select(axis, index)
+        by = substitution.replace(site, layer, activation).index_select(axis, index)
         return activation.index_copy(axis, index, by.to(activation))
 
     return tap
@@ -112,7 +112,7 @@ def mean_outputs(model: HeadModel, encoded: EncodedCorpus) -> dict[tuple[Site, i
     sums: dict[tuple[Site, int], Tensor] = {}
 
     def add(site: Site, layer: int, z: HeadOutput, batch: Batch) -> None:
-        total = precise(z[batch.asking(site).mask]).sum(0)
+        total = precise(z[batch.query_side(site).mask]).sum(0)
         if not total.isfinite().all():
             finite_z(model, batch, site, layer, z)
         sums[site, layer] = sums[site, layer] + total if (site, layer) in sums else total
@@ -121,5 +121,5 @@ def mean_outputs(model: HeadModel, encoded: EncodedCorpus) -> dict[tuple[Site, i
     for batch in read_batches(batches(encoded, model)):
         model.run(batch, z=partial(add, batch=batch), logits=False)
         for site in count:
-            count[site] += int(batch.asking(site).mask.sum())
+            count[site] += int(batch.query_side(site).mask.sum())
     return {(site, layer): total / count[site] for (site, layer), total in sums.items()}

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from interp.ablation import engine, plain
 from interp.ablation.budget import Budget, budget_for
-from interp.ablation.replacements import Silencer
+from interp.ablation.replacements import Substitute
 from interp.ablation.totals import Totals
 from interp.attention.finite import insist_on_finite_values
 from interp.corpora.batching import Group
 from interp.corpora.expansions import parts
 from interp.errors import InterpError, closest
 from interp.sums import EffectSums
-from interp.types import Batch, Head, HeadModel, Metric, Reading, Resumable
+from interp.types import Batch, Expansion, Head, HeadModel, Metric, Resumable
 
 ENGINES = ("auto", "fast", "plain")
 """Only the rest of the network for each head, a whole forward pass for each, or the first of them that fits."""
@@ -41,55 +41,57 @@ class Measured(NamedTuple):
 def sweep(
     model: HeadModel,
     batches: Iterable[Batch | Group],
-    silence: Silencer,
+    substitute: Substitute,
     metrics: Sequence[Metric],
     *,
     ablation: str,
     heads: Sequence[Head] | None = None,
-    using: str = "auto",
+    engine: str = "auto",
     precision: str = "float32",
 ) -> list[EffectSums]:
     """Returns one `EffectSums` per metric; effect = intact − ablated, so a positive one means that the head helped.
 
-    A document without a value (NaN) is left out of n and counted. Raises `InterpError` as `silenced` does.
+    A document without a value (NaN) is left out of n and counted. Raises `InterpError` as `ablated_metrics` does.
     """
     chosen = tuple(model.heads if heads is None else heads)
     places = [(head.site, head.layer, head.head) for head in chosen]
     sets = [(head,) for head in chosen]
     return sweep_sets(
-        model, batches, silence, sets, metrics, ablation=ablation, places=places, using=using, precision=precision
+        model, batches, substitute, sets, metrics, ablation=ablation, places=places, engine=engine, precision=precision
     )
 
 
 def sweep_sets(
     model: HeadModel,
     batches: Iterable[Batch | Group],
-    silence: Silencer,
+    substitute: Substitute,
     sets: Sequence[Sequence[Head]],
     metrics: Sequence[Metric],
     *,
     ablation: str,
     places: Sequence[tuple[str, int, int]],
-    using: str = "auto",
+    engine: str = "auto",
     precision: str = "float32",
 ) -> list[EffectSums]:
     """The same for sets of heads, each silenced together; `places` take the place of the heads in the sums."""
     totals, budget = [Totals(places) for _ in metrics], budget_for(model.device)
     for batch in batches:
-        measured = silenced(model, batch, silence, sets, metrics, using=using, precision=precision, budget=budget)
+        measured = ablated_metrics(
+            model, batch, substitute, sets, metrics, engine=engine, precision=precision, budget=budget
+        )
         for total, one in zip(totals, measured, strict=True):
             total.add(*one)
     return [total.sums(ablation, one.name, signed=one.signed) for total, one in zip(totals, metrics, strict=True)]
 
 
-def silenced(
+def ablated_metrics(
     model: HeadModel,
     batch: Batch | Group,
-    silence: Silencer,
+    substitute: Substitute,
     sets: Sequence[Sequence[Head]],
     metrics: Sequence[Metric],
     *,
-    using: str = "auto",
+    engine: str = "auto",
     precision: str = "float32",
     budget: Budget | None = None,
 ) -> list[Measured]:
@@ -101,25 +103,25 @@ def silenced(
     precision that is not known or does not fit, and where a document does not fit into memory.
     """
     budget = budget or budget_for(model.device)
-    fast = runs_fast(model, using, precision)
+    fast = runs_fast(model, engine, precision)
     found: dict[int, Measured] = {}
-    for rows, numbers in readings_of(batch, metrics):
-        of_reading = [metrics[number] for number in numbers]
-        some = [rows] if of_reading[0].reading is None else parts(rows, TOKENS_A_PART)
-        measured = [_of_rows(model, part, silence, sets, of_reading, fast, precision, budget) for part in some]
+    for rows, numbers in expansions_of(batch, metrics):
+        of_expansion = [metrics[number] for number in numbers]
+        some = [rows] if of_expansion[0].expansion is None else parts(rows, TOKENS_A_PART)
+        measured = [_of_rows(model, part, substitute, sets, of_expansion, fast, precision, budget) for part in some]
         before, after = (torch.cat(of_parts, dim=-1) for of_parts in zip(*measured, strict=True))
-        for number, metric, intact, ablated in zip(numbers, of_reading, before, after, strict=True):
+        for number, metric, intact, ablated in zip(numbers, of_expansion, before, after, strict=True):
             found[number] = Measured(
                 combined(metric, intact, rows), combined(metric, ablated, rows), *weights(metric, rows)
             )
     return [found[number] for number in range(len(metrics))]
 
 
-def readings_of(batch: Batch | Group, metrics: Sequence[Metric]) -> Iterator[tuple[Batch, list[int]]]:
+def expansions_of(batch: Batch | Group, metrics: Sequence[Metric]) -> Iterator[tuple[Batch, list[int]]]:
     """What has to be read, and the numbers of the metrics that read it."""
-    for reading in dict.fromkeys(metric.reading for metric in metrics):
-        numbers = [number for number, metric in enumerate(metrics) if metric.reading is reading]
-        yield _rows(batch, reading, metrics[numbers[0]]), numbers
+    for expansion in dict.fromkeys(metric.expansion for metric in metrics):
+        numbers = [number for number, metric in enumerate(metrics) if metric.expansion is expansion]
+        yield _rows(batch, expansion, metrics[numbers[0]]), numbers
 
 
 def combined(metric: Metric, values: Float[Tensor, "*set row"], rows: Batch) -> Float[Tensor, "*set document"]:
@@ -130,25 +132,25 @@ def combined(metric: Metric, values: Float[Tensor, "*set row"], rows: Batch) -> 
 def weights(metric: Metric, rows: Batch) -> tuple[Int[Tensor, " document"], Int[Tensor, " document"]]:
     """Each document's scored tokens, over all its rows, and its block."""
     tokens = metric.scored_tokens(rows.written)
-    if metric.reading is None:
+    if metric.expansion is None:
         return tokens, rows.block
     _, place, count = torch.unique_consecutive(rows.document, return_inverse=True, return_counts=True)
     return tokens.new_zeros(len(count)).index_add(0, place, tokens), rows.block[count.cumsum(0) - 1]
 
 
-def runs_fast(model: HeadModel, using: str = "auto", precision: str = "float32") -> bool:
+def runs_fast(model: HeadModel, engine: str = "auto", precision: str = "float32") -> bool:
     """Whether the fast engine is asked for and can be had. Raises `InterpError` where it is asked for and cannot."""
-    if using not in ENGINES:
-        raise InterpError(f"ablation.engine={using} is not known. {closest(using, ENGINES)}")
+    if engine not in ENGINES:
+        raise InterpError(f"ablation.engine={engine} is not known. {closest(engine, ENGINES)}")
     if precision not in PRECISIONS:
         raise InterpError(f"ablation.precision={precision} is not known. {closest(precision, PRECISIONS)}")
     fits = isinstance(model, Resumable) and model.resumable
-    if using == "fast" and not fits:
+    if engine == "fast" and not fits:
         raise InterpError(
             f"ablation.engine=fast runs the network from a layer on, which {model.name!r} does not offer. "
             "Allowed for it: ablation.engine=plain (the same numbers, slower); or model.backend=attention."
         )
-    fast = fits and using != "plain"
+    fast = fits and engine != "plain"
     if precision != "float32" and not fast:
         raise InterpError(
             f"ablation.precision={precision} belongs to the fast engine, and this sweep runs the plain one. "
@@ -160,7 +162,7 @@ def runs_fast(model: HeadModel, using: str = "auto", precision: str = "float32")
 def _of_rows(
     model: HeadModel,
     rows: Batch,
-    silence: Silencer,
+    substitute: Substitute,
     sets: Sequence[Sequence[Head]],
     metrics: Sequence[Metric],
     fast: bool,
@@ -175,20 +177,20 @@ def _of_rows(
 
     def some(part: Batch, tokens: int) -> tuple[Tensor, Tensor]:
         if fast and isinstance(model, Resumable):
-            found = engine.measure(model, part, silence(part), sets, metrics, tokens=tokens, precision=precision)
+            found = engine.measure(model, part, substitute(part), sets, metrics, tokens=tokens, precision=precision)
         else:
-            found = plain.measure(model, part, silence(part), sets, metrics)
+            found = plain.measure(model, part, substitute(part), sets, metrics)
         insist_on_finite_values(model, part, metrics, sets, *found)
         return found
 
     return budget.within(measure, smallest=rows.tokens.shape[1])
 
 
-def _rows(batch: Batch | Group, reading: Reading | None, metric: Metric) -> Batch:
+def _rows(batch: Batch | Group, expansion: Expansion | None, metric: Metric) -> Batch:
     """What metrics of one reading read."""
     if isinstance(batch, Group):
-        return batch.batch() if reading is None else reading(batch.encoded, batch.documents, batch.model)
-    if reading is not None:
+        return batch.batch() if expansion is None else expansion(batch.encoded, batch.documents, batch.model)
+    if expansion is not None:
         raise InterpError(
             f"{metric.name} reads copies of the documents, and the sweep was given batches, from which none can be "
             "made. Allowed: the groups of interp.corpora.batching.batches."

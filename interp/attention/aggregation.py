@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp.attention.candidates import View, ViewOf, word_view
+from interp.attention.candidates import Candidates, CandidatesOf, word_candidates
 from interp.errors import InterpError, closest
 from interp.types import Batch, Pattern, Site
 
@@ -20,7 +20,7 @@ ATTENDED_TO = ("sum", "max", "mean", "first")
 ATTENDING = ("mean", "first", "last")
 
 
-def words_by(attended_to: str = "sum", attending: str = "mean") -> ViewOf:
+def words_by(attended_to: str = "sum", attending: str = "mean") -> CandidatesOf:
     """The view over words that aggregates so. Raises `InterpError` for a way that is none of these."""
     for name, given, allowed in (("attended_to", attended_to, ATTENDED_TO), ("attending", attending, ATTENDING)):
         if given not in allowed:
@@ -30,8 +30,8 @@ def words_by(attended_to: str = "sum", attending: str = "mean") -> ViewOf:
 
 def _aggregated(
     batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site, *, attended_to: str, attending: str
-) -> View:
-    view = word_view(batch, visible, site)
+) -> Candidates:
+    view = word_candidates(batch, visible, site)
     rows, columns = view.rows, view.columns
     if rows is None or columns is None:
         raise ValueError("a view over words has rows and columns")
@@ -43,7 +43,7 @@ def _aggregated(
         return replace(view, columns=_one_of(columns, last=False))
     if attended_to == "max":
         fields = {name: getattr(view, name) for name in ("candidates", "queries", "owned", "rows", "columns")}
-        return LargestView(**fields, owner=batch.asked(site).word)
+        return LargestAttention(**fields, owner=batch.key_side(site).word)
     return view
 
 
@@ -55,7 +55,7 @@ def _one_of(weights: Float[Tensor, "batch pos word"], *, last: bool) -> Float[Te
 
 
 @dataclass(frozen=True, eq=False)
-class LargestView(View):
+class LargestAttention(Candidates):
     """Over words, with the largest attention on any token of the word attended to: no product of matrices does that.
 
     `owner` is the word of every token that can be attended to, -1 for none.

@@ -12,13 +12,13 @@ from interp.types import Batch, Pattern, Site
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class Candidates:
     """What the queries of one batch could choose from, over tokens, words or mentions.
 
     `candidates` are the keys a query may be judged on. `rows` and `columns` turn token attention into word attention
     (mean over the tokens of the word attending, sum over the tokens of the word attended to); `None` over tokens.
-    Where it is `turned`, a query is answered by the attention that it gets, and its candidates are those that give it;
-    where it is `narrowed`, some tokens that have attention are no candidates.
+    If `transposed`, a query is answered by the attention that it gets, and its candidates are those that give it;
+    if `excludes_special`, some tokens that have attention are no candidates.
     """
 
     candidates: Bool[Tensor, "batch query key"]
@@ -26,8 +26,8 @@ class View:
     owned: Int[Tensor, "batch key"]
     rows: Float[Tensor, "batch pos query"] | None = None
     columns: Float[Tensor, "batch other_pos key"] | None = None
-    turned: bool = False
-    narrowed: bool = False
+    transposed: bool = False
+    excludes_special: bool = False
 
     def attention(self, pattern: Pattern) -> Float[Tensor, "batch head asking asked"]:
         """The pattern in this view's unit, 0 on all but candidates.
@@ -36,14 +36,14 @@ class View:
         unless the view is narrowed.
         """
         if self.rows is None or self.columns is None:
-            return pattern.float() * self.weight if self.narrowed else pattern.float()
+            return pattern.float() * self.weight if self.excludes_special else pattern.float()
         if self._groups is not None:
             by_words = self._groups.summed(pattern.float())
-            return by_words.mT if self.turned else by_words
+            return by_words.mT if self.transposed else by_words
         # the heads of a row share its columns: as rows of one product they need no copies of them
         on_words = (pattern.float().flatten(1, 2) @ self.columns).unflatten(1, pattern.shape[1:3])
         by_words = self.rows.mT[:, None] @ on_words
-        return by_words.mT * self.weight if self.turned else by_words.mul_(self.weight)
+        return by_words.mT * self.weight if self.transposed else by_words.mul_(self.weight)
 
     @cached_property
     def _groups(self) -> "_Groups | None":
@@ -53,11 +53,13 @@ class View:
         """
         if self.rows is None or self.columns is None or self.rows.device.type != "cpu":
             return None
-        asking, asked = _grouped(self.rows), _grouped(self.columns)
-        if asking is None or asked is None:
+        query_side, key_side = _grouped(self.rows), _grouped(self.columns)
+        if query_side is None or key_side is None:
             return None
-        allowed = self.weight.mT if self.turned else self.weight
-        return _Groups(asking[0], asked[0], asking[1][:, None, :, None] * asked[1][:, None, None, :] * allowed)
+        allowed = self.weight.mT if self.transposed else self.weight
+        return _Groups(
+            query_side[0], key_side[0], query_side[1][:, None, :, None] * key_side[1][:, None, None, :] * allowed
+        )
 
     @cached_property
     def weight(self) -> Float[Tensor, "batch 1 query key"]:
@@ -66,24 +68,24 @@ class View:
 
     def choice(self, attention: Float[Tensor, "batch head query key"]) -> Float[Tensor, "batch head query key"]:
         """The attention that keys compete with: below any of it where there is no candidate."""
-        return attention if self.rows is None and not self.narrowed else attention + (self.weight - 1)
+        return attention if self.rows is None and not self.excludes_special else attention + (self.weight - 1)
 
 
 @dataclass(frozen=True, eq=False)
 class _Groups:
     """The group of every token that asks or is asked, one past the last for none; `scale` weights pairs of groups."""
 
-    asking: Int[Tensor, "batch pos"]
-    asked: Int[Tensor, "batch other_pos"]
+    query_side: Int[Tensor, "batch pos"]
+    key_side: Int[Tensor, "batch other_pos"]
     scale: Float[Tensor, "batch 1 query key"]
 
     def summed(self, pattern: Float[Tensor, "batch head pos other_pos"]) -> Float[Tensor, "batch head query key"]:
         """Over the tokens of each pair of groups."""
         batch, heads, _, other = pattern.shape
         queries, keys = self.scale.shape[2:]
-        query = self.asking[:, None, :, None].expand(pattern.shape)
+        query = self.query_side[:, None, :, None].expand(pattern.shape)
         by_query = pattern.new_zeros(batch, heads, queries + 1, other).scatter_add_(2, query, pattern)[:, :, :queries]
-        key = self.asked[:, None, None, :].expand(by_query.shape)
+        key = self.key_side[:, None, None, :].expand(by_query.shape)
         sums = pattern.new_zeros(batch, heads, queries, keys + 1).scatter_add_(3, key, by_query)
         return sums[..., :keys] * self.scale
 
@@ -99,31 +101,35 @@ def _grouped(
     return torch.where(is_held.any(2), is_held.int().argmax(2), weights.shape[2]), scale
 
 
-ViewOf = Callable[[Batch, Bool[Tensor, "batch query key"], Site], View]
+CandidatesOf = Callable[[Batch, Bool[Tensor, "batch query key"], Site], Candidates]
 """From a batch and what its queries see to what they choose from."""
 
 
-def token_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> View:
+def token_candidates(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> Candidates:
     """All visible keys, itself and special tokens too; special tokens are keys, never queries."""
-    asking, asked = batch.asking(site), batch.asked(site)
-    queries = written_next(asking.mask & ~asking.special) if site == "cross" else asking.mask & ~asking.special
-    return View(visible, queries, torch.ones_like(asked.tokens))
+    query_side, key_side = batch.query_side(site), batch.key_side(site)
+    queries = (
+        written_next(query_side.mask & ~query_side.special)
+        if site == "cross"
+        else query_side.mask & ~query_side.special
+    )
+    return Candidates(visible, queries, torch.ones_like(key_side.tokens))
 
 
-def own_token_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> View:
+def own_token_candidates(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> Candidates:
     """All visible keys but special tokens."""
-    view, own = token_view(batch, visible, site), ~batch.asked(site).special
-    return replace(view, candidates=view.candidates & own[:, None, :], narrowed=True)
+    view, own = token_candidates(batch, visible, site), ~batch.key_side(site).special
+    return replace(view, candidates=view.candidates & own[:, None, :], excludes_special=True)
 
 
-def word_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> View:
+def word_candidates(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> Candidates:
     """The other aligned words all of whose tokens the query's last token can see.
 
     At `cross` the attention of a word of the target is that of the positions where its tokens are written.
     """
-    asking, asked = batch.asking(site), batch.asked(site)
-    columns = _held(asked.word, asked.governor.shape[1])
-    rows = _held(asking.word, asking.governor.shape[1]) if asking is not asked else columns
+    query_side, key_side = batch.query_side(site), batch.key_side(site)
+    columns = _held(key_side.word, key_side.governor.shape[1])
+    rows = _held(query_side.word, query_side.governor.shape[1]) if query_side is not key_side else columns
     if site == "cross":
         rows = written_next(rows)
     owned = columns.sum(1)
@@ -133,19 +139,19 @@ def word_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site
     seen = (seen_from_last @ columns.float()).round().long()
     queries = rows.any(1)
     candidates = (seen == owned[:, None, :]) & (owned > 0)[:, None, :] & queries[:, :, None]
-    if asking is asked:
+    if query_side is key_side:
         candidates &= ~torch.eye(candidates.shape[1], dtype=torch.bool, device=candidates.device)
     weights = rows.float() / rows.sum(1).clamp(min=1)[:, None, :]
-    return View(candidates, queries, owned, weights, columns.float())
+    return Candidates(candidates, queries, owned, weights, columns.float())
 
 
-def mention_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> View:
+def mention_candidates(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> Candidates:
     """From pronouns to the other mentions all of whose tokens the pronoun's last token can see, on either side.
 
     The tokens of a mention are those of its words that stand in no shorter mention: attention to *his* in *his mother*
     is not attention to the mother. A mention in which the pronoun stands is none of its candidates.
     """
-    side = batch.asking(site)
+    side = batch.query_side(site)
     start, end, _, kind = side.mention.unbind(-1)
     pronoun = kind == (side.kinds.index("pronoun") if "pronoun" in side.kinds else -2)
     word = side.word[:, :, None]
@@ -161,30 +167,30 @@ def mention_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: S
     queries = pronoun & (owned > 0)
     candidates = seen & apart & (owned > 0)[:, None, :] & ~pronoun[:, None, :] & queries[:, :, None]
     weights = held.float() / owned.clamp(min=1)[:, None, :]
-    return View(candidates, queries, owned, weights, held.float())
+    return Candidates(candidates, queries, owned, weights, held.float())
 
 
-def first_token_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> View:
+def first_token_candidates(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> Candidates:
     """As over words, but a word attends as the first of its tokens does, not as their mean."""
-    view = word_view(batch, visible, site)
+    view = word_candidates(batch, visible, site)
     assert view.rows is not None
     return replace(view, rows=((view.rows > 0) & (view.rows.cumsum(1) == view.rows)).float())
 
 
-def column_view(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> View:
+def column_candidates(batch: Batch, visible: Bool[Tensor, "batch query key"], site: Site = "self") -> Candidates:
     """Over words, read down the columns: a query's candidates are the words that can see it."""
-    view = word_view(batch, visible, site)
+    view = word_candidates(batch, visible, site)
     candidates = view.candidates.mT
-    return replace(view, candidates=candidates, queries=candidates.any(-1), turned=True)
+    return replace(view, candidates=candidates, queries=candidates.any(-1), transposed=True)
 
 
-VIEWS: dict[tuple[str, str], Callable[[Batch, Tensor, Site], View]] = {
-    ("token", "rows"): token_view,
-    ("token", "own"): own_token_view,
-    ("word", "rows"): word_view,
-    ("word", "first"): first_token_view,
-    ("word", "columns"): column_view,
-    ("mention", "rows"): mention_view,
+CANDIDATES: dict[tuple[str, str], Callable[[Batch, Tensor, Site], Candidates]] = {
+    ("token", "rows"): token_candidates,
+    ("token", "own"): own_token_candidates,
+    ("word", "rows"): word_candidates,
+    ("word", "first"): first_token_candidates,
+    ("word", "columns"): column_candidates,
+    ("mention", "rows"): mention_candidates,
 }
 """By unit and view of a role."""
 

@@ -31,7 +31,7 @@ def finite_attention(
 ) -> Float[Tensor, "batch head query attended"]:
     """The same attention, if that of every query that is no padding and sees any key is finite.
 
-    What is attended to may be more than the keys that are tokens (`interp.types.Sinking`).
+    What is attended to may be more than the keys that are tokens (`interp.types.HasSinks`).
 
     Other rows, such as those of padding, are made zero where they are not finite. Raises `ModelError` that names
     document, layer and heads.
@@ -39,8 +39,8 @@ def finite_attention(
     is_finite = pattern.sum(-1).isfinite()
     if is_finite.all():
         return pattern
-    asking = batch.asking(site).mask & visible.any(-1)
-    found = (~is_finite & asking[:, None]).any(-1)
+    query_side = batch.query_side(site).mask & visible.any(-1)
+    found = (~is_finite & query_side[:, None]).any(-1)
     if found.any():
         raise _refusal(model, batch, f"Attention {_at(site, layer, first, found)}", found.any(1))
     return pattern.masked_fill(~is_finite[..., None], 0.0)
@@ -53,7 +53,7 @@ def finite_z(model: HeadModel, batch: Batch, site: Site, layer: int, z: HeadOutp
     """
     if z.sum(-1).isfinite().all():
         return z
-    mask = batch.asking(site).mask
+    mask = batch.query_side(site).mask
     found = _not_finite(z, mask)
     if found.any():
         raise _refusal(model, batch, f"What heads write {_at(site, layer, 0, found)}", found.any(1))
@@ -110,11 +110,11 @@ def _first_refusal(model: HeadModel, rows: Batch, broken: Bool[Tensor, " row"]) 
             found.append(_refusal(model, rows, f"{what} {_at(site, layer, 0, heads)}", heads.any(1)))
 
     def pattern(site: Site, layer: int, activation: Tensor) -> None:
-        real = rows.asking(site).mask
+        real = rows.query_side(site).mask
         look("Attention", site, layer, (~activation.sum(-1).isfinite() & real[:, None]).any(-1))
 
     def z(site: Site, layer: int, activation: Tensor) -> None:
-        look("What heads write", site, layer, _not_finite(activation, rows.asking(site).mask))
+        look("What heads write", site, layer, _not_finite(activation, rows.query_side(site).mask))
 
     model.run(rows, pattern=pattern, z=z, logits=False)
     after = "The output after the last layer (all heads' attention is finite)"

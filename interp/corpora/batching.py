@@ -15,10 +15,20 @@ from interp.corpora.mentions import antecedents_by_kind, nearest_agreeing, neare
 from interp.corpora.patches import as_read_by
 from interp.corpora.text import words_of
 from interp.corpora.withheld import check_words
-from interp.devices import together
+from interp.devices import tokens_for
 from interp.errors import CorpusError, ModelError
 from interp.text.punctuation import marks
-from interp.types import Batch, Corpus, Document, Drawing, EncodedCorpus, Encoding, HeadModel, Seeing, Translating
+from interp.types import (
+    Batch,
+    Corpus,
+    Document,
+    EncodedCorpus,
+    EncoderDecoder,
+    Encoding,
+    HeadModel,
+    TokenSampler,
+    VisionModel,
+)
 
 TOKENS_A_BATCH = 1536
 """Padded tokens in one batch: on two CPU cores throughput is flat from about 1,300."""
@@ -58,7 +68,7 @@ def encode(model: HeadModel, corpus: Corpus, *, chunk: int = 1000) -> EncodedCor
     skipped["unaligned_words"] = read.unaligned
     skipped["truncated_documents"] += sum(other is not None and other.truncated for other in alternatives)
     target = (
-        _targets(model, corpus, encodings, skipped) if isinstance(model, Translating) and model.translates else None
+        _targets(model, corpus, encodings, skipped) if isinstance(model, EncoderDecoder) and model.translates else None
     )
     said = (*read.notes(), *_lost_of_alternatives(model, corpus, alternatives))
     return EncodedCorpus(corpus, tuple(encodings), tuple(words), skipped, tuple(alternatives), target, said)
@@ -70,7 +80,7 @@ def _read(model: HeadModel, documents: Sequence[Document]) -> list[Encoding]:
     drawn = {number: d.symbols for number, d in enumerate(documents) if d.symbols is not None}
     found = dict(zip(texts, model.encode(list(texts.values())), strict=True)) if texts else {}
     if drawn:
-        if not isinstance(model, Drawing):
+        if not isinstance(model, TokenSampler):
             raise ModelError(
                 f"{model.name!r} has no vocabulary that tokens can be drawn from, and corpus=repeats is made of drawn "
                 "tokens. Choose a corpus of texts, or give the model a method `draw` (interp.types.Drawing)."
@@ -99,7 +109,7 @@ def _lost_of_alternatives(model: HeadModel, corpus: Corpus, alternatives: Sequen
 
 
 def _targets(
-    model: Translating, corpus: Corpus, encodings: Sequence[Encoding], skipped: dict[str, int]
+    model: EncoderDecoder, corpus: Corpus, encodings: Sequence[Encoding], skipped: dict[str, int]
 ) -> EncodedCorpus:
     """What the decoder reads: each document's target or, where it has none, what the model itself writes."""
     given = {number: document.target for number, document in enumerate(corpus) if document.target is not None}
@@ -158,7 +168,7 @@ def batches(
     Without `tokens`, as many as fill the model's device. A document too long for the budget goes alone.
     """
     chosen = range(len(encoded)) if documents is None else documents
-    most = together(model.device, TOKENS_A_BATCH) if tokens is None else tokens
+    most = tokens_for(model.device, TOKENS_A_BATCH) if tokens is None else tokens
     by_length = sorted(chosen, key=lambda i: (len(encoded.encodings[i].tokens), i))
     groups: list[Group] = []
     current: list[int] = []
@@ -223,7 +233,7 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
     links = [(row, *link) for row, document in enumerate(chosen) for link in entity_pairs(document, width)]
     target = None if encoded.target is None else collate(encoded.target, documents, model)
     pictures = [document.picture for document in chosen if document.picture is not None]
-    seeing = model if pictures and isinstance(model, Seeing) else None
+    seeing = model if pictures and isinstance(model, VisionModel) else None
     batch = Batch(
         tokens=padded([encoded.encodings[i].tokens for i in documents], model.pad_token),
         mask=torch.arange(int(lengths.max()))[None, :] < lengths[:, None],

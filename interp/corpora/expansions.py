@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from interp.corpora.batching import to_device
 from interp.errors import InterpError
-from interp.types import Batch, EncodedCorpus, Encoding, HeadModel, Masking
+from interp.types import Batch, EncodedCorpus, Encoding, HeadModel, MaskedModel
 
 WITHOUT_GOLD = {"alignment": None, "entity_pair": None}
 """Pairs of words, which no row of tensors holds."""
@@ -79,7 +79,7 @@ def _copies(row: _Row) -> list[_Row]:
 
 
 def _mask_token(model: HeadModel) -> int:
-    token = model.mask_token if isinstance(model, Masking) and not model.causal else None
+    token = model.mask_token if isinstance(model, MaskedModel) and not model.causal else None
     if token is None:
         raise InterpError(
             f"{model.name!r} is causal or has no mask token, so it fills in no masked tokens. "

@@ -8,7 +8,7 @@ import torch
 
 from interp.devices import free_memory
 from interp.errors import CorpusError
-from interp.types import Document, EncodedCorpus, Encoding, HeadModel, Watchable
+from interp.types import ChunkedPatterns, Document, EncodedCorpus, Encoding, HeadModel
 
 AROUND = 8
 """Arrays of tokens × tokens held beside the patterns: masks, what can be seen, the roles' candidates and choices.
@@ -40,7 +40,7 @@ def require_room(
     longest = max(range(len(encodings)), key=lambda number: len(encodings[number].tokens))
     document, tokens = documents[longest], len(encodings[longest].tokens)
     if heads is None:
-        heads = 1 if isinstance(model, Watchable) else heads_of_a_layer(model)
+        heads = 1 if isinstance(model, ChunkedPatterns) else heads_of_a_layer(model)
     needed = memory_for(tokens, heads)
     if needed < SAID_FROM:
         return

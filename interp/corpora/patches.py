@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from interp.errors import InterpError
-from interp.types import Corpus, Grid, HeadModel, Seeing
+from interp.types import Corpus, Grid, HeadModel, VisionModel
 
 
 def as_read_by(model: HeadModel, corpus: Corpus) -> Corpus:
@@ -15,7 +15,7 @@ def as_read_by(model: HeadModel, corpus: Corpus) -> Corpus:
 
     Raises `InterpError` for pictures that a model of text is given, and for text that a model of pictures is given.
     """
-    grid = model.grid if isinstance(model, Seeing) else None
+    grid = model.grid if isinstance(model, VisionModel) else None
     if grid is None and not corpus.has_pictures:
         return corpus
     if grid is None:

@@ -13,7 +13,7 @@ LETTERS = 20
 """Characters below which a document says little; shorter ones are taken only where there are no others."""
 
 
-def few(model: HeadModel, corpus: Corpus, count: int = 3) -> EncodedCorpus:
+def probe_documents(model: HeadModel, corpus: Corpus, count: int = 3) -> EncodedCorpus:
     """The shortest documents that say something, first of as many different lengths in tokens as there are.
 
     Only a few documents are tokenised. Raises `CorpusError` where there is none.

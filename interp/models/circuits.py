@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.errors import ModelError
-from interp.models.weights import HeadWeights, LaidOpen, LayerSlices, lay_open
+from interp.models.weights import HasWeights, HeadWeights, LayerSlices, lay_open
 from interp.progress import Progress, silent
 from interp.types import HeadModel, Place, Site, Windowed
 
@@ -104,7 +104,7 @@ def _is_one_stream(site: Site, layer: LayerSlices) -> bool:
     return site != "cross" and layer.value[0].whole.shape[0] == layer.output.shape[-1]
 
 
-def _nearby(model: LaidOpen, place: Place, length: int) -> Bool[np.ndarray, "pos pos"]:
+def _nearby(model: HasWeights, place: Place, length: int) -> Bool[np.ndarray, "pos pos"]:
     """Which places of one text see which, in a layer."""
     site, number = place
     apart = np.arange(length)[:, None] - np.arange(length)[None, :]

@@ -77,7 +77,7 @@ class LayerSlices:
 
 
 @runtime_checkable
-class LaidOpen(HeadModel, Protocol):
+class HasWeights(HeadModel, Protocol):
     """A model whose heads can be laid open: it shows their weights, and what its layers compute with."""
 
     def slices(self) -> Mapping[Place, LayerSlices]:
@@ -90,7 +90,7 @@ class LaidOpen(HeadModel, Protocol):
     def see_layers(self, batch: Batch, see: See) -> None:
         """One forward pass that gives no logits; `see` is shown what each layer attends with, and gives its z.
 
-        Keys that are no token (`Sinking`) come last.
+        Keys that are no token (`HasSinks`) come last.
         """
         ...
 
@@ -111,9 +111,9 @@ class LaidOpen(HeadModel, Protocol):
         ...
 
 
-def lay_open(model: HeadModel) -> LaidOpen:
+def lay_open(model: HeadModel) -> HasWeights:
     """The same model, if its weights, queries, keys and values can be seen. Raises `ModelError` if not."""
-    if not isinstance(model, LaidOpen):
+    if not isinstance(model, HasWeights):
         raise ModelError(
             f"What the heads of {model.name!r} compute with cannot be laid open here ({type(model).__name__}). "
             "Allowed: models that send their attention through transformers' interface (model.backend=attention), and "

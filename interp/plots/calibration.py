@@ -22,9 +22,9 @@ from interp.plots.style import (
 
 COLOURS = [PALETTE[family] for family in ("positional", "lexical", "syntax", "coreference", "copying")]
 NULLS = {
-    "exchange": "exchanges answers with the guess",
-    "document": "as often right as the guess in the document",
-    "population": "as often right as the guess on the whole",
+    "exchange": "exchanges answers with the baseline",
+    "document": "as often right as the baseline in the document",
+    "population": "as often right as the baseline on the whole",
 }
 
 

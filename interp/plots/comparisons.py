@@ -1,4 +1,4 @@
-"""Heads against guesses, roles against effects, and attention against attention weighted by norm."""
+"""Heads against baselines, roles against effects, and attention against attention weighted by norm."""
 
 import numpy as np
 import pandas as pd
@@ -42,7 +42,7 @@ MOST_ROWS = 40
 def best_heads(scores: pd.DataFrame) -> Figure:
     """For each site and role over words judged by hits (relations, coreference), the head best on select, on confirm.
 
-    A dot is the head's hit rate, with the 95 % interval of its lift; the grey dot is the best guess; sorted by lift.
+    A dot is the head's hit rate, with the 95 % interval of its lift; the grey dot is the best baseline; sorted by lift.
     Lighter: too few queries or blocks to be tested (no p). `scores` needs: role family site layer head split n hit
     word_mass (empty for token roles) baseline baseline_name lift ci_low ci_high p; `statistic`, if it is there.
     """
@@ -78,7 +78,7 @@ def best_heads(scores: pd.DataFrame) -> Figure:
     axes.set_yticks(rows, [short(_spell_out(role)) for role in best["role"]])
     axes.set(
         ylim=(-0.7, len(best) - 0.3),
-        xlabel="hit rate on the confirm half (bar: best guess + 95 % interval of the lift)",
+        xlabel="hit rate on the confirm half (bar: best baseline + 95 % interval of the lift)",
     )
     axes.set_xlim(-0.015, 1.015)
     axes.tick_params(axis="y", length=0)
@@ -86,13 +86,13 @@ def best_heads(scores: pd.DataFrame) -> Figure:
     axes.set_axisbelow(True)
     columns = {
         "head": [head_name(*place) for place in best[HEAD].itertuples(index=False)],
-        "best guess": [short(guess) for guess in best["baseline_name"]],
+        "best baseline": [short(baseline) for baseline in best["baseline_name"]],
         "n": [f"{n:,}" for n in best["n"]],
     }
     _columns_beside(axes, columns, testable)
     _legend(figure, best, testable)
 
-    notes = ["Head: chosen on the select half. Grey: the best guess without a model, also chosen on select."]
+    notes = ["Head: chosen on the select half. Grey: the best baseline, also chosen on select."]
     notes += [f"{left_out} more with fewer queries are left out."] if left_out else []
     notes += [f"{one_half} more were scored on one half only."] if one_half else []
     add_note(figure, notes)
@@ -126,7 +126,7 @@ def _columns_beside(axes: Axes, columns: dict[str, list[str]], testable: np.ndar
 
 def _legend(figure: Figure, best: pd.DataFrame, testable: np.ndarray) -> None:
     families = families_in(best["family"])
-    handles = [_dot(family_colour(family), f"head, {family}") for family in families] + [_dot(GUESS, "best guess")]
+    handles = [_dot(family_colour(family), f"head, {family}") for family in families] + [_dot(GUESS, "best baseline")]
     if not testable.all():
         handles += [_dot(family_colour(families[0]), "lighter: too few queries or blocks to be tested", 0.4)]
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), handletextpad=0.1, columnspacing=1.2)
@@ -161,7 +161,7 @@ def role_against_effect(atlas: pd.DataFrame) -> Figure:
         labels.append(_scatter(axes, here))
         axes.axhline(0, color="0.7", linewidth=0.6, zorder=0)
         axes.axvline(0, color="0.7", linewidth=0.6, zorder=0)
-        axes.set_xlabel("lift of its best role over the best guess (confirm half)")
+        axes.set_xlabel("lift of its best role over the best baseline (confirm half)")
         axes.set_ylabel(f"effect of {ablation} ablation on {metric_label(metric)}")
         axes.margins(0.08)
 

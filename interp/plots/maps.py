@@ -81,7 +81,7 @@ def role_maps(scores: pd.DataFrame, roles: pd.DataFrame) -> Figure:
         axes.set_title(family if len(sites) == 1 else f"{family}, {site}")
     _label_outer(drawn, across)
     below = {"location": "bottom", "shrink": 0.4, "aspect": 30}
-    add_colour_bar(figure, drawn, norm, SEQUENTIAL, "lift over the best guess", **below)
+    add_colour_bar(figure, drawn, norm, SEQUENTIAL, "lift over the best baseline", **below)
 
     notes = ["Outlined: the head has a role of this family."]
     notes += [RESTING_EXPLAINED] if shown["role"].isin(SINKS).any() else []

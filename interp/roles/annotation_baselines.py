@@ -1,4 +1,4 @@
-"""Harder guesses, held beside a role's baseline: the next verb, the end of the next nouns, a mention that agrees.
+"""Annotation baselines beside a role's baseline: the next verb, the end of the next nouns, a mention that agrees.
 
 A head that follows a relation has to do better than one that knows parts of speech and distance alone; one that finds
 antecedents, better than one that knows agreement and spelling.
@@ -28,10 +28,10 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "noun or adjective": (*_NOUNS, *_ADJECTIVES),
     "noun, adjective or verb": (*_NOUNS, *_ADJECTIVES, *_VERBS),
 }
-"""Parts of speech that one guess takes together, by the tags of Universal Dependencies and the Penn Treebank."""
+"""Parts of speech that one baseline takes together, by the tags of Universal Dependencies and the Penn Treebank."""
 
 
-def harder_guesses(*corpora: Corpus) -> tuple[str, ...]:
+def annotation_baselines(*corpora: Corpus) -> tuple[str, ...]:
     """What the annotation of a corpus, or of both sides of one, allows, such as `previous tag ADJ`.
 
     Of every way, by tag and by class of tags (`CLASSES`), of which two must occur. The last are, where there are
@@ -45,20 +45,23 @@ def harder_guesses(*corpora: Corpus) -> tuple[str, ...]:
     return (*of_tags, *ends, *agreeing, *same)
 
 
-def is_held_against(role: Role, guess: str) -> bool:
-    """Whether a harder guess is one for this role: only for hits over the words of one text.
+def is_held_against(role: Role, baseline: str) -> bool:
+    """Whether a annotation baseline is one for this role: only for hits over the words of one text.
 
     Roles of coreference are held against mentions, all others against parts of speech.
     """
     if role.unit != "word" or role.statistic != "hit" or "cross" in role.sites:
         return False
-    return ("nearest_mention" in role.guesses) == (guess in OF_MENTIONS)
+    return ("nearest_mention" in role.baselines) == (baseline in OF_MENTIONS)
 
 
-def harder_credit(guesses: tuple[str, ...], batch: Batch, pair: Int[Tensor, "pair 3"]) -> Float[Tensor, "pair guess"]:
-    """What each guess earns with each (row, query, target): 1 where it names that target. Every target is a candidate.
+def annotation_credit(
+    baselines: tuple[str, ...], batch: Batch, pair: Int[Tensor, "pair 3"]
+) -> Float[Tensor, "pair baseline"]:
+    """What each baseline earns with each (row, query, target): 1 where it names that target.
 
-    The nearest word is the nearest in the document: where that is no candidate of the query, the guess is a miss.
+    Every target is a candidate. The nearest word is the nearest in the document: where that is no candidate of the
+    query, the baseline is a miss.
     """
     row, query, key = pair.unbind(1)
     named = {AGREEING: batch.nearest_agreeing, SAME_WORD: batch.nearest_same_word}
@@ -66,13 +69,13 @@ def harder_credit(guesses: tuple[str, ...], batch: Batch, pair: Int[Tensor, "pai
     for way, nearest in zip(WAYS, _nearest_of(batch, list(classes.values())), strict=True):
         named |= {f"{way} {name}": nearest[..., number] for number, name in enumerate(classes)}
     nothing = torch.full_like(batch.tag, -1)
-    # all guesses of a word side by side: one look-up for each query
-    names = torch.stack([named.get(guess, nothing) for guess in guesses], dim=-1)
+    # all baselines of a word side by side: one look-up for each query
+    names = torch.stack([named.get(baseline, nothing) for baseline in baselines], dim=-1)
     return (names[row, query] == key[:, None]).cpu().double()
 
 
 def _named(tags: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Every tag, and every class of which two tags occur, as guesses call them: a tag may be spelled as a class is."""
+    """Every tag, and every class of which two tags occur, as baselines call them: a tag may be spelt as a class is."""
     classes = {name: members for name, members in CLASSES.items() if len(set(members) & set(tags)) >= 2}
     return {**{f"tag {tag}": (tag,) for tag in tags}, **{f"class {name}": of for name, of in classes.items()}}
 

@@ -1,4 +1,4 @@
-"""What one could guess without a model: the baselines that a `hit` role has to beat on the same queries."""
+"""Model-free baselines for roles: what a head has to beat on the same queries."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -6,59 +6,59 @@ from torch import Tensor
 
 from interp.types import Batch
 
-WORD_GUESSES = (*(f"offset{sign * by:+d}" for by in range(1, 11) for sign in (-1, 1)), "first", "most_tokens")
+WORD_BASELINES = (*(f"offset{sign * by:+d}" for by in range(1, 11) for sign in (-1, 1)), "first", "most_tokens")
 """In the order in which a tie is decided: offset-1, offset+1, offset-2, … offset+10, first, most_tokens."""
 
 SPREAD = ("uniform", "uniform_tokens")
 """What attention gives that is spread evenly: over the candidates, or over the tokens of the candidates."""
 
-CROSS_GUESSES = ("diagonal", "diagonal-1", "diagonal+1", "diagonal-2", "diagonal+2", "first", "last", "most_tokens")
+CROSS_BASELINES = ("diagonal", "diagonal-1", "diagonal+1", "diagonal-2", "diagonal+2", "first", "last", "most_tokens")
 """Across two texts: the word as far into the one as the query is into the other, its neighbours, and the ends."""
 
-CHOICE_GUESSES = ("nearest_other", "left_other", "right_other", "first_other", "uniform")
+CHOICE_BASELINES = ("nearest_other", "left_other", "right_other", "first_other", "uniform")
 """Of the mentions that a pronoun may choose from: the nearest, on either side or on one, the first, and any alike."""
 
-ALL_GUESSES = (
-    *WORD_GUESSES,
+ALL_BASELINES = (
+    *WORD_BASELINES,
     "nearest_mention",
-    *CHOICE_GUESSES[:-1],
-    *(name for name in CROSS_GUESSES if name not in WORD_GUESSES),
+    *CHOICE_BASELINES[:-1],
+    *(name for name in CROSS_BASELINES if name not in WORD_BASELINES),
     "uniform",
     "uniform_tokens",
 )
 
 
 def credit(
-    guess: str,
+    baseline: str,
     batch: Batch,
     pair: Int[Tensor, "pair 3"],
     candidates: Bool[Tensor, "batch query key"],
     tokens_of_word: Int[Tensor, "batch word"],
 ) -> Float[Tensor, " pair"]:
-    """What a guess earns with each (row, query, target): 1 where it names that target, a share where it names several.
+    """What a baseline earns with each (row, query, target): 1 where it names that target, a share if it names several.
 
     Every target is a candidate. In float64, so that ties are ties.
     """
     row, query, key = pair.unbind(1)
-    if guess == "uniform":
+    if baseline == "uniform":
         return 1 / candidates.sum(-1)[row, query].cpu().double()
-    if guess == "uniform_tokens":
+    if baseline == "uniform_tokens":
         owned = tokens_of_word[row, key].cpu().double()
         return owned / (candidates * tokens_of_word[:, None, :]).sum(-1)[row, query].cpu()
-    if guess.startswith("offset"):
-        return (key == query + int(guess.removeprefix("offset"))).cpu().double()
-    if guess.startswith("diagonal"):
+    if baseline.startswith("offset"):
+        return (key == query + int(baseline.removeprefix("offset"))).cpu().double()
+    if baseline.startswith("diagonal"):
         words, source_words = batch.written.word.amax(1) + 1, batch.word.amax(1) + 1
-        aim = diagonal(query, words[row], source_words[row]) + int(guess.removeprefix("diagonal") or 0)
+        aim = diagonal(query, words[row], source_words[row]) + int(baseline.removeprefix("diagonal") or 0)
         return (key == aim).cpu().double()
-    if guess == "last":
+    if baseline == "last":
         return (key == batch.word.amax(1)[row]).cpu().double()
-    if guess == "first":
+    if baseline == "first":
         return (key == 0).cpu().double()
-    if guess == "nearest_mention":
+    if baseline == "nearest_mention":
         return (batch.nearest_mention[row, query] == key).cpu().double()
-    if guess in CHOICE_GUESSES:
-        return _of_mentions(guess, batch, pair, candidates)
+    if baseline in CHOICE_BASELINES:
+        return _of_mentions(baseline, batch, pair, candidates)
     owned = torch.where(candidates, tokens_of_word[:, None, :], -1)
     most = owned.amax(-1, keepdim=True)
     shared = ((owned == most) & candidates).sum(-1)
@@ -67,7 +67,7 @@ def credit(
 
 
 def _of_mentions(
-    guess: str, batch: Batch, pair: Int[Tensor, "pair 3"], candidates: Bool[Tensor, "batch query key"]
+    baseline: str, batch: Batch, pair: Int[Tensor, "pair 3"], candidates: Bool[Tensor, "batch query key"]
 ) -> Float[Tensor, " pair"]:
     """What is guessed of mentions: the one with the fewest words between, on the side in question, or the first."""
     start, end = batch.mention[:, :, 0], batch.mention[:, :, 1]
@@ -77,7 +77,7 @@ def _of_mentions(
         "left_other": to_left,
         "right_other": to_right,
         "first_other": start[:, None, :].expand_as(to_left),
-    }[guess]
+    }[baseline]
     none = torch.iinfo(far.dtype).max
     far = torch.where(candidates & (far >= 0), far, none)
     row, query, key = pair.unbind(1)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from interp.roles.baselines import CHOICE_GUESSES, WORD_GUESSES
+from interp.roles.baselines import CHOICE_BASELINES, WORD_BASELINES
 from interp.roles.definition import Definition
 from interp.types import Batch, Role
 
@@ -34,14 +34,14 @@ def of_kind(kind: str) -> Role:
 def choice() -> Role:
     """From a pronoun to the mention it refers to, among those that are no pronouns (as GAP and WinoBias ask)."""
     return Role(
-        "coref.choice", "coreference", "mention", "hit", "coreference/choice@1", CHOICE_GUESSES, _choice_targets
+        "coref.choice", "coreference", "mention", "hit", "coreference/choice@1", CHOICE_BASELINES, _choice_targets
     )
 
 
 def _over_words(name: str, kind: str | None) -> Role:
-    guesses = (*WORD_GUESSES, "nearest_mention")
+    baselines = (*WORD_BASELINES, "nearest_mention")
     targets = partial(_antecedent_targets, kind=kind)
-    return Role(f"coref.{name}", "coreference", "word", "hit", _definition(name), guesses, targets)
+    return Role(f"coref.{name}", "coreference", "word", "hit", _definition(name), baselines, targets)
 
 
 def _definition(name: str) -> str:

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from interp.roles.baselines import CROSS_GUESSES, diagonal
+from interp.roles.baselines import CROSS_BASELINES, diagonal
 from interp.roles.definition import Definition
 from interp.types import Batch, Role
 
@@ -41,7 +41,9 @@ def source_end() -> Role:
 
 def aligned() -> Role:
     """From a word of the target to the words of the source that it is aligned with, by hand or by construction."""
-    return Role("aligned", "cross", "word", "hit", "cross/aligned@1", CROSS_GUESSES, _aligned_targets, sites=("cross",))
+    return Role(
+        "aligned", "cross", "word", "hit", "cross/aligned@1", CROSS_BASELINES, _aligned_targets, sites=("cross",)
+    )
 
 
 def _role(name: str, definition: str, targets: Callable[[Batch], Tensor]) -> Role:
@@ -123,7 +125,7 @@ DEFINITIONS = (
         "A_w[w, v]: mean over the positions that write the tokens of w, sum over the tokens of v. Candidates within "
         "1e-6 of the largest share the hit.",
         f"{_WRITTEN} Words without an alignment, and source texts of one word.",
-        "The best guess on select of: the word on the diagonal or one or two beside it, the first, the last, the words "
+        "The best on select of: the word on the diagonal or one or two beside it, the first, the last, the words "
         "with most tokens.",
         "Garg et al. 2019, section 3.",
     ),

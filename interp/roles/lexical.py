@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from interp.roles.baselines import SPREAD, WORD_GUESSES
+from interp.roles.baselines import SPREAD, WORD_BASELINES
 from interp.roles.definition import Definition
 from interp.text.punctuation import is_mark_tag
 from interp.types import UNSPECIFIED, Batch, EntityLink, Role
@@ -58,10 +58,10 @@ def _of_words(name: str, definition: str, targets: Callable[[Batch], Tensor]) ->
 
 
 def _entity(way: str, link: EntityLink) -> Role:
-    # a query with many targets is often hit by chance: any candidate is a guess, too
-    guesses = (*WORD_GUESSES, "uniform")
+    # a query with many targets is often hit by chance: any candidate is a baseline, too
+    baselines = (*WORD_BASELINES, "uniform")
     targets = partial(_linked, link=link)
-    return Role(f"entity.{way}", "lexical", "word", "hit", f"lexical/entity-{way}@1", guesses, targets)
+    return Role(f"entity.{way}", "lexical", "word", "hit", f"lexical/entity-{way}@1", baselines, targets)
 
 
 def _rarest(batch: Batch, most_frequent: int) -> Bool[Tensor, "batch query key"]:
@@ -103,7 +103,7 @@ _EVEN = (
     "candidates)."
 )
 _GUESSED = (
-    "The best guess on select of: the word at one offset from −10 to +10, the first word, the words with most tokens, "
+    "The best on select of: the word at one offset from −10 to +10, the first word, the words with most tokens, "
     "any candidate (uniform)."
 )
 

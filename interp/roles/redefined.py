@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from interp.roles.baselines import SPREAD, WORD_GUESSES
+from interp.roles.baselines import SPREAD, WORD_BASELINES
 from interp.roles.positional import largest_at
 from interp.roles.syntax import from_governor
 from interp.types import Role
 
 
-def judged_otherwise(roles: Sequence[Role]) -> dict[str, tuple[Role, ...]]:
+def redefined(roles: Sequence[Role]) -> dict[str, tuple[Role, ...]]:
     """All roles, some of them redefined, by what was changed; a change that would change none is left out.
 
     `by mass`: what is judged by where the largest attention falls is judged by the attention itself (Vig & Belinkov
@@ -25,21 +25,21 @@ def judged_otherwise(roles: Sequence[Role]) -> dict[str, tuple[Role, ...]]:
 
 
 def by_mass(role: Role) -> Role:
-    """Judged by the attention on its targets; even attention is a guess then, too."""
+    """Judged by the attention on its targets; even attention is a baseline then, too."""
     if role.statistic == "mass":
         return role
-    guesses = tuple(dict.fromkeys((*role.guesses, *SPREAD)))
-    return replace(role, statistic="mass", definition=f"{role.definition} by mass", guesses=guesses)
+    baselines = tuple(dict.fromkeys((*role.baselines, *SPREAD)))
+    return replace(role, statistic="mass", definition=f"{role.definition} by mass", baselines=baselines)
 
 
 def by_largest(role: Role) -> Role:
-    """Judged by whether the largest attention falls on one of its targets; one word is a guess then, too."""
+    """Judged by whether the largest attention falls on one of its targets; one word is a baseline then, too."""
     if role.statistic == "hit":
         return role
     if role.name.startswith("offset"):
         return replace(largest_at(int(role.name.removeprefix("offset"))), name=role.name)
-    guesses = tuple(dict.fromkeys((*WORD_GUESSES, *role.guesses))) if role.unit == "word" else role.guesses
-    return replace(role, statistic="hit", definition=f"{role.definition} by largest", guesses=guesses)
+    baselines = tuple(dict.fromkeys((*WORD_BASELINES, *role.baselines))) if role.unit == "word" else role.baselines
+    return replace(role, statistic="hit", definition=f"{role.definition} by largest", baselines=baselines)
 
 
 def asked_from_governor(role: Role) -> Role:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from interp.roles.baselines import SPREAD, WORD_GUESSES
+from interp.roles.baselines import SPREAD, WORD_BASELINES
 from interp.roles.definition import Definition
 from interp.types import Batch, Role
 
@@ -66,13 +66,13 @@ def aligned_either() -> Role:
 def _role(
     name: str, definition: str, targets: Callable[[Batch], Tensor], view: Literal["rows", "columns", "first"] = "rows"
 ) -> Role:
-    return Role(name, "syntax", "word", "hit", definition, WORD_GUESSES, targets, view=view)
+    return Role(name, "syntax", "word", "hit", definition, WORD_BASELINES, targets, view=view)
 
 
 def _alignment(way: str, targets: Callable[[Batch], Tensor]) -> Role:
     # governors and dependents stand side by side: a head of one offset puts most of its attention on them
-    guesses = (*WORD_GUESSES, *SPREAD)
-    return Role(f"alignment.{way}", "syntax", "word", "mass", f"syntax/alignment-{way}@1", guesses, targets)
+    baselines = (*WORD_BASELINES, *SPREAD)
+    return Role(f"alignment.{way}", "syntax", "word", "mass", f"syntax/alignment-{way}@1", baselines, targets)
 
 
 def _any_governor(batch: Batch) -> Bool[Tensor, "batch query key"]:
@@ -93,11 +93,9 @@ _WORDS = (
     "Candidates of w are the visible aligned words other than w; a query needs two candidates and one target. "
     "Special tokens are no words; what they get is not redistributed. The relations punct and root are left out."
 )
-_GUESSED = (
-    "The best guess on select of: the word at one offset from −10 to +10, the first word, the words with most tokens."
-)
+_GUESSED = "The best on select of: the word at one offset from −10 to +10, the first word, the words with most tokens."
 _GUESSED_OR_EVEN = (
-    "The best guess on select of: all attention on the word at one offset from −10 to +10, on the first word, on the "
+    "The best on select of: all attention on the word at one offset from −10 to +10, on the first word, on the "
     "words with most tokens; even attention over the candidates or over their tokens."
 )
 _TIES = "Candidates within 1e-6 of the largest share the hit."

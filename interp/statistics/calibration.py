@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 
 from interp.statistics.bootstrap import bootstrap_interval, effective_blocks
-from interp.statistics.lift import best_guesses, excess, is_testable, split_blocks
+from interp.statistics.lift import best_baselines, excess, is_testable, split_blocks
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import DocumentSums, RoleSums
 
@@ -68,7 +68,7 @@ class _Draw:
     documents: Int[np.ndarray, " draw"]
     block: Int[np.ndarray, " draw"]
     n: Int[np.ndarray, "role draw"]
-    guess: Float[np.ndarray, "role guess draw"]
+    baseline: Float[np.ndarray, "role baseline draw"]
 
     def sums(self, population: DocumentSums, hits: Float[np.ndarray, "role head draw"]) -> RoleSums:
         """The block sums that a tally leaves behind of such a corpus and such hits."""
@@ -76,13 +76,13 @@ class _Draw:
         hit = hits @ into
         n = np.rint(self.n @ into).astype(np.int64)
         heads = tuple(("self", 0, head) for head in range(hits.shape[1]))
-        return RoleSums(population.roles, heads, population.guesses, n, hit, hit, hit, self.guess @ into)
+        return RoleSums(population.roles, heads, population.baselines, n, hit, hit, hit, self.baseline @ into)
 
 
 def draw_corpus(population: DocumentSums, size: int, random: np.random.Generator) -> _Draw:
     """`size` source documents with replacement, each in a block drawn evenly, as hashing its id would."""
     drawn, block = draw_documents(population.n.shape[1], size, random)
-    return _Draw(drawn, block, population.n[:, drawn], population.guess[:, :, drawn])
+    return _Draw(drawn, block, population.n[:, drawn], population.baseline[:, :, drawn])
 
 
 def draw_documents(
@@ -111,9 +111,9 @@ def cover(
 ) -> pd.DataFrame:
     """One row per drawn corpus, role, head, split and statistic (`lift`, `hit`) that has an interval.
 
-    The truth of `lift` is the head's hit rate less the credit of the guess that this corpus chose on select, both over
-    the whole population. `blocks` counts the split's non-empty blocks, `effective` is G = (Σn)²/Σn². `below`: the truth
-    lies below the interval; `above`: above it. An interval of `hit` is the same bootstrap, of hits alone.
+    The truth of `lift` is the head's hit rate less the credit of the baseline that this corpus chose on select, both
+    over the whole population. `blocks` counts the split's non-empty blocks, `effective` is G = (Σn)²/Σn². `below`: the
+    truth lies below the interval; `above`: above it. An interval of `hit` is the same bootstrap, of hits alone.
     """
     splits = split_blocks(BLOCKS)
     truth = np.stack([true_hit(head, population) for head in heads], axis=1)
@@ -126,15 +126,15 @@ def cover(
             draw = draw_corpus(population, size, random)
             rates = np.stack([rates_of(head, population, draw.documents, random) for head in heads])
             sums = draw.sums(population, random.binomial(draw.n[:, None, :], rates[None]).astype(np.float64))
-            guess = best_guesses(sums, splits["select"])
+            baseline = best_baselines(sums, splits["select"])
             for split, blocks in splits.items():
-                D, hit, n = excess(sums, guess, blocks), sums.hit[:, :, blocks], sums.n[:, blocks]
+                D, hit, n = excess(sums, baseline, blocks), sums.hit[:, :, blocks], sums.n[:, blocks]
                 for role in range(len(sums.roles)):
                     both = np.concatenate([D[role], hit[role]])
                     low, high = bootstrap_interval(both, n[role], seed=seed, min_blocks=min_blocks)
                     if np.isnan(low).any():
                         continue
-                    true = np.concatenate([truth[role] - credit[role, guess[role]], truth[role]])
+                    true = np.concatenate([truth[role] - credit[role, baseline[role]], truth[role]])
                     filled, effective = int((n[role] > 0).sum()), effective_blocks(n[role])
                     places.append((repeat, size, role, split, filled, effective))
                     outside.append(np.stack([true < low, true > high]))
@@ -172,12 +172,12 @@ def p_under_nulls(
     min_queries: int = 50,
     min_blocks: int = 12,
 ) -> pd.DataFrame:
-    """The p-values of heads that are no better than the guess: one row per drawn corpus, testable role, null and split.
+    """The p-values of heads no better than the baseline: one row per drawn corpus, testable role, null and split.
 
-    `exchange`: of as many queries that the guess finds as it misses, the head finds each with probability ½, and does
-    as the guess does on the rest, so that D_b is as likely positive as negative: what the sign flip assumes.
-    `document`: it finds what it finds at random, as often as the guess does in that document; `population`: as often as
-    the guess does in the whole population. Both have an expected lift of 0 and no other symmetry.
+    `exchange`: of as many queries that the baseline finds as it misses, the head finds each with probability ½, and
+    does as the baseline does on the rest, so that D_b is as likely positive as negative: what the sign flip assumes.
+    `document`: it finds what it finds at random, as often as the baseline does in that document; `population`: as often
+    as the baseline does in the whole population. Both have an expected lift of 0 and no other symmetry.
 
     Hits are counts, so that many sign vectors have exactly the observed sum, and p counts them all: it is on the safe
     side by up to their share. `p_broken` counts a random part of them, and is exactly uniform where D_b is symmetric.
@@ -189,15 +189,15 @@ def p_under_nulls(
         random = np.random.default_rng([seed, size, repeat])
         draw = draw_corpus(population, size, random)
         nothing = draw.sums(population, np.zeros((len(population.roles), len(NULLS), size)))
-        guess = best_guesses(nothing, splits["select"])
-        every = np.arange(len(guess))
-        hits = _null_hits(draw.n, draw.guess[every, guess], credit[every, guess], random)
+        baseline = best_baselines(nothing, splits["select"])
+        every = np.arange(len(baseline))
+        hits = _null_hits(draw.n, draw.baseline[every, baseline], credit[every, baseline], random)
         sums = draw.sums(population, hits)
         testable = is_testable(
             sums, splits["select"], splits["confirm"], min_queries=min_queries, min_blocks=min_blocks
         )
         for split, blocks in splits.items():
-            D = excess(sums, guess, blocks)[testable]
+            D = excess(sums, baseline, blocks)[testable]
             D, coins, exact = D.reshape(-1, len(blocks)), signs[blocks], split != "all"
             p = sign_flip_p(D, coins, exact=exact)
             # of ≥ and ≤ together, only sums that equal the observed one are counted twice
@@ -233,6 +233,6 @@ def _null_hits(
     return np.stack([exchanged, by_document, by_population], axis=1).astype(np.float64)
 
 
-def _mean_credit(population: DocumentSums) -> Float[np.ndarray, "role guess"]:
-    """What each guess earns per query of the whole population."""
-    return population.guess.sum(axis=2) / population.n.sum(axis=1)[:, None]
+def _mean_credit(population: DocumentSums) -> Float[np.ndarray, "role baseline"]:
+    """What each baseline earns per query of the whole population."""
+    return population.baseline.sum(axis=2) / population.n.sum(axis=1)[:, None]

@@ -17,26 +17,26 @@ def split_blocks(blocks: int = 64) -> dict[str, Int[np.ndarray, " block"]]:
     return {"select": every[::2], "confirm": every[1::2], "all": every}
 
 
-def best_guesses(sums: RoleSums, blocks: Int[np.ndarray, " some"]) -> Int[np.ndarray, " role"]:
-    """Each role's best guess on these blocks, as a place in `sums.guesses`; the earlier one in a tie.
+def best_baselines(sums: RoleSums, blocks: Int[np.ndarray, " some"]) -> Int[np.ndarray, " role"]:
+    """Each role's best baseline on these blocks, as a place in `sums.baselines`; the earlier one in a tie.
 
-    Without a scored query all guesses tie, and the first one is taken.
+    Without a scored query all baselines tie, and the first one is taken.
     """
-    credit = sums.guess[:, :, blocks].sum(axis=-1)
+    credit = sums.baseline[:, :, blocks].sum(axis=-1)
     best = np.zeros(len(sums.roles), dtype=np.int64)
     for index, role in enumerate(sums.roles):
-        places = np.array([sums.guesses.index(name) for name in role.guesses])
+        places = np.array([sums.baselines.index(name) for name in role.baselines])
         best[index] = places[earliest_best(credit[index, places])]
     return best
 
 
 def excess(
-    sums: RoleSums, guess: Int[np.ndarray, " role"], blocks: Int[np.ndarray, " some"]
+    sums: RoleSums, baseline: Int[np.ndarray, " role"], blocks: Int[np.ndarray, " some"]
 ) -> Float[np.ndarray, "role head some"]:
-    """D_b: the sum over a block's queries of the role's statistic minus the credit of `guess` on it; NaN for ∞."""
+    """D_b: the sum over a block's queries of the role's statistic minus the credit of `baseline` on it; NaN for ∞."""
     by_hit = np.array([role.statistic == "hit" for role in sums.roles], dtype=bool)
     statistic = np.where(by_hit[:, None, None], sums.hit[:, :, blocks], sums.mass[:, :, blocks])
-    return finite_or_nan(finite_or_nan(statistic) - baseline_credit(sums, guess, blocks)[:, None, :])
+    return finite_or_nan(finite_or_nan(statistic) - baseline_credit(sums, baseline, blocks)[:, None, :])
 
 
 def mean_over_queries(
@@ -48,10 +48,10 @@ def mean_over_queries(
 
 
 def lift(
-    sums: RoleSums, guess: Int[np.ndarray, " role"], blocks: Int[np.ndarray, " some"]
+    sums: RoleSums, baseline: Int[np.ndarray, " role"], blocks: Int[np.ndarray, " some"]
 ) -> Float[np.ndarray, "role head"]:
-    """Σ D_b / Σ n_b: how much a head does better than the guess, per scored query."""
-    return mean_over_queries(excess(sums, guess, blocks).sum(axis=-1), sums, blocks)
+    """Σ D_b / Σ n_b: how much a head does better than the baseline, per scored query."""
+    return mean_over_queries(excess(sums, baseline, blocks).sum(axis=-1), sums, blocks)
 
 
 def is_testable(
@@ -69,7 +69,7 @@ def is_testable(
 
 
 def baseline_credit(
-    sums: RoleSums, guess: Int[np.ndarray, " role"], blocks: Int[np.ndarray, " some"]
+    sums: RoleSums, baseline: Int[np.ndarray, " role"], blocks: Int[np.ndarray, " some"]
 ) -> Float[np.ndarray, "role some"]:
     """What the baseline earned in each block."""
-    return sums.guess[np.arange(len(sums.roles)), guess][:, blocks]
+    return sums.baseline[np.arange(len(sums.roles)), baseline][:, blocks]

@@ -48,7 +48,7 @@ def detectable_lift(
 
 
 class Observed(NamedTuple):
-    """Of every test: the mean statistic of the head and the mean credit of its guess; and whether they are hits."""
+    """Of every test: the mean statistic of the head and the mean credit of its baseline; and whether they are hits."""
 
     statistic: Float[np.ndarray, " test"]
     baseline: Float[np.ndarray, " test"]
@@ -63,7 +63,7 @@ def _of_a_head_with_it(
 ) -> Float[np.ndarray, " test"]:
     """The lift δ with δ² = scale · (sum of squares of a head of statistic v = baseline + δ), where that is larger.
 
-    Hits of single queries vary by v(1 − v): the sum grows by the difference for all queries, and where the guess is
+    Hits of single queries vary by v(1 − v): the sum grows by the difference for all queries, and where the baseline is
     right too it is Σn · δ(1 − δ) at least, when the head adds nothing but hits. Attention varies in proportion to
     v(1 − v): the sum grows by the ratio.
     """

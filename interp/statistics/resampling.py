@@ -13,7 +13,7 @@ import pandas as pd
 from interp.statistics.bootstrap import bootstrap_interval
 from interp.statistics.calibration import BLOCKS, draw_documents
 from interp.statistics.concentration import deciding_blocks
-from interp.statistics.lift import best_guesses, excess, is_testable, lift, split_blocks
+from interp.statistics.lift import best_baselines, excess, is_testable, lift, split_blocks
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import RoleSums
 
@@ -35,10 +35,10 @@ def resample_heads(
     """One row per drawn corpus, role that it can test, and head: its interval on confirm, and p where nothing is left.
 
     `population` has a source document in the place of every block. The truth is the head's lift over all of these,
-    above the guess that the drawn corpus chose on select. `below`: the truth lies below the interval; `above`: above.
-    `p` is that of D_b − truth · n_b, which is 0 on average; NaN where that or the interval is.
-    `blocks` counts confirm's non-empty blocks,
-    `effective_blocks` those that decide there, and `fewer_effective_blocks` those in the half that has fewer.
+    above the baseline that the drawn corpus chose on select. `below`: the truth lies below the interval; `above`:
+    above. `p` is that of D_b − truth · n_b, which is 0 on average; NaN where that or the interval is. `blocks` counts
+    confirm's non-empty blocks, `effective_blocks` those that decide there, and `fewer_effective_blocks` those in the
+    half that has fewer.
     """
     splits, documents = split_blocks(BLOCKS), np.arange(population.n.shape[1])
     select, confirm = splits["select"], splits["confirm"]
@@ -47,17 +47,17 @@ def resample_heads(
     for repeat in repeats:
         random = np.random.default_rng([seed, size, repeat])
         sums = drawn_sums(population, *draw_documents(len(documents), size, random))
-        guess = best_guesses(sums, select)
-        true = lift(population, guess, documents)
+        baseline = best_baselines(sums, select)
+        true = lift(population, baseline, documents)
         testable = is_testable(sums, select, confirm, min_queries=min_queries, min_blocks=min_blocks)
-        halves = excess(sums, guess, select), excess(sums, guess, confirm)
+        halves = excess(sums, baseline, select), excess(sums, baseline, confirm)
         for role in np.flatnonzero(testable):
-            of_role, asked = sums.roles[role], sums.is_asked[role]
+            of_role, asked = sums.roles[role], sums.applies[role]
             n, D, truth = sums.n[role, confirm], halves[1][role, asked], true[role, asked]
             low, high = bootstrap_interval(D, n, seed=seed, min_blocks=min_blocks)
             effective = deciding_blocks(D, n)
             other = deciding_blocks(halves[0][role, asked], sums.n[role, select])
-            heads = [head for head, is_asked in zip(sums.heads, asked, strict=True) if is_asked]
+            heads = [head for head, applies in zip(sums.heads, asked, strict=True) if applies]
             frame = pd.DataFrame(heads, columns=["site", "layer", "head"]).assign(
                 repeat=repeat,
                 role=of_role.name,
@@ -77,5 +77,5 @@ def resample_heads(
 def drawn_sums(population: RoleSums, drawn: np.ndarray, block: np.ndarray) -> RoleSums:
     """The block sums of a corpus made of these documents of the population, each in its block."""
     into = (block[:, None] == np.arange(BLOCKS)).astype(np.float64)
-    summed = {name: getattr(population, name)[..., drawn] @ into for name in ("hit", "mass", "word_mass", "guess")}
+    summed = {name: getattr(population, name)[..., drawn] @ into for name in ("hit", "mass", "word_mass", "baseline")}
     return replace(population, n=np.rint(population.n[:, drawn] @ into).astype(np.int64), **summed)

@@ -48,6 +48,6 @@ def _mass(sums: RoleSums, role: str) -> Float[np.ndarray, " head"]:
     mean = np.full(len(sums.heads), np.nan)
     for number, label in enumerate(sums.roles):
         if label.name == role:
-            asked = sums.is_asked[number]
+            asked = sums.applies[number]
             mean[asked] = sums.mass[number, asked].sum(axis=-1) / (sums.n[number].sum() or np.nan)
     return mean

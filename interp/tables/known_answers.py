@@ -20,7 +20,7 @@ def true_lifts(ideal: RoleSums, *, min_word_mass: float = 0.10) -> pd.DataFrame:
     """What each head does for each role by its definition: `mass` and `true_lift`, one row per head and role.
 
     `ideal` are sums of a model whose heads attend exactly as they are defined to. The lift is over all documents, above
-    the best guess on all of them; for a role judged by hits over words or mentions it is 0 where less than
+    the best baseline on all of them; for a role judged by hits over words or mentions it is 0 where less than
     `min_word_mass` goes to these.
     Roles without a scored query have no row. NaN where a sum that it is made of is.
     """
@@ -31,16 +31,16 @@ def true_lifts(ideal: RoleSums, *, min_word_mass: float = 0.10) -> pd.DataFrame:
         if not n:
             continue
         mass, hit = (sums[index][:, blocks].sum(-1) / n for sums in (ideal.mass, ideal.hit))
-        own = [ideal.guesses.index(name) for name in role.guesses]
-        guess = finite_or_nan(ideal.guess[index, own][:, blocks].sum(-1)).max() / n
+        own = [ideal.baselines.index(name) for name in role.baselines]
+        baseline = finite_or_nan(ideal.baseline[index, own][:, blocks].sum(-1)).max() / n
         value = mass if role.statistic == "mass" else hit
         if role.asks_word_mass:
             word_mass = ideal.word_mass[index][:, blocks].sum(-1) / n
-            value = np.where(word_mass >= min_word_mass, value, np.where(np.isfinite(word_mass), guess, np.nan))
+            value = np.where(word_mass >= min_word_mass, value, np.where(np.isfinite(word_mass), baseline, np.nan))
         rows += [
-            (*head, role.name, mass[number], value[number] - guess)
+            (*head, role.name, mass[number], value[number] - baseline)
             for number, head in enumerate(ideal.heads)
-            if ideal.is_asked[index, number]
+            if ideal.applies[index, number]
         ]
     return pd.DataFrame(rows, columns=[*PAIR, "mass", "true_lift"])
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from interp.statistics.lift import best_guesses, is_testable, lift, split_blocks
+from interp.statistics.lift import best_baselines, is_testable, lift, split_blocks
 from interp.sums import RoleSums
 
 RESAMPLES = 1_999
@@ -14,20 +14,20 @@ RANDOM_SPLITS = 50
 def reliability_table(sums: RoleSums, *, seed: int) -> pd.DataFrame:
     """One row per role that is scored on both halves for three heads or more: its split-half reliability over heads.
 
-    `correlation` is Pearson's r over heads between the lifts on even and on odd blocks, each against the guess that is
-    best on select; `reliability` is that of the whole, 2r/(1+r) (Spearman 1910; Brown 1910). `ci_low` and `ci_high`:
+    `correlation` is Pearson's r over heads between the lifts on even and on odd blocks, each against the baseline that
+    is best on select; `reliability` is that of the whole, 2r/(1+r) (Spearman 1910; Brown 1910). `ci_low` and `ci_high`:
     95 % percentile bootstrap over heads. `random_splits` is the median reliability over 50 random halves of the blocks.
     """
     halves = split_blocks(sums.n.shape[1])
-    guess, random = best_guesses(sums, halves["select"]), np.random.default_rng(seed)
-    one, other = (lift(sums, guess, halves[split]) for split in ("select", "confirm"))
+    baseline, random = best_baselines(sums, halves["select"]), np.random.default_rng(seed)
+    one, other = (lift(sums, baseline, halves[split]) for split in ("select", "confirm"))
     again = []
     for _ in range(RANDOM_SPLITS):
         first, second = np.sort(random.permutation(sums.n.shape[1]).reshape(2, -1), axis=1)
-        again.append((lift(sums, guess, first), lift(sums, guess, second)))
+        again.append((lift(sums, baseline, first), lift(sums, baseline, second)))
     rows = []
     for number, role in enumerate(sums.roles):
-        asked = sums.is_asked[number]
+        asked = sums.applies[number]
         x, y = one[number, asked], other[number, asked]
         if asked.sum() < 3 or any(not sums.n[number, halves[split]].any() for split in ("select", "confirm")):
             continue
@@ -79,8 +79,8 @@ def profiles(
     Roles that only some of the heads are asked are left out: a profile has no gaps.
     """
     halves = split_blocks(sums.n.shape[1])
-    guess = best_guesses(sums, halves["select"])
+    baseline = best_baselines(sums, halves["select"])
     testable = is_testable(sums, halves["select"], halves["confirm"], min_queries=min_queries, min_blocks=min_blocks)
-    kept = testable & sums.is_asked.all(axis=1)
+    kept = testable & sums.applies.all(axis=1)
     names = [role.name for role, keep in zip(sums.roles, kept, strict=True) if keep]
-    return pd.DataFrame(lift(sums, guess, blocks)[kept].T, columns=names)
+    return pd.DataFrame(lift(sums, baseline, blocks)[kept].T, columns=names)

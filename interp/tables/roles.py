@@ -5,7 +5,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from interp.statistics.false_discovery import benjamini_hochberg
-from interp.statistics.lift import best_guesses, excess, is_testable, lift, mean_over_queries, split_blocks
+from interp.statistics.lift import best_baselines, excess, is_testable, lift, mean_over_queries, split_blocks
 from interp.statistics.max_t import largest_under_flips, max_t_p
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import RoleSums
@@ -37,11 +37,11 @@ def classify(
     `statistic` says whether `hit` or `mass` is the number that `baseline` and `lift` are of, over `n` scored queries.
 
     A head has a role when lift ≥ `margin` on confirm and on select, q ≤ `alpha`, and, for a role judged by hits, the
-    hit rate on confirm also exceeds confirm's own best guess by `margin` and `word_mass` ≥ `min_word_mass` (the
-    attention on words or mentions; over tokens there is no such share, and it is not asked).
-    `scores` is the score table of the same sums. With `correction` `max_t` its `p_max_t`, which bounds the family-wise
-    error, stands for q. `detectable` is the smallest lift that could have been shown of this head, with 80 % power: of
-    the role; of an unclassified head, that of the median testable role. `lift_pos`, over the harder guess `guess_pos`,
+    hit rate on confirm also exceeds confirm's own best baseline by `margin` and `word_mass` ≥ `min_word_mass` (the
+    attention on words or mentions; over tokens there is no such share, and it is not asked). `scores` is the score
+    table of the same sums. With `correction` `max_t` its `p_max_t`, which bounds the family-wise error, stands for q.
+    `detectable` is the smallest lift that could have been shown of this head, with 80 % power: of the role; of an
+    unclassified head, that of the median testable role. `lift_pos`, over the annotation baseline `guess_pos`,
     `effective_blocks`, how many blocks decide, and `fewer_effective_blocks`, how many do in the half with fewer, stand
     beside the role and decide nothing.
     """
@@ -128,14 +128,14 @@ def _convincing(
     min_word_mass: float,
 ) -> Bool[np.ndarray, "role head"]:
     """All that a role asks of a head but q: its size in both halves, and attention spent on what it chooses from."""
-    guess, best_on_confirm = best_guesses(sums, select), best_guesses(sums, confirm)
-    large = (lift(sums, guess, select) >= margin) & (lift(sums, guess, confirm) >= margin)
-    # a guess chosen on select can be a bad one on confirm
+    baseline, best_on_confirm = best_baselines(sums, select), best_baselines(sums, confirm)
+    large = (lift(sums, baseline, select) >= margin) & (lift(sums, baseline, confirm) >= margin)
+    # a baseline chosen on select can be a bad one on confirm
     large &= lift(sums, best_on_confirm, confirm) >= margin
 
     word_mass = mean_over_queries(sums.word_mass[:, :, confirm].sum(axis=-1), sums, confirm)
     asked = np.array([role.asks_word_mass for role in sums.roles], dtype=bool)
-    return sums.is_asked & large & (~asked[:, None] | (word_mass >= min_word_mass))
+    return sums.applies & large & (~asked[:, None] | (word_mass >= min_word_mass))
 
 
 def _discovered(
@@ -153,10 +153,10 @@ def _discovered(
     A p-value that is taken for 1 can only raise the q of others, and one above alpha leaves every decision q ≤ alpha as
     it is. So test the wanted ones first, and the rest only where one of them is still open.
     """
-    D = excess(sums, best_guesses(sums, select), confirm)
+    D = excess(sums, best_baselines(sums, select), confirm)
     known = np.isfinite(D).all(axis=-1)
     signs = sign_vectors(seed, sums.n.shape[1])[confirm]
-    tested = testable[:, None] & sums.is_asked & known
+    tested = testable[:, None] & sums.applies & known
     if correction == "max_t":
         found = np.zeros(wanted.shape, dtype=bool)
         if wanted.any():

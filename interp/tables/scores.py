@@ -1,4 +1,4 @@
-"""The `scores` table: what every head does for every role, beside the best that a guess without a model does."""
+"""The `scores` table: what every head does for every role, beside the best that a baseline without a model does."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -10,12 +10,12 @@ from jaxtyping import Bool, Float, Int
 from interp.statistics.bootstrap import bootstrap_interval
 from interp.statistics.concentration import deciding_blocks
 from interp.statistics.false_discovery import benjamini_hochberg
-from interp.statistics.lift import baseline_credit, best_guesses, excess, is_testable, mean_over_queries, split_blocks
+from interp.statistics.lift import baseline_credit, best_baselines, excess, is_testable, mean_over_queries, split_blocks
 from interp.statistics.max_t import critical_value_of_max_t, largest_under_flips, max_t_p
 from interp.statistics.power import Observed, detectable_lift, level_of_bh, t_of_level, t_of_max_t
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import RoleSums
-from interp.tables.annotation_baselines import best_harder_guesses, harder_columns
+from interp.tables.annotation_baselines import annotation_columns, best_annotation_baselines
 
 Correction = Literal["bh", "max_t"]
 """For the search over heads and roles: the false discovery rate, or the family-wise error."""
@@ -32,52 +32,52 @@ def score_table(
 ) -> pd.DataFrame:
     """One row per role, head and split (select, confirm, all) that has a scored query.
 
-    The baseline is the guess that is best on select, in every split. p: one-sided sign flip of the D_b, for roles that
+    The baseline is the one that is best on select, in every split. p: one-sided sign flip of the D_b, for roles that
     are testable. Over all heads and roles, on confirm only: q, Benjamini-Hochberg over p, and `p_max_t`, corrected for
     the family-wise error instead (`interp.statistics.max_t`). `detectable` is the smallest lift that confirm could have
-    shown at `alpha` after the `correction`, with 80 % power (`interp.statistics.power`). `guess_pos` is the best harder
-    guess on select, and `lift_pos` how much a head does better than it (`interp.roles.annotation_baselines`), with its
-    interval from `lift_pos_low` to `lift_pos_high`. `effective_blocks` is (Σ|e_b|)²/Σe_b² over the split's non-empty
-    blocks, with e_b = D_b − lift·n_b: small where one or two blocks decide, and then interval and p are not what they
-    say (`interp.statistics.concentration`).
+    shown at `alpha` after the `correction`, with 80 % power (`interp.statistics.power`). `guess_pos` is the best
+    annotation baseline on select, and `lift_pos` how much a head does better than it
+    (`interp.roles.annotation_baselines`), with its interval from `lift_pos_low` to `lift_pos_high`. `effective_blocks`
+    is (Σ|e_b|)²/Σe_b² over the split's non-empty blocks, with e_b = D_b − lift·n_b: small where one or two blocks
+    decide, and then interval and p are not what they say (`interp.statistics.concentration`).
     """
     splits = split_blocks(sums.n.shape[1])
-    guess = best_guesses(sums, splits["select"])
+    baseline = best_baselines(sums, splits["select"])
     testable = is_testable(sums, splits["select"], splits["confirm"], min_queries=min_queries, min_blocks=min_blocks)
-    harder = best_harder_guesses(sums, splits["select"])
+    annotation = best_annotation_baselines(sums, splits["select"])
     frames = [
-        _split_frame(sums, split, blocks, guess, testable, seed, min_blocks).assign(
-            **_beside(sums, blocks, harder, seed, min_blocks),
+        _split_frame(sums, split, blocks, baseline, testable, seed, min_blocks).assign(
+            **_beside(sums, blocks, annotation, seed, min_blocks),
             **dict.fromkeys(("p_max_t", "detectable"), np.nan),
-            effective_blocks=_effective_blocks(sums, guess, blocks),
+            effective_blocks=_effective_blocks(sums, baseline, blocks),
         )
         for split, blocks in splits.items()
     ]
     confirmed = frames[list(splits).index("confirm")]
-    for name, values in _over_all_tests(sums, splits["confirm"], guess, confirmed, seed, alpha, correction).items():
+    for name, values in _over_all_tests(sums, splits["confirm"], baseline, confirmed, seed, alpha, correction).items():
         confirmed[name] = values
     # a stable sort on (role, head) puts the three splits of each pair next to each other
     table = pd.concat(frames).sort_index(kind="stable")
-    return table[(table["n"] > 0) & sums.is_asked.ravel()[table.index]].reset_index(drop=True)
+    return table[(table["n"] > 0) & sums.applies.ravel()[table.index]].reset_index(drop=True)
 
 
 def _split_frame(
     sums: RoleSums,
     split: str,
     blocks: Int[np.ndarray, " some"],
-    guess: Int[np.ndarray, " role"],
+    baseline: Int[np.ndarray, " role"],
     testable: Bool[np.ndarray, " role"],
     seed: int,
     min_blocks: int,
 ) -> pd.DataFrame:
-    D, n = excess(sums, guess, blocks), sums.n[:, blocks]
+    D, n = excess(sums, baseline, blocks), sums.n[:, blocks]
     interval = np.full((2, *D.shape[:2]), np.nan)
-    for role, asked in enumerate(sums.is_asked):
+    for role, asked in enumerate(sums.applies):
         interval[:, role, asked] = bootstrap_interval(D[role, asked], n[role], seed=seed, min_blocks=min_blocks)
 
     p = np.full(D.shape[:2], np.nan)
     signs = sign_vectors(seed, sums.n.shape[1])[blocks]
-    tested = testable[:, None] & sums.is_asked
+    tested = testable[:, None] & sums.applies
     p[tested] = sign_flip_p(D[tested], signs, exact=split != "all")
     q = benjamini_hochberg(p) if split == "confirm" else np.full_like(p, np.nan)
 
@@ -90,7 +90,7 @@ def _split_frame(
     def mean(total: np.ndarray) -> np.ndarray:
         return mean_over_queries(total, sums, blocks).ravel()
 
-    baseline = np.broadcast_to(baseline_credit(sums, guess, blocks).sum(axis=1)[:, None], p.shape)
+    baseline = np.broadcast_to(baseline_credit(sums, baseline, blocks).sum(axis=1)[:, None], p.shape)
     return pd.DataFrame(
         {
             "definition": per_role([role.definition for role in sums.roles], str),
@@ -105,7 +105,7 @@ def _split_frame(
             "mass": mean(sums.mass[:, :, blocks].sum(axis=-1)),
             "word_mass": mean(sums.word_mass[:, :, blocks].sum(axis=-1)),
             "baseline": mean(baseline),
-            "baseline_name": per_role([sums.guesses[index] for index in guess], str),
+            "baseline_name": per_role([sums.baselines[index] for index in baseline], str),
             "lift": mean(D.sum(axis=-1)),
             "ci_low": interval[0].ravel(),
             "ci_high": interval[1].ravel(),
@@ -117,10 +117,10 @@ def _split_frame(
 
 
 def _beside(
-    sums: RoleSums, blocks: Int[np.ndarray, " some"], harder: list[int | None], seed: int, min_blocks: int
+    sums: RoleSums, blocks: Int[np.ndarray, " some"], annotation: list[int | None], seed: int, min_blocks: int
 ) -> dict[str, pd.Series]:
     """What stands beside the baseline and decides nothing."""
-    names, lifts = harder_columns(sums, harder, blocks, seed=seed, min_blocks=min_blocks)
+    names, lifts = annotation_columns(sums, annotation, blocks, seed=seed, min_blocks=min_blocks)
     columns = ("lift_pos", "lift_pos_low", "lift_pos_high")
     return {
         "guess_pos": pd.Series([name for name in names for _ in sums.heads], dtype="str"),
@@ -129,16 +129,16 @@ def _beside(
 
 
 def _effective_blocks(
-    sums: RoleSums, guess: Int[np.ndarray, " role"], blocks: Int[np.ndarray, " some"]
+    sums: RoleSums, baseline: Int[np.ndarray, " role"], blocks: Int[np.ndarray, " some"]
 ) -> Float[np.ndarray, " test"]:
-    of_roles = zip(excess(sums, guess, blocks), sums.n[:, blocks], strict=True)
+    of_roles = zip(excess(sums, baseline, blocks), sums.n[:, blocks], strict=True)
     return np.reshape([deciding_blocks(D, n) for D, n in of_roles], -1)
 
 
 def _over_all_tests(
     sums: RoleSums,
     blocks: Int[np.ndarray, " some"],
-    guess: Int[np.ndarray, " role"],
+    baseline: Int[np.ndarray, " role"],
     confirmed: pd.DataFrame,
     seed: int,
     alpha: float,
@@ -147,7 +147,7 @@ def _over_all_tests(
     """p corrected by max-T, and the smallest lift that could have been shown: of every test, NaN for the rest."""
     tested = confirmed["p"].notna().to_numpy()
     heads = len(sums.heads)
-    D = excess(sums, guess, blocks).reshape(-1, len(blocks))[tested]
+    D = excess(sums, baseline, blocks).reshape(-1, len(blocks))[tested]
     n = np.repeat(sums.n[:, blocks], heads, axis=0)[tested]
     largest = largest_under_flips(D, sign_vectors(seed, sums.n.shape[1])[blocks])
     if correction == "max_t":

@@ -23,13 +23,13 @@ def tag_table(sums: TagSums, definition: str, *, seed: int, min_blocks: int = 12
     fewer than `min_blocks` blocks hold such words.
     """
     frames = []
-    for number, (head, sight) in enumerate(zip(sums.heads, sums.sight, strict=True)):
+    for number, (head, group) in enumerate(zip(sums.heads, sums.group, strict=True)):
         for of, from_tag in enumerate((*sums.tags, ANY)):
-            blocks = sums.n[sight, of]
+            blocks = sums.n[group, of]
             n, word_mass = blocks.sum(), finite_or_nan(sums.word_mass[number, of])
             if n == 0:
                 continue
-            mass, even = finite_or_nan(sums.mass[number, of]), sums.expected[sight, of]
+            mass, even = finite_or_nan(sums.mass[number, of]), sums.expected[group, of]
             filled = blocks > 0
             parts = (mass[:, filled], word_mass[filled], even[:, filled], blocks[filled].astype(np.float64))
             low, high = bootstrap_interval_of(

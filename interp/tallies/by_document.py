@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from interp.attention.visibility import sights_of, visible_keys
+from interp.attention.visibility import mask_groups, visible_keys
 from interp.corpora.batching import batches
-from interp.models.planted.known_accuracy import KnownAccuracy, insist_on_one_sight
+from interp.models.planted.known_accuracy import KnownAccuracy, require_one_mask_group
 from interp.progress import Progress, silent
 from interp.sums import DocumentSums, RoleSums
 from interp.tallies.roles import RoleTally
@@ -20,9 +20,9 @@ from interp.types import BLOCKS, Batch, EncodedCorpus, Head, HeadModel, Role
 def tally_documents(
     model: HeadModel, encoded: EncodedCorpus, roles: Sequence[Role], *, progress: Progress = silent
 ) -> DocumentSums:
-    """Scored queries and credit of guesses per source document. The model does not run: it cuts texts and sees keys."""
+    """Scored queries and credit of baselines per source document; the model does not run: it cuts texts, sees keys."""
     sums = _by_document(model, encoded, roles, model.heads[:1], _ask, progress)
-    return DocumentSums(sums.roles, sums.guesses, _sources(encoded), sums.n, sums.guess)
+    return DocumentSums(sums.roles, sums.baselines, _sources(encoded), sums.n, sums.baseline)
 
 
 def tally_heads(
@@ -41,7 +41,7 @@ def _by_document(
     progress: Progress,
 ) -> RoleSums:
     """The tally that counts by block counts here by document: 64 source documents at a time, each in its own block."""
-    insist_on_one_sight(model)
+    require_one_mask_group(model)
     documents_of: dict[str, list[int]] = {source: [] for source in _sources(encoded)}
     for number, document in enumerate(encoded.corpus):
         documents_of[document.source].append(number)
@@ -51,14 +51,14 @@ def _by_document(
     found = []
     parts = [sources[start : start + BLOCKS] for start in range(0, len(sources), BLOCKS)]
     for part in progress(parts, "documents"):
-        tally = RoleTally(roles, heads, sights_of(model))
+        tally = RoleTally(roles, heads, mask_groups(model))
         numbers = [number for source in part for number in documents_of[source]]
         rows = (group.batch() for group in batches(encoded, model, documents=numbers))
         look(model, (replace(batch, block=block[batch.document.cpu()].to(batch.block)) for batch in rows), tally)
         found.append((tally.sums(), len(part)))
     joined = {
         name: np.concatenate([getattr(sums, name)[..., :filled] for sums, filled in found], axis=-1)
-        for name in ("n", "hit", "mass", "word_mass", "guess")
+        for name in ("n", "hit", "mass", "word_mass", "baseline")
     }
     return replace(found[0][0], **joined)
 

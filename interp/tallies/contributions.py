@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.attention.finite import finite_attention, finite_z
-from interp.attention.visibility import Visible, sights_of, visible_keys
+from interp.attention.visibility import Visible, mask_groups, visible_keys
 from interp.corpora.batching import EncodedCorpus, batches
 from interp.corpora.memory import heads_of_a_layer, require_room_for
 from interp.models.hugging_face.interface import Ingredients
@@ -85,7 +85,7 @@ class _Written:
         """Fold in what one layer writes at the tokens that are no padding."""
         start = self.number[first]
         rows = slice(start, start + z.shape[2])
-        there = self.batch.asking(first.site).mask.cpu()
+        there = self.batch.query_side(first.site).mask.cpu()
         np.add.at(self.n[rows].T, self.block, there.sum(-1, keepdim=True).numpy())
         for table, values in ((self.norm, norms_written(z, triangle)), (self.share, shares(z, output))):
             of_documents = values.cpu().double().mul(there[:, :, None]).sum(1)
@@ -99,9 +99,9 @@ def measure_contributions(model: HeadModel, encoded: EncodedCorpus, progress: Pr
     """
     opened = lay_open(model)
     require_room_for(model, encoded, heads_of_a_layer(model))
-    heads, sights = tuple(model.heads), sights_of(model)
+    heads, groups = tuple(model.heads), mask_groups(model)
     written, roles = _Written(heads), looked_at()
-    raw, by_norm = (RoleTally(roles, heads, sights) for _ in range(2))
+    raw, by_norm = (RoleTally(roles, heads, groups) for _ in range(2))
     outputs = {place: layer.output.float() for place, layer in opened.slices().items()}
     made = {place: triangles(output) for place, output in outputs.items()}
     for group in progress(batches(encoded, model), "contributions"):
@@ -116,11 +116,11 @@ def measure_contributions(model: HeadModel, encoded: EncodedCorpus, progress: Pr
         ) -> HeadOutput:
             pattern = at.pattern()
             z = at.write(pattern)
-            pattern = finite_attention(model, batch, visible[sights[site, layer]], site, layer, 0, pattern)
+            pattern = finite_attention(model, batch, visible[groups[site, layer]], site, layer, 0, pattern)
             known = finite_z(model, batch, site, layer, z)
             written.add(Head(site, layer, 0), known, outputs[site, layer], made[site, layer])
             # keys that are no token come last
-            tokens = batch.asked(site).tokens.shape[1]
+            tokens = batch.key_side(site).tokens.shape[1]
             raw.update(site, layer, pattern[..., :tokens])
             weighted = weighted_by_norm(pattern, at.value, made[site, layer])
             by_norm.update(site, layer, weighted[..., :tokens])

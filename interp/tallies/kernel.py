@@ -6,45 +6,45 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.attention.visibility import Sights, Visible
+from interp.attention.visibility import MaskGroups, Visible
 from interp.sums import KernelSums
-from interp.types import BLOCKS, Batch, Head, Pattern, Sight, Site
+from interp.types import BLOCKS, Batch, Head, MaskGroup, Pattern, Site
 
 
 class KernelTally:
     """Sums of attention and of its square, by offset of the key; of all heads but those of cross-attention."""
 
-    def __init__(self, heads: Sequence[Head], sights: Sights, reach: int = 10) -> None:
+    def __init__(self, heads: Sequence[Head], groups: MaskGroups, reach: int = 10) -> None:
         self.heads = tuple(head for head in heads if head.site != "cross")
         self.offsets = tuple(range(-reach, reach + 1))
-        self._sights = sights
+        self._sights = groups
         self._number = {head: number for number, head in enumerate(self.heads)}
         shape = (len(self.heads), len(self.offsets), BLOCKS)
         self._queries = np.zeros((len(self.heads), BLOCKS), dtype=np.int64)
         self._n = np.zeros(shape, dtype=np.int64)
         self._total, self._square = np.zeros(shape), np.zeros(shape)
-        self._pairs: dict[Sight, list[Bool[Tensor, "batch place"]]] = {}
-        self._asking: dict[Sight, Bool[Tensor, "batch query"]] = {}
+        self._pairs: dict[MaskGroup, list[Bool[Tensor, "batch place"]]] = {}
+        self._asking: dict[MaskGroup, Bool[Tensor, "batch query"]] = {}
 
     def begin(self, batch: Batch, visible: Visible) -> None:
         """Mark the pairs of a token that asks and a key that it can see, one list per offset."""
         self._block = batch.block.cpu().numpy()
-        for sight, seen in visible.items():
-            if sight[0] == "cross":
+        for group, seen in visible.items():
+            if group[0] == "cross":
                 continue
-            side = batch.asking(sight[0])
-            self._asking[sight] = side.mask & ~side.special
-            pairs = seen & self._asking[sight][:, :, None]
-            self._pairs[sight] = [along(pairs, by) for by in self.offsets]
+            side = batch.query_side(group[0])
+            self._asking[group] = side.mask & ~side.special
+            pairs = seen & self._asking[group][:, :, None]
+            self._pairs[group] = [along(pairs, by) for by in self.offsets]
 
     def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
         """Add one layer's attention."""
         if site == "cross":
             return
-        start, sight = self._number[Head(site, layer, first)], self._sights[site, layer]
+        start, group = self._number[Head(site, layer, first)], self._sights[site, layer]
         rows = slice(start, start + pattern.shape[1])
-        np.add.at(self._queries[rows].T, self._block, self._asking[sight].sum(1).cpu().numpy()[:, None])
-        for place, (by, pairs) in enumerate(zip(self.offsets, self._pairs[sight], strict=True)):
+        np.add.at(self._queries[rows].T, self._block, self._asking[group].sum(1).cpu().numpy()[:, None])
+        for place, (by, pairs) in enumerate(zip(self.offsets, self._pairs[group], strict=True)):
             weights = along(pattern, by).double() * pairs[:, None]
             self._add(self._n[rows, place], pairs.sum(1).cpu().numpy()[:, None])
             self._add(self._total[rows, place], weights.sum(-1).cpu().numpy())

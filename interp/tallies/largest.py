@@ -26,18 +26,18 @@ class ConfidenceTally:
     def begin(self, batch: Batch, visible: Visible) -> None:
         """Note who asks, and whom."""
         self._block = batch.block
-        self._asked = {site: batch.asked(site).mask & ~batch.asked(site).special for site in self._sites}
+        self._asked = {site: batch.key_side(site).mask & ~batch.key_side(site).special for site in self._sites}
         self._asking: dict[Site, Tensor] = {}
         for (site, _), seen in visible.items():
-            asking = batch.asking(site).mask & ~batch.asking(site).special
+            query_side = batch.query_side(site).mask & ~batch.query_side(site).special
             sees_any = (seen & self._asked[site][:, None, :]).any(-1)
-            self._asking[site] = asking & sees_any
+            self._asking[site] = query_side & sees_any
 
     def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
         """Add one layer's largest weights."""
         largest = (pattern.float() * self._asked[site][:, None, None, :]).amax(-1)
-        asking = self._asking[site][:, None].expand_as(largest)
-        total, n = (largest * asking).sum(-1), asking.sum(-1)
+        query_side = self._asking[site][:, None].expand_as(largest)
+        total, n = (largest * query_side).sum(-1), query_side.sum(-1)
         self._fold.add(Head(site, layer, first), self._block, total[None], n[None])
 
     def sums(self) -> NumberSums:
@@ -64,7 +64,7 @@ class RarestTally:
         self._targets: dict[Site, Bool[Tensor, "definition batch pos"]] = {}
         self._counts: dict[Site, Bool[Tensor, " batch"]] = {}
         for site in self._sites:
-            side = batch.asked(site)
+            side = batch.key_side(site)
             rank = torch.full_like(side.tokens, -1) if side.rank is None else side.rank
             rarest = rank.amax(1, keepdim=True)
             second = rank.masked_fill(rank == rarest, -1).amax(1, keepdim=True)

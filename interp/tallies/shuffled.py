@@ -5,9 +5,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from interp.attention.visibility import Sights, Visible
+from interp.attention.visibility import MaskGroups, Visible
 from interp.tallies.stream import Tally
-from interp.types import Batch, Pattern, Sight, Site
+from interp.types import Batch, MaskGroup, Pattern, Site
 
 SITES = ("self", "encoder", "decoder", "cross")
 
@@ -16,13 +16,13 @@ class ShuffledRows:
     """A tally that shows another one patterns whose rows are shuffled: entropy stays, and where it looks is chance.
 
     Every row has a draw of its own, from `seed`, the document, the head and the query alone: the batches a corpus is
-    read in change nothing. What goes to no token (`Sinking`) stays there.
+    read in change nothing. What goes to no token (`HasSinks`) stays there.
     """
 
-    def __init__(self, inner: Tally, sights: Sights, seed: int) -> None:
-        self.inner, self._sights, self._seed = inner, sights, seed
+    def __init__(self, inner: Tally, groups: MaskGroups, seed: int) -> None:
+        self.inner, self._sights, self._seed = inner, groups, seed
         self._documents: list[int] = []
-        self._visible: dict[Sight, Bool[Tensor, "batch query key"]] = {}
+        self._visible: dict[MaskGroup, Bool[Tensor, "batch query key"]] = {}
 
     def begin(self, batch: Batch, visible: Visible) -> None:
         """Note what could be seen."""

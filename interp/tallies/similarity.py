@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.attention.finite import finite_attention
-from interp.attention.visibility import seen_from, sights_of
+from interp.attention.visibility import mask_groups, visible_to
 from interp.corpora.batching import Group, batches
 from interp.corpora.memory import require_room
 from interp.progress import Progress, silent
@@ -55,14 +55,14 @@ def attention_similarity(
 def _beyond_uniform(model: HeadModel, batch: Batch) -> Float[Tensor, "head item"]:
     number = {head: place for place, head in enumerate(model.heads)}
     rows: list[Tensor] = [torch.empty(0)] * len(number)
-    sights, asking = sights_of(model), batch.mask[:, None, :, None]
+    groups, query_side = mask_groups(model), batch.mask[:, None, :, None]
 
     def tap(site: Site, layer: int, pattern: Tensor) -> None:
-        visible = seen_from(model, batch, sights[site, layer])
+        visible = visible_to(model, batch, groups[site, layer])
         pattern = finite_attention(model, batch, visible, site, layer, 0, pattern)
         seen = visible[:, None].double()
         uniform = seen / seen.sum(-1, keepdim=True).clamp(min=1)
-        beyond = ((pattern.double() - uniform) * asking).transpose(0, 1).flatten(1).cpu()
+        beyond = ((pattern.double() - uniform) * query_side).transpose(0, 1).flatten(1).cpu()
         for head in range(len(beyond)):
             rows[number[Head(site, layer, head)]] = beyond[head]
 

@@ -35,18 +35,18 @@ class ShapeTally:
         """Note which tokens ask: all but special tokens and padding."""
         self._block = batch.block
         for site in self._sites:
-            asking, asked = batch.asking(site), batch.asked(site)
-            self._asking[site] = (asking.mask & ~asking.special).float()
-            query, key = (torch.arange(side.tokens.shape[1], device=side.tokens.device) for side in (asking, asked))
+            query_side, asked = batch.query_side(site), batch.key_side(site)
+            self._asking[site] = (query_side.mask & ~query_side.special).float()
+            query, key = (torch.arange(side.tokens.shape[1], device=side.tokens.device) for side in (query_side, asked))
             self._apart[site] = (query[:, None] - key[None, :]).abs().float()
 
     def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
         """Add one layer's entropies and distances."""
-        weights, asking = pattern.float(), self._asking[site]
+        weights, query_side = pattern.float(), self._asking[site]
         distance = torch.einsum("bhqk,qk->bhq", weights, self._apart[site])
         rows = torch.stack([entropy_of(weights), distance])
-        total = torch.einsum("dbhq,bq->dbh", rows, asking)
-        self._fold.add(Head(site, layer, first), self._block, total, _each(asking.sum(1), total))
+        total = torch.einsum("dbhq,bq->dbh", rows, query_side)
+        self._fold.add(Head(site, layer, first), self._block, total, _each(query_side.sum(1), total))
 
     def sums(self) -> NumberSums:
         """Everything folded in so far, per block."""
@@ -72,23 +72,23 @@ class FirstTokenTally:
         """Note which tokens ask: all but special tokens, padding and the first one itself."""
         self._block = batch.block
         for site in self._sites:
-            side = batch.asking(site)
-            asking = side.mask & ~side.special
+            side = batch.query_side(site)
+            query_side = side.mask & ~side.special
             if site != "cross":
-                asking = asking & (torch.arange(asking.shape[1], device=asking.device) > 0)
-            self._asking[site] = asking.float()
+                query_side = query_side & (torch.arange(query_side.shape[1], device=query_side.device) > 0)
+            self._asking[site] = query_side.float()
 
     def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
         """Add one layer's attention to the first token, and its other entropies."""
         on_first, rest = pattern[..., 0].float(), pattern[..., 1:].float()
-        asking = self._asking[site][:, None].expand_as(on_first)
-        kept = asking * (on_first <= MOST_ON_FIRST)
+        query_side = self._asking[site][:, None].expand_as(on_first)
+        kept = query_side * (on_first <= MOST_ON_FIRST)
         others = rest.sum(-1, keepdim=True)
         # a lone first token leaves nothing: no key, no entropy
         kept = kept * (others[..., 0] > 0)
         entropy = entropy_of(rest / others.clamp(min=torch.finfo(torch.float32).tiny))
-        total = torch.stack([(on_first * asking).sum(-1), (entropy * kept).sum(-1)])
-        n = torch.stack([asking.sum(-1), kept.sum(-1)]).round().long()
+        total = torch.stack([(on_first * query_side).sum(-1), (entropy * kept).sum(-1)])
+        n = torch.stack([query_side.sum(-1), kept.sum(-1)]).round().long()
         self._fold.add(Head(site, layer, first), self._block, total, n)
 
     def sums(self) -> NumberSums:
@@ -115,13 +115,13 @@ class DistanceTally:
 
     def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
         """Add one layer's attention, and the same by distance."""
-        side, (queries, keys) = self._batch.asking(site), pattern.shape[2:]
+        side, (queries, keys) = self._batch.query_side(site), pattern.shape[2:]
         query, key = (torch.arange(size, device=pattern.device) for size in (queries, keys))
-        asking = side.mask & ~side.special & ((query > 0) | (site == "cross"))
-        attention = pattern[..., 1:].float() * asking[:, None, :, None]
+        query_side = side.mask & ~side.special & ((query > 0) | (site == "cross"))
+        attention = pattern[..., 1:].float() * query_side[:, None, :, None]
         apart = (query[:, None] - key[None, 1:]).abs().float()
         over, total = attention.sum((2, 3)), torch.einsum("bhqk,qk->bh", attention, apart)
-        n = asking.sum(1)[:, None].expand_as(over)
+        n = query_side.sum(1)[:, None].expand_as(over)
         self._fold.add(Head(site, layer, first), self._batch.block, total[None], n[None], over[None])
 
     def sums(self) -> NumberSums:

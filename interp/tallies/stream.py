@@ -6,8 +6,8 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 from interp.attention.finite import finite_attention
-from interp.attention.visibility import Visible, sights_of, visible_keys
-from interp.types import Batch, HeadModel, Pattern, Site, Watchable
+from interp.attention.visibility import Visible, mask_groups, visible_keys
+from interp.types import Batch, ChunkedPatterns, HeadModel, Pattern, Site
 
 
 @runtime_checkable
@@ -28,10 +28,10 @@ def stream(model: HeadModel, batches: Iterable[Batch], *tallies: Tally) -> None:
 
     Raises `ModelError` where a token's attention is not finite.
     """
-    sights = sights_of(model)
+    groups = mask_groups(model)
 
     def look(site: Site, layer: int, first: int, pattern: Tensor) -> None:
-        pattern = finite_attention(model, batch, visible[sights[site, layer]], site, layer, first, pattern)
+        pattern = finite_attention(model, batch, visible[groups[site, layer]], site, layer, first, pattern)
         for tally in tallies:
             tally.update(site, layer, pattern, first)
 
@@ -42,7 +42,7 @@ def stream(model: HeadModel, batches: Iterable[Batch], *tallies: Tally) -> None:
         visible = visible_keys(model, batch)
         for tally in tallies:
             tally.begin(batch, visible)
-        if isinstance(model, Watchable):
+        if isinstance(model, ChunkedPatterns):
             model.watch(batch, look)
         else:
             model.run(batch, pattern=tap, logits=False)

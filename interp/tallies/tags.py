@@ -7,15 +7,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.attention.candidates import View, word_view
-from interp.attention.visibility import Sights, Visible, sights_of
+from interp.attention.candidates import Candidates, word_candidates
+from interp.attention.visibility import MaskGroups, Visible, mask_groups
 from interp.corpora.batching import batches
 from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.roles.definition import Definition
 from interp.sums import TagSums
 from interp.tallies.stream import stream
-from interp.types import BLOCKS, Batch, EncodedCorpus, Head, HeadModel, Pattern, Sight, Site
+from interp.types import BLOCKS, Batch, EncodedCorpus, Head, HeadModel, MaskGroup, Pattern, Site
 
 TAGS = Definition(
     "tags/share@1",
@@ -47,7 +47,7 @@ def tally_tags(model: HeadModel, encoded: EncodedCorpus, progress: Progress = si
             "Allowed: corpora with tags, such as corpus=grammar or corpus=conllu corpus.path=FILE, and models with "
             "attention within one text."
         )
-    tally = TagTally(tags, heads, sights_of(model))
+    tally = TagTally(tags, heads, mask_groups(model))
     stream(model, (group.batch() for group in progress(batches(encoded, model), "tags")), tally)
     sums = tally.sums()
     if not sums.n.any():
@@ -61,32 +61,32 @@ def tally_tags(model: HeadModel, encoded: EncodedCorpus, progress: Progress = si
 class TagTally:
     """Sums of attention from words of each tag to words of each tag, per block of documents."""
 
-    def __init__(self, tags: Sequence[str], heads: Sequence[Head], sights: Sights) -> None:
+    def __init__(self, tags: Sequence[str], heads: Sequence[Head], groups: MaskGroups) -> None:
         self.tags, self.heads = tuple(tags), tuple(heads)
-        self._sight = [sights[head.site, head.layer] for head in self.heads]
+        self._group = [groups[head.site, head.layer] for head in self.heads]
         self._number = {head: number for number, head in enumerate(self.heads)}
         size, heads_and_blocks = len(self.tags), (BLOCKS, len(self.heads))
         # the rows of all words, whatever their tag, are last
         self._mass = torch.zeros(*heads_and_blocks, size + 1, size, dtype=torch.float64)
         self._word_mass = torch.zeros(*heads_and_blocks, size + 1, dtype=torch.float64)
-        self._n = {sight: torch.zeros(BLOCKS, size + 1, dtype=torch.float64) for sight in self._sight}
-        self._expected = {sight: torch.zeros(BLOCKS, size + 1, size, dtype=torch.float64) for sight in self._sight}
-        self._asked: dict[Sight, tuple[View, Tensor, Tensor]] = {}
+        self._n = {group: torch.zeros(BLOCKS, size + 1, dtype=torch.float64) for group in self._group}
+        self._expected = {group: torch.zeros(BLOCKS, size + 1, size, dtype=torch.float64) for group in self._group}
+        self._asked: dict[MaskGroup, tuple[Candidates, Tensor, Tensor]] = {}
 
     def begin(self, batch: Batch, visible: Visible) -> None:
         """Count the words that ask, and what even attention would give."""
         self._block = batch.block.cpu()
-        for sight in self._n:
-            side = batch.asking(sight[0])
-            view = word_view(side, visible[sight])
-            asking = view.queries & (view.candidates.sum(-1) >= 2)
+        for group in self._n:
+            side = batch.query_side(group[0])
+            view = word_candidates(side, visible[group])
+            query_side = view.queries & (view.candidates.sum(-1) >= 2)
             to = _one_hot(side.tag, side.tags, self.tags)
-            of = torch.cat([to, torch.ones_like(to[..., :1])], dim=-1) * asking[..., None]
+            of = torch.cat([to, torch.ones_like(to[..., :1])], dim=-1) * query_side[..., None]
             owned = view.candidates * view.owned[:, None, :].float()
             even = owned / owned.sum(-1, keepdim=True).clamp(min=1)
-            self._asked[sight] = view, of, to
-            self._add(self._n[sight], of.sum(1))
-            self._add(self._expected[sight], torch.einsum("bqs,bqt->bst", of, even @ to))
+            self._asked[group] = view, of, to
+            self._add(self._n[group], of.sum(1))
+            self._add(self._expected[group], torch.einsum("bqs,bqt->bst", of, even @ to))
 
     def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
         """Add one layer's attention."""
@@ -94,7 +94,7 @@ class TagTally:
             return
         start = self._number[Head(site, layer, first)]
         columns = slice(start, start + pattern.shape[1])
-        view, of, to = self._asked[self._sight[start]]
+        view, of, to = self._asked[self._group[start]]
         attention = view.attention(pattern)
         self._add(self._mass[:, columns], torch.einsum("bqs,bhqt->bhst", of, attention @ to[:, None]))
         self._add(self._word_mass[:, columns], torch.einsum("bqs,bhq->bhs", of, attention.sum(-1)))
@@ -112,7 +112,7 @@ class TagTally:
         return TagSums(
             tags=self.tags,
             heads=tuple((head.site, head.layer, head.head) for head in self.heads),
-            sight=np.array([present.index(sight) for sight in self._sight]),
+            group=np.array([present.index(group) for group in self._group]),
             n=np.stack([blocks_last(one) for one in self._n.values()]).astype(np.int64),
             expected=np.stack([blocks_last(one) for one in self._expected.values()]),
             mass=blocks_last(self._mass),

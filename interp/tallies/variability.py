@@ -81,4 +81,4 @@ class VariabilityTally:
 
 def long_enough(batch: Batch, site: Site) -> Bool[Tensor, " batch"]:
     """The documents that have so many tokens, on both sides."""
-    return (batch.asking(site).mask.sum(1) >= FIRST) & (batch.asked(site).mask.sum(1) >= FIRST)
+    return (batch.query_side(site).mask.sum(1) >= FIRST) & (batch.key_side(site).mask.sum(1) >= FIRST)

@@ -120,10 +120,10 @@ class Batch:
         """What the model's output belongs to: the target of an encoder-decoder, these documents for any other."""
         return self if self.target is None else self.target
 
-    def asking(self, site: Site) -> "Batch":
+    def query_side(self, site: Site) -> "Batch":
         """The side that the queries of a site come from."""
         return self.written if site in ("decoder", "cross") else self
 
-    def asked(self, site: Site) -> "Batch":
+    def key_side(self, site: Site) -> "Batch":
         """The side that the keys of a site come from."""
         return self.written if site == "decoder" else self

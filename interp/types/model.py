@@ -17,7 +17,7 @@ from interp.heads import Head, Place, Site
 from interp.types.batch import Batch, EncodedCorpus, Encoding, Grid
 
 Pattern = Float[Tensor, "batch head query key"]
-"""Attention weights of one layer; rows over `key` sum to one (to less where some goes to no token: `Sinking`)."""
+"""Attention weights of one layer; rows over `key` sum to one (to less where some goes to no token: `HasSinks`)."""
 
 HeadOutput = Float[Tensor, "batch query head d_head"]
 """What each head of one layer writes, before the output projection mixes heads (`z`)."""
@@ -45,7 +45,7 @@ class Output:
 
 
 @dataclass(frozen=True, eq=False)
-class Clean:
+class CleanRun:
     """What one undisturbed forward pass leaves behind per layer, so that the network can be run from any layer on."""
 
     batch: Batch
@@ -109,7 +109,7 @@ class HeadModel(Protocol):
         ...
 
 
-Reading = Callable[[EncodedCorpus, Sequence[int], HeadModel], Batch]
+Expansion = Callable[[EncodedCorpus, Sequence[int], HeadModel], Batch]
 """From documents, by their numbers in a corpus, to the rows that a model reads, each document's one after another."""
 
 
@@ -122,7 +122,7 @@ class Windowed(HeadModel, Protocol):
 
 
 @runtime_checkable
-class Sinking(HeadModel, Protocol):
+class HasSinks(HeadModel, Protocol):
     """A model some of whose attention goes to keys that are no token: learned ones, or zeros."""
 
     sinks: Collection[Place]
@@ -130,7 +130,7 @@ class Sinking(HeadModel, Protocol):
 
 
 @runtime_checkable
-class Translating(HeadModel, Protocol):
+class EncoderDecoder(HeadModel, Protocol):
     """A model that may be an encoder-decoder, which reads a source and writes a target."""
 
     translates: bool
@@ -146,7 +146,7 @@ class Translating(HeadModel, Protocol):
 
 
 @runtime_checkable
-class Drawing(HeadModel, Protocol):
+class TokenSampler(HeadModel, Protocol):
     """A model from whose vocabulary tokens can be drawn, with no text between them and the model."""
 
     def draw(self, symbols: Sequence[Int[np.ndarray, " token"]], seeds: Sequence[int]) -> list[Encoding]:
@@ -155,7 +155,7 @@ class Drawing(HeadModel, Protocol):
 
 
 @runtime_checkable
-class Seeing(HeadModel, Protocol):
+class VisionModel(HeadModel, Protocol):
     """A model that may read pictures, one token for each patch; its texts are then the names of the patches."""
 
     grid: Grid | None
@@ -167,7 +167,7 @@ class Seeing(HeadModel, Protocol):
 
 
 @runtime_checkable
-class Masking(HeadModel, Protocol):
+class MaskedModel(HeadModel, Protocol):
     """A model that may fill in masked tokens."""
 
     mask_token: int | None
@@ -175,7 +175,7 @@ class Masking(HeadModel, Protocol):
 
 
 @runtime_checkable
-class Watchable(HeadModel, Protocol):
+class ChunkedPatterns(HeadModel, Protocol):
     """A model that shows its patterns a few heads at a time, so that none is ever held whole: faster to look at."""
 
     def watch(self, batch: Batch, look: Look) -> None:
@@ -200,7 +200,7 @@ class Resumable(HeadModel, Protocol):
         linear: bool = False,
         gradients: bool = False,
         logits: Scored = True,
-    ) -> Clean:
+    ) -> CleanRun:
         """One forward pass that keeps what `resume` starts from; patterns and linear maps only if asked.
 
         With `gradients`, the output can be differentiated with respect to every layer's z.
@@ -209,7 +209,7 @@ class Resumable(HeadModel, Protocol):
 
     def resume(
         self,
-        clean: Clean,
+        clean: CleanRun,
         layer: int,
         attention_output: Float[Tensor, "variant batch query d_model"],
         *,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from interp.heads import Site
 from interp.types.batch import Batch
-from interp.types.model import Output, Reading
+from interp.types.model import Expansion, Output
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Role:
     tokens (`own`), that of its first token alone (`first`), or what the query gets from each key (`columns`: the
     attention of the keys, down the query's column).
     `sites` are those at which it can be asked; there `targets(batch)` is given the side that asks, at `cross` both. It
-    marks the keys that answer each query, over tokens, words or mentions as `unit` says. `guesses` are the
+    marks the keys that answer each query, over tokens, words or mentions as `unit` says. `baselines` are the
     baselines it is held against, `definition` its id with version. `reflexive`: the query itself may be a target.
     """
 
@@ -30,7 +30,7 @@ class Role:
     unit: Literal["token", "word", "mention"]
     statistic: Literal["hit", "mass"]
     definition: str
-    guesses: tuple[str, ...]
+    baselines: tuple[str, ...]
     targets: Callable[[Batch], Bool[Tensor, "batch query key"]] = field(repr=False)
     reflexive: bool = False
     sites: tuple[Site, ...] = ("self", "encoder", "decoder")
@@ -41,10 +41,10 @@ class Role:
 class Metric:
     """A number per document, larger is better, NaN for a document too short to have one.
 
-    `measure(output, batch, intact)` sees the intact model's output too. A metric that is not `signed` measures the
-    size of a change and cannot be negative by construction: it has no p-value. `language` metrics need logits, at
-    every position or only at those that `positions(batch)` marks. A metric with a `reading` measures each of its rows,
-    and `combine` makes one number of the rows of a document: Float[*, row] → Float[*, document].
+    `measure(output, batch, intact)` sees the intact model's output too. A metric that is not `signed` measures the size
+    of a change and cannot be negative by construction: it has no p-value. `language` metrics need logits, at every
+    position or only at those that `positions(batch)` marks. A metric with an `expansion` measures each of its rows, and
+    `combine` makes one number of the rows of a document: Float[*, row] → Float[*, document].
     """
 
     name: str
@@ -53,7 +53,7 @@ class Metric:
     measure: Callable[[Output, Batch, Output], Float[Tensor, " batch"]]
     scored_tokens: Callable[[Batch], Int[Tensor, " batch"]]
     positions: Callable[[Batch], Bool[Tensor, "batch pos"]] | None = None
-    reading: Reading | None = None
+    expansion: Expansion | None = None
     combine: Callable[[Tensor, Batch], Tensor] | None = None
     direction: Callable[[Output, Batch, Sequence[np.random.Generator]], Float[Tensor, " batch"]] | None = None
     """A random linear view of what is compared with the intact model, one generator a document.

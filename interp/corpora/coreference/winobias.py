@@ -1,7 +1,7 @@
 """WinoBias (Zhao et al. 2018): two occupations, and pronouns that refer to one of them; plain or in columns.
 
 Only the occupation that is meant is marked. The other one is found by its name, which is marked elsewhere in the same
-files: without it there would be nothing to choose from, and any guess that names a mention would be right.
+files: without it there would be nothing to choose from, and any rule that names a mention would be right.
 
 The source is the pair of occupations: a sentence, its twin with the other pronoun, and the two with exchanged
 occupations differ in little, and both types of sentence are built on the same pairs, so that all of them share a block.

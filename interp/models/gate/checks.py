@@ -26,7 +26,7 @@ from interp.models.readers.targets import tokens_alone
 from interp.models.rows import some_rows
 from interp.models.unhooked import traces
 from interp.text.spelling import first_loss
-from interp.types import Batch, Head, Place, Provable, Resumable, Sinking, Site, Tap, Watchable
+from interp.types import Batch, ChunkedPatterns, HasSinks, Head, Place, Provable, Resumable, Site, Tap
 
 INVISIBLE = 1e-6
 """The most attention that may go where nothing can be seen: masks are added before softmax, which leaves 0."""
@@ -215,7 +215,7 @@ def watching_changes_nothing(evidence: Evidence) -> Check:
 def parts_are_the_whole(evidence: Evidence) -> Check | None:
     """A model that shows its patterns a few heads at a time shows each once, and the same; others are not asked."""
     name, what = "parts_are_the_whole", "patterns shown a few heads at a time are not those of a run"
-    if not isinstance(evidence.model, Watchable):
+    if not isinstance(evidence.model, ChunkedPatterns):
         return None
     found = Worst()
     times: Counter[Head] = Counter()
@@ -255,7 +255,7 @@ def resumed_is_run(evidence: Evidence) -> Check | None:
 
 def sinks(evidence: Evidence) -> Collection[Place]:
     """The attention layers that have keys that are no token."""
-    return evidence.model.sinks if isinstance(evidence.model, Sinking) else ()
+    return evidence.model.sinks if isinstance(evidence.model, HasSinks) else ()
 
 
 class _OnPurpose(Exception):  # noqa: N818 - it is no error

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.attention.visibility import seen_from, sights_of
+from interp.attention.visibility import mask_groups, visible_to
 from interp.models.library_errors import refusing
 from interp.models.rows import some_rows
 from interp.types import Batch, EncodedCorpus, Head, HeadModel, Output, Pattern, Place, Provable, Site, Tap, Unhooked
@@ -128,17 +128,17 @@ def look(
 
 def visible(model: HeadModel, batch: Batch, place: Place) -> Bool[Tensor, "batch query key"]:
     """What each query of this attention may attend to."""
-    return seen_from(model, batch, sights_of(model)[place])
+    return visible_to(model, batch, mask_groups(model)[place])
 
 
 def queries(batch: Batch, site: Site) -> Bool[Tensor, "batch query"]:
     """The real tokens that ask in this attention."""
-    return batch.asking(site).mask
+    return batch.query_side(site).mask
 
 
 def keys(batch: Batch, site: Site) -> Bool[Tensor, "batch key"]:
     """The real tokens that are asked in this attention."""
-    return batch.asked(site).mask
+    return batch.key_side(site).mask
 
 
 def queries_of_output(batch: Batch) -> Bool[Tensor, "batch query"]:

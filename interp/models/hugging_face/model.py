@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from interp.devices import together
+from interp.devices import tokens_for
 from interp.errors import ModelError
 from interp.models.hooking_errors import because
 from interp.models.hugging_face.embeddings import from_head_to_embedding, position_embeddings
@@ -26,7 +26,7 @@ from interp.models.hugging_face.layers import (
     low_precision_weight,
     see_each,
 )
-from interp.models.hugging_face.slices import ROWS, trace_slices
+from interp.models.hugging_face.slices import PROBES, trace_slices
 from interp.models.library_errors import refusing
 from interp.models.readers.pictures import PictureReader
 from interp.models.readers.targets import ends, generate
@@ -36,7 +36,7 @@ from interp.models.unhooked import projecting, run_unhooked, without_bias
 from interp.models.weights import LayerSlices, See
 from interp.types import (
     Batch,
-    Clean,
+    CleanRun,
     Encoding,
     Head,
     HeadOutput,
@@ -145,7 +145,7 @@ class AttentionModel:
         def see(_module: nn.Module, at: Ingredients) -> Tensor:
             layer = next(order)
             at_once = max(
-                1, together(self.device, WEIGHTS_AT_ONCE) // (len(batch.tokens) * at.query.shape[2] * at.key.shape[2])
+                1, tokens_for(self.device, WEIGHTS_AT_ONCE) // (len(batch.tokens) * at.query.shape[2] * at.key.shape[2])
             )
             written: list[Tensor] = []
             for first in range(0, layer.heads, at_once):
@@ -173,7 +173,7 @@ class AttentionModel:
 
     def slices(self) -> dict[Place, LayerSlices]:
         """Each head's own W_Q, W_K, W_V and W_O, layer by layer."""
-        tokens = self.reader.single_tokens(self.network, ROWS)
+        tokens = self.reader.single_tokens(self.network, PROBES)
         return trace_slices(partial(self.reader.call, self.base, tokens), self.base, self.layers, self.name)
 
     @torch.inference_mode()
@@ -259,7 +259,7 @@ class AttentionModel:
         linear: bool = False,
         gradients: bool = False,
         logits: Scored = True,
-    ) -> Clean:
+    ) -> CleanRun:
         """One forward pass that keeps what `resume` starts from, and each layer's z, v and (if asked) pattern.
 
         `linear` keeps what goes into and comes out of every linear map, for `resume` to work on differences; with
@@ -299,12 +299,12 @@ class AttentionModel:
                 for module in layer.linear_maps() if linear else []:
                     stack.callback(_keep_both(module, maps[number]).remove)
             output = self._forward(self.reader.inputs(batch), None, None, logits)
-        return Clean(batch, before, attention_output, z, value, patterns, maps, output)
+        return CleanRun(batch, before, attention_output, z, value, patterns, maps, output)
 
     @torch.inference_mode()
     def resume(
         self,
-        clean: Clean,
+        clean: CleanRun,
         layer: int,
         attention_output: Float[Tensor, "variant batch query d_model"],
         *,

@@ -25,7 +25,7 @@ from interp.types import Place
 DIGITS, BASE = 6, 16
 """A column's number is written in so many digits, one a row; each is exact in bfloat16."""
 
-ROWS = 1 + DIGITS
+PROBES = 1 + DIGITS
 """Rows of one token each that the numbers are read from."""
 
 Map = nn.Linear | Conv1D
@@ -35,7 +35,7 @@ Map = nn.Linear | Conv1D
 def trace_slices(
     forward: Callable[[], Any], base: nn.Module, layers: Sequence[Layer], name: str
 ) -> dict[Place, LayerSlices]:
-    """The slices of every attention layer, by one forward pass of the base model over `ROWS` single tokens.
+    """The slices of every attention layer, by one forward pass of the base model over `PROBES` single tokens.
 
     Raises `ModelError` where queries, keys or values are no plain linear map of what the layer reads (norms on queries
     and keys, low-rank detours).

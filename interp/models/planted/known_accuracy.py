@@ -7,18 +7,18 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.attention.candidates import word_view
-from interp.attention.visibility import sights_of
+from interp.attention.candidates import word_candidates
+from interp.attention.visibility import mask_groups
 from interp.errors import ModelError
 from interp.types import Batch, EncodedCorpus, Encoding, Head, HeadModel, HeadOutput, Output, Pattern, Site, Tap
 
 
-def insist_on_one_sight(model: HeadModel) -> None:
+def require_one_mask_group(model: HeadModel) -> None:
     """Raises `ModelError` for a model whose heads do not all see the same keys of one text."""
-    sights = set(sights_of(model).values())
-    if sights != {("self", 0)}:
+    groups = set(mask_groups(model).values())
+    if groups != {("self", 0)}:
         raise ModelError(
-            f"{model.name!r} has heads that see different keys ({len(sights)} kinds), and calibration is of heads that "
+            f"{model.name!r} has heads that see different keys ({len(groups)} kinds), and calibration is of heads that "
             "see one. Choose an encoder or a decoder without windows, such as model=minilm."
         )
 
@@ -43,7 +43,7 @@ class KnownAccuracy:
         rates: Float[np.ndarray, "source relation head"],
         seed: int,
     ) -> None:
-        insist_on_one_sight(model)
+        require_one_mask_group(model)
         self.name = f"planted on {model.name}"
         self.heads: Sequence[Head] = [Head("self", 0, head) for head in range(rates.shape[2])]
         self.positions, self.causal, self.pad_token = model.positions, model.causal, model.pad_token
@@ -80,7 +80,7 @@ class KnownAccuracy:
         return z
 
     def _attend(self, batch: Batch) -> Pattern:
-        view = word_view(batch, self.visible(batch))
+        view = word_candidates(batch, self.visible(batch))
         words, length = batch.governor.shape[1], batch.tokens.shape[1]
         finds = torch.zeros(len(batch.tokens), words, len(self.heads), dtype=torch.bool)
         for row, document in enumerate(batch.document.tolist()):
@@ -95,7 +95,7 @@ class KnownAccuracy:
         owns = batch.word[:, :, None] == torch.arange(words, device=batch.word.device)
         first_token = owns.float().argmax(1)[:, :, None].expand(-1, -1, len(self.heads))
         key_of_word = first_token.gather(1, chosen)
-        asking = batch.word.clamp(min=0)[:, :, None].expand(-1, -1, len(self.heads))
-        key = torch.where(batch.word[:, :, None] >= 0, key_of_word.gather(1, asking), 0)
+        query_side = batch.word.clamp(min=0)[:, :, None].expand(-1, -1, len(self.heads))
+        key = torch.where(batch.word[:, :, None] >= 0, key_of_word.gather(1, query_side), 0)
         shape = (len(batch.tokens), len(self.heads), length, length)
         return torch.zeros(shape, device=key.device).scatter_(3, key.transpose(1, 2)[..., None], 1.0)

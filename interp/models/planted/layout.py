@@ -17,7 +17,7 @@ SHARPNESS = (10.0, 14.0)
 
 PLACES = (4, 5, 6)
 """Where distractors look. In `grammar` places 1 to 3 often hold the first noun or the comma: a head that looks there
-truly finds the noun of a relative clause, or another noun, more often than any guess of a baseline does.
+truly finds the noun of a relative clause, or another noun, more often than any baseline does.
 """
 
 NOISE = (0.0, 0.3)

@@ -66,7 +66,7 @@ def visible_keys(
 
     Of an encoder-decoder only the decoder's own attention is causal.
     """
-    seen = batch.asking(site).mask[:, :, None] & batch.asked(site).mask[:, None, :]
+    seen = batch.query_side(site).mask[:, :, None] & batch.key_side(site).mask[:, None, :]
     if causal and site in ("self", "decoder"):
         seen = seen.tril()
     if window is not None:

@@ -106,7 +106,7 @@ class MultiheadModel:
         def attend(site: Site, layer: int, at: Ingredients) -> Attended:
             attended = at.pattern()
             if pattern is not None:
-                tokens = batch.asked(site).tokens.shape[1]
+                tokens = batch.key_side(site).tokens.shape[1]
                 replacement = pattern(site, layer, attended[..., :tokens])
                 if replacement is not None:
                     attended = with_sinks(replacement, attended[..., tokens:])
@@ -190,7 +190,7 @@ class MultiheadModel:
             projection = layer.attention.out_proj
             if (pair := kept.get(projection.weight.data_ptr())) is None:
                 continue
-            rows, queries = batch.asking(layer.site).tokens.shape
+            rows, queries = batch.query_side(layer.site).tokens.shape
             bias = 0.0 if projection.bias is None else projection.bias
             # torch flattens queries first, rows second
             given, gave = (one if one.dim() == 3 else one.unflatten(0, (queries, rows)).transpose(0, 1) for one in pair)
@@ -256,7 +256,7 @@ class MultiheadModel:
         return output, attended.mean(1) if average_attn_weights else attended
 
     def _check_shape(self, layer: Layer, batch: Batch, query: Tensor, key: Tensor, sinks: int) -> None:
-        asking, asked = batch.asking(layer.site).tokens.shape, batch.asked(layer.site).tokens.shape
+        asking, asked = batch.query_side(layer.site).tokens.shape, batch.key_side(layer.site).tokens.shape
         found = (query.shape[0], query.shape[2], key.shape[2] - sinks)
         if found != (*asking, asked[1]):
             raise ModelError(
