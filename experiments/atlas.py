@@ -1,7 +1,6 @@
 """What does every head look at, and does it matter? Roles and ablation on the same model and corpus, joined."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,12 +8,13 @@ from matplotlib.figure import Figure
 
 from experiments import head_ablation, head_roles
 from interp import plots
-from interp.ablation import effects
-from interp.ablation.effects import MetricsOf
+from interp.ablation.effects import MetricsOf, measure_effects
+from interp.ablation.plan import Plan
 from interp.api import RolesOf, label, tally_roles
 from interp.corpora.batching import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
+from interp.statistics.criteria import Criteria
 from interp.tables.best_heads import best_roles
 from interp.tallies.spread import FirstTokenTally, ShapeTally
 from interp.types import Corpus, HeadModel
@@ -27,9 +27,9 @@ def run(
     corpus: Corpus,
     *,
     roles: RolesOf,
-    ablation: Mapping[str, Any],
+    plan: Plan,
     metrics: MetricsOf,
-    classification: Mapping[str, Any],
+    criteria: Criteria,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Findings:
@@ -37,16 +37,13 @@ def run(
     encoded = encode(model, corpus)
     shape, first = ShapeTally(model.heads), FirstTokenTally(model.heads)
     sums = tally_roles(model, encoded, roles, shape, first, progress=progress)
-    tables = head_roles.role_tables(sums, classification, seed)
-    minimum = classification["min_blocks"]
-    found = effects.measure(
-        model, encoded, metrics=metrics, **ablation, seed=seed, min_blocks=minimum, progress=progress
-    )
+    tables = head_roles.role_tables(sums, criteria, seed)
+    found = measure_effects(model, encoded, plan, metrics, seed=seed, min_blocks=criteria.min_blocks, progress=progress)
     tables |= found.tables
     tables["atlas"] = join(tables["scores"], tables["roles"], tables["effects"], shape, first)
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
     skipped = {**encoded.skipped, **found.skipped}
-    said = (*encoded.notes, *head_roles.missing_evidence(sums, classification, model.causal, corpus), *found.said)
+    said = (*encoded.notes, *head_roles.missing_evidence(sums, criteria, model.causal, corpus), *found.notes)
     return Findings(labelled, skipped, said)
 
 

@@ -19,6 +19,7 @@ from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.syntax import to_governor
 from interp.statistics.calibration import Planted, cover, expected_evidence, p_under_nulls, rates_of, true_hit
+from interp.statistics.criteria import Criteria
 from interp.statistics.resampling import COLUMNS as RESAMPLED
 from interp.statistics.resampling import resample_heads
 from interp.sums import DocumentSums
@@ -39,7 +40,7 @@ def run(
     roles: Sequence[str],
     documents: Sequence[int],
     repeats: int,
-    classification: Mapping[str, Any],
+    criteria: Criteria,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Findings:
@@ -49,25 +50,24 @@ def run(
     sentence, through the tally into scores; its block sums have to be those of its coins. Then corpora are drawn, and
     coins alone decide. Of its own heads the model's sums for some `roles` are drawn with the documents.
     """
-    needs = {name: int(classification[name]) for name in ("min_queries", "min_blocks")}
     encoded = encode(model, corpus)
     own_roles, lacking = roles_of_heads(corpus, roles)
-    governors = roles_asked(model, encoded, relations, needs["min_queries"])
+    governors = roles_asked(model, encoded, relations, criteria.min_queries)
     population = tally_documents(model, encoded, governors, progress=progress)
     sizes = sorted({*documents, len(population.sources)})
-    check_evidence(population, sizes[-1], corpus, **needs)
+    check_evidence(population, sizes[-1], corpus, criteria)
     heads = [Planted(kind, accuracy) for kind in KINDS for accuracy in accuracies]
     whole, said = the_whole_way(model, encoded, governors, population, heads, seed, progress)
     own = tally_heads(model, encoded, own_roles, progress=progress) if own_roles else None
 
     numbers = list(range(repeats))
     covered = cover(
-        population, heads, sizes, repeats=progress(numbers, "intervals"), seed=seed, min_blocks=needs["min_blocks"]
+        population, heads, sizes, repeats=progress(numbers, "intervals"), seed=seed, min_blocks=criteria.min_blocks
     )
-    tested = p_under_nulls(population, sizes[-1], repeats=progress(numbers, "nulls"), seed=seed, **needs)
+    tested = p_under_nulls(population, sizes[-1], criteria, repeats=progress(numbers, "nulls"), seed=seed)
     resampled = pd.DataFrame(columns=RESAMPLED)
     if own is not None:
-        resampled = resample_heads(own, sizes[-1], repeats=progress(numbers, "own heads"), seed=seed, **needs)
+        resampled = resample_heads(own, sizes[-1], criteria, repeats=progress(numbers, "own heads"), seed=seed)
     tables = {
         "planted_heads": whole,
         "calibration": coverage_table(covered),
@@ -103,14 +103,14 @@ def roles_of_heads(corpus: Corpus, names: Sequence[str]) -> tuple[list[Role], li
     return [by_name[name] for name in dict.fromkeys(names) if name in by_name], lacking
 
 
-def check_evidence(population: DocumentSums, size: int, corpus: Corpus, *, min_queries: int, min_blocks: int) -> None:
+def check_evidence(population: DocumentSums, size: int, corpus: Corpus, criteria: Criteria) -> None:
     """Raises `InterpError` where corpora of `size` documents are on average too small to test any planted role."""
     queries, blocks = expected_evidence(population.n, size)
-    if ((queries >= min_queries) & (blocks >= min_blocks)).any():
+    if ((queries >= criteria.min_queries) & (blocks >= criteria.min_blocks)).any():
         return
     raise InterpError(
         f"The largest corpora to draw have {size} source documents, and a half of one holds about {queries.max():.0f} "
-        f"queries of a role in {blocks.max():.0f} blocks. A test needs {min_queries} in {min_blocks} "
+        f"queries of a role in {blocks.max():.0f} blocks. A test needs {criteria.min_queries} in {criteria.min_blocks} "
         f"(classify.min_queries, classify.min_blocks), so that nothing would be tested. {more_sources(corpus)} Or draw "
         "more of them: calibration.documents=[90]."
     )

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from experiments.wording import interval, name_of, signed
 from interp import plots
-from interp.ablation import effects
-from interp.ablation.effects import MetricsOf
+from interp.ablation.effects import MetricsOf, measure_effects
+from interp.ablation.plan import Plan
 from interp.api import label
 from interp.corpora.batching import encode
 from interp.progress import Progress, silent
@@ -22,19 +22,17 @@ def run(
     model: HeadModel,
     corpus: Corpus,
     *,
-    ablation: Mapping[str, Any],
+    plan: Plan,
     metrics: MetricsOf,
     min_blocks: int = 12,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Findings:
-    """Every head's output replaced in turn; `ablation` says by what, on how many documents, and how exactly."""
+    """Every head's output replaced in turn; `plan` says by what, on how many documents, and how exactly."""
     encoded = encode(model, corpus)
-    found = effects.measure(
-        model, encoded, metrics=metrics, **ablation, seed=seed, min_blocks=min_blocks, progress=progress
-    )
+    found = measure_effects(model, encoded, plan, metrics, seed=seed, min_blocks=min_blocks, progress=progress)
     tables = {name: label(table, model, corpus, seed) for name, table in found.tables.items()}
-    return Findings(tables, {**encoded.skipped, **found.skipped}, (*encoded.notes, *found.said))
+    return Findings(tables, {**encoded.skipped, **found.skipped}, (*encoded.notes, *found.notes))
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:

@@ -15,6 +15,7 @@ from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics import power_table
 from interp.statistics.concentration import FEW
+from interp.statistics.criteria import Criteria
 from interp.sums import RoleSums
 from interp.tables import score_table
 from interp.tables.best_heads import SINKS, best_heads
@@ -29,36 +30,32 @@ def run(
     corpus: Corpus,
     *,
     roles: RolesOf,
-    classification: Mapping[str, Any],
+    criteria: Criteria,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Findings:
     """One pass over the corpus; then everything follows from sums per block of documents."""
     encoded = encode(model, corpus)
     sums = tally_roles(model, encoded, roles, progress=progress)
-    tables = role_tables(sums, classification, seed)
+    tables = role_tables(sums, criteria, seed)
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
-    missing = missing_evidence(sums, classification, model.causal, corpus)
+    missing = missing_evidence(sums, criteria, model.causal, corpus)
     return Findings(labelled, encoded.skipped, (*encoded.notes, *missing))
 
 
-def role_tables(sums: RoleSums, classification: Mapping[str, Any], seed: int) -> dict[str, pd.DataFrame]:
-    """The tables `scores`, `roles` and `power` of one pass."""
-    rules = {name: classification[name] for name in ("alpha", "correction") if name in classification}
-    scores = score_table(sums, seed=seed, **_needs(classification), **rules)
-    roles = classify(sums, scores, seed=seed, **classification)
+def role_tables(sums: RoleSums, criteria: Criteria, seed: int, *, splits: int = 20) -> dict[str, pd.DataFrame]:
+    """The tables `scores`, `roles` and `power` of one pass; `splits` say how stable each role is."""
+    scores = score_table(sums, criteria, seed=seed)
+    roles = classify(sums, scores, criteria, seed=seed, splits=splits)
     return {"scores": scores, "roles": roles, "power": power_table(scores)}
 
 
-def missing_evidence(
-    sums: RoleSums, classification: Mapping[str, Any], causal: bool, corpus: Corpus
-) -> tuple[str, ...]:
+def missing_evidence(sums: RoleSums, criteria: Criteria, causal: bool, corpus: Corpus) -> tuple[str, ...]:
     """What the corpus was too small to test (untestable is not absent), and how much more would do.
 
     Where a role has no query at all, a `causal` model may be the reason as well as the corpus.
     """
-    needs = _needs(classification)
-    lacking = shortfall(sums, **needs)
+    lacking = shortfall(sums, criteria)
     asked = {role.name for role, n in zip(sums.roles, sums.n.sum(axis=1), strict=True) if n}
     never = list(dict.fromkeys(role.name for role in sums.roles if role.name not in asked))
     lacking = lacking[lacking.role.isin(asked)]
@@ -73,15 +70,11 @@ def missing_evidence(
         )
         most = lacking.groupby("role")[["queries", "blocks"]].min().sort_values(["blocks", "queries"]).iloc[-1]
         lines.append(
-            f"A test needs {needs['min_queries']} scored queries in {needs['min_blocks']} blocks of source documents "
+            f"A test needs {criteria.min_queries} scored queries in {criteria.min_blocks} blocks of source documents "
             f"in each half; the best covered of these has {most.queries} in {most.blocks} in its smaller half. "
             f"{more_sources(corpus)}"
         )
     return tuple(lines)
-
-
-def _needs(classification: Mapping[str, Any]) -> dict[str, int]:
-    return {name: int(classification[name]) for name in ("min_queries", "min_blocks")}
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:

@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from experiments.head_roles import role_tables
 from experiments.planted_roles import asked_of
 from interp import plots
-from interp.ablation import effects
+from interp.ablation.effects import measure_effects
+from interp.ablation.plan import Plan
 from interp.api import label, tally_roles
 from interp.corpora.batching import encode
 from interp.corpora.repeats import repeats as repeats_of
@@ -26,6 +27,7 @@ from interp.models.planted.ideal import Ideal
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics import bootstrap_interval
+from interp.statistics.criteria import Criteria
 from interp.statistics.lift import split_blocks
 from interp.sums import RoleSums
 from interp.tables import mark, precision_recall, true_lifts
@@ -45,8 +47,8 @@ def run(
     corpus: Corpus,
     *,
     plant: Callable[..., PlantedModel],
-    classification: Mapping[str, Any],
-    ablation: Mapping[str, Any],
+    criteria: Criteria,
+    plan: Plan,
     kinds: Sequence[str] = ("causal", "encoder"),
     seeds: int = 20,
     repeats: int = 100,
@@ -55,20 +57,19 @@ def run(
 ) -> Findings:
     """Models planted from `seeds` seeds, the first of them `seed`; `repeats` is how many documents of words repeat."""
     marks, strengths, costs = [], [], []
-    settings = {**classification, "splits": 0}
     for kind, number in progress([(kind, seed + n) for n in range(seeds) for kind in kinds], "planted models"):
         planted = plant(kind=kind, seed=number)
         where = {"kind": kind, "planted_seed": number}
         for text in (corpus, repeats_of(LENGTH, documents=repeats, seed=number)):
             encoded, asked = encode(planted, text), asked_of(text)
             sums, ideal = (tally_roles(one, encoded, asked) for one in (planted, Ideal(planted)))
-            table = role_tables(sums, settings, seed)["roles"]
-            marked = _mark(planted, sums, ideal, table, classification)
+            table = role_tables(sums, criteria, seed, splits=0)["roles"]
+            marked = _mark(planted, sums, ideal, table, criteria)
             marks.append(marked.assign(**where, text=text.name))
             if text is corpus:
                 strengths.append(_strengths(planted, sums, seed).assign(**where))
         if planted.has_language_head:
-            costs.append(_effects(planted, encoded, ablation, classification, seed).assign(**where))
+            costs.append(_effects(planted, encoded, plan, criteria, seed).assign(**where))
     every = pd.concat(marks, ignore_index=True)
     tables = {
         "known_answers": pd.concat(
@@ -83,17 +84,16 @@ def run(
 
 
 def _mark(
-    planted: PlantedModel, sums: RoleSums, ideal: RoleSums, table: pd.DataFrame, classification: Mapping[str, Any]
+    planted: PlantedModel, sums: RoleSums, ideal: RoleSums, table: pd.DataFrame, criteria: Criteria
 ) -> pd.DataFrame:
     """What was given beside what was planted, with the name of each head's plan."""
-    needs = {name: int(classification[name]) for name in ("min_queries", "min_blocks")}
-    too_small = set(untestable(sums, **needs))
+    too_small = set(untestable(sums, criteria))
     marked = mark(
         table,
         [(head.site, head.layer, head.head, role) for head, role, _ in planted.truth],
-        true_lifts(ideal, min_word_mass=classification["min_word_mass"]),
+        true_lifts(ideal, min_word_mass=criteria.min_word_mass),
         {role.name for role in sums.roles} - too_small,
-        margin=classification["margin"],
+        margin=criteria.margin,
     )
     return _with_plans(marked, planted)
 
@@ -114,10 +114,8 @@ def _strengths(planted: PlantedModel, sums: RoleSums, seed: int) -> pd.DataFrame
     return _with_plans(pd.DataFrame(rows, columns=columns), planted)
 
 
-def _effects(
-    planted: PlantedModel, encoded: Any, ablation: Mapping[str, Any], classification: Mapping[str, Any], seed: int
-) -> pd.DataFrame:
-    found = effects.measure(planted, encoded, **ablation, seed=seed, min_blocks=int(classification["min_blocks"]))
+def _effects(planted: PlantedModel, encoded: Any, plan: Plan, criteria: Criteria, seed: int) -> pd.DataFrame:
+    found = measure_effects(planted, encoded, plan, seed=seed, min_blocks=criteria.min_blocks)
     table = found.table[found.table.metric == "log_prob"].reset_index(drop=True)
     return _with_plans(table, planted)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -17,6 +16,7 @@ from interp.errors import InterpError, closest
 from interp.models.loading import random_weights
 from interp.progress import Progress, silent
 from interp.results import Findings
+from interp.statistics.criteria import Criteria
 from interp.sums import RoleSums
 from interp.tables.nulls import REAL, Measured, lifts_of_chosen, null_table
 from interp.tallies.shuffled import ShuffledRows
@@ -30,7 +30,7 @@ def run(
     corpus: Corpus,
     *,
     roles: RolesOf,
-    classification: Mapping[str, Any],
+    criteria: Criteria,
     null: Sequence[str] | str = NULLS,
     null_seeds: int = 5,
     seed: int = 0,
@@ -46,8 +46,8 @@ def run(
     chosen = _known(null)
     encoded = encode(model, corpus)
     sums = tally_roles(model, encoded, roles, progress=progress)
-    tables = head_roles.role_tables(sums, classification, seed)
-    said = (*encoded.notes, *head_roles.missing_evidence(sums, classification, model.causal, corpus))
+    tables = head_roles.role_tables(sums, criteria, seed)
+    said = (*encoded.notes, *head_roles.missing_evidence(sums, criteria, model.causal, corpus))
     measured = [Measured(REAL, None, tables["scores"], tables["roles"])]
     for name in chosen:
         for one in range(seed, seed + null_seeds):
@@ -55,7 +55,7 @@ def run(
             if found is not None:
                 said = (*said, *notes)
                 # without re-splits: how stable a null's role is, nobody asks
-                null_tables = head_roles.role_tables(found, {**classification, "splits": 0}, seed)
+                null_tables = head_roles.role_tables(found, criteria, seed, splits=0)
                 measured.append(Measured(name, one, null_tables["scores"], null_tables["roles"]))
     tables |= {"nulls": null_table(measured), "null_lifts": lifts_of_chosen(measured)}
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}

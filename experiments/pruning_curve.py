@@ -1,6 +1,7 @@
 """How many heads can go? Silence more and more of them together, in several orders, and measure what is left."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -8,8 +9,9 @@ from matplotlib.figure import Figure
 
 from experiments.wording import interval, signed
 from interp import plots
-from interp.ablation import effects, pruning
-from interp.ablation.effects import MetricsOf
+from interp.ablation import pruning
+from interp.ablation.effects import MetricsOf, measure_effects
+from interp.ablation.plan import Plan
 from interp.api import RolesOf, label, tally_roles
 from interp.corpora.batching import EncodedCorpus, encode
 from interp.errors import InterpError, closest
@@ -28,7 +30,7 @@ def run(
     role: str | None,
     steps: int,
     seeds: int,
-    ablation: Mapping[str, Any],
+    plan: Plan,
     metrics: MetricsOf,
     min_blocks: int = 12,
     seed: int = 0,
@@ -37,23 +39,18 @@ def run(
     """Every order is chosen on one half of the documents (even blocks), every curve drawn on the other (odd blocks).
 
     Each half takes half of `ablation.limit`, and measures for itself what the replacement needs. An estimate, where
-    `ablation` asks for one, is an order of its own, beside that of the effects.
+    the plan asks for one, is an order of its own, beside that of the effects.
     """
     asked = None if role is None else find_role(role, roles(corpus), corpus)
     encoded = encode(model, corpus)
     select, confirm = pruning.halves(encoded)
-    ablation = {**ablation, "limit": half(effects.checked_limit(ablation.get("limit")))}
-
     # sets of its own are what the curve is about
-    ablation = {**ablation, "sets": None}
-    names = {"effect": None, ablation.get("estimate") or "effect": ablation.get("estimate")}
+    plan = replace(plan, limit=half(plan.limit), sets=None)
+    plans = {"effect": replace(plan, estimate=None), plan.estimate or "effect": plan}
     measured = {
-        name: effects.measure(
-            model, select, metrics=metrics, **{**ablation, "estimate": estimate}, seed=seed, min_blocks=min_blocks,
-            progress=progress,
-        )
-        for name, estimate in names.items()
-    }  # fmt: skip
+        name: measure_effects(model, select, one, metrics, seed=seed, min_blocks=min_blocks, progress=progress)
+        for name, one in plans.items()
+    }
     found = measured["effect"]
     # as in the atlas, the first metric decides
     orders = [
@@ -64,15 +61,14 @@ def run(
         orders.append(order_by_role(model, select, asked, progress))
     orders += pruning.at_random(model.heads, seeds, seed)
 
-    how = {name: ablation[name] for name in ("replacement", "limit", "engine") if name in ablation}
-    sums = pruning.measure(model, confirm, orders, metrics=metrics, steps=steps, **how, seed=seed, progress=progress)
+    sums = pruning.prune(model, confirm, orders, plan, metrics, steps=steps, seed=seed, progress=progress)
     tables = {
         "pruning_curve": curve_table(sums, seed=seed, min_blocks=min_blocks),
         "pruning_area": area_table(sums, seed=seed, min_blocks=min_blocks),
         "joint_effects": joint_effect_table(sums, seed=seed, min_blocks=min_blocks),
     }
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
-    said = dict.fromkeys(line for one in measured.values() for line in one.said)
+    said = dict.fromkeys(line for one in measured.values() for line in one.notes)
     too_short = {f"documents_without_{one.metric}": one.left_out for one in sums}
     both = {name: count + found.skipped.get(name, 0) for name, count in too_short.items()}
     said = (*encoded.notes, *said, *missing_intervals(sums, min_blocks))

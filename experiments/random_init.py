@@ -1,7 +1,6 @@
 """Do heads of networks that know nothing get roles? Known architectures with random weights, over many seeds."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -13,6 +12,7 @@ from interp.corpora.batching import encode
 from interp.models.architectures import SHAPES, random_model
 from interp.progress import Progress, silent
 from interp.results import Findings
+from interp.statistics.criteria import Criteria
 from interp.tables.roles import untestable
 from interp.types import Corpus, HeadModel
 
@@ -22,7 +22,7 @@ def run(
     corpus: Corpus,
     *,
     roles: RolesOf,
-    classification: Mapping[str, Any],
+    criteria: Criteria,
     shapes: Sequence[str] = SHAPES,
     seeds: int = 10,
     layers: int | None = None,
@@ -33,12 +33,11 @@ def run(
     progress: Progress = silent,
 ) -> Findings:
     """One row per shape and seed: how many heads were given how many roles, each run corrected by itself."""
-    needs = {name: int(classification[name]) for name in ("min_queries", "min_blocks")}
     rows, given = [], []
     for shape, number in progress([(shape, seed + n) for shape in shapes for n in range(seeds)], "random networks"):
         untrained = random_model(shape, seed=number, layers=layers, vocabulary=vocabulary, device=device, dtype=dtype)
         sums = tally_roles(untrained, encode(untrained, corpus), roles)
-        tables = role_tables(sums, {**classification, "splits": 0}, seed)
+        tables = role_tables(sums, criteria, seed, splits=0)
         assigned = tables["roles"][tables["roles"].role != "unclassified"]
         confirm = tables["scores"][(tables["scores"].split == "confirm") & tables["scores"].p.notna()]
         best = confirm.nlargest(1, "lift")
@@ -48,7 +47,7 @@ def run(
                 "weights_seed": number,
                 "layers": len({head.layer for head in untrained.heads}),
                 "heads": len(untrained.heads),
-                "tested_roles": len({role.name for role in sums.roles} - set(untestable(sums, **needs))),
+                "tested_roles": len({role.name for role in sums.roles} - set(untestable(sums, criteria))),
                 "heads_with_role": len(assigned[["site", "layer", "head"]].drop_duplicates()),
                 "roles_given": len(assigned),
                 "largest_lift": best.lift.max(),

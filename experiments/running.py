@@ -151,12 +151,12 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
     judged = config.get("study")
     figures = module.draw(findings.tables) | (study.draw(findings.tables) if judged else {})
     results.save_figures(folder, figures)
-    findings = replace(findings, said=(*findings.said, *glyph_words(figures)))
+    findings = replace(findings, said=(*findings.notes, *glyph_words(figures)))
     run.watch.lap("figures")
     summary = module.summarise(findings.tables) + (study.summarise(findings.tables, judged) if judged else [])
     manifest |= {
         "skipped": findings.skipped,
-        "said": findings.said,
+        "said": findings.notes,
         "tables": {name: len(table) for name, table in findings.tables.items()},
         "files": results.written(folder, findings.tables, figures),
         "summary": summary,
@@ -261,7 +261,7 @@ def closing_words(
 ) -> list[str]:
     """What a reader has to know of the numbers, and where the files are."""
     lines = [f"Skipped: {count} {reason.replace('_', ' ')}." for reason, count in findings.skipped.items() if count]
-    notes = (*(corpus.notes if corpus else ()), *findings.said, *(gate_words(gate) if gate else ()))
+    notes = (*(corpus.notes if corpus else ()), *findings.notes, *(gate_words(gate) if gate else ()))
     lines += [note if note.startswith(WARNING) else f"Note: {note}" for note in notes]
     if corpus and corpus.generated:
         lines.append("Note: the corpus is generated: intervals and p-values describe its generator, not a language.")

@@ -1,6 +1,7 @@
 """Which roles hang on a choice? Everything the contract chose, chosen otherwise, one thing at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -20,6 +21,7 @@ from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.redefined import redefined
+from interp.statistics.criteria import Criteria
 from interp.sums import RoleSums
 from interp.tables.roles import untestable
 from interp.tables.sensitivity import agreement
@@ -29,8 +31,8 @@ from interp.types import Corpus, HeadModel
 
 QUARTERS = 4
 
-Choice = tuple[str, str, RoleSums, dict[str, Any], int]
-"""A factor, its level, and what roles are then assigned from: sums, thresholds, seed."""
+Choice = tuple[str, str, RoleSums, Criteria, int]
+"""A factor, its level, and what roles are then assigned from: sums, criteria, seed."""
 
 
 def run(
@@ -41,55 +43,53 @@ def run(
     other_corpus: str | None,
     margins: Sequence[float],
     seeds: int,
-    classification: Mapping[str, Any],
+    criteria: Criteria,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Findings:
     """The corpus in quarters, whose sums add up to all others; then roles are assigned anew for every choice."""
     encoded = encode(model, corpus)
-    # how stable a role is under new halves is not asked here
-    thresholds = {**classification, "splits": 0}
     quarters, otherwise = tally_choices(model, encoded, roles, seed, progress)
     whole = reduce(RoleSums.merge, quarters)
-    choices: list[Choice] = [(*way, sums, thresholds, seed) for way, sums in otherwise.items()]
+    choices: list[Choice] = [(*way, sums, criteria, seed) for way, sums in otherwise.items()]
     for parts in range(1, QUARTERS):
         sample = reduce(RoleSums.merge, quarters[:parts])
-        choices.append(("sample size", f"{parts / QUARTERS:.0%}", sample, thresholds, seed))
+        choices.append(("sample size", f"{parts / QUARTERS:.0%}", sample, criteria, seed))
     first, second = (reduce(RoleSums.merge, quarters[start : start + 2]) for start in (0, 2))
-    choices += [("corpus", "one half", first, thresholds, seed), ("corpus", "other half", second, thresholds, seed)]
+    choices += [("corpus", "one half", first, criteria, seed), ("corpus", "other half", second, criteria, seed)]
     of_other: tuple[str, ...] = ()
     if other_corpus is not None:
         another = read_conllu(other_corpus)
         as_read = encode(model, another)
         sums = tally_roles(model, as_read, roles, progress=progress)
         of_other = of_another(another.name, as_read.notes)
-        choices.append(("corpus", another.name, sums, thresholds, seed))
-    choices += [("margin", f"{margin:.2f}", whole, {**thresholds, "margin": margin}, seed) for margin in margins]
-    choices += [("seed", str(seed + by), whole, thresholds, seed + by) for by in range(1, seeds + 1)]
+        choices.append(("corpus", another.name, sums, criteria, seed))
+    choices += [("margin", f"{margin:.2f}", whole, replace(criteria, margin=margin), seed) for margin in margins]
+    choices += [("seed", str(seed + by), whole, criteria, seed + by) for by in range(1, seeds + 1)]
 
-    baseline = role_tables(whole, thresholds, seed)["roles"]
-    needs = {name: int(classification[name]) for name in ("min_queries", "min_blocks")}
+    # how stable a role is under new halves is not asked here
+    baseline = role_tables(whole, criteria, seed, splits=0)["roles"]
     rows = []
-    for factor, level, sums, settings, own_seed in progress(choices, "choices"):
-        found = role_tables(sums, settings, own_seed)["roles"]
-        numbers = agreement(baseline, found, tested=tested(whole, needs), tested_there=tested(sums, needs))
+    for factor, level, sums, own_criteria, own_seed in progress(choices, "choices"):
+        found = role_tables(sums, own_criteria, own_seed, splits=0)["roles"]
+        numbers = agreement(baseline, found, tested=tested(whole, criteria), tested_there=tested(sums, criteria))
         rows.append({"factor": factor, "level": level, **numbers})
     tables = {"sensitivity": pd.DataFrame(rows), "roles": baseline}
     labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
     said = (
-        f"The baseline: word attention by sum and mean, the whole corpus, margin {classification['margin']}, seed "
+        f"The baseline: word attention by sum and mean, the whole corpus, margin {criteria.margin}, seed "
         f"{seed}. Roles are compared where both choices could test them.",
         "Definitions: by mass, what is judged by the largest attention is judged by the attention itself; by largest, "
         "the reverse; from governor, the word that attends most to a dependent should be its governor. A dependent's "
         "first token in place of the mean is the aggregation `attending: first`.",
     )
-    missing = missing_evidence(whole, classification, model.causal, corpus)
+    missing = missing_evidence(whole, criteria, model.causal, corpus)
     return Findings(labelled, encoded.skipped, (*encoded.notes, *of_other, *said, *missing))
 
 
-def tested(sums: RoleSums, needs: Mapping[str, int]) -> set[str]:
+def tested(sums: RoleSums, criteria: Criteria) -> set[str]:
     """The roles that these sums can test."""
-    return {role.name for role in sums.roles} - set(untestable(sums, **needs))
+    return {role.name for role in sums.roles} - set(untestable(sums, criteria))
 
 
 def tally_choices(

@@ -18,6 +18,7 @@ from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics import matching
+from interp.statistics.criteria import Criteria
 from interp.statistics.lift import split_blocks
 from interp.sums import RoleSums
 from interp.tables.reliability import profiles, reliability_table
@@ -36,7 +37,7 @@ def run(
     random: HeadModel | None,
     documents: int,
     permutations: int,
-    classification: Mapping[str, Any],
+    criteria: Criteria,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Findings:
@@ -48,7 +49,7 @@ def run(
     encoded = encode(model, corpus)
     sums = tally_roles(model, encoded, roles, progress=progress)
     blocks = split_blocks(sums.n.shape[1])
-    profiles_of = partial(profiles, **{name: int(classification[name]) for name in ("min_queries", "min_blocks")})
+    profiles_of = partial(profiles, criteria=criteria)
     if other is None:
         mine, theirs, others = profiles_of(sums, blocks["select"]), profiles_of(sums, blocks["confirm"]), sums.heads
         said = ["No other model was given: heads are matched with themselves, even blocks with odd ones."]

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from interp import roles as roles
     from interp.api import ablate as ablate
+    from interp.api import ablate_sets as ablate_sets
     from interp.api import anatomy as anatomy
     from interp.api import definitions as definitions
     from interp.api import prove as prove
+    from interp.api import roles_of as roles_of
     from interp.api import score as score
     from interp.corpora.conllu import read_conllu as read_conllu
     from interp.corpora.drawings import drawings as drawings
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ablate": "interp.api",
+    "ablate_sets": "interp.api",
+    "roles_of": "interp.api",
     "prove": "interp.api",
     "anatomy": "interp.api",
     "score": "interp.api",

@@ -3,12 +3,16 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Literal
 
 import pandas as pd
 
+from interp import metrics as known_metrics
 from interp import roles as known_roles
-from interp.ablation.effects import measure
+from interp.ablation.effects import MetricsOf, measure_effects
+from interp.ablation.plan import Plan
+from interp.ablation.replacements import Replacement
+from interp.ablation.sets import HeadSets
 from interp.attention.visibility import mask_groups
 from interp.corpora.batching import EncodedCorpus, batches, collate, encode
 from interp.corpora.fidelity import WARNING
@@ -19,14 +23,16 @@ from interp.models.gate import check, insist
 from interp.models.gate.evidence import Check
 from interp.progress import Progress, silent
 from interp.roles.annotation_baselines import annotation_baselines
+from interp.statistics.criteria import Correction, Criteria
 from interp.sums import RoleSums
 from interp.tables import anatomy_table, score_table
+from interp.tables.roles import classify
 from interp.tallies import definitions as shape_definitions
 from interp.tallies import tags
 from interp.tallies.contributions import measure_contributions
 from interp.tallies.roles import RoleTally
 from interp.tallies.stream import Tally, stream
-from interp.types import Corpus, HeadModel, Role
+from interp.types import Corpus, HeadModel, Metric, Role
 
 RolesOf = Callable[[Corpus], Sequence[Role]]
 RolesAsked = RolesOf | Sequence[Role] | Role | str
@@ -44,13 +50,43 @@ def score(
     *,
     roles: RolesAsked = known_roles.everything,
     seed: int = 0,
+    alpha: float = 0.05,
+    correction: Correction = "bh",
     min_queries: int = 50,
     min_blocks: int = 12,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """The table `scores`: one row per role, head and split, with hit, mass, baseline, lift, interval, p and q."""
+    """The table `scores`: one row per role, head and split, with hit, mass, baseline, lift, interval, p and q.
+
+    `alpha` and `correction` decide the column `detectable` alone. Raises `InterpError` for a value that none of these
+    can have (`interp.statistics.criteria.Criteria`), and where the corpus has no annotation for the roles.
+    """
+    criteria = Criteria(alpha=alpha, correction=correction, min_queries=min_queries, min_blocks=min_blocks)
     sums = tally_roles(model, _read(model, corpus), roles, progress=progress)
-    table = score_table(sums, seed=seed, min_queries=min_queries, min_blocks=min_blocks)
+    return label(score_table(sums, criteria, seed=seed), model, corpus, seed)
+
+
+def roles_of(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    roles: RolesAsked = known_roles.everything,
+    margin: float = 0.10,
+    alpha: float = 0.05,
+    correction: Correction = "bh",
+    min_queries: int = 50,
+    min_blocks: int = 12,
+    min_word_mass: float = 0.10,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """The table `roles`: one row per head and role that it has on the held-out split, or one row `unclassified`.
+
+    The thresholds are those of `interp.statistics.criteria.Criteria`. Raises `InterpError` as `score` does.
+    """
+    criteria = Criteria(margin, alpha, correction, min_queries, min_blocks, min_word_mass)
+    sums = tally_roles(model, _read(model, corpus), roles, progress=progress)
+    table = classify(sums, score_table(sums, criteria, seed=seed), criteria, seed=seed)
     return label(table, model, corpus, seed)
 
 
@@ -58,17 +94,53 @@ def ablate(
     model: HeadModel,
     corpus: Corpus,
     *,
+    replacement: str | Replacement = "mean",
+    metrics: MetricsOf | Sequence[Metric] = known_metrics.automatic,
+    limit: int | None = None,
+    engine: Literal["auto", "fast", "plain"] = "auto",
+    precision: Literal["float32", "delta", "bfloat16"] = "float32",
+    until: float | None = None,
+    top: int | None = None,
+    margin: float = 0.05,
+    estimate: Literal["gate_gradient", "attribution", "gauss_newton"] | None = None,
+    sample: int = 32,
     seed: int = 0,
+    min_blocks: int = 12,
     progress: Progress = silent,
-    **settings: Any,
 ) -> pd.DataFrame:
     """The table `effects`: one row per head and metric, effect = intact − ablated, averaged over documents.
 
-    `settings` are those of `interp.ablation.effects.measure`: `replacement`, `metrics`, `limit` and how much to
-    measure.
+    The settings are those of `interp.ablation.plan.Plan`. Raises `InterpError` for one that none can have, or that
+    this model does not allow.
     """
-    found = measure(model, _read(model, corpus), seed=seed, progress=progress, **settings)
+    plan = Plan(replacement, limit, engine, precision, until, top, margin, estimate, sample)
+    read = _read(model, corpus)
+    found = measure_effects(model, read, plan, metrics, seed=seed, min_blocks=min_blocks, progress=progress)
     return label(found.table, model, corpus, seed)
+
+
+def ablate_sets(
+    model: HeadModel,
+    corpus: Corpus,
+    sets: HeadSets = "layers",
+    *,
+    replacement: str | Replacement = "mean",
+    metrics: MetricsOf | Sequence[Metric] = known_metrics.automatic,
+    limit: int | None = None,
+    seed: int = 0,
+    min_blocks: int = 12,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """The table `sets`: one row per set of heads and metric, its heads ablated together and exactly.
+
+    `sets` is `layers`, or names with heads such as `{"pair": ["L2H0", "L2H8"]}`. Beside the effect stands the sum of
+    the effects of its heads alone. Raises `InterpError` for what is no set of the model's heads, and as `ablate` does.
+    """
+    plan = Plan(replacement, limit, sets=sets)
+    read = _read(model, corpus)
+    found = measure_effects(model, read, plan, metrics, seed=seed, min_blocks=min_blocks, progress=progress)
+    assert found.sets is not None
+    return label(found.sets, model, corpus, seed)
 
 
 def prove(model: HeadModel, corpus: Corpus) -> list[Check]:

@@ -49,7 +49,7 @@ class Findings:
 
     tables: dict[str, pd.DataFrame]
     skipped: dict[str, int] = field(default_factory=dict)
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float, Int
 
 from interp.ablation.budget import budget_for
+from interp.ablation.plan import Plan
 from interp.ablation.replacements import Substitute
-from interp.ablation.sweep import Measured, ablated_metrics, expansions_of, weights
+from interp.ablation.sweep import Measured, ablated_metrics, expansions_of, tokens_a_sweep, weights
 from interp.corpora.batching import EncodedCorpus, batches
 from interp.errors import InterpError
 from interp.progress import Progress, silent
@@ -24,24 +25,18 @@ def settle(
     encoded: EncodedCorpus,
     substitute: Substitute,
     metric: Metric,
-    name: str,
+    plan: Plan,
     *,
     documents: Sequence[int],
-    tokens: int,
-    until: float | None = None,
-    top: int | None = None,
-    margin: float = 0.05,
     seed: int = 0,
-    engine: str = "auto",
-    precision: str = "float32",
     progress: Progress = silent,
 ) -> pd.DataFrame:
     """The table of effects of one metric, each head measured on documents in a seeded order until it is settled.
 
-    `until`: until its interval is narrower than that share of the largest effect; else a race for the `top` heads, with
-    that `margin`, whose winners the column `top` marks (see `interp.statistics.sequential`). `n` counts the documents
-    used; the intervals hold for all heads and looks together at 95 %, towards the mean over all `documents`; there are
-    no p-values. Raises `InterpError` for a race for more heads than there are, or where no document has a value.
+    `plan.until`: until its interval is narrower than that share of the largest effect; else a race for the `plan.top`
+    heads, with `plan.margin`, whose winners the column `top` marks (see `interp.statistics.sequential`). `n` counts the
+    documents used; the intervals hold for all heads and looks together at 95 %, towards the mean over all `documents`;
+    there are no p-values. Raises `InterpError` where no document has a value.
     """
     heads = tuple(model.heads)
     scored = _scored_tokens(model, encoded, metric, documents)
@@ -53,11 +48,16 @@ def settle(
     budget = budget_for(model.device)
     for count in looks(len(order)):
         fresh = order[values.shape[1] : count].tolist()
-        groups = batches(encoded, model, documents=fresh, tokens=tokens)
-        shown = progress(groups, f"ablation ({name}), {racing.sum()} heads to settle")
+        groups = batches(encoded, model, documents=fresh, tokens=tokens_a_sweep(model))
+        shown = progress(groups, f"ablation ({plan.name}), {racing.sum()} heads to settle")
         sets = [(head,) for head, races in zip(heads, racing, strict=True) if races]
         measure = partial(
-            ablated_metrics, sets=sets, metrics=[metric], engine=engine, precision=precision, budget=budget
+            ablated_metrics,
+            sets=sets,
+            metrics=[metric],
+            engine=plan.engine,
+            precision=plan.precision,
+            budget=budget,
         )
         found = [(group.documents, measure(model, group, substitute)[0]) for group in shown]
         before, after = _in_order(fresh, found)
@@ -65,18 +65,18 @@ def settle(
         more = np.full((len(heads), len(fresh)), np.nan)
         more[racing] = before - after
         values = np.hstack([values, more])
-        if top is not None:
-            winners, losers = settled_top(values, len(order), top, margin)
+        if plan.top is not None:
+            winners, losers = settled_top(values, len(order), plan.top, plan.margin)
             racing = ~(winners | losers)
         else:
-            racing = ~settled_until(values, len(order), until or 0.0)
+            racing = ~settled_until(values, len(order), plan.until or 0.0)
         if not racing.any():
             break
     table = _rows(heads, values, intact, np.array([scored[one] for one in order[: len(intact)]]))
     reach = half_widths(values, len(order))
-    table = table.assign(ablation=f"{name} (approximate)", metric=metric.name)
+    table = table.assign(ablation=f"{plan.name} (approximate)", metric=metric.name)
     table = table.assign(ci_low=table.effect - reach, ci_high=table.effect + reach, p=np.nan, q=np.nan)
-    return table[COLUMNS] if top is None else table[COLUMNS].assign(top=winners)
+    return table[COLUMNS] if plan.top is None else table[COLUMNS].assign(top=winners)
 
 
 def _scored_tokens(

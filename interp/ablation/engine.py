@@ -20,7 +20,7 @@ TOKENS_AT_ONCE = 1536
 """Padded tokens of all variants that go through the rest of the network together."""
 
 
-def measure(
+def measure_fast(
     model: Resumable,
     batch: Batch,
     substitution: Substitution,

@@ -10,7 +10,7 @@ from interp.ablation.replacements import Substitution, tap_of
 from interp.types import Batch, Head, HeadModel, Metric
 
 
-def measure(
+def measure_plain(
     model: HeadModel,
     batch: Batch,
     substitution: Substitution,

@@ -14,11 +14,11 @@ from jaxtyping import Float, Int
 
 from interp import metrics as known_metrics
 from interp.ablation.budget import budget_for
-from interp.ablation.effects import TOKENS_A_SWEEP, MetricsOf, checked_limit, named, require_room_to_ablate
-from interp.ablation.replacements import Replacement
-from interp.ablation.sweep import ablated_metrics
+from interp.ablation.effects import MetricsOf, require_room_to_ablate
+from interp.ablation.plan import MEAN, Plan
+from interp.ablation.replacements import named
+from interp.ablation.sweep import ablated_metrics, tokens_a_sweep
 from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced
-from interp.devices import tokens_for
 from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.statistics.lift import split_blocks
@@ -97,26 +97,23 @@ def step_sizes(heads: int, steps: int) -> Int[np.ndarray, " step"]:
     return np.unique(np.linspace(0, heads, steps).round().astype(np.int64))
 
 
-def measure(
+def prune(
     model: HeadModel,
     encoded: EncodedCorpus,
     orders: Sequence[Order],
-    *,
-    replacement: str | Replacement = "mean",
+    plan: Plan = MEAN,
     metrics: MetricsOf | Sequence[Metric] = known_metrics.automatic,
+    *,
     steps: int = 11,
-    limit: int | None = None,
-    engine: str = "auto",
     seed: int = 0,
     progress: Progress = silent,
 ) -> list[PruningSums]:
     """One `PruningSums` per metric, with every step of every order and every head alone on the same documents.
 
     Of `steps`, the first has all heads left and the last none. A document without a value (NaN) is left out and
-    counted. `limit` and the replacement are as in `interp.ablation.effects.measure`. Raises `InterpError` for a setting
-    that is not known, and for an order that is not one of all heads.
+    counted. Of the plan, replacement, limit and engine count. Raises `InterpError` for an order that is not one of all
+    heads.
     """
-    name, prepare = named(replacement)
     chosen = metrics(model) if callable(metrics) else metrics
     for order in orders:
         if sorted(order.heads) != sorted(model.heads):
@@ -124,8 +121,8 @@ def measure(
                 f"The order {order.name!r} ranks {len(order.heads)} heads. It has to rank each of the "
                 f"{len(model.heads)} heads of {model.name!r} once."
             )
-    require_room_to_ablate(model, encoded, name, engine)
-    substitute = prepare(model, encoded, seed)
+    require_room_to_ablate(model, encoded, plan)
+    substitute = named(plan.replacement)[1](model, encoded, seed)
     counts = step_sizes(len(model.heads), steps)
     steps_of = [[frozenset(order.heads[:count]) for count in counts] for order in orders]
     # what several orders share, such as all heads, is measured once; the empty set comes first
@@ -134,12 +131,12 @@ def measure(
 
     sums = np.zeros((len(chosen), len(sets), BLOCKS))
     n, left_out = np.zeros((len(chosen), BLOCKS), dtype=np.int64), [0] * len(chosen)
-    documents = evenly_spaced(len(encoded), checked_limit(limit))
-    groups = batches(encoded, model, documents=documents, tokens=tokens_for(model.device, TOKENS_A_SWEEP))
+    documents = evenly_spaced(len(encoded), plan.limit)
+    groups = batches(encoded, model, documents=documents, tokens=tokens_a_sweep(model))
     some, budget = [sorted(heads) for heads in sets[1:]], budget_for(model.device)
-    for group in progress(groups, f"pruning ({name})"):
+    for group in progress(groups, f"pruning ({plan.name})"):
         for row, one in enumerate(
-            ablated_metrics(model, group, substitute, some, chosen, engine=engine, budget=budget)
+            ablated_metrics(model, group, substitute, some, chosen, engine=plan.engine, budget=budget)
         ):
             value = torch.cat([one.before[None], one.after]).cpu().double().numpy()
             blocks, scored = one.block.cpu().numpy(), ~np.isnan(value[0])
@@ -153,7 +150,7 @@ def measure(
     labels = tuple((order.name, order.seed) for order in orders)
     return [
         PruningSums(
-            name, metric.name, labels, len(model.heads), counts, n[row], sums[row, at_step],
+            plan.name, metric.name, labels, len(model.heads), counts, n[row], sums[row, at_step],
             _cumulated(sums[row, 0] - sums[row, in_order])[:, counts], left_out[row],
         )
         for row, metric in enumerate(chosen)

@@ -13,6 +13,7 @@ from torch import Tensor
 from interp.attention.finite import finite_z
 from interp.attention.visibility import mask_groups, visible_keys
 from interp.corpora.batching import EncodedCorpus, batches, collate, read_batches
+from interp.errors import InterpError, closest
 from interp.metrics import precise
 from interp.types import Batch, Head, HeadModel, HeadOutput, Pattern, Site, Tap
 
@@ -87,6 +88,19 @@ def uniform(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Substitu
         return Substitution("pattern", replace)
 
     return substitute
+
+
+REPLACEMENTS: dict[str, Replacement] = {"zero": zero, "mean": mean, "resample": resample, "uniform": uniform}
+
+
+def named(replacement: str | Replacement) -> tuple[str, Replacement]:
+    """A replacement and its name. Raises `InterpError` for one that is not known."""
+    if isinstance(replacement, str):
+        if replacement not in REPLACEMENTS:
+            raise InterpError(f"The replacement {replacement!r} is not known. {closest(replacement, REPLACEMENTS)}")
+        return replacement, REPLACEMENTS[replacement]
+    # behind a partial, such as a configuration makes, stands the function that has the name
+    return getattr(getattr(replacement, "func", replacement), "__name__", "custom"), replacement
 
 
 def tap_of(substitution: Substitution, heads: Sequence[Head]) -> Tap:

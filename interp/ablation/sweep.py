@@ -1,19 +1,21 @@
 """Silence every head in turn and measure what the model loses, in block sums."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.ablation import engine, plain
 from interp.ablation.budget import Budget, budget_for
+from interp.ablation.engine import measure_fast
+from interp.ablation.plain import measure_plain
 from interp.ablation.replacements import Substitute
 from interp.ablation.totals import Totals
 from interp.attention.finite import insist_on_finite_values
 from interp.corpora.batching import Group
 from interp.corpora.expansions import parts
+from interp.devices import tokens_for
 from interp.errors import InterpError, closest
 from interp.sums import EffectSums
 from interp.types import Batch, Expansion, Head, HeadModel, Metric, Resumable
@@ -24,8 +26,16 @@ ENGINES = ("auto", "fast", "plain")
 PRECISIONS = ("float32", "delta", "bfloat16")
 """Exact; bfloat16 on the difference from the clean run only; bfloat16 throughout, on GPUs that have it."""
 
+TOKENS_A_SWEEP = 512
+"""Padded tokens of a batch that is swept: the engine stacks several variants of it to fill a pass."""
+
 TOKENS_A_PART = 512
 """Padded tokens of the rows of a reading that are swept together: a long document has many masked copies."""
+
+
+def tokens_a_sweep(model: HeadModel) -> int:
+    """Padded tokens of a batch that is swept on this model's device."""
+    return tokens_for(model.device, TOKENS_A_SWEEP)
 
 
 class Measured(NamedTuple):
@@ -45,43 +55,30 @@ def sweep(
     metrics: Sequence[Metric],
     *,
     ablation: str,
-    heads: Sequence[Head] | None = None,
+    sets: Mapping[tuple[str, int, int], Sequence[Head]] | None = None,
     engine: str = "auto",
     precision: str = "float32",
 ) -> list[EffectSums]:
     """Returns one `EffectSums` per metric; effect = intact − ablated, so a positive one means that the head helped.
 
-    A document without a value (NaN) is left out of n and counted. Raises `InterpError` as `ablated_metrics` does.
+    `sets` are heads ablated together, under what stands for them in the sums: without any, every head alone. A document
+    without a value (NaN) is left out of n and counted. Raises `InterpError` as `ablated_metrics` does.
     """
-    chosen = tuple(model.heads if heads is None else heads)
-    places = [(head.site, head.layer, head.head) for head in chosen]
-    sets = [(head,) for head in chosen]
-    return sweep_sets(
-        model, batches, substitute, sets, metrics, ablation=ablation, places=places, engine=engine, precision=precision
-    )
-
-
-def sweep_sets(
-    model: HeadModel,
-    batches: Iterable[Batch | Group],
-    substitute: Substitute,
-    sets: Sequence[Sequence[Head]],
-    metrics: Sequence[Metric],
-    *,
-    ablation: str,
-    places: Sequence[tuple[str, int, int]],
-    engine: str = "auto",
-    precision: str = "float32",
-) -> list[EffectSums]:
-    """The same for sets of heads, each silenced together; `places` take the place of the heads in the sums."""
-    totals, budget = [Totals(places) for _ in metrics], budget_for(model.device)
+    chosen = alone(model.heads) if sets is None else sets
+    together = list(chosen.values())
+    totals, budget = [Totals(list(chosen)) for _ in metrics], budget_for(model.device)
     for batch in batches:
         measured = ablated_metrics(
-            model, batch, substitute, sets, metrics, engine=engine, precision=precision, budget=budget
+            model, batch, substitute, together, metrics, engine=engine, precision=precision, budget=budget
         )
         for total, one in zip(totals, measured, strict=True):
             total.add(*one)
     return [total.sums(ablation, one.name, signed=one.signed) for total, one in zip(totals, metrics, strict=True)]
+
+
+def alone(heads: Sequence[Head]) -> dict[tuple[str, int, int], tuple[Head]]:
+    """Every head as a set of its own."""
+    return {(head.site, head.layer, head.head): (head,) for head in heads}
 
 
 def ablated_metrics(
@@ -177,9 +174,9 @@ def _of_rows(
 
     def some(part: Batch, tokens: int) -> tuple[Tensor, Tensor]:
         if fast and isinstance(model, Resumable):
-            found = engine.measure(model, part, substitute(part), sets, metrics, tokens=tokens, precision=precision)
+            found = measure_fast(model, part, substitute(part), sets, metrics, tokens=tokens, precision=precision)
         else:
-            found = plain.measure(model, part, substitute(part), sets, metrics)
+            found = measure_plain(model, part, substitute(part), sets, metrics)
         insist_on_finite_values(model, part, metrics, sets, *found)
         return found
 

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 
 from interp.statistics.bootstrap import bootstrap_interval, effective_blocks
+from interp.statistics.criteria import STANDARD, Criteria
 from interp.statistics.lift import best_baselines, excess, is_testable, split_blocks
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import DocumentSums, RoleSums
@@ -166,11 +167,10 @@ def _long(
 def p_under_nulls(
     population: DocumentSums,
     size: int,
+    criteria: Criteria = STANDARD,
     *,
     repeats: Iterable[int],
     seed: int,
-    min_queries: int = 50,
-    min_blocks: int = 12,
 ) -> pd.DataFrame:
     """The p-values of heads no better than the baseline: one row per drawn corpus, testable role, null and split.
 
@@ -193,9 +193,7 @@ def p_under_nulls(
         every = np.arange(len(baseline))
         hits = _null_hits(draw.n, draw.baseline[every, baseline], credit[every, baseline], random)
         sums = draw.sums(population, hits)
-        testable = is_testable(
-            sums, splits["select"], splits["confirm"], min_queries=min_queries, min_blocks=min_blocks
-        )
+        testable = is_testable(sums, splits["select"], splits["confirm"], criteria)
         for split, blocks in splits.items():
             D = excess(sums, baseline, blocks)[testable]
             D, coins, exact = D.reshape(-1, len(blocks)), signs[blocks], split != "all"

@@ -6,6 +6,7 @@ Every function takes the blocks it is about, so that the fixed halves and random
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from interp.statistics.criteria import STANDARD, Criteria
 from interp.statistics.finite import finite_or_nan
 from interp.statistics.ties import earliest_best
 from interp.sums import RoleSums
@@ -58,13 +59,11 @@ def is_testable(
     sums: RoleSums,
     select: Int[np.ndarray, " half"],
     confirm: Int[np.ndarray, " half"],
-    *,
-    min_queries: int,
-    min_blocks: int,
+    criteria: Criteria = STANDARD,
 ) -> Bool[np.ndarray, " role"]:
     """Whether each half holds `min_queries` scored queries of a role, in `min_blocks` non-empty blocks."""
     halves = [sums.n[:, select], sums.n[:, confirm]]
-    enough = [(n.sum(axis=1) >= min_queries) & ((n > 0).sum(axis=1) >= min_blocks) for n in halves]
+    enough = [(n.sum(axis=1) >= criteria.min_queries) & ((n > 0).sum(axis=1) >= criteria.min_blocks) for n in halves]
     return enough[0] & enough[1]
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from interp.statistics.bootstrap import bootstrap_interval
 from interp.statistics.calibration import BLOCKS, draw_documents
 from interp.statistics.concentration import deciding_blocks
+from interp.statistics.criteria import STANDARD, Criteria
 from interp.statistics.lift import best_baselines, excess, is_testable, lift, split_blocks
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import RoleSums
@@ -26,11 +27,10 @@ COLUMNS = [
 def resample_heads(
     population: RoleSums,
     size: int,
+    criteria: Criteria = STANDARD,
     *,
     repeats: Iterable[int],
     seed: int,
-    min_queries: int = 50,
-    min_blocks: int = 12,
 ) -> pd.DataFrame:
     """One row per drawn corpus, role that it can test, and head: its interval on confirm, and p where nothing is left.
 
@@ -49,12 +49,12 @@ def resample_heads(
         sums = drawn_sums(population, *draw_documents(len(documents), size, random))
         baseline = best_baselines(sums, select)
         true = lift(population, baseline, documents)
-        testable = is_testable(sums, select, confirm, min_queries=min_queries, min_blocks=min_blocks)
+        testable = is_testable(sums, select, confirm, criteria)
         halves = excess(sums, baseline, select), excess(sums, baseline, confirm)
         for role in np.flatnonzero(testable):
             of_role, asked = sums.roles[role], sums.applies[role]
             n, D, truth = sums.n[role, confirm], halves[1][role, asked], true[role, asked]
-            low, high = bootstrap_interval(D, n, seed=seed, min_blocks=min_blocks)
+            low, high = bootstrap_interval(D, n, seed=seed, min_blocks=criteria.min_blocks)
             effective = deciding_blocks(D, n)
             other = deciding_blocks(halves[0][role, asked], sums.n[role, select])
             heads = [head for head, applies in zip(sums.heads, asked, strict=True) if applies]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from interp.statistics.criteria import STANDARD, Criteria
 from interp.statistics.lift import best_baselines, is_testable, lift, split_blocks
 from interp.sums import RoleSums
 
@@ -71,16 +72,14 @@ def _ends(values: Float[np.ndarray, " sample"]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def profiles(
-    sums: RoleSums, blocks: Int[np.ndarray, " some"], *, min_queries: int = 50, min_blocks: int = 12
-) -> pd.DataFrame:
+def profiles(sums: RoleSums, blocks: Int[np.ndarray, " some"], criteria: Criteria = STANDARD) -> pd.DataFrame:
     """Role profiles: a row per head (its place in `sums.heads`), a column per testable role, the lift on these blocks.
 
     Roles that only some of the heads are asked are left out: a profile has no gaps.
     """
     halves = split_blocks(sums.n.shape[1])
     baseline = best_baselines(sums, halves["select"])
-    testable = is_testable(sums, halves["select"], halves["confirm"], min_queries=min_queries, min_blocks=min_blocks)
+    testable = is_testable(sums, halves["select"], halves["confirm"], criteria)
     kept = testable & sums.applies.all(axis=1)
     names = [role.name for role, keep in zip(sums.roles, kept, strict=True) if keep]
     return pd.DataFrame(lift(sums, baseline, blocks)[kept].T, columns=names)

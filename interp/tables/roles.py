@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from interp.statistics.criteria import STANDARD, Criteria
 from interp.statistics.false_discovery import benjamini_hochberg
 from interp.statistics.lift import best_baselines, excess, is_testable, lift, mean_over_queries, split_blocks
 from interp.statistics.max_t import largest_under_flips, max_t_p
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import RoleSums
-from interp.tables.scores import Correction
 
 COLUMNS = [
     *("definition", "site", "layer", "head", "role", "family", "statistic", "n", "hit", "mass"),
@@ -22,13 +22,8 @@ KEYS = ["definition", "role", "site", "layer", "head"]
 def classify(
     sums: RoleSums,
     scores: pd.DataFrame,
+    criteria: Criteria = STANDARD,
     *,
-    margin: float = 0.10,
-    alpha: float = 0.05,
-    min_queries: int = 50,
-    min_blocks: int = 12,
-    min_word_mass: float = 0.10,
-    correction: Correction = "bh",
     seed: int = 0,
     splits: int = 20,
 ) -> pd.DataFrame:
@@ -36,30 +31,30 @@ def classify(
 
     `statistic` says whether `hit` or `mass` is the number that `baseline` and `lift` are of, over `n` scored queries.
 
-    A head has a role when lift ≥ `margin` on confirm and on select, q ≤ `alpha`, and, for a role judged by hits, the
-    hit rate on confirm also exceeds confirm's own best baseline by `margin` and `word_mass` ≥ `min_word_mass` (the
-    attention on words or mentions; over tokens there is no such share, and it is not asked). `scores` is the score
-    table of the same sums. With `correction` `max_t` its `p_max_t`, which bounds the family-wise error, stands for q.
-    `detectable` is the smallest lift that could have been shown of this head, with 80 % power: of the role; of an
-    unclassified head, that of the median testable role. `lift_pos`, over the annotation baseline `guess_pos`,
-    `effective_blocks`, how many blocks decide, and `fewer_effective_blocks`, how many do in the half with fewer, stand
-    beside the role and decide nothing.
+    A head has a role when lift ≥ `margin` on confirm and on select, q ≤ `alpha` (of the `criteria`), and, for a role
+    judged by hits, the hit rate on confirm also exceeds confirm's own best baseline by `margin` and `word_mass` ≥
+    `min_word_mass` (the attention on words or mentions; over tokens there is no such share, and it is not asked).
+    `scores` is the score table of the same sums. With `correction` `max_t` its `p_max_t`, which bounds the family-wise
+    error, stands for q. `detectable` is the smallest lift that could have been shown of this head, with 80 % power: of
+    the role; of an unclassified head, that of the median testable role. `lift_pos`, over the annotation baseline
+    `guess_pos`, `effective_blocks`, how many blocks decide, and `fewer_effective_blocks`, how many do in the half with
+    fewer, stand beside the role and decide nothing.
     """
     halves = split_blocks(sums.n.shape[1])
     confirm, select = (_scores_of(sums, scores, split) for split in ("confirm", "select"))
     confirm["fewer_effective_blocks"] = np.minimum(confirm["effective_blocks"], select["effective_blocks"])
-    corrected = confirm["q" if correction == "bh" else "p_max_t"].to_numpy(dtype=np.float64)
+    corrected = confirm["q" if criteria.correction == "bh" else "p_max_t"].to_numpy(dtype=np.float64)
     q = corrected.reshape(len(sums.roles), len(sums.heads))
-    convincing = _convincing(sums, halves["select"], halves["confirm"], margin, min_word_mass)
-    assigned = convincing & (q <= alpha)
+    convincing = _convincing(sums, halves["select"], halves["confirm"], criteria)
+    assigned = convincing & (q <= criteria.alpha)
 
     kept = np.zeros(assigned.shape)
     generator = np.random.default_rng(seed)
     for _ in range(splits):
         select, rest = np.sort(generator.permutation(sums.n.shape[1]).reshape(2, -1), axis=1)
-        convincing = assigned & _convincing(sums, select, rest, margin, min_word_mass)
-        testable = is_testable(sums, select, rest, min_queries=min_queries, min_blocks=min_blocks)
-        kept += _discovered(sums, select, rest, convincing & testable[:, None], testable, alpha, correction, seed)
+        convincing = assigned & _convincing(sums, select, rest, criteria)
+        testable = is_testable(sums, select, rest, criteria)
+        kept += _discovered(sums, select, rest, convincing & testable[:, None], testable, criteria, seed)
     confirm["stability"] = (kept / splits if splits else np.full(kept.shape, np.nan)).ravel()
     confirm["strength"] = confirm["mass"]
 
@@ -84,15 +79,15 @@ def classify(
     return table[COLUMNS]
 
 
-def untestable(sums: RoleSums, *, min_queries: int = 50, min_blocks: int = 12) -> list[str]:
+def untestable(sums: RoleSums, criteria: Criteria = STANDARD) -> list[str]:
     """The names of the roles that this corpus is too small to test, in the order of `sums.roles`."""
     halves = split_blocks(sums.n.shape[1])
-    testable = is_testable(sums, halves["select"], halves["confirm"], min_queries=min_queries, min_blocks=min_blocks)
+    testable = is_testable(sums, halves["select"], halves["confirm"], criteria)
     tested = {role.name for role, enough in zip(sums.roles, testable, strict=True) if enough}
     return list(dict.fromkeys(role.name for role in sums.roles if role.name not in tested))
 
 
-def shortfall(sums: RoleSums, *, min_queries: int = 50, min_blocks: int = 12) -> pd.DataFrame:
+def shortfall(sums: RoleSums, criteria: Criteria = STANDARD) -> pd.DataFrame:
     """What each untestable role is missing: one row per role and half that lacks scored queries or non-empty blocks.
 
     `queries` and `blocks` are what there is, `more_queries` and `more_blocks` how many more would do. Of a role that
@@ -108,8 +103,8 @@ def shortfall(sums: RoleSums, *, min_queries: int = 50, min_blocks: int = 12) ->
         for n in [sums.n[index, split_blocks(sums.n.shape[1])[half]]]
     ]
     table = pd.DataFrame(rows, columns=["definition", "role", "half", "queries", "blocks"])
-    table["more_queries"] = (min_queries - table["queries"]).clip(lower=0)
-    table["more_blocks"] = (min_blocks - table["blocks"]).clip(lower=0)
+    table["more_queries"] = (criteria.min_queries - table["queries"]).clip(lower=0)
+    table["more_blocks"] = (criteria.min_blocks - table["blocks"]).clip(lower=0)
     return table[(table["more_queries"] > 0) | (table["more_blocks"] > 0)].reset_index(drop=True)
 
 
@@ -124,18 +119,17 @@ def _convincing(
     sums: RoleSums,
     select: Int[np.ndarray, " half"],
     confirm: Int[np.ndarray, " half"],
-    margin: float,
-    min_word_mass: float,
+    criteria: Criteria,
 ) -> Bool[np.ndarray, "role head"]:
     """All that a role asks of a head but q: its size in both halves, and attention spent on what it chooses from."""
     baseline, best_on_confirm = best_baselines(sums, select), best_baselines(sums, confirm)
-    large = (lift(sums, baseline, select) >= margin) & (lift(sums, baseline, confirm) >= margin)
+    large = (lift(sums, baseline, select) >= criteria.margin) & (lift(sums, baseline, confirm) >= criteria.margin)
     # a baseline chosen on select can be a bad one on confirm
-    large &= lift(sums, best_on_confirm, confirm) >= margin
+    large &= lift(sums, best_on_confirm, confirm) >= criteria.margin
 
     word_mass = mean_over_queries(sums.word_mass[:, :, confirm].sum(axis=-1), sums, confirm)
     asked = np.array([role.asks_word_mass for role in sums.roles], dtype=bool)
-    return sums.applies & large & (~asked[:, None] | (word_mass >= min_word_mass))
+    return sums.applies & large & (~asked[:, None] | (word_mass >= criteria.min_word_mass))
 
 
 def _discovered(
@@ -144,8 +138,7 @@ def _discovered(
     confirm: Int[np.ndarray, " half"],
     wanted: Bool[np.ndarray, "role head"],
     testable: Bool[np.ndarray, " role"],
-    alpha: float,
-    correction: Correction,
+    criteria: Criteria,
     seed: int,
 ) -> Bool[np.ndarray, "role head"]:
     """The `wanted` heads and roles with q ≤ alpha among all testable ones, without testing what cannot matter.
@@ -157,19 +150,19 @@ def _discovered(
     known = np.isfinite(D).all(axis=-1)
     signs = sign_vectors(seed, sums.n.shape[1])[confirm]
     tested = testable[:, None] & sums.applies & known
-    if correction == "max_t":
+    if criteria.correction == "max_t":
         found = np.zeros(wanted.shape, dtype=bool)
         if wanted.any():
-            found[wanted] = max_t_p(D[wanted], largest_under_flips(D[tested], signs)) <= alpha
+            found[wanted] = max_t_p(D[wanted], largest_under_flips(D[tested], signs)) <= criteria.alpha
         return found
     p = np.where(tested, 1.0, np.nan)
     p[wanted] = sign_flip_p(D[wanted], signs)
     q = benjamini_hochberg(p)
-    if (wanted & (p <= alpha) & (q > alpha)).any():
-        rest = tested & ~wanted & _may_reach(D, alpha)
+    if (wanted & (p <= criteria.alpha) & (q > criteria.alpha)).any():
+        rest = tested & ~wanted & _may_reach(D, criteria.alpha)
         p[rest] = sign_flip_p(D[rest], signs)
         q = benjamini_hochberg(p)
-    return wanted & (q <= alpha)
+    return wanted & (q <= criteria.alpha)
 
 
 def _may_reach(D: Float[np.ndarray, "role head block"], alpha: float) -> Bool[np.ndarray, "role head"]:

@@ -1,7 +1,6 @@
 """The `scores` table: what every head does for every role, beside the best that a baseline without a model does."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from interp.statistics.bootstrap import bootstrap_interval
 from interp.statistics.concentration import deciding_blocks
+from interp.statistics.criteria import STANDARD, Criteria
 from interp.statistics.false_discovery import benjamini_hochberg
 from interp.statistics.lift import baseline_credit, best_baselines, excess, is_testable, mean_over_queries, split_blocks
 from interp.statistics.max_t import critical_value_of_max_t, largest_under_flips, max_t_p
@@ -17,19 +17,8 @@ from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import RoleSums
 from interp.tables.annotation_baselines import annotation_columns, best_annotation_baselines
 
-Correction = Literal["bh", "max_t"]
-"""For the search over heads and roles: the false discovery rate, or the family-wise error."""
 
-
-def score_table(
-    sums: RoleSums,
-    *,
-    seed: int,
-    min_queries: int = 50,
-    min_blocks: int = 12,
-    alpha: float = 0.05,
-    correction: Correction = "bh",
-) -> pd.DataFrame:
+def score_table(sums: RoleSums, criteria: Criteria = STANDARD, *, seed: int) -> pd.DataFrame:
     """One row per role, head and split (select, confirm, all) that has a scored query.
 
     The baseline is the one that is best on select, in every split. p: one-sided sign flip of the D_b, for roles that
@@ -43,18 +32,18 @@ def score_table(
     """
     splits = split_blocks(sums.n.shape[1])
     baseline = best_baselines(sums, splits["select"])
-    testable = is_testable(sums, splits["select"], splits["confirm"], min_queries=min_queries, min_blocks=min_blocks)
+    testable = is_testable(sums, splits["select"], splits["confirm"], criteria)
     annotation = best_annotation_baselines(sums, splits["select"])
     frames = [
-        _split_frame(sums, split, blocks, baseline, testable, seed, min_blocks).assign(
-            **_beside(sums, blocks, annotation, seed, min_blocks),
+        _split_frame(sums, split, blocks, baseline, testable, seed, criteria.min_blocks).assign(
+            **_beside(sums, blocks, annotation, seed, criteria.min_blocks),
             **dict.fromkeys(("p_max_t", "detectable"), np.nan),
             effective_blocks=_effective_blocks(sums, baseline, blocks),
         )
         for split, blocks in splits.items()
     ]
     confirmed = frames[list(splits).index("confirm")]
-    for name, values in _over_all_tests(sums, splits["confirm"], baseline, confirmed, seed, alpha, correction).items():
+    for name, values in _over_all_tests(sums, splits["confirm"], baseline, confirmed, seed, criteria).items():
         confirmed[name] = values
     # a stable sort on (role, head) puts the three splits of each pair next to each other
     table = pd.concat(frames).sort_index(kind="stable")
@@ -141,8 +130,7 @@ def _over_all_tests(
     baseline: Int[np.ndarray, " role"],
     confirmed: pd.DataFrame,
     seed: int,
-    alpha: float,
-    correction: Correction,
+    criteria: Criteria,
 ) -> dict[str, np.ndarray]:
     """p corrected by max-T, and the smallest lift that could have been shown: of every test, NaN for the rest."""
     tested = confirmed["p"].notna().to_numpy()
@@ -150,10 +138,10 @@ def _over_all_tests(
     D = excess(sums, baseline, blocks).reshape(-1, len(blocks))[tested]
     n = np.repeat(sums.n[:, blocks], heads, axis=0)[tested]
     largest = largest_under_flips(D, sign_vectors(seed, sums.n.shape[1])[blocks])
-    if correction == "max_t":
-        critical = t_of_max_t(n, critical_value_of_max_t(largest, alpha))
+    if criteria.correction == "max_t":
+        critical = t_of_max_t(n, critical_value_of_max_t(largest, criteria.alpha))
     else:
-        critical = t_of_level(n, level_of_bh(confirmed["q"].to_numpy(), alpha))
+        critical = t_of_level(n, level_of_bh(confirmed["q"].to_numpy(), criteria.alpha))
     statistic = np.where(confirmed["statistic"] == "hit", confirmed["hit"], confirmed["mass"])
     by_hit = (confirmed["statistic"] == "hit").to_numpy()
     heads_seen = Observed(statistic[tested], confirmed["baseline"].to_numpy()[tested], by_hit[tested])
