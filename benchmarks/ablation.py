@@ -14,9 +14,12 @@ from torch import Tensor, nn
 from benchmarks import bound, by_nnsight
 from benchmarks.common import TOLERANCE, Row, agree, compare, finish, options, report
 from benchmarks.subjects import Subject, joined, load
-from interp.ablation import effects, engine, replacements
-from interp.ablation.effects import TOKENS_A_SWEEP
+from interp.ablation import replacements
+from interp.ablation.effects import measure_effects
+from interp.ablation.engine import measure_fast
 from interp.ablation.estimates import estimate_sums
+from interp.ablation.plan import Plan
+from interp.ablation.sweep import TOKENS_A_SWEEP
 from interp.corpora.batching import EncodedCorpus, batches, encode
 from interp.corpora.grammar import grammar
 from interp.devices import tokens_for
@@ -46,7 +49,7 @@ def by_interp(
     substitute = replacements.zero(subject.model, encoded)
     sets = [(head,) for head in subject.model.heads]
     measured = [
-        engine.measure(subject.model, batch, substitute(batch), sets, [metric], precision=precision) for batch in read
+        measure_fast(subject.model, batch, substitute(batch), sets, [metric], precision=precision) for batch in read
     ]
     return torch.cat([before[0] - after[0] for before, after in measured], dim=1)
 
@@ -160,7 +163,7 @@ def settled(subject: Subject, sentences: int) -> tuple[list[Row], str]:
     tables: list[pd.DataFrame] = []
     for top in (TOP, None):
         start = time.perf_counter()
-        tables.append(effects.measure(subject.model, encoded, replacement="mean", top=top).table)
+        tables.append(measure_effects(subject.model, encoded, Plan(replacement="mean", top=top)).table)
         seconds.append(time.perf_counter() - start)
     raced, whole = tables
     work = (subject.layers - raced.layer) * raced.n
@@ -184,7 +187,7 @@ def estimated(subject: Subject, sentences: int) -> str:
     encoded = encode(subject.model, grammar(limit=sentences))
     language = subject.model.has_language_head
     metric, estimate = (LOG_PROB, "attribution") if language else (EMBEDDING_COSINE, "gauss_newton")
-    exact = effects.measure(subject.model, encoded, replacement="zero", metrics=[metric]).table
+    exact = measure_effects(subject.model, encoded, Plan(replacement="zero"), metrics=[metric]).table
     groups = batches(encoded, subject.model)
     substitute = replacements.zero(subject.model, encoded)
     ratios: list[float] = []

@@ -10,8 +10,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from experiments import command_line
-from experiments.command_line import CONF
+from experiments.cli.explaining import CONF, explain
+from experiments.cli.folders import make_folder, remove_empty, sweep_notes_kept
+from experiments.cli.quoting import is_sweep, quote, sweep_first
 from interp.errors import InterpError
 from interp.text.printable import printable
 
@@ -19,12 +20,12 @@ from interp.text.printable import printable
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def task(config: DictConfig) -> None:
     """One run; imported here so that --help and --cfg need neither torch nor TransformerLens."""
-    from experiments.running import run_once
+    from experiments.cli.running import run_once
 
     try:
         run_once(config)
     except Exception as error:
-        message = command_line.explain(error)
+        message = explain(error)
         if message is None:
             raise
         if HydraConfig.get().mode == RunMode.RUN:
@@ -43,12 +44,12 @@ def main() -> None:
     asked = os.environ.get("HYDRA_FULL_ERROR")
     # without this Hydra prints its own traceback before the error reaches us
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sweep = command_line.is_sweep(sys.argv)
-    sys.argv[1:] = [command_line.quote(argument, sweep=sweep) for argument in command_line.sweep_first(sys.argv[1:])]
+    sweep = is_sweep(sys.argv)
+    sys.argv[1:] = [quote(argument, sweep=sweep) for argument in sweep_first(sys.argv[1:])]
     made: list[Path] = []
     try:
-        made = command_line.make_folder(sys.argv[1:])
-        with command_line.sweep_notes_kept(sys.argv[1:]):
+        made = make_folder(sys.argv[1:])
+        with sweep_notes_kept(sys.argv[1:]):
             task()
     except KeyboardInterrupt:
         print("Stopped. Nothing unfinished is marked as complete.", file=sys.stderr)
@@ -57,7 +58,7 @@ def main() -> None:
         error = stop.__cause__ if isinstance(stop, SystemExit) else stop
         if error is None:
             raise
-        message = command_line.explain(error)
+        message = explain(error)
         if asked == "1" or message is None:
             raise error from error.__cause__
         print(f"Error: {printable(message)}", file=sys.stderr)
@@ -65,7 +66,7 @@ def main() -> None:
     finally:
         del os.environ["HYDRA_FULL_ERROR"]
         os.environ |= {} if asked is None else {"HYDRA_FULL_ERROR": asked}
-        command_line.remove_empty(made)
+        remove_empty(made)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import interval, signed
+from experiments.cli.wording import interval, signed
 from interp import plots
 from interp.api import label, lay_open_heads
 from interp.corpora.batching import encode

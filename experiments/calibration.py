@@ -9,7 +9,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 import interp.roles
-from experiments.wording import more_sources
+from experiments.cli.wording import more_sources
 from interp import plots
 from interp.api import label, tally_roles
 from interp.corpora.batching import EncodedCorpus, encode

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import interval, name_of, signed
+from experiments.cli.wording import interval, name_of, signed
 from interp import plots
 from interp.api import label
 from interp.corpora.batching import batches, encode

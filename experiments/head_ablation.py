@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import interval, name_of, signed
+from experiments.cli.wording import interval, name_of, signed
 from interp import plots
 from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import interval, more_sources, name_of, signed
+from experiments.cli.wording import interval, more_sources, name_of, signed
 from interp import plots
 from interp.api import RolesOf, label, tally_roles
 from interp.corpora.batching import encode

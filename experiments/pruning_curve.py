@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import interval, signed
+from experiments.cli.wording import interval, signed
 from interp import plots
 from interp.ablation import pruning
 from interp.ablation.effects import MetricsOf, measure_effects

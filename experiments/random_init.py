@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.cli.wording import name_of, signed
 from experiments.head_roles import role_tables
-from experiments.wording import name_of, signed
 from interp.api import RolesOf, label, tally_roles
 from interp.corpora.batching import encode
 from interp.models.architectures import SHAPES, random_model

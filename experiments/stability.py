@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from experiments.wording import interval, name_of, unsigned
+from experiments.cli.wording import interval, name_of, unsigned
 from interp import plots
 from interp.api import RolesOf, label, tally_roles
 from interp.corpora.batching import EncodedCorpus, encode, evenly_spaced

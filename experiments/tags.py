@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.wording import interval, name_of, signed
+from experiments.cli.wording import interval, name_of, signed
 from interp import plots
 from interp.api import label
 from interp.corpora.batching import encode

@@ -1,12 +1,17 @@
 """Models that are no networks: their attention is whatever a function of the batch says."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from interp.types import Batch, Document, Encoding, Head, Output, Tap
+from interp.ablation.effects import Effects, measure_effects
+from interp.ablation.plan import Plan
+from interp.corpora.batching import EncodedCorpus
+from interp.types import Batch, Document, Encoding, Head, HeadModel, Output, Tap
 
 START, END = 0, 1
 
@@ -113,3 +118,9 @@ def noise(batch: Batch) -> Tensor:
     rows = [torch.rand(2, size, size, generator=torch.Generator().manual_seed(int(one))) for one in batch.document]
     pattern = torch.stack(rows) ** 3 * batch.mask[:, None, None, :]
     return pattern / pattern.sum(-1, keepdim=True)
+
+
+def effects_with(model: HeadModel, encoded: EncodedCorpus, **settings: Any) -> Effects:
+    """Effects with those of the settings in a plan that belong to one."""
+    plan = {one.name: settings.pop(one.name) for one in fields(Plan) if one.name in settings}
+    return measure_effects(model, encoded, Plan(**plan), **settings)

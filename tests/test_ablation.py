@@ -12,8 +12,10 @@ from torch.nn.functional import cosine_similarity, cross_entropy
 from transformers import AlbertConfig, AlbertForMaskedLM
 
 from interp import metrics
-from interp.ablation import engine, plain, replacements
-from interp.ablation.sweep import runs_fast, sweep
+from interp.ablation import replacements
+from interp.ablation.engine import measure_fast
+from interp.ablation.plain import measure_plain
+from interp.ablation.sweep import alone, runs_fast, sweep
 from interp.corpora.batching import batches, encode, evenly_spaced, read_batches
 from interp.errors import InterpError, ModelError
 from interp.models.loading import Model, from_transformers
@@ -104,7 +106,15 @@ def swept(
     encoded = encode(model, corpus_of(texts))
     substitute = getattr(replacements, ablation)(model, encoded, SEED)
     groups = batches(encoded, model, tokens=tokens)
-    return sweep(model, read_batches(groups), substitute, chosen, ablation=ablation, heads=heads, engine=engine)
+    return sweep(
+        model,
+        read_batches(groups),
+        substitute,
+        chosen,
+        ablation=ablation,
+        sets=None if heads is None else alone(heads),
+        engine=engine,
+    )
 
 
 def by_block(texts: Sequence[str], values: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -345,7 +355,7 @@ def taken_from_elsewhere(case: Case, texts: Sequence[str], layer: int) -> list[T
     return donors
 
 
-@pytest.mark.parametrize("using", ["plain", "fast"])
+@pytest.mark.parametrize("engine", ["plain", "fast"])
 @pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_bert", "minilm_case"])
 def test_a_resampled_head_writes_what_it_wrote_in_the_next_document_of_the_cycle(
     name: str, engine: str, request: pytest.FixtureRequest
@@ -364,7 +374,7 @@ def test_a_resampled_head_writes_what_it_wrote_in_the_next_document_of_the_cycle
     assert sums.effect.sum(1).max() > 1e-3
 
 
-@pytest.mark.parametrize("using", ["plain", "fast"])
+@pytest.mark.parametrize("engine", ["plain", "fast"])
 @pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_mistral", "tiny_bert"])
 def test_a_head_with_uniform_attention_writes_the_mean_of_the_values_it_can_see(
     name: str, engine: str, request: pytest.FixtureRequest
@@ -423,8 +433,8 @@ def test_sets_of_heads_are_silenced_together(name: str, ablation: str, request: 
     substitution = getattr(replacements, ablation)(case.model, encoded, SEED)(batch)
     chosen = [metrics.EMBEDDING_COSINE]
     assert isinstance(case.model, Resumable)
-    before, after = engine.measure(case.model, batch, substitution, sets, chosen, tokens=3 * batch.tokens.numel())
-    expected_before, expected = plain.measure(case.model, batch, substitution, sets, chosen)
+    before, after = measure_fast(case.model, batch, substitution, sets, chosen, tokens=3 * batch.tokens.numel())
+    expected_before, expected = measure_plain(case.model, batch, substitution, sets, chosen)
     assert_close(before, expected_before)
     assert_close(after, expected)
     assert len({round(value, 6) for value in after[0].sum(-1).tolist()}) == len(sets)
@@ -435,7 +445,7 @@ def test_silencing_every_head_is_silencing_the_layers_of_plain_transformers(tiny
     batch = batches(encoded, tiny_bert.model)[0].batch()
     assert isinstance(tiny_bert.model, Resumable)
     substitution = replacements.zero(tiny_bert.model, encoded)(batch)
-    _, after = engine.measure(tiny_bert.model, batch, substitution, [tiny_bert.model.heads], [metrics.EMBEDDING_COSINE])
+    _, after = measure_fast(tiny_bert.model, batch, substitution, [tiny_bert.model.heads], [metrics.EMBEDDING_COSINE])
     intact = embedding(tiny_bert, TEXTS[0])
     with replaced_z(tiny_bert.plain, 0, torch.zeros_like), replaced_z(tiny_bert.plain, 1, torch.zeros_like):
         assert after.item() == close(cosine_similarity(embedding(tiny_bert, TEXTS[0]), intact, dim=0).item())
@@ -485,11 +495,11 @@ def test_low_precision_on_the_difference_errs_by_a_small_share_of_the_effect(
     sets = [(head,) for head in case.model.heads]
     assert isinstance(case.model, Resumable)
     chosen = [metrics.LOG_PROB if case.model.causal else metrics.EMBEDDING_COSINE]
-    before, exact = engine.measure(case.model, batch, substitution, sets, chosen)
-    intact, low = engine.measure(case.model, batch, substitution, sets, chosen, precision="delta")
+    before, exact = measure_fast(case.model, batch, substitution, sets, chosen)
+    intact, low = measure_fast(case.model, batch, substitution, sets, chosen, precision="delta")
     assert torch.equal(before, intact)
     effect, error = (before[:, None] - exact)[0].mean(-1), (low - exact)[0].mean(-1).abs()
     assert error.max() > 0
     assert error.max() < 0.01 * effect.abs().max()
-    again = engine.measure(case.model, batch, substitution, sets, chosen)[1]
+    again = measure_fast(case.model, batch, substitution, sets, chosen)[1]
     assert torch.equal(again, exact)

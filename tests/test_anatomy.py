@@ -314,7 +314,7 @@ def test_what_a_model_has_not_is_empty(
         assert (table.copying_space == "vocabulary").all()
         assert any(
             "No absolute positions of the model are known" in line
-            for line in experiment.run(case.model, corpus_of()).said
+            for line in experiment.run(case.model, corpus_of()).notes
         )
     for case in (tiny_bert, tiny_bert_base):
         table = circuits.circuit_table(case.model)

@@ -238,7 +238,7 @@ def test_without_one_table_of_embeddings_cross_attention_copies_nothing() -> Non
     assert (table.loc["cross", "copying_space"] == "none").all()
     assert table.loc["cross", "copying"].isna().all()
     assert (table.loc["decoder", "copying_space"] == "vocabulary").all()
-    said = experiment.run(model, test_encoder_decoders.corpus()).said
+    said = experiment.run(model, test_encoder_decoders.corpus()).notes
     assert any("another stream than they read at cross" in line for line in said)
 
 

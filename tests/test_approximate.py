@@ -7,11 +7,13 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from interp import metrics
-from interp.ablation import effects, engine, replacements
+from interp.ablation import replacements
+from interp.ablation.engine import measure_fast
 from interp.corpora.batching import EncodedCorpus, encode
 from interp.errors import InterpError
 from interp.types import Resumable
 from tests.conftest import HEADS, LAYERS, Case, batch_of, corpus_of, replaced_z, without_head
+from tests.fakes import effects_with
 
 WORDS = ("the", "cat", "dog", "park", "mat", "little", "happy", "saw", "sat", "on")
 COUNT = 130
@@ -42,7 +44,7 @@ def by_document(tiny_gpt2: Case) -> np.ndarray:
 
 
 def measured(case: Case, **settings: object) -> pd.DataFrame:
-    return effects.measure(case.model, encoded(case), replacement="zero", metrics=[metrics.LOG_PROB], **settings).table  # pyright: ignore[reportArgumentType]
+    return effects_with(case.model, encoded(case), replacement="zero", metrics=[metrics.LOG_PROB], **settings).table  # pyright: ignore[reportArgumentType]
 
 
 def encoded(case: Case) -> EncodedCorpus:
@@ -123,7 +125,7 @@ def test_bfloat16_throughout_is_near_and_not_the_same(tiny_gpt2: Case) -> None:
     sets = [(head,) for head in model.heads]
     effect = {}
     for precision in ("float32", "bfloat16"):
-        before, after = engine.measure(model, batch, substitution, sets, [metrics.LOG_PROB], precision=precision)
+        before, after = measure_fast(model, batch, substitution, sets, [metrics.LOG_PROB], precision=precision)
         effect[precision] = before[:, None] - after
     apart = (effect["bfloat16"] - effect["float32"]).abs().max()
     assert 0 < apart < 0.1 * effect["float32"].abs().max()

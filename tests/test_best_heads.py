@@ -12,6 +12,7 @@ from docs import tables as readme
 from experiments import atlas, head_roles
 from interp import plots
 from interp.corpora.batching import batches, encode
+from interp.statistics.criteria import Criteria
 from interp.sums import RoleLabel, RoleSums
 from interp.tables.best_heads import best_heads, best_roles
 from interp.tables.nulls import Measured, lifts_of_chosen, null_table
@@ -198,7 +199,7 @@ def test_the_summary_counts_heads_that_only_rest() -> None:
     mass = np.array([[0.9, 0.8, 0.05], [0.1, 0.5, 0.05]])[:, :, None] * np.full(64, 20.0)
     n, baseline = np.full((2, 64), 20), np.full((2, 1, 64), 2.0)
     sums = RoleSums(tuple(label), heads, ("uniform",), n, mass, mass, np.full_like(mass, np.nan), baseline)
-    rules = {"margin": 0.1, "alpha": 0.05, "min_queries": 50, "min_blocks": 12, "min_word_mass": 0.1}
+    rules = Criteria(margin=0.1, alpha=0.05, min_queries=50, min_blocks=12, min_word_mass=0.1)
     tables = head_roles.role_tables(sums, rules, 0)
     lines = head_roles.summarise(tables)
     assert lines[:2] == ["3 roles on 2 of 3 heads.", "1 of these heads have no role but first, self or separator."]

@@ -33,6 +33,7 @@ from interp.statistics.calibration import (
     rates_of,
     true_hit,
 )
+from interp.statistics.criteria import Criteria
 from interp.statistics.resampling import resample_heads
 from interp.statistics.sign_flip import sign_vectors
 from interp.sums import DocumentSums, RoleLabel, RoleSums
@@ -42,7 +43,7 @@ from interp.types import Batch, Corpus, EncodedCorpus, Head
 from tests.conftest import corpus_of
 from tests.fakes import FakeModel, random_documents, uniform
 
-NEEDS = {"min_queries": 20, "min_blocks": 12}
+NEEDS = Criteria(min_queries=20, min_blocks=12)
 
 
 def treebank(count: int = 240) -> Corpus:
@@ -185,7 +186,7 @@ def test_a_clustered_head_varies_by_document_as_it_says() -> None:
 
 def test_p_is_uniform_for_a_head_that_exchanges_answers_with_the_baseline() -> None:
     documents = population(400)
-    tested = p_under_nulls(documents, 300, repeats=range(80), seed=2, **NEEDS)
+    tested = p_under_nulls(documents, 300, criteria=NEEDS, repeats=range(80), seed=2)
     assert set(tested.null) == set(NULLS) and set(tested.split) == {"select", "confirm", "all"}
     table = null_table(tested).set_index(["ties", "null", "split"])
     by_key: Any = table.loc
@@ -271,7 +272,7 @@ def test_resampled_heads_against_plain_numpy() -> None:
     """The same draws, baselines, intervals, truths and p-values, written down a second time."""
     documents, size, seed = attending(150), 100, 5
     n, mass, baseline = documents.n[0], documents.mass[0], documents.baseline[0]
-    table = resample_heads(documents, size, repeats=range(4), seed=seed, **NEEDS).set_index(["repeat", "head"])
+    table = resample_heads(documents, size, criteria=NEEDS, repeats=range(4), seed=seed).set_index(["repeat", "head"])
     signs = sign_vectors(seed, 64)[1::2].astype(float)
     for repeat in range(4):
         drawn, block = draw_documents(150, size, np.random.default_rng([seed, size, repeat]))
@@ -301,7 +302,7 @@ def test_resampled_heads_against_plain_numpy() -> None:
 def test_few_documents_that_decide_are_seen_and_spoil_the_interval() -> None:
     """Alike documents cover as promised; two that decide do not, and have few effective blocks."""
     found = [
-        head_coverage_table(resample_heads(attending(150, odd=odd), 150, repeats=range(60), seed=0, **NEEDS))
+        head_coverage_table(resample_heads(attending(150, odd=odd), 150, criteria=NEEDS, repeats=range(60), seed=0))
         for odd in (0, 2)
     ]
     alike, decided = (table.query("in_half == 'any' and role == 'induction'").iloc[0] for table in found)
@@ -349,9 +350,9 @@ def test_expected_evidence_is_the_mean_over_draws() -> None:
 
 def test_where_nothing_could_be_tested_the_tables_are_empty_and_have_their_columns() -> None:
     documents = population(10)
-    tested = p_under_nulls(documents, 8, repeats=range(2), seed=0, **NEEDS)
+    tested = p_under_nulls(documents, 8, criteria=NEEDS, repeats=range(2), seed=0)
     covered = cover(documents, [Planted("even", 0.5)], [8], repeats=range(2), seed=0)
-    resampled = resample_heads(attending(10), 8, repeats=range(2), seed=0, **NEEDS)
+    resampled = resample_heads(attending(10), 8, criteria=NEEDS, repeats=range(2), seed=0)
     tables = {
         "calibration": coverage_table(covered),
         "null_p": null_table(tested),
@@ -359,7 +360,7 @@ def test_where_nothing_could_be_tested_the_tables_are_empty_and_have_their_colum
         "calibration_heads": head_coverage_table(resampled),
     }
     assert all(table.empty for table in tables.values())
-    full = null_table(p_under_nulls(population(150), 150, repeats=range(2), seed=0, **NEEDS))
+    full = null_table(p_under_nulls(population(150), 150, criteria=NEEDS, repeats=range(2), seed=0))
     assert list(tables["null_p"].columns) == list(full.columns)
     assert calibration.summarise(tables) and set(calibration.draw(tables)) == {"coverage", "null_p"}
 
@@ -371,7 +372,7 @@ run = partial(
     roles=("offset-1", "duplicate", "obj.to_governor"),
     documents=(40,),
     repeats=3,
-    classification=NEEDS,
+    criteria=NEEDS,
     seed=1,
 )
 
@@ -386,7 +387,7 @@ def test_the_experiment_draws_and_sums_up() -> None:
     # n of every cell is some 80 to 300: planted accuracies come out within four standard errors, clustered ones wider
     even = everywhere[everywhere.kind == "even"]
     assert ((even.hit - even.accuracy).abs() < 4 * np.sqrt(0.25 / even.n)).all()
-    assert any("equal those of the coins" in line for line in findings.said)
+    assert any("equal those of the coins" in line for line in findings.notes)
     assert any(line.startswith("    32 or more") for line in calibration.summarise(tables))
     assert set(calibration.draw(tables)) == {"coverage", "null_p"}
     own = tables["calibration_heads"]
@@ -398,7 +399,7 @@ def test_the_experiment_draws_and_sums_up() -> None:
 
 def test_roles_that_the_corpus_does_not_ask_for_are_named() -> None:
     findings = run(FakeModel(uniform, 1), treebank(240), roles=("offset-1", "tag.NOUN"))
-    assert "The corpus does not ask for these roles: tag.NOUN." in findings.said
+    assert "The corpus does not ask for these roles: tag.NOUN." in findings.notes
     with pytest.raises(InterpError, match=r"asks for none of inducton\. Did you mean 'induction'"):
         run(FakeModel(uniform, 1), treebank(240), roles=("inducton",))
 
@@ -431,7 +432,7 @@ def test_heads_that_see_different_keys_are_refused_at_once() -> None:
 def test_corpora_too_small_to_test_anything_are_refused_before_they_are_drawn() -> None:
     corpus = treebank(30)
     with pytest.raises(InterpError, match=r"have 10 source documents.* in 5 blocks.* needs 5 in 12.*More source"):
-        run(FakeModel(uniform, 1), corpus, documents=(9,), classification={"min_queries": 5, "min_blocks": 12})
+        run(FakeModel(uniform, 1), corpus, documents=(9,), criteria=Criteria(min_queries=5, min_blocks=12))
 
 
 def test_a_corpus_without_syntax_is_refused() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from interp.statistics import benjamini_hochberg, sign_flip_p, sign_vectors
+from interp.statistics.criteria import Criteria
 from interp.sums import RoleLabel, RoleSums
 from interp.tables import score_table
 from interp.tables.roles import COLUMNS, _may_reach, classify, shortfall, untestable
@@ -146,7 +147,10 @@ def test_untestable_roles_are_named_with_what_they_lack():
         ("ud-v1", late.name, "confirm", 5, 1, 45, 11),
     ]
     assert list(shortfall(sums).itertuples(index=False, name=None)) == expected
-    assert untestable(sums, min_queries=5, min_blocks=1) == [] and shortfall(sums, min_queries=5, min_blocks=1).empty
+    assert (
+        untestable(sums, criteria=Criteria(min_queries=5, min_blocks=1)) == []
+        and shortfall(sums, criteria=Criteria(min_queries=5, min_blocks=1)).empty
+    )
     assert list(assign(sums)["role"]) == [HIT.name]
 
 

@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from experiments.__main__ import CONF
-from experiments.command_line import make_folder, quote
+from experiments.cli.folders import make_folder
+from experiments.cli.quoting import quote
 from experiments.sentence import find_word
 from interp.errors import CorpusError, InterpError, ModelError, closest
 from interp.results import load_runs, read_manifest

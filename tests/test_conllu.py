@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import settings as settings_of_a_run
+from experiments.cli import settings as settings_of_a_run
 from interp import roles
 from interp.corpora.batching import collate, encode
 from interp.corpora.conllu import conllu_documents, read_conllu

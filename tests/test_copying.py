@@ -345,5 +345,5 @@ def test_a_model_that_sees_later_tokens_has_no_abs(tiny_bert: Case) -> None:
     model = tiny_bert.model
     findings = experiment.run(model, repeats(8, 2, documents=5))
     assert not findings.tables["copying"].definition.str.contains("tl-abs").any()
-    assert any("abs is left out" in line for line in findings.said)
+    assert any("abs is left out" in line for line in findings.notes)
     assert findings.tables["copying"].ci_low.isna().all()

@@ -15,7 +15,8 @@ from torch.nn.functional import cross_entropy
 
 from experiments import sentence
 from interp import load_model, metrics, prove, roles
-from interp.ablation import effects
+from interp.ablation.effects import measure_effects
+from interp.ablation.plan import Plan
 from interp.ablation.pruning import halves
 from interp.api import tally_roles
 from interp.attention.visibility import visible_keys
@@ -187,7 +188,7 @@ def test_what_the_heads_contribute_adds_up_to_what_the_projection_gives(case: Ca
 
 @pytest.mark.parametrize("replacement", ["zero", "mean", "resample", "uniform"])
 def test_effects_are_those_of_plain_transformers(replacement: str, case: Case) -> None:
-    table = effects.measure(case.model, case.encoded, replacement=replacement, metrics=[metrics.LOG_PROB]).table
+    table = measure_effects(case.model, case.encoded, Plan(replacement=replacement), metrics=[metrics.LOG_PROB]).table
     assert set(table.site) == set(SITES)
     table = table.groupby(["site", "layer"]).nth([0, -1])  # all heads would take a minute
     intact = [case.log_probability(number) for number in range(len(SOURCES))]

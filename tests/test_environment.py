@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 COMMANDS = {
     "from Python": "import interp; interp.load_model",
-    "command line": "import experiments.__main__, experiments.running",
+    "command line": "import experiments.__main__, experiments.cli.running",
     "benchmarks": "import benchmarks.common",
     "tests": "import tests.conftest",
 }

@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy
 
 from interp import metrics
-from interp.ablation import effects, replacements
+from interp.ablation import replacements
+from interp.ablation.effects import measure_effects
 from interp.ablation.estimates import estimate_sums
+from interp.ablation.plan import Plan
 from interp.corpora.batching import batches, encode, read_batches
 from interp.errors import InterpError
 from interp.sums import EffectSums
@@ -132,11 +134,11 @@ def test_an_estimate_that_could_rank_nothing_is_refused(estimate: str, metric: M
 def test_the_table_says_that_it_is_an_estimate_and_how_well_it_ranks(tiny_gpt2: Case) -> None:
     encoded = encode(tiny_gpt2.model, corpus_of(TEXTS))
     chosen = [metrics.LOG_PROB, metrics.KL]
-    found = effects.measure(tiny_gpt2.model, encoded, replacement="zero", metrics=chosen, estimate="attribution")
+    found = measure_effects(tiny_gpt2.model, encoded, Plan(replacement="zero", estimate="attribution"), metrics=chosen)
     assert set(found.table.ablation) == {"attribution of zero (estimate)"}
     assert set(found.table.metric) == {"log_prob"}
-    assert any("is not for kl" in line for line in found.said)
-    exact = effects.measure(tiny_gpt2.model, encoded, replacement="zero", metrics=[metrics.LOG_PROB]).table
+    assert any("is not for kl" in line for line in found.notes)
+    exact = measure_effects(tiny_gpt2.model, encoded, Plan(replacement="zero"), metrics=[metrics.LOG_PROB]).table
     ranks = np.stack([np.argsort(np.argsort(table.effect.abs())) for table in (found.table, exact)])
     assert found.table.rank_agreement.unique() == pytest.approx([np.corrcoef(*ranks).item(1)])
     assert found.table.p.isna().all()

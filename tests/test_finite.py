@@ -22,7 +22,8 @@ from experiments.pruning_curve import run as pruning_curve
 from experiments.sentence import attention_table
 from interp import api as analysis
 from interp import metrics, roles
-from interp.ablation import effects
+from interp.ablation.effects import measure_effects
+from interp.ablation.plan import Plan
 from interp.corpora.batching import batches, encode
 from interp.corpora.conllu import read_conllu
 from interp.corpora.probe_documents import probe_documents
@@ -31,16 +32,17 @@ from interp.errors import ModelError
 from interp.models import loading
 from interp.progress import silent
 from interp.results import read_manifest
+from interp.statistics.criteria import Criteria
 from interp.tallies.by_document import tally_heads
 from interp.tallies.copying_scores import VariantTally, periods
 from interp.tallies.similarity import attention_similarity
 from interp.tallies.stream import stream
 from interp.types import Batch, Corpus, HeadModel, Metric, Output
 from tests.conftest import bert_config, grouped_query_config, metaspace_tokenizer, seeded, word_piece_tokenizer
-from tests.fakes import FakeModel, noise, random_documents
+from tests.fakes import FakeModel, effects_with, noise, random_documents
 
 ROOT = Path(__file__).parents[1]
-RULES = {"margin": 0.1, "alpha": 0.05, "min_queries": 50, "min_blocks": 12, "min_word_mass": 0.1}
+RULES = Criteria(margin=0.1, alpha=0.05, min_queries=50, min_blocks=12, min_word_mass=0.1)
 BAD = 5
 """The document that holds the word whose embedding is not finite."""
 WORD = "park"
@@ -98,19 +100,19 @@ ROLES: Any = roles.everything
 
 
 def ablated(one: Broken, **settings: Any) -> object:
-    return effects.measure(one.model, encode(one.model, one.corpus), **settings)
+    return effects_with(one.model, encode(one.model, one.corpus), **settings)
 
 
 PASSES: dict[str, Callable[[Broken], object]] = {
     "score": lambda one: analysis.score(one.model, one.corpus),
-    "head_roles": lambda one: head_roles(one.model, one.corpus, roles=ROLES, classification=RULES),
+    "head_roles": lambda one: head_roles(one.model, one.corpus, roles=ROLES, criteria=RULES),
     "shapes": lambda one: shapes.run(one.model, one.corpus),
     "tags": lambda one: tags.run(one.model, one.corpus),
     "nulls": lambda one: nulls.run(
-        one.model, one.corpus, roles=ROLES, classification=RULES, null="shuffled_rows", null_seeds=1
+        one.model, one.corpus, roles=ROLES, criteria=RULES, null="shuffled_rows", null_seeds=1
     ),
     "stability": lambda one: stability.run(
-        one.model, one.corpus, roles=ROLES, classification=RULES, other=None, random=None, documents=8, permutations=1
+        one.model, one.corpus, roles=ROLES, criteria=RULES, other=None, random=None, documents=8, permutations=1
     ),
     "contributions": lambda one: analysis.lay_open_heads(
         one.model, encode(one.model, one.corpus), seed=0, min_blocks=12
@@ -131,7 +133,7 @@ PASSES: dict[str, Callable[[Broken], object]] = {
     "sensitivity": lambda one: sensitivity.tally_choices(one.model, encode(one.model, one.corpus), ROLES, 0, silent),
     "calibration": lambda one: tally_heads(one.model, encode(one.model, one.corpus), roles.positional(one.corpus)),
     "pruning": lambda one: pruning_curve(
-        one.model, one.corpus, roles=ROLES, role=None, steps=2, seeds=1, ablation={"replacement": "zero"},
+        one.model, one.corpus, roles=ROLES, role=None, steps=2, seeds=1, plan=Plan("zero"),
         metrics=metrics.embedding,
     ),
 }  # fmt: skip
@@ -196,7 +198,7 @@ def short_and_long(broken: bool, value: Callable[[Output, Batch], Tensor]) -> pd
 
     own = Metric("own", True, False, lambda output, batch, _: value(output, batch), lambda batch: batch.mask.sum(1))
     model = Silent(noise, 2)
-    return effects.measure(model, encode(model, corpus), replacement="zero", metrics=[own]).table
+    return measure_effects(model, encode(model, corpus), Plan(replacement="zero"), metrics=[own]).table
 
 
 def test_a_metric_without_a_value_is_left_out_and_a_network_without_numbers_refused() -> None:

@@ -5,9 +5,10 @@ import pytest
 
 from experiments import head_roles
 from interp.statistics.concentration import FEW
+from interp.statistics.criteria import Criteria
 from interp.sums import RoleLabel, RoleSums
 
-RULES = {"margin": 0.1, "alpha": 0.05, "min_queries": 50, "min_blocks": 12, "min_word_mass": 0.1}
+RULES = Criteria(margin=0.1, alpha=0.05, min_queries=50, min_blocks=12, min_word_mass=0.1)
 N = 20
 
 

@@ -15,9 +15,10 @@ import transformers
 from torch import Tensor
 
 from interp import metrics
-from interp.ablation import engine, replacements
-from interp.ablation.effects import measure
-from interp.ablation.sweep import sweep
+from interp.ablation import replacements
+from interp.ablation.effects import measure_effects
+from interp.ablation.engine import measure_fast
+from interp.ablation.sweep import alone, sweep
 from interp.corpora import expansions as expansions
 from interp.corpora.batching import Group, batches, encode, read_batches
 from interp.corpora.text import text_document
@@ -157,7 +158,7 @@ def swept(
     encoded = encode(case.model, corpus)
     substitute = getattr(replacements, ablation)(case.model, encoded, SEED)
     groups = batches(encoded, case.model, tokens=tokens)
-    return sweep(case.model, groups, substitute, chosen, ablation=ablation, heads=HEADS, engine=engine)
+    return sweep(case.model, groups, substitute, chosen, ablation=ablation, sets=alone(HEADS), engine=engine)
 
 
 def by_block(corpus: Corpus, values: Sequence[float]) -> np.ndarray:
@@ -235,7 +236,7 @@ def test_metrics_are_the_same_from_all_positions_and_from_some(name: str, reques
             assert torch.equal(metric.measure(some[0], batch, some[1]), expected)
 
 
-@pytest.mark.parametrize("using", ["plain", "fast"])
+@pytest.mark.parametrize("engine", ["plain", "fast"])
 @pytest.mark.parametrize("name", ["tiny_neox", "tiny_opt"])
 def test_log_prob_and_kl_of_a_silenced_head(name: str, engine: str, request: pytest.FixtureRequest) -> None:
     case: Case = request.getfixturevalue(name)
@@ -282,7 +283,7 @@ def _projection_silenced(case: Case, head: Head) -> Iterator[None]:
 # Masked language models
 
 
-@pytest.mark.parametrize("using", ["plain", "fast"])
+@pytest.mark.parametrize("engine", ["plain", "fast"])
 @pytest.mark.parametrize("ablation", ["zero", "mean"])
 def test_the_pseudo_log_probability_masks_one_token_at_a_time(ablation: str, engine: str, tiny_bert: Case) -> None:
     corpus = corpus_of(TEXTS)
@@ -303,7 +304,7 @@ def test_the_pseudo_log_probability_masks_one_token_at_a_time(ablation: str, eng
         assert max(map(abs, effects)) > 1e-3
 
 
-@pytest.mark.parametrize("using", ["plain", "fast"])
+@pytest.mark.parametrize("engine", ["plain", "fast"])
 def test_masked_copies_take_a_resampled_head_from_the_next_document_as_it_stands(engine: str, tiny_bert: Case) -> None:
     corpus = corpus_of(TEXTS)
     (sums,) = swept(tiny_bert, corpus, [metrics.PSEUDO_LOG_PROB], "resample", engine=engine)
@@ -352,7 +353,7 @@ def test_a_document_without_a_token_to_mask_is_left_out(tiny_bert: Case) -> None
     encoded = replace(encoded, encodings=(encoded.encodings[0], cut(TEXTS[1]), encoded.encodings[2]))
     substitute = replacements.zero(tiny_bert.model, encoded)
     groups = batches(encoded, tiny_bert.model, tokens=1000)
-    (sums,) = sweep(tiny_bert.model, groups, substitute, [metrics.PSEUDO_LOG_PROB], ablation="zero", heads=HEADS)
+    (sums,) = sweep(tiny_bert.model, groups, substitute, [metrics.PSEUDO_LOG_PROB], ablation="zero", sets=alone(HEADS))
     expected = [fmean(masked_tokens(tiny_bert, TEXTS[0])), 0, fmean(masked_tokens(tiny_bert, TEXTS[2]))]
     assert sums.left_out == 1
     assert sums.n.tolist() == by_block(corpus, [1, 0, 1]).tolist()
@@ -386,7 +387,7 @@ def test_a_causal_model_fills_in_nothing(tiny_gpt2: Case) -> None:
 # Minimal pairs
 
 
-@pytest.mark.parametrize("using", ["plain", "fast"])
+@pytest.mark.parametrize("engine", ["plain", "fast"])
 @pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_llama", "tiny_neox", "tiny_bert"])
 def test_pairs_are_compared_by_the_summed_log_probability_of_their_tokens(
     name: str, engine: str, request: pytest.FixtureRequest
@@ -468,7 +469,7 @@ def test_metrics_of_rows_can_be_differentiated(tiny_gpt2: Case) -> None:
 
 def test_the_table_of_effects_has_both_metrics(tiny_gpt2: Case) -> None:
     encoded = encode(tiny_gpt2.model, pairs_corpus())
-    found = measure(tiny_gpt2.model, encoded, metrics=metrics.minimal_pairs, min_blocks=2)
+    found = measure_effects(tiny_gpt2.model, encoded, metrics=metrics.minimal_pairs, min_blocks=2)
     assert sorted(set(found.table.metric)) == ["accuracy", "logit_difference"]
     assert set(found.table.n) == {len(PAIRS)}
     assert found.table.p.notna().all()
@@ -479,7 +480,7 @@ def test_the_engine_measures_the_rows_of_one_part(tiny_bert: Case) -> None:
     rows = expansions.masked(encoded, (0,), tiny_bert.model)
     substitution = replacements.zero(tiny_bert.model, encoded)(rows)
     assert isinstance(tiny_bert.model, Resumable)
-    before, _ = engine.measure(tiny_bert.model, rows, substitution, [(HEADS[0],)], [metrics.PSEUDO_LOG_PROB])
+    before, _ = measure_fast(tiny_bert.model, rows, substitution, [(HEADS[0],)], [metrics.PSEUDO_LOG_PROB])
     assert before[0].tolist() == close(masked_tokens(tiny_bert, TEXTS[0]))
     group = Group(encoded, tiny_bert.model, (0,))
     assert group.batch().masked is None

@@ -29,6 +29,7 @@ from interp.roles.syntax import (
     syntax,
     to_governor_first,
 )
+from interp.statistics.criteria import Criteria
 from interp.sums import TagSums
 from interp.tables import score_table
 from interp.tables.roles import classify
@@ -226,12 +227,12 @@ def test_the_rarest_token_is_that_of_a_plain_loop(causal: bool) -> None:
 def test_what_has_no_query_is_blamed_on_causality_in_causal_models_alone() -> None:
     told = [document(["f", "aa", "b", "cc"], [3, 2, 3, -1], ["cc", "det", "nsubj", "root"], f"s{n}") for n in range(30)]
     corpus = Corpus("later", tuple(told), "none")
-    needs = {"min_queries": 5, "min_blocks": 3, "margin": 0.1, "alpha": 0.05, "min_word_mass": 0.1}
+    needs = Criteria(min_queries=5, min_blocks=3)
 
     def said(causal: bool) -> str:
         asked = lambda _: (rare(), *syntax(["det"]))  # noqa: E731
         model = FakeModel(uniform, 1, causal=causal)
-        return head_roles.run(model, corpus, roles=asked, classification=needs).said[0]
+        return head_roles.run(model, corpus, roles=asked, criteria=needs).notes[0]
 
     assert said(causal=False) == "No query has a target here: rare."
     # every governor stands to the right

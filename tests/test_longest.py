@@ -9,7 +9,7 @@ import pytest
 import torch
 import transformers
 
-from interp import ablate, anatomy, room
+from interp import ablate, anatomy, devices
 from interp.corpora.batching import encode
 from interp.corpora.memory import GIB, heads_of_a_layer, longest_for, memory_for, require_room, require_room_for
 from interp.corpora.probe_documents import probe_documents
@@ -44,7 +44,7 @@ def sixteen_gib(monkeypatch: pytest.MonkeyPatch) -> None:
     def machine() -> Iterator[int]:
         yield 16 * GIB
 
-    monkeypatch.setattr(room, "free_of_machine", machine)
+    monkeypatch.setattr(devices, "free_of_machine", machine)
 
 
 def of_length(*tokens: int) -> tuple[list[Document], list[Encoding]]:
@@ -149,7 +149,7 @@ def test_what_lays_all_heads_open_asks_again(endless: Model, monkeypatch: pytest
     with pytest.warns(UserWarning, match="1 head at a time"):
         encoded = encode(endless, corpus_of((text,)))
     between = memory_for(len(encoded.encodings[0].tokens), HEADS) - 1
-    monkeypatch.setattr(room, "free_of_machine", lambda: iter([between]))
+    monkeypatch.setattr(devices, "free_of_machine", lambda: iter([between]))
     with pytest.raises(CorpusError, match="4 heads at a time"):
         require_room_for(endless, encoded, HEADS)
     for ask in (

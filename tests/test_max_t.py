@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from interp.statistics import sign_vectors
+from interp.statistics.criteria import Criteria
 from interp.statistics.max_t import critical_value_of_max_t, largest_under_flips, max_t_p
 from interp.tables import score_table
 from interp.tables.roles import classify
@@ -84,11 +85,11 @@ def test_it_stands_in_scores_and_can_decide() -> None:
     expected = [(np.sum(largest >= t - 1e-9) + 1) / 100_000 for t in T.sum(axis=1)]
     np.testing.assert_allclose(confirm.p_max_t, expected)
 
-    by_max_t = score_table(sums, seed=0, correction="max_t")
-    given = classify(sums, by_max_t, correction="max_t")
+    by_max_t = score_table(sums, criteria=Criteria(correction="max_t"), seed=0)
+    given = classify(sums, by_max_t, criteria=Criteria(correction="max_t"))
     assert list(given.role) == ["obj.to_governor", *["unclassified"] * 15]
     assert given.stability.iloc[0] == 1.0
     # a p_max_t above alpha refuses the role that q would give
     weighed = by_max_t.assign(p_max_t=0.06)
-    assert set(classify(sums, weighed, correction="max_t").role) == {"unclassified"}
+    assert set(classify(sums, weighed, criteria=Criteria(correction="max_t")).role) == {"unclassified"}
     assert "obj.to_governor" in set(classify(sums, weighed).role)

@@ -16,6 +16,7 @@ from interp.corpora.mentions import antecedents, antecedents_by_kind, nearest_ag
 from interp.corpora.text import text_document
 from interp.models.rows import some_rows
 from interp.roles.coreference import DEFINITIONS, choice
+from interp.statistics.criteria import Criteria
 from interp.sums import RoleSums
 from interp.tables import score_table, true_lifts
 from interp.tables.roles import classify
@@ -163,7 +164,9 @@ def chosen_with(share: float, least: float = 0.10) -> tuple[RoleSums, list[str]]
     ]
     corpus, model = Corpus("choices", tuple(documents), "none"), FakeModel(attend, 1)
     sums = tally_roles(model, encode(model, corpus), (choice(),))
-    return sums, list(classify(sums, score_table(sums, seed=0), min_word_mass=least, splits=0)["role"])
+    return sums, list(
+        classify(sums, score_table(sums, seed=0), criteria=Criteria(min_word_mass=least), splits=0)["role"]
+    )
 
 
 def test_a_head_that_hardly_looks_at_mentions_has_no_role_however_well_it_chooses() -> None:

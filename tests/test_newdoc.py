@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.running import describe
+from experiments.cli.description import describe
 from interp import types
 from interp.corpora.conllu import read_conllu
 from interp.corpora.conllu.newdoc import document_marker, is_like_marker, may_name_source

@@ -32,6 +32,7 @@ from interp.statistics import (
     sign_flip,
     ties,
 )
+from interp.statistics.criteria import Criteria
 from interp.sums import (
     ContributionSums,
     DocumentSums,
@@ -203,7 +204,8 @@ def check_scores(bad: float) -> None:
 def check_score_table(bad: float) -> None:
     for correction in ("bh", "max_t"):
         sound, broken = (
-            scores.score_table(one, seed=0, correction=correction) for one in (role_sums(), role_sums(bad))
+            scores.score_table(one, criteria=Criteria(correction=correction), seed=0)
+            for one in (role_sums(), role_sums(bad))
         )
         empty = ["lift", "ci_low", "ci_high", "p", "q", "p_max_t", "detectable", "effective_blocks"]
         kept = broken.split != "select"
@@ -212,7 +214,7 @@ def check_score_table(bad: float) -> None:
         confirm = broken[(broken.split == "confirm") & ~of_bad_head(broken)]
         np.testing.assert_allclose(confirm.q, false_discovery.benjamini_hochberg(confirm.p.to_numpy()))
         np.testing.assert_array_equal(broken[broken.split == "select"].lift, sound[sound.split == "select"].lift)
-        roles = classify(role_sums(bad), broken, correction=correction)
+        roles = classify(role_sums(bad), broken, criteria=Criteria(correction=correction))
         assert roles[of_bad_head(roles)].role.tolist() == ["unclassified"]
         assert set(roles[roles["head"] == 2].role) == {"obj.to_governor", "offset-1"}
 

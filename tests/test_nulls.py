@@ -20,6 +20,7 @@ from interp.corpora.mentions import head_word
 from interp.corpora.permuted_gold import permuted_gold
 from interp.errors import InterpError, ModelError
 from interp.models.loading import Model, minilm, random_weights
+from interp.statistics.criteria import Criteria
 from interp.tables.nulls import Measured, lifts_of_chosen, null_table
 from interp.tallies.shuffled import ShuffledRows, shuffled
 from interp.tallies.spread import ShapeTally
@@ -28,7 +29,7 @@ from interp.types import Batch, Corpus, Document, HeadModel, Mention
 from tests.fakes import FakeModel, random_documents, to_governor, uniform
 from tests.fakes import document as fake_document
 
-RULES = {"margin": 0.1, "alpha": 0.05, "min_queries": 50, "min_blocks": 12, "min_word_mass": 0.1, "correction": "bh"}
+RULES = Criteria(margin=0.1, alpha=0.05, min_queries=50, min_blocks=12, min_word_mass=0.1, correction="bh")
 
 
 def arcs(document: Document) -> Counter[tuple[str, int]]:
@@ -168,9 +169,7 @@ def test_a_head_that_knows_the_relation_loses_its_role_where_relations_can_move(
 ) -> None:
     """In a short document a long relation fits hardly anywhere else: there it stays, and the head is right."""
     corpus = Corpus("trees", tuple(random_documents(400, sizes=sizes)), "none")
-    found = nulls.run(
-        knowing(corpus), corpus, roles=roles.syntax, classification=RULES, null="permuted_gold", null_seeds=2
-    )
+    found = nulls.run(knowing(corpus), corpus, roles=roles.syntax, criteria=RULES, null="permuted_gold", null_seeds=2)
     table = found.tables["nulls"].query("family == 'all'")
     real, moved = (table[(table["null"] == "none") == is_real] for is_real in (True, False))
     assert real.roles.item() >= 4
@@ -242,11 +241,11 @@ def test_random_weights_are_those_of_init_random(random_minilm: tuple[Model, Mod
 def test_what_cannot_be_drawn_anew_or_is_not_known_says_so() -> None:
     model, corpus = FakeModel(uniform, 1), Corpus("trees", tuple(random_documents(60)), "none")
     with pytest.raises(ModelError, match="no rule for drawing its weights"):
-        nulls.run(model, corpus, roles=roles.syntax, classification=RULES, null="random_init", null_seeds=1)
+        nulls.run(model, corpus, roles=roles.syntax, criteria=RULES, null="random_init", null_seeds=1)
     with pytest.raises(InterpError, match="Did you mean 'random_init'"):
-        nulls.run(model, corpus, roles=roles.syntax, classification=RULES, null="random_ini")
-    found = nulls.run(model, corpus, roles=roles.positional, classification=RULES, null="permuted_gold", null_seeds=1)
-    assert "permuted_gold" in found.said[-1]
+        nulls.run(model, corpus, roles=roles.syntax, criteria=RULES, null="random_ini")
+    found = nulls.run(model, corpus, roles=roles.positional, criteria=RULES, null="permuted_gold", null_seeds=1)
+    assert "permuted_gold" in found.notes[-1]
 
 
 def test_the_table_counts_what_the_runs_found() -> None:

@@ -8,6 +8,7 @@ import torch
 import interp
 from experiments import known_answers
 from experiments.planted_roles import asked_of
+from interp.ablation.plan import Plan
 from interp.api import tally_roles
 from interp.corpora.batching import collate, encode
 from interp.corpora.repeats import repeats
@@ -20,11 +21,12 @@ from interp.models.planted.networks import gpt2
 from interp.models.planted.stream import CLASSES, HEADS, LAYERS, class_of_token, class_of_word, tokenizer
 from interp.roles.copying import duplicate, induction
 from interp.roles.lexical import punctuation, same_tag
+from interp.statistics.criteria import Criteria
 from interp.tables import mark, precision_recall, true_lifts
 from interp.types import Batch, Corpus, Head
 
 KINDS = ("causal", "encoder")
-CLASSIFY = {"margin": 0.10, "alpha": 0.05, "min_queries": 50, "min_blocks": 12, "min_word_mass": 0.10}
+CLASSIFY = Criteria(margin=0.10, alpha=0.05, min_queries=50, min_blocks=12, min_word_mass=0.10)
 
 
 @pytest.fixture(scope="module", params=[(kind, seed) for kind in KINDS for seed in (0, 1)], ids=str)
@@ -347,8 +349,8 @@ def test_every_planted_role_is_found_and_nothing_else() -> None:
         model,
         corpus,
         plant=lambda **options: planted(**options, device="cpu"),
-        classification=CLASSIFY,
-        ablation={"replacement": "mean", "limit": 16},
+        criteria=CLASSIFY,
+        plan=Plan("mean", limit=16),
         seeds=1,
         repeats=50,
         seed=8,

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from interp.statistics import power_table, sign_flip_p, sign_vectors
+from interp.statistics.criteria import Criteria
 from interp.statistics.max_t import critical_value_of_max_t, largest_under_flips, max_t_p
 from interp.statistics.power import Observed, detectable_lift, level_of_bh, t_of_level, t_of_max_t
 from interp.tables import score_table
@@ -127,7 +128,7 @@ def test_scores_roles_and_the_table_of_power_say_the_same() -> None:
         of_head = confirm[confirm["head"] == row.head].detectable
         assert row.detectable == pytest.approx(of_head.median())
     # a stricter correction shows less
-    strict = score_table(sums, seed=0, correction="max_t")
+    strict = score_table(sums, criteria=Criteria(correction="max_t"), seed=0)
     D = (np.concatenate([sums.hit[0], sums.mass[1]]) - 4.0)[:, 1::2]
     critical = np.sort(largest_under_flips(D, sign_vectors(0)[1::2]))[-5000]
     sizes = np.full(D.shape, 20)

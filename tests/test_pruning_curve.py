@@ -15,10 +15,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from experiments import pruning_curve, settings
+from experiments import pruning_curve
+from experiments.cli import settings
 from interp import metrics, plots
 from interp.ablation import pruning, replacements
 from interp.ablation.effects import silent
+from interp.ablation.plan import Plan
 from interp.corpora.batching import encode
 from interp.errors import InterpError
 from interp.results import Findings
@@ -70,7 +72,7 @@ def plain_cosine(case: Case, texts: Sequence[str], heads: Sequence[Head], means:
 @pytest.mark.parametrize("ablation", ["zero", "mean"])
 @pytest.mark.parametrize(("name", "engine"), [("tiny_gpt2", "auto"), ("tiny_gpt2", "plain"), ("tiny_bert", "auto")])
 def test_every_step_is_plain_transformers_with_the_same_heads_hooked(
-    name: str, engine: str, ablation: str, request: pytest.FixtureRequest
+    name: str, engine: Any, ablation: str, request: pytest.FixtureRequest
 ) -> None:
     case: Case = request.getfixturevalue(name)
     metric, plain_value = (
@@ -79,8 +81,8 @@ def test_every_step_is_plain_transformers_with_the_same_heads_hooked(
     means = average_z(case, TEXTS) if ablation == "mean" else None
     orders = pruning.at_random(case.model.heads, 2, seed=4)
     encoded = encode(case.model, corpus_of(TEXTS))
-    (sums,) = pruning.measure(
-        case.model, encoded, orders, replacement=ablation, metrics=[metric], steps=4, engine=engine
+    (sums,) = pruning.prune(
+        case.model, encoded, orders, Plan(replacement=ablation, engine=engine), metrics=[metric], steps=4
     )
     assert (sums.ablation, sums.metric, sums.heads) == (ablation, metric.name, 8)
     assert sums.orders == (("random", 0), ("random", 1))
@@ -125,7 +127,7 @@ def test_the_order_is_chosen_on_one_half_and_the_curve_drawn_on_the_other(tiny_g
 def run_on(case: Case, texts: Sequence[str], **changes: Any) -> Findings:
     given: dict = {
         "roles": positional, "role": None, "steps": 9, "seeds": 2, "metrics": metrics.automatic, "min_blocks": 3,
-        "ablation": {"replacement": replacements.zero, "limit": None, "engine": "auto"},
+        "plan": Plan(replacements.zero),
     }  # fmt: skip
     return pruning_curve.run(case.model, corpus_of(texts), **(given | changes))
 
@@ -143,12 +145,12 @@ def test_both_ends_are_shared_by_all_orders(tiny_gpt2: Case) -> None:
 
 
 def test_the_limit_is_for_both_halves_together(tiny_gpt2: Case) -> None:
-    limited = {"replacement": replacements.mean, "limit": 6, "engine": "auto"}
-    found = run_on(tiny_gpt2, MANY, ablation=limited, min_blocks=12)
+    limited = Plan(replacements.mean, limit=6)
+    found = run_on(tiny_gpt2, MANY, plan=limited, min_blocks=12)
     assert (found.tables["pruning_curve"].n == 3).all()
     assert found.tables["pruning_curve"].ci_low.isna().all()
-    assert any(line.startswith("No intervals: the half that the curve") and "needs 12" in line for line in found.said)
-    assert not any("No intervals" in line for line in run_on(tiny_gpt2, MANY).said)
+    assert any(line.startswith("No intervals: the half that the curve") and "needs 12" in line for line in found.notes)
+    assert not any("No intervals" in line for line in run_on(tiny_gpt2, MANY).notes)
 
 
 def test_what_is_too_short_is_counted_in_both_halves(tiny_gpt2: Case) -> None:
@@ -220,7 +222,7 @@ def test_an_order_has_to_rank_every_head(tiny_gpt2: Case) -> None:
     encoded, heads = encode(tiny_gpt2.model, corpus_of(TEXTS)), tuple(tiny_gpt2.model.heads)
     for wrong in (heads[:-1], (*heads, heads[0])):
         with pytest.raises(InterpError, match=rf"'mine' ranks {len(wrong)} heads.* 8 heads"):
-            pruning.measure(tiny_gpt2.model, encoded, [pruning.Order("mine", wrong)])
+            pruning.prune(tiny_gpt2.model, encoded, [pruning.Order("mine", wrong)])
 
 
 # Planted
@@ -244,10 +246,9 @@ NUMBERS = [0.5, -0.25, 2.0, 1.0]
 
 
 def planted(combine: Callable[[Tensor], Tensor]) -> dict[str, pd.DataFrame]:
-    ablation = {"replacement": "zero", "limit": None, "engine": "auto"}
     return pruning_curve.run(
         Summing(NUMBERS, combine), Corpus("random", tuple(random_documents(90)), ""), roles=positional, role=None,
-        steps=5, seeds=3, ablation=ablation, metrics=lambda _model: [VALUE], min_blocks=5,
+        steps=5, seeds=3, plan=Plan("zero"), metrics=lambda _model: [VALUE], min_blocks=5,
     ).tables  # fmt: skip
 
 

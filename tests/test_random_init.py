@@ -1,5 +1,7 @@
 """The null over shapes and seeds: the networks are random, of the shape they say, and what is given is counted."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import transformers
@@ -8,9 +10,10 @@ import interp
 from experiments import random_init
 from interp.errors import ModelError
 from interp.models.architectures import SHAPES, random_model
+from interp.statistics.criteria import Criteria
 from interp.types import HeadModel
 
-CLASSIFY = {"margin": 0.10, "alpha": 0.05, "min_queries": 50, "min_blocks": 12, "min_word_mass": 0.10}
+CLASSIFY = Criteria(margin=0.10, alpha=0.05, min_queries=50, min_blocks=12, min_word_mass=0.10)
 
 
 def test_weights_follow_from_the_seed_alone() -> None:
@@ -56,8 +59,8 @@ def test_roles_given_to_random_networks_are_counted() -> None:
         "device": "cpu",
         "vocabulary": "grammar",
     }
-    strict = random_init.run(model, corpus, classification=CLASSIFY, **settings)
-    loose = random_init.run(model, corpus, classification={**CLASSIFY, "margin": -1.0, "alpha": 1.0}, **settings)
+    strict = random_init.run(model, corpus, criteria=CLASSIFY, **settings)
+    loose = random_init.run(model, corpus, criteria=replace(CLASSIFY, margin=0.0, alpha=1.0), **settings)
     assert list(strict.tables["random_init"].weights_seed) == [0, 1]
     assert (strict.tables["random_init"].roles_given == 0).all() and strict.tables["given"].empty
     runs = loose.tables["random_init"]

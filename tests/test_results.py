@@ -350,5 +350,5 @@ def test_no_git_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_findings_are_a_table_and_what_was_skipped() -> None:
     findings = results.Findings({"a": pd.DataFrame()})
-    assert findings.skipped == {} and findings.said == ()
+    assert findings.skipped == {} and findings.notes == ()
     assert json.dumps(findings.skipped) == "{}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.run_folder import LOCK, check_free, held, remove_empty
+from experiments.cli.run_folder import LOCK, check_free, held, remove_empty
 from interp.errors import InterpError
 
 ROOT = Path(__file__).parents[1]
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 HOLDS = """
 import sys
 from pathlib import Path
-from experiments.run_folder import held
+from experiments.cli.run_folder import held
 with held(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -15,9 +15,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from experiments import inputs
-from experiments.run_folder import held, shown
-from experiments.running import bar, changed_data
+from experiments.cli import inputs
+from experiments.cli.earlier_run import changed_data
+from experiments.cli.run_folder import held, shown
+from experiments.cli.running import bar
 from interp.errors import InterpError
 from interp.results import read_manifest
 

@@ -1,5 +1,6 @@
 """Every way to aggregate against loops over tokens, agreement by hand, and choices that must and must not flip."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,14 @@ from interp.errors import InterpError
 from interp.models.planted.known_accuracy import KnownAccuracy
 from interp.roles.positional import offset
 from interp.roles.syntax import to_governor as governor_role
+from interp.statistics.criteria import Criteria
 from interp.sums import RoleSums
 from interp.tables.sensitivity import agreement
 from interp.tallies.by_document import tally_documents
 from interp.types import Batch, Corpus
 from tests.fakes import FakeModel, document, mostly_last, random_documents, to_governor, uniform
 
-CLASSIFICATION = {"margin": 0.10, "alpha": 0.05, "min_queries": 20, "min_blocks": 6, "min_word_mass": 0.1}
+CLASSIFICATION = Criteria(margin=0.10, alpha=0.05, min_queries=20, min_blocks=6, min_word_mass=0.1)
 
 
 def treebank(count: int = 240) -> Corpus:
@@ -105,7 +107,7 @@ run = partial(
     other_corpus=None,
     margins=(0.05, 0.10, 0.20),
     seeds=1,
-    classification=CLASSIFICATION,
+    criteria=CLASSIFICATION,
     seed=2,
 )
 
@@ -230,14 +232,14 @@ def test_what_cannot_be_tested_is_not_said_to_agree() -> None:
     lines = sensitivity.summarise(findings.tables)
     assert sum("no role to compare" in line for line in lines) == len(found) and "1.00" not in "".join(lines)
     assert "nothing was compared" in lines[-1]
-    assert any(line.startswith("Too little to test") for line in findings.said)
+    assert any(line.startswith("Too little to test") for line in findings.notes)
     (figure,) = sensitivity.draw(findings.tables).values()
     assert [text.get_text() for text in figure.axes[0].texts].count("–") == len(found)
 
 
 def test_roles_that_a_choice_cannot_test_are_counted() -> None:
     """A quarter of 80 source documents fills too few blocks for what all of them can test."""
-    tables = run(FakeModel(to_governor, 1), treebank(), classification={**CLASSIFICATION, "min_blocks": 14}).tables
+    tables = run(FakeModel(to_governor, 1), treebank(), criteria=replace(CLASSIFICATION, min_blocks=14)).tables
     row = tables["sensitivity"].query("level == '25%'").iloc[0]
     (line,) = (line for line in sensitivity.summarise(tables) if "25%" in line)
     assert row.not_testable > 0 and f"{row.not_testable} more not testable here" in line

@@ -175,7 +175,7 @@ def test_a_word_without_a_token_is_counted_and_neither_query_nor_key(
     assert set(found.tables["candidates"]["candidate"]) == kept - {asked}
     assert found.skipped["unaligned_words"] == len(without)
     named = " ".join(f"{i}:{words[i]}" for i in without)
-    assert found.said[-1] == f"words without a token of their own, in no table: {named}"
+    assert found.notes[-1] == f"words without a token of their own, in no table: {named}"
     assert set(sentence.draw(found.tables)) == {"matrices", "arcs", "candidates"}
     with pytest.raises(InterpError, match=rf"The query '.*' \(word {without[0]}\) has no token of its own"):
         sentence.run(dropping(*dropped), corpus, query=without[0])

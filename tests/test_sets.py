@@ -13,12 +13,15 @@ from torch.nn.functional import cross_entropy
 from interp import metrics
 from interp.ablation import effects
 from interp.ablation.budget import Budget
+from interp.ablation.effects import measure_effects
+from interp.ablation.plan import Plan
 from interp.ablation.sets import head_sets
 from interp.corpora.batching import encode
 from interp.errors import InterpError
 from interp.models.hugging_face.model import AttentionModel
 from interp.types import Head
 from tests.conftest import HEADS, LAYERS, Case, corpus_of, replaced_z
+from tests.fakes import effects_with
 
 TEXTS = ("The cat sat on the mat.", "There was a park.", "The dog saw the cat, and the cat saw the dog.")
 
@@ -44,15 +47,15 @@ def mean_without(case: Case, places: Sequence[tuple[int, int]]) -> float:
 
 
 @pytest.mark.parametrize("engine", ["fast", "plain"])
-def test_sets_and_layers_are_silenced_together(engine: str, tiny_gpt2: Case) -> None:
+def test_sets_and_layers_are_silenced_together(engine: Any, tiny_gpt2: Case) -> None:
     encoded = encode(tiny_gpt2.model, corpus_of(TEXTS))
     asked: Any
     for asked, places in (
         ("layers", {f"layer {layer}": [(layer, head) for head in range(HEADS)] for layer in range(LAYERS)}),
         ({"both": ["L0H1", "1.3"], "one": ["0.2"]}, {"both": [(0, 1), (1, 3)], "one": [(0, 2)]}),
     ):
-        found = effects.measure(
-            tiny_gpt2.model, encoded, sets=asked, replacement="zero", metrics=[metrics.LOG_PROB], engine=engine
+        found = measure_effects(
+            tiny_gpt2.model, encoded, Plan(sets=asked, replacement="zero", engine=engine), metrics=[metrics.LOG_PROB]
         )
         assert found.sets is not None
         table = found.sets.set_index("set")
@@ -86,7 +89,7 @@ def test_heads_of_several_sites_are_named_with_their_site() -> None:
 def test_out_of_memory_halves_the_budget_and_says_so(tiny_gpt2: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     encoded = encode(tiny_gpt2.model, corpus_of(TEXTS))
     settings: dict[str, Any] = {"replacement": "resample", "metrics": [metrics.LOG_PROB]}
-    expected = effects.measure(tiny_gpt2.model, encoded, **settings).table
+    expected = effects_with(tiny_gpt2.model, encoded, **settings).table
     forward = AttentionModel._forward
 
     def small(self: AttentionModel, inputs: dict[str, Any], *args: Any, **options: Any) -> Any:

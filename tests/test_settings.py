@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from experiments.__main__ import CONF
-from experiments.settings import NUMBERS, check
+from experiments.cli.settings import NUMBERS, check
 from interp.errors import InterpError
 
 

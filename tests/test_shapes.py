@@ -152,7 +152,7 @@ def variability_beyond_first(patterns: list[np.ndarray]) -> float:
 def test_a_corpus_without_rare_tokens_says_so(corpus: Corpus) -> None:
     findings = experiment.run(FakeModel(uniform, 1), corpus)
     assert "shape/rarest@1" not in set(findings.tables["shape"].definition)
-    assert any("no document has a token that 500 tokens" in note for note in findings.said)
+    assert any("no document has a token that 500 tokens" in note for note in findings.notes)
 
 
 def test_documents_that_are_too_short_are_counted(corpus: Corpus) -> None:
@@ -237,7 +237,7 @@ def test_a_model_of_two_sites() -> None:
     shape, kernel = findings.tables["shape"], findings.tables["kernel"]
     assert set(shape[shape.definition == "shape/entropy@1"].site) == {"encoder", "cross"}
     assert set(kernel.site) == {"encoder"}
-    assert any("Cross-attention has no kernel" in line for line in findings.said)
+    assert any("Cross-attention has no kernel" in line for line in findings.notes)
 
 
 def test_a_model_of_nothing_but_cross_attention() -> None:

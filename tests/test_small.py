@@ -20,7 +20,8 @@ import torch
 import transformers
 
 import interp
-from interp.ablation.effects import measure
+from interp.ablation.effects import measure_effects
+from interp.ablation.plan import Plan
 from interp.corpora.batching import encode
 from interp.corpora.grammar import grammar, phrases
 from interp.corpora.grammar.tree import document
@@ -278,7 +279,7 @@ def test_the_engine_finds_the_same_effects(small: loading.Model, plain: Any, rep
     written = [" ".join(small.tokenizer.convert_ids_to_tokens(text[1:])) for text in repeated]
     encoded = encode(small, corpus_of(written, "repeats"))
     assert [one.tokens.tolist() for one in encoded.encodings] == repeated.tolist()
-    table = measure(small, encoded, replacement="zero", metrics=[LOG_PROB], min_blocks=1).table
+    table = measure_effects(small, encoded, Plan(replacement="zero"), metrics=[LOG_PROB], min_blocks=1).table
     intact = log_probs(plain, repeated).mean().item()
     for layer, head in np.ndindex(4, 8):
         with replaced_z(plain, layer, without_head(head)):

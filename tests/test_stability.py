@@ -18,6 +18,7 @@ from interp.api import tally_roles
 from interp.corpora.batching import batches, encode
 from interp.models import loading
 from interp.statistics import matching
+from interp.statistics.criteria import Criteria
 from interp.statistics.lift import best_baselines, lift
 from interp.tables.reliability import profiles, reliability_table
 from interp.tallies.similarity import attention_similarity, same_tokens
@@ -61,7 +62,7 @@ run = partial(
     roles=roles.everything,
     documents=60,
     permutations=49,
-    classification={"min_queries": 20, "min_blocks": 6},
+    criteria=Criteria(min_queries=20, min_blocks=6),
     seed=0,
 )
 
@@ -88,7 +89,7 @@ def test_a_model_is_matched_with_itself_where_there_is_no_other(tiny_bert: Case,
     findings = run(tiny_bert.model, corpus, other=None, random=None)
     assert set(findings.tables["matches"].by) == {"roles"}
     assert any("an untrained model passes this null too" in line for line in stability.summarise(findings.tables))
-    assert any("even blocks with odd ones" in line for line in findings.said)
+    assert any("even blocks with odd ones" in line for line in findings.notes)
 
 
 def test_a_stranger_is_no_more_alike_than_itself(tiny_bert: Case, corpus: Corpus) -> None:
@@ -102,7 +103,7 @@ def test_a_stranger_is_no_more_alike_than_itself(tiny_bert: Case, corpus: Corpus
 def test_other_tokens_forbid_a_comparison_of_attention(tiny_bert: Case, tiny_gpt2: Case, corpus: Corpus) -> None:
     findings = run(tiny_bert.model, corpus, other=tiny_gpt2.model, random=None)
     assert set(findings.tables["matches"].by) == {"roles"}
-    assert any("cuts texts into other tokens" in line for line in findings.said)
+    assert any("cuts texts into other tokens" in line for line in findings.notes)
 
 
 class Renumbered:
@@ -190,4 +191,4 @@ def test_heads_that_are_all_alike_have_no_reliability(corpus: Corpus) -> None:
     sums = tally_roles(model, encode(model, corpus), roles.positional)
     table = reliability_table(sums, seed=0)
     assert len(table) > 5 and table.reliability.isna().all() and table.ci_low.isna().all()
-    assert (profiles(sums, np.arange(64), min_queries=1, min_blocks=1).nunique() == 1).all()
+    assert (profiles(sums, np.arange(64), criteria=Criteria(min_queries=1, min_blocks=1)).nunique() == 1).all()

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from experiments import head_ablation, head_roles
-from experiments.wording import interval, signed, unsigned
+from experiments.cli.wording import interval, signed, unsigned
 from interp import api as analysis
-from interp.ablation.effects import measure
+from interp.ablation.effects import measure_effects
+from interp.ablation.plan import Plan
 from interp.corpora.batching import encode
 from interp.plots.style import metric_label
 from interp.sums import EffectSums
@@ -35,7 +36,7 @@ def tables(tiny_llama: Case) -> dict[str, pd.DataFrame]:
     scores = score_table(role_sums(), seed=0)
     roles = classify(role_sums(), scores)
     model = tiny_llama.model
-    measured = measure(model, encode(model, corpus_of()), replacement="zero", sets="layers")
+    measured = measure_effects(model, encode(model, corpus_of()), Plan(replacement="zero", sets="layers"))
     marks = mark(roles, [("self", 0, 2, "offset-1")], true_lifts(role_sums()), {"offset-1"}, margin=0.1)
     chosen = lifts_of_chosen([Measured("none", None, scores, roles)])
     of_weights = analysis.anatomy(model, corpus_of()).drop(columns=["model", "corpus", "seed"])

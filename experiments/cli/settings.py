@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
 from interp.errors import COUNT, SHARE, InterpError, Range, closest, refusal, require_choice, require_number
 from interp.results import flatten
 
@@ -79,3 +82,13 @@ def check(config: Mapping[str, Any]) -> None:
     for key, used in ASKED_OF_A_SENTENCE.items():
         if flat.get(key) is not None and used not in flat:
             raise InterpError(f"{key}=… is given, and nothing here reads it. Add experiment=sentence, or leave it out.")
+
+
+def make(config: DictConfig) -> None:
+    """Makes the criteria and the plan of a run, which check themselves, before anything is loaded.
+
+    Raises `InterpError` for a value that one of them cannot have.
+    """
+    for section in ("classify", "ablation"):
+        if config.get(section) is not None:
+            instantiate(config[section], _convert_="all")

@@ -7,7 +7,7 @@ from typing import Any
 
 from huggingface_hub import try_to_load_from_cache
 
-from experiments.command_line import READ
+from experiments.cli.quoting import READ
 from interp.models.checkpoint.files import file_digest, read_files
 from interp.results import flatten
 

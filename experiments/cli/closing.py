@@ -1,0 +1,52 @@
+"""What is said at the end of a run, and how."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from matplotlib.figure import Figure
+
+from experiments.cli.run_folder import shown
+from interp import results
+from interp.corpora.fidelity import WARNING
+from interp.plots.glyphs import without_glyph
+from interp.text.printable import printable
+from interp.types import Corpus
+
+
+def closing_words(
+    corpus: Corpus | None, findings: results.Findings, gate: Mapping[str, Any] | None, folder: Path
+) -> list[str]:
+    """What a reader has to know of the numbers, and where the files are."""
+    lines = [f"Skipped: {count} {reason.replace('_', ' ')}." for reason, count in findings.skipped.items() if count]
+    notes = (*(corpus.notes if corpus else ()), *findings.notes, *(gate_words(gate) if gate else ()))
+    lines += [note if note.startswith(WARNING) else f"Note: {note}" for note in notes]
+    if corpus and corpus.generated:
+        lines.append("Note: the corpus is generated: intervals and p-values describe its generator, not a language.")
+    return [*lines, f"Tables ({', '.join(sorted(findings.tables))}), figures and manifest: {shown(folder)}"]
+
+
+def glyph_words(figures: Mapping[str, Figure]) -> list[str]:
+    """How many words stand in the figures as boxes, if any."""
+    count = len(without_glyph(figures.values()))
+    have = "word has" if count == 1 else "words have"
+    return [f"{count} {have} letters that the figures' font lacks: boxes there; the tables have them."] if count else []
+
+
+def gate_words(gate: Mapping[str, Any]) -> list[str]:
+    """What was not proved of the model, if anything."""
+    if gate["status"] == "off":
+        return ["gate=off: nothing proved that the taps see, and change, what the model does."]
+    missing = ", ".join(gate["not_checked"])
+    return [f"the correctness gate could not ask this model for {missing} (why: manifest.json)."] if missing else []
+
+
+def say(line: str, *, to: TextIO | None = None) -> None:
+    """Print a line whose words may come from files: nothing in it steers the terminal."""
+    print(printable(line), file=to)
+
+
+def to_json(folder: Path, manifest: dict[str, Any]) -> str:
+    """The machine-readable summary: the manifest, and where it lies."""
+    return json.dumps({"folder": str(folder), **manifest}, ensure_ascii=False, default=str)
