@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments.cli.wording import interval, signed
 from interp import plots
-from interp.api import label, lay_open_heads
+from interp.api import findings, lay_open_heads
 from interp.corpora.batching import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -27,8 +27,7 @@ def run(
     """First the weights alone, then one pass over the corpus."""
     encoded = encode(model, corpus)
     table = lay_open_heads(model, encoded, seed=seed, min_blocks=min_blocks, progress=progress)
-    said = (*encoded.notes, *what_is_missing(table))
-    return Findings({"anatomy": label(table, model, corpus, seed)}, encoded.skipped, said)
+    return findings(model, encoded, seed, {"anatomy": table}, what_is_missing(table))
 
 
 def what_is_missing(table: pd.DataFrame) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -10,16 +9,14 @@ from experiments import head_ablation, head_roles
 from interp import plots
 from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan
-from interp.api import RolesOf, label, tally_roles
+from interp.api import RolesOf, findings, tally_roles
 from interp.corpora.batching import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics.criteria import Criteria
-from interp.tables.best_heads import best_roles
-from interp.tallies.spread import FirstTokenTally, ShapeTally
+from interp.tables.atlas import atlas_table
+from interp.tallies.spread import FirstTokenTally, ShapeTally, shapes_of_heads
 from interp.types import Corpus, HeadModel
-
-HEAD = ["site", "layer", "head"]
 
 
 def run(
@@ -40,56 +37,9 @@ def run(
     tables = head_roles.role_tables(sums, criteria, seed)
     found = measure_effects(model, encoded, plan, metrics, seed=seed, min_blocks=criteria.min_blocks, progress=progress)
     tables |= found.tables
-    tables["atlas"] = join(tables["scores"], tables["roles"], tables["effects"], shape, first)
-    labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
-    skipped = {**encoded.skipped, **found.skipped}
-    said = (*encoded.notes, *head_roles.missing_evidence(sums, criteria, model.causal, corpus), *found.notes)
-    return Findings(labelled, skipped, said)
-
-
-def join(
-    scores: pd.DataFrame, roles: pd.DataFrame, effect: pd.DataFrame, shape: ShapeTally, first: FirstTokenTally
-) -> pd.DataFrame:
-    """One row per head, with the effects of the first metric.
-
-    `best_role` is the assigned role with the largest confirm lift that is not `first`, `self` or `separator`, one of
-    these where there is no other (`unclassified` where there is none at all). `best_lift` is its lift on confirm; where
-    no role was assigned, the largest of any tested role. `null_attention` is the mean attention on the first token, as
-    `shape/null@1` has it. `n`, interval, p and q are those of `effect`. A head *matters* when the effect's interval
-    lies above the median effect of all heads and above zero; `agreement` says whether that and having a role go
-    together.
-    """
-    entropy, distance = shape.means()
-    heads = pd.DataFrame([tuple(head) for head in shape.heads], columns=HEAD)
-    heads = heads.assign(entropy=entropy, mean_distance=distance, null_attention=first.null_attention())
-    effect = effect[effect.metric == effect.metric.iloc[0]]
-    table = heads.merge(_roles_of_heads(scores, roles), on=HEAD, how="left").merge(
-        effect[[*HEAD, "metric", "ablation", "n", "effect", "ci_low", "ci_high", "p", "q"]], on=HEAD, how="left"
-    )
-    matters = table.ci_low > max(float(table.effect.median()), 0.0)
-    has_role = table.n_roles > 0
-    table["agreement"] = np.select(
-        [has_role & matters, has_role, matters], ["role and effect", "role only", "effect only"], "neither"
-    )
-    table.loc[table.ci_low.isna(), "agreement"] = "untested"
-    of_roles = ["roles", "n_roles", "best_role", "best_family", "best_lift"]
-    of_effect = ["metric", "ablation", "n", "effect", "ci_low", "ci_high", "p", "q"]
-    return table[[*HEAD, *of_roles, *of_effect, "entropy", "mean_distance", "null_attention", "agreement"]]
-
-
-def _roles_of_heads(scores: pd.DataFrame, roles: pd.DataFrame) -> pd.DataFrame:
-    assigned = roles[roles.role != "unclassified"]
-    names = assigned.groupby(HEAD)["role"].agg(["; ".join, "size"]).set_axis(["roles", "n_roles"], axis=1)
-    best = best_roles(assigned, HEAD).set_index(HEAD)
-    tested = scores[(scores.split == "confirm") & scores.p.notna()]
-    highest = tested.groupby(HEAD)["lift"].max().rename("highest_lift")
-    every = roles[HEAD].drop_duplicates().set_index(HEAD)
-    table = every.join(names).join(best[["role", "family", "lift"]]).join(highest)
-    table = table.rename(columns={"role": "best_role", "family": "best_family", "lift": "best_lift"})
-    table["best_lift"] = table.best_lift.fillna(table.highest_lift)
-    table["n_roles"] = table.n_roles.fillna(0).astype(int)
-    unnamed = dict.fromkeys(("best_role", "best_family"), "unclassified") | {"roles": ""}
-    return table.drop(columns="highest_lift").fillna(unnamed).reset_index()
+    tables["atlas"] = atlas_table(shapes_of_heads(shape, first), tables["scores"], tables["roles"], tables["effects"])
+    notes = (*head_roles.missing_evidence(sums, criteria, model.causal, corpus), *found.notes)
+    return findings(model, encoded, seed, tables, notes, found.skipped)
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 import interp.roles
 from experiments.cli.wording import more_sources
 from interp import plots
-from interp.api import label, tally_roles
+from interp.api import findings, tally_roles
 from interp.corpora.batching import EncodedCorpus, encode
 from interp.errors import InterpError, closest
 from interp.models.planted.known_accuracy import KnownAccuracy
@@ -75,12 +75,11 @@ def run(
         "null_p": null_table(tested),
         "null_p_curve": null_curve(tested),
     }
-    labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
     drawn = f"Each of {repeats} times, corpora of {', '.join(map(str, sizes))} source documents were drawn."
     untested = [role.name for role in own_roles if role.name not in set(resampled["role"])]
     missing = [f"The corpus does not ask for these roles: {', '.join(lacking)}."] if lacking else []
     missing += [f"Too rare to be tested in any corpus drawn: {', '.join(untested)}."] if untested else []
-    return Findings(labelled, encoded.skipped, (*encoded.notes, said, drawn, *missing))
+    return findings(model, encoded, seed, tables, (said, drawn, *missing))
 
 
 def roles_of_heads(corpus: Corpus, names: Sequence[str]) -> tuple[list[Role], list[str]]:

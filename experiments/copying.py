@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from experiments.cli.wording import interval, name_of, signed
 from interp import plots
-from interp.api import label
+from interp.api import findings
 from interp.corpora.batching import batches, encode
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -41,8 +41,7 @@ def run(
         "copying_spread": spread_table(scores, threshold),
         "copying_agreement": agreement_table(scores, threshold),
     }
-    labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
-    return Findings(labelled, encoded.skipped, (*encoded.notes, *_what_is_missing(model, tally, scores)))
+    return findings(model, encoded, seed, tables, _what_is_missing(model, tally, scores))
 
 
 def _what_is_missing(model: HeadModel, tally: VariantTally, scores: pd.DataFrame) -> tuple[str, ...]:

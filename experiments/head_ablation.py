@@ -10,7 +10,7 @@ from experiments.cli.wording import interval, name_of, signed
 from interp import plots
 from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan
-from interp.api import label
+from interp.api import findings
 from interp.corpora.batching import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -31,8 +31,7 @@ def run(
     """Every head's output replaced in turn; `plan` says by what, on how many documents, and how exactly."""
     encoded = encode(model, corpus)
     found = measure_effects(model, encoded, plan, metrics, seed=seed, min_blocks=min_blocks, progress=progress)
-    tables = {name: label(table, model, corpus, seed) for name, table in found.tables.items()}
-    return Findings(tables, {**encoded.skipped, **found.skipped}, (*encoded.notes, *found.notes))
+    return findings(model, encoded, seed, found.tables, found.notes, found.skipped)
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:

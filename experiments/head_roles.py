@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.cli.wording import interval, more_sources, name_of, signed
 from interp import plots
-from interp.api import RolesOf, label, tally_roles
+from interp.api import RolesOf, findings, tally_roles
 from interp.corpora.batching import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -38,9 +38,7 @@ def run(
     encoded = encode(model, corpus)
     sums = tally_roles(model, encoded, roles, progress=progress)
     tables = role_tables(sums, criteria, seed)
-    labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
-    missing = missing_evidence(sums, criteria, model.causal, corpus)
-    return Findings(labelled, encoded.skipped, (*encoded.notes, *missing))
+    return findings(model, encoded, seed, tables, missing_evidence(sums, criteria, model.causal, corpus))
 
 
 def role_tables(sums: RoleSums, criteria: Criteria, seed: int, *, splits: int = 20) -> dict[str, pd.DataFrame]:

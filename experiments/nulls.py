@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments import head_roles
 from interp import plots
-from interp.api import RolesOf, label, tally_roles
+from interp.api import RolesOf, findings, tally_roles
 from interp.attention.visibility import mask_groups
 from interp.corpora.batching import encode
 from interp.corpora.permuted_gold import MOVED, permuted_gold
@@ -47,22 +47,21 @@ def run(
     encoded = encode(model, corpus)
     sums = tally_roles(model, encoded, roles, progress=progress)
     tables = head_roles.role_tables(sums, criteria, seed)
-    said = (*encoded.notes, *head_roles.missing_evidence(sums, criteria, model.causal, corpus))
+    notes = head_roles.missing_evidence(sums, criteria, model.causal, corpus)
     measured = [Measured(REAL, None, tables["scores"], tables["roles"])]
     for name in chosen:
         for one in range(seed, seed + null_seeds):
-            found, notes = _sums_of(name, one, model, corpus, roles, fresh, progress)
+            found, of_null = _sums_of(name, one, model, corpus, roles, fresh, progress)
             if found is not None:
-                said = (*said, *notes)
+                notes = (*notes, *of_null)
                 # without re-splits: how stable a null's role is, nobody asks
                 null_tables = head_roles.role_tables(found, criteria, seed, splits=0)
                 measured.append(Measured(name, one, null_tables["scores"], null_tables["roles"]))
     tables |= {"nulls": null_table(measured), "null_lifts": lifts_of_chosen(measured)}
-    labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
     missing = [name for name in chosen if name not in {one.null for one in measured}]
     if missing:
-        said = (*said, f"No role here asks for gold that could be moved, so this null says nothing: {missing[0]}.")
-    return Findings(labelled, encoded.skipped, said)
+        notes = (*notes, f"No role here asks for gold that could be moved, so this null says nothing: {missing[0]}.")
+    return findings(model, encoded, seed, tables, notes)
 
 
 def _known(null: Sequence[str] | str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from interp import plots
 from interp.ablation import pruning
 from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan
-from interp.api import RolesOf, label, tally_roles
+from interp.api import RolesOf, findings, tally_roles
 from interp.corpora.batching import EncodedCorpus, encode
 from interp.errors import InterpError, closest
 from interp.progress import Progress, silent
@@ -67,12 +67,10 @@ def run(
         "pruning_area": area_table(sums, seed=seed, min_blocks=min_blocks),
         "joint_effects": joint_effect_table(sums, seed=seed, min_blocks=min_blocks),
     }
-    labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
-    said = dict.fromkeys(line for one in measured.values() for line in one.notes)
+    notes = dict.fromkeys(line for one in measured.values() for line in one.notes)
     too_short = {f"documents_without_{one.metric}": one.left_out for one in sums}
     both = {name: count + found.skipped.get(name, 0) for name, count in too_short.items()}
-    said = (*encoded.notes, *said, *missing_intervals(sums, min_blocks))
-    return Findings(labelled, {**encoded.skipped, **both}, said)
+    return findings(model, encoded, seed, tables, (*notes, *missing_intervals(sums, min_blocks)), both)
 
 
 def find_role(name: str, roles: Sequence[Role], corpus: Corpus) -> Role:

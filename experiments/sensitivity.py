@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from experiments.head_roles import missing_evidence, role_tables
 from interp import plots
-from interp.api import RolesOf, label, tally_roles
+from interp.api import RolesOf, findings, tally_roles
 from interp.attention.aggregation import ATTENDED_TO, ATTENDING, words_by
 from interp.attention.visibility import mask_groups
 from interp.corpora.batching import EncodedCorpus, batches, encode
@@ -75,7 +75,6 @@ def run(
         numbers = agreement(baseline, found, tested=tested(whole, criteria), tested_there=tested(sums, criteria))
         rows.append({"factor": factor, "level": level, **numbers})
     tables = {"sensitivity": pd.DataFrame(rows), "roles": baseline}
-    labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
     said = (
         f"The baseline: word attention by sum and mean, the whole corpus, margin {criteria.margin}, seed "
         f"{seed}. Roles are compared where both choices could test them.",
@@ -84,7 +83,7 @@ def run(
         "first token in place of the mean is the aggregation `attending: first`.",
     )
     missing = missing_evidence(whole, criteria, model.causal, corpus)
-    return Findings(labelled, encoded.skipped, (*encoded.notes, *of_other, *said, *missing))
+    return findings(model, encoded, seed, tables, (*of_other, *said, *missing))
 
 
 def tested(sums: RoleSums, criteria: Criteria) -> set[str]:

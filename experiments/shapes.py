@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments.cli.wording import interval, name_of, unsigned
 from interp import plots
-from interp.api import label
+from interp.api import findings
 from interp.attention.visibility import mask_groups
 from interp.corpora.batching import batches, encode, read_batches
 from interp.plots.style import head_name
@@ -53,9 +53,8 @@ def run(
     shape = pd.concat([*numbers, kernel_numbers(kernel.sums(), *ids, **settings)], ignore_index=True)
     tables = {"shape": shape, "kernel": kernel_table(kernel.sums(), of.OFFSET.id, **settings)}
     short = sum(len(encoding.tokens) < FIRST for encoding in encoded.encodings)
-    skipped = {**encoded.skipped, f"documents_too_short_for_variability_(fewer_than_{FIRST}_tokens)": short}
-    labelled = {name: label(table, model, corpus, seed) for name, table in tables.items()}
-    return Findings(labelled, skipped, (*encoded.notes, *_what_is_missing(model, shape, most_frequent)))
+    skipped = {f"documents_too_short_for_variability_(fewer_than_{FIRST}_tokens)": short}
+    return findings(model, encoded, seed, tables, _what_is_missing(model, shape, most_frequent), skipped)
 
 
 def _what_is_missing(model: HeadModel, shape: pd.DataFrame, most_frequent: int) -> tuple[str, ...]:

@@ -1,31 +1,26 @@
 """Do role scores hold still? From one half of the documents to the other, and from one model to another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from experiments.cli.wording import interval, name_of, unsigned
 from interp import plots
-from interp.api import RolesOf, label, tally_roles
+from interp.api import RolesOf, findings, tally_roles
 from interp.corpora.batching import EncodedCorpus, encode, evenly_spaced
 from interp.corpora.fidelity import of_another
-from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics import matching
 from interp.statistics.criteria import Criteria
 from interp.statistics.lift import split_blocks
-from interp.sums import RoleSums
+from interp.tables.matching import LABELS, all_matches, in_common, matching_table
 from interp.tables.reliability import profiles, reliability_table
 from interp.tallies.similarity import attention_similarity, same_tokens
 from interp.types import Corpus, HeadModel
-
-LABELS = "role labels dealt anew"
 
 
 def run(
@@ -91,52 +86,14 @@ def run(
         "matching_null": pd.DataFrame(nulls, columns=["by", "null", "similarity"]),
     }
     names = {"other": model.name if other is None else other.name}
-    labelled = {name: label(table.assign(**names), model, corpus, seed) for name, table in tables.items()}
-    return Findings(labelled, encoded.skipped, (*encoded.notes, *said))
-
-
-def in_common(
-    one: pd.DataFrame, other: pd.DataFrame
-) -> tuple[Float[np.ndarray, "head role"], Float[np.ndarray, "other role"]]:
-    """The profiles over the roles that both have. Raises `InterpError` where these are fewer than three."""
-    shared = [role for role in one.columns if role in set(other.columns)]
-    if len(shared) < 3:
-        raise InterpError(
-            f"Heads are matched by three roles or more that can be tested, and here are {len(shared)}. "
-            "Give more documents, or ask for more roles (roles=all)."
-        )
-    return one[shared].to_numpy(), other[shared].to_numpy()
+    named = {name: table.assign(**names) for name, table in tables.items()}
+    return findings(model, encoded, seed, named, said)
 
 
 def cuts_alike(model: HeadModel, other: HeadModel, encoded: EncodedCorpus, other_encoded: EncodedCorpus) -> bool:
     """Whether both models read the same tokens of one text, so that their attention can be compared key by key."""
     sites = {head.site for head in (*model.heads, *other.heads)}
     return sites == {"self"} and same_tokens(encoded, other_encoded)
-
-
-def all_matches(
-    similarity: Mapping[str, Float[np.ndarray, "head other"]],
-    sums: RoleSums,
-    others: Sequence[tuple[str, int, int]],
-) -> pd.DataFrame:
-    """The matched pairs by every kind of similarity."""
-    frames = [matching.match_table(found, sums.heads, tuple(others)).assign(by=by) for by, found in similarity.items()]
-    return pd.concat(frames, ignore_index=True)
-
-
-def matching_table(
-    similarity: Mapping[str, Float[np.ndarray, "head other"]], null: Float[np.ndarray, " repeat"]
-) -> pd.DataFrame:
-    """One row per kind of similarity: its mean over matched heads, and by roles the null that it is held against."""
-    rows = []
-    for by, found in similarity.items():
-        mean = matching.matched_similarity(found)
-        tested = by == "roles"
-        row = {"by": by, "heads": found.shape[0], "other_heads": found.shape[1], "similarity": mean}
-        row |= {"null": LABELS if tested else "", "null_mean": null.mean() if tested else np.nan}
-        row |= {"null_high": np.quantile(null, 0.95) if tested else np.nan}
-        rows.append(row | {"p": matching.p_of(mean, null) if tested else np.nan})
-    return pd.DataFrame(rows)
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:

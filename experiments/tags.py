@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments.cli.wording import interval, name_of, signed
 from interp import plots
-from interp.api import label
+from interp.api import findings
 from interp.corpora.batching import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -23,7 +23,7 @@ def run(
     """One pass over the corpus."""
     encoded = encode(model, corpus)
     table = tag_table(tally_tags(model, encoded, progress), TAGS.id, seed=seed, min_blocks=min_blocks)
-    return Findings({"tags": label(table, model, corpus, seed)}, encoded.skipped, encoded.notes)
+    return findings(model, encoded, seed, {"tags": table})
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:

@@ -1,8 +1,9 @@
 """From a model and a corpus to a table: where heads look, what happens without them, and what they are made of."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Literal
 
 import pandas as pd
@@ -22,6 +23,7 @@ from interp.models.circuits import circuit_table
 from interp.models.gate import check, insist
 from interp.models.gate.evidence import Check
 from interp.progress import Progress, silent
+from interp.results import Findings
 from interp.roles.annotation_baselines import annotation_baselines
 from interp.statistics.criteria import Correction, Criteria
 from interp.sums import RoleSums
@@ -234,6 +236,22 @@ def _roles_asked(roles: RolesAsked, corpus: Corpus) -> tuple[Role, ...]:
             raise InterpError(f"The family of roles {roles!r} is not known. {closest(roles, FAMILIES)}")
         roles = getattr(known_roles, roles)
     return tuple(roles(corpus) if callable(roles) else roles)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def findings(
+    model: HeadModel,
+    encoded: EncodedCorpus,
+    seed: int,
+    tables: Mapping[str, pd.DataFrame],
+    notes: Sequence[str] = (),
+    skipped: Mapping[str, int] = MappingProxyType({}),
+) -> Findings:
+    """What an experiment gives: its tables, each with where it comes from; and what was skipped, and noted, on the way.
+
+    Of the corpus as the model reads it both are said first.
+    """
+    labelled = {name: label(table, model, encoded.corpus, seed) for name, table in tables.items()}
+    return Findings(labelled, {**encoded.skipped, **skipped}, (*encoded.notes, *notes))
 
 
 def label(table: pd.DataFrame, model: HeadModel, corpus: Corpus, seed: int) -> pd.DataFrame:

@@ -9,14 +9,15 @@ import torch
 from matplotlib.text import Text
 
 from docs import tables as readme
-from experiments import atlas, head_roles
+from experiments import head_roles
 from interp import plots
 from interp.corpora.batching import batches, encode
 from interp.statistics.criteria import Criteria
 from interp.sums import RoleLabel, RoleSums
+from interp.tables.atlas import atlas_table
 from interp.tables.best_heads import best_heads, best_roles
 from interp.tables.nulls import Measured, lifts_of_chosen, null_table
-from interp.tallies.spread import FirstTokenTally, ShapeTally
+from interp.tallies.spread import FirstTokenTally, ShapeTally, shapes_of_heads
 from interp.tallies.stream import stream
 from interp.types import Batch
 from tests.conftest import corpus_of
@@ -179,7 +180,8 @@ def test_null_attention_in_the_atlas_is_the_mean_attention_on_the_first_token() 
     scores = pd.DataFrame(columns=[*HEAD, "split", "p", "lift"]).astype({"layer": int, "head": int, "lift": float})
     effects = pd.DataFrame({"site": "self", "layer": 0, "head": range(3), "metric": "m", "ablation": "mean", "n": 4})
     effects = effects.assign(effect=[0.1, 0.2, 0.3], ci_low=0.0, ci_high=0.4, p=0.5, q=0.6)
-    table = atlas.join(scores.astype({"layer": int, "head": int, "site": str}), roles, effects, shape, first)
+    scores = scores.astype({"layer": int, "head": int, "site": str})
+    table = atlas_table(shapes_of_heads(shape, first), scores, roles, effects)
     assert table.best_role.tolist() == ["offset-1", "first", "unclassified"]
     assert table.best_lift.iloc[:2].tolist() == [0.2, 0.9], "each that of its best role"
     # own tokens stand at 1 … ; the one at 1 has the first before it

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -140,3 +141,10 @@ def _each(
 ) -> Int[Tensor, "definition batch head"]:
     """The same count for every number and head."""
     return count.round().long()[None, :, None].expand_as(total)
+
+
+def shapes_of_heads(shape: ShapeTally, first: FirstTokenTally) -> pd.DataFrame:
+    """One row per head: `entropy` (nats), `mean_distance` (tokens), and `null_attention`, that on the first token."""
+    entropy, distance = shape.means()
+    heads = pd.DataFrame([tuple(head) for head in shape.heads], columns=["site", "layer", "head"])
+    return heads.assign(entropy=entropy, mean_distance=distance, null_attention=first.null_attention())
