@@ -15,8 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.head_roles import role_tables
-from experiments.planted_roles import asked_of
-from interp import plots
+from interp import plots, roles
 from interp.ablation.effects import measure_effects
 from interp.ablation.plan import Plan
 from interp.api import label, tally_roles
@@ -26,13 +25,14 @@ from interp.models.planted import PlantedModel
 from interp.models.planted.ideal import Ideal
 from interp.progress import Progress, silent
 from interp.results import Findings
+from interp.roles.lexical import punctuation, same_tag
 from interp.statistics import bootstrap_interval
 from interp.statistics.criteria import Criteria
 from interp.statistics.lift import split_blocks
 from interp.sums import RoleSums
 from interp.tables import mark, precision_recall, true_lifts
 from interp.tables.roles import untestable
-from interp.types import Corpus, Head, HeadModel
+from interp.types import Corpus, Head, HeadModel, Role
 
 KEYS = ["kind", "planted_seed"]
 LENGTH = 20
@@ -81,6 +81,18 @@ def run(
         **({"planted_effects": pd.concat(costs, ignore_index=True)} if costs else {}),
     }
     return Findings({name: label(table, model, corpus, seed) for name, table in tables.items()}, {})
+
+
+def asked_of(corpus: Corpus) -> tuple[Role, ...]:
+    """Position, relations, coreference and word class of annotated text; position and copying of any other.
+
+    Copying is asked where words repeat at random: in English text nearly all repetitions are of a few words, which
+    stand at the same places again and again.
+    """
+    if corpus.tags:
+        known = (*roles.positional(), *roles.syntax(corpus), *roles.coreference(corpus))
+        return (*known, punctuation(), same_tag())
+    return (*roles.positional(), *roles.copying())
 
 
 def _mark(

@@ -3,16 +3,13 @@
 import json
 import os
 import re
-import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from glob import escape, glob
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from pathlib import Path
 from textwrap import shorten
@@ -32,9 +29,6 @@ NOTES = ".hydra"
 
 UNFINISHED = ".interp-unfinished-"
 """How the names of temporary files begin, so that those of a killed run are told apart from a user's."""
-
-PACKAGES = ("torch", "transformers", "transformer-lens", "numpy", "pandas", "scipy", "hydra-core")
-
 
 FORMULA = ("=", "+", "-", "@", "\t", "\n")
 """What a cell begins with that a spreadsheet takes for a formula."""
@@ -199,41 +193,6 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     write_atomically(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8", errors="backslashreplace"))
 
 
-def new_manifest(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What is known before anything ran: the status `running`, the whole resolved config, and what runs it."""
-    return {
-        "status": "running",
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "project": {"name": "interp", "version": _version("interp"), "commit": commit()},
-        "packages": {name: _version(name) for name in PACKAGES},
-        "seed": config.get("seed"),
-        "config": dict(config),
-    }
-
-
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Every setting under its dotted key, as on the command line."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        nested = isinstance(value, Mapping) and value
-        flat |= flatten(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
-    return flat
-
-
-def differences(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
-    """One line per setting in which two configs differ: `key: recorded → given`.
-
-    What repeats another setting is left out: `model.seed` beside `seed`, and what `experiment` is given from above.
-    """
-    old, new = flatten(recorded), flatten(given)
-    keys = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    changes = {key: f"{_shown(old, key)} → {_shown(new, key)}" for key in keys}
-    own = [key for key in keys if not key.startswith("experiment.") or key == "experiment._target_"] or keys
-    return [
-        f"{key}: {changes[key]}" for key in own if "." not in key or changes.get(key.rpartition(".")[2]) != changes[key]
-    ]
-
-
 def load_runs(pattern: str | Path) -> dict[str, pd.DataFrame]:
     """The tables of all complete runs in folders that match `pattern` (`outputs/**`), stacked, with a column `run`.
 
@@ -286,35 +245,3 @@ def _read_table(folder: Path, name: str, hashes: Mapping[str, str]) -> pd.DataFr
     if digest is not None and digest != sha256(content).hexdigest():
         raise ValueError("not as the run wrote it")
     return pd.read_parquet(BytesIO(content))
-
-
-def commit() -> str:
-    """The checkout's commit, with `+changes` where files differ from it; `unknown` outside a checkout."""
-    here = Path(__file__).parent
-    try:
-        # installed inside another project's checkout, this file is not one of that project's
-        _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
-        head = _git(here, "rev-parse", "HEAD")
-        return head + ("+changes" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True)  # noqa: S603, S607
-    return done.stdout.strip()
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _shown(config: Mapping[str, Any], key: str) -> str:
-    """A setting as it would be typed; a long text is cut."""
-    if key not in config:
-        return "absent"
-    value = config[key]
-    return "null" if value is None else shorten(str(value), 80, placeholder="…")

@@ -96,12 +96,12 @@ def test_all_heads_of_a_layer_take_more_than_one_at_a_time(tiny_gpt2: Case) -> N
 def test_free_memory_is_the_least_that_machine_and_groups_leave(tmp_path: Path) -> None:
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal:  9000 kB\nMemFree:  10 kB\nMemAvailable:  2000 kB\n")
-    assert list(room.free_of_machine(meminfo)) == [2000 * 1024]
-    (said,) = room.free_of_machine(tmp_path / "absent")
+    assert list(devices.free_of_machine(meminfo)) == [2000 * 1024]
+    (said,) = devices.free_of_machine(tmp_path / "absent")
     assert said > 0, "all that there is, where nothing says what is free"
-    available = room.free_memory(torch.device("cpu"))
+    available = devices.free_memory(torch.device("cpu"))
     assert available is not None and available > 0
-    assert room.free_memory(torch.device("meta")) is None
+    assert devices.free_memory(torch.device("meta")) is None
 
 
 def write(folder: Path, **numbers: object) -> None:
@@ -115,13 +115,13 @@ def test_control_groups_of_both_versions_and_those_they_lie_in(tmp_path: Path) -
     groups.write_text("0::/job/step\n")
     write(mounted / "job" / "step", memory__max="max", memory__current=5)
     write(mounted / "job", memory__max=1000, memory__current=300, memory__stat="anon 9\ninactive_file 50")
-    assert list(room.free_of_control_groups(groups, mounted)) == [1000 - 300 + 50]
+    assert list(devices.free_of_control_groups(groups, mounted)) == [1000 - 300 + 50]
     # the first version, seen from a container: the group's path is the host's, and its limit lies at the root
     groups.write_text("9:cpu:/x\n4:memory,other:/docker/1f\n")
     write(mounted / "memory", memory__limit_in_bytes=700, memory__usage_in_bytes=200)
     write(mounted / "memory", memory__stat="inactive_file 1\ntotal_inactive_file 20")
-    assert list(room.free_of_control_groups(groups, mounted)) == [700 - 200 + 20]
-    assert list(room.free_of_control_groups(tmp_path / "absent", mounted)) == []
+    assert list(devices.free_of_control_groups(groups, mounted)) == [700 - 200 + 20]
+    assert list(devices.free_of_control_groups(tmp_path / "absent", mounted)) == []
 
 
 # Everything that reads a corpus asks

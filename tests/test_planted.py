@@ -7,7 +7,7 @@ import torch
 
 import interp
 from experiments import known_answers
-from experiments.planted_roles import asked_of
+from experiments.known_answers import asked_of
 from interp.ablation.plan import Plan
 from interp.api import tally_roles
 from interp.corpora.batching import collate, encode

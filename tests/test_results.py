@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from experiments.cli import manifest as manifest_of
 from interp import results
 from interp.errors import InterpError
 
@@ -143,11 +144,11 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_new_manifest_holds_the_whole_config() -> None:
     config = {"seed": 3, "model": {"path": "x"}}
-    manifest = results.new_manifest(config)
+    manifest = manifest_of.new_manifest(config)
     assert manifest["status"] == "running"
     assert manifest["seed"] == 3
     assert manifest["config"] == config
-    assert set(manifest["packages"]) == set(results.PACKAGES)
+    assert set(manifest["packages"]) == set(manifest_of.PACKAGES)
 
 
 @pytest.mark.parametrize(
@@ -169,11 +170,11 @@ def test_a_new_manifest_holds_the_whole_config() -> None:
     ],
 )
 def test_differences_are_said_once_each(recorded: dict, given: dict, lines: list[str]) -> None:
-    assert results.differences(recorded, given) == lines
+    assert manifest_of.differences(recorded, given) == lines
 
 
 def test_a_long_text_is_cut_in_a_difference() -> None:
-    (line,) = results.differences({"text": "word " * 100}, {"text": "short"})
+    (line,) = manifest_of.differences({"text": "word " * 100}, {"text": "short"})
     assert len(line) < 120 and line.endswith("… → short")
 
 
@@ -337,7 +338,7 @@ def test_the_commit_is_that_of_this_code(
         return answers[words[0]]
 
     monkeypatch.setattr(results, "_git", git)
-    assert results.commit() == expected
+    assert manifest_of.commit() == expected
 
 
 def test_no_git_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,7 +346,7 @@ def test_no_git_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
         raise FileNotFoundError("git")
 
     monkeypatch.setattr(subprocess, "run", absent)
-    assert results.commit() == "unknown"
+    assert manifest_of.commit() == "unknown"
 
 
 def test_findings_are_a_table_and_what_was_skipped() -> None:

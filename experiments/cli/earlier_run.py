@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from experiments.cli import inputs
+from experiments.cli import manifest as manifest_of
 from experiments.cli.closing import say, to_json
 from experiments.cli.run_folder import shown
 from interp import results
@@ -27,7 +28,7 @@ def is_done(folder: Path, recorded: dict[str, Any], config: dict[str, Any], read
     the run is another's: of other settings, of other data, or with files that somebody has changed.
     """
     before, now = ({k: v for k, v in c.items() if k not in NOT_COMPARED} for c in (recorded.get("config", {}), config))
-    changed = results.differences(before, now)
+    changed = manifest_of.differences(before, now)
     if changed:
         state = "complete" if recorded["status"] == "complete" else "not finished"
         raise InterpError(
@@ -72,8 +73,10 @@ def changed_data(recorded: Mapping[str, Any], config: dict[str, Any], read: Mapp
 
 def kept_notes(recorded: Mapping[str, Any]) -> list[str]:
     """What else a reader of a run that was kept has to know: other versions, and what could not be compared."""
-    now = results.new_manifest({})
-    versions = results.differences(*({key: of.get(key) for key in ("project", "packages")} for of in (recorded, now)))
+    now = manifest_of.new_manifest({})
+    versions = manifest_of.differences(
+        *({key: of.get(key) for key in ("project", "packages")} for of in (recorded, now))
+    )
     lines = [f"other versions have made it, there → here: {'; '.join(versions)}."] if versions else []
     if "inputs" not in recorded:
         lines.append("an older version has made it: whether the model's files have changed since cannot be said.")

@@ -7,9 +7,9 @@ from typing import Any
 
 from huggingface_hub import try_to_load_from_cache
 
+from experiments.cli.manifest import flatten
 from experiments.cli.quoting import READ
 from interp.models.checkpoint.files import file_digest, read_files
-from interp.results import flatten
 
 
 def hashes(config: Mapping[str, Any]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
 from experiments.cli import inputs, run_folder, settings, study
+from experiments.cli import manifest as manifest_of
 from experiments.cli.closing import closing_words, glyph_words, say, to_json
 from experiments.cli.description import describe, describe_gate, is_off
 from experiments.cli.earlier_run import is_done, literal, say_kept
@@ -65,7 +66,7 @@ def run_in(config: DictConfig, folder: Path) -> None:
         if recorded and is_done(folder, recorded, plain, read):
             say_kept(folder, recorded, as_json=config.json)
             return
-        run = begin(config, folder, recorded, results.new_manifest(plain) | {"inputs": read})
+        run = begin(config, folder, recorded, manifest_of.new_manifest(plain) | {"inputs": read})
     except Exception as error:
         if recorded is None and config.get("study") and (said := explain(error)) is not None:
             raise InterpError(f"{said} {study.needs(config.study)}") from error

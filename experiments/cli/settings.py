@@ -6,8 +6,8 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from experiments.cli.manifest import flatten
 from interp.errors import COUNT, SHARE, InterpError, Range, closest, refusal, require_choice, require_number
-from interp.results import flatten
 
 SEED = Range(True, 0, 2**32 - 1)
 LIMIT = COUNT._replace(null="all")
