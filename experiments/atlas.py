@@ -112,4 +112,4 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     lines = [verdict, f"Heads by role and effect: {together}."]
     if "untested" in counts:
         lines.append("Untested: too few blocks of documents were swept for an interval; raise ablation.limit.")
-    return [*lines, *roles, *head_ablation.summary_of(tables, most=2)]
+    return [*lines, *roles, *head_ablation.summary_of(tables, most=2, metrics=2)]

@@ -212,7 +212,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     if len(nulls):
         lines.append("Share of p under the null hypothesis (KS: distance from uniform):")
         header = ("null", "split", "p ≤ .05 [95 %]", "p ≤ .01", "KS (p)", "tests", "ties broken: p ≤ .05", "KS (p)")
-        lines += table_lines(_of_nulls(nulls), 10, "null_p.csv", header=header)
+        lines += table_lines(_of_nulls(nulls), 9, "null_p.csv", header=header)
     return lines
 
 

@@ -44,15 +44,16 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """The five heads whose ablation costs most, for each ablation and metric; none whose effect is nothing."""
-    return summary_of(tables, most=5)
+    return summary_of(tables, most=5, metrics=3)
 
 
-def summary_of(tables: Mapping[str, pd.DataFrame], *, most: int) -> list[str]:
-    """The same with `most` heads in each list: experiments that join summaries have fewer lines for each."""
+def summary_of(tables: Mapping[str, pd.DataFrame], *, most: int, metrics: int) -> list[str]:
+    """The same for so many metrics, with `most` heads in each list: fewer in experiments that join summaries."""
     every = list(tables["effects"].groupby(["ablation", "metric"]))
-    lines = [line for (ablation, metric), table in every[:3] for line in _of_metric(ablation, metric, table, most)]
-    if len(every) > 3:
-        lines.append(f"… and {len(every) - 3} more metrics in effects.csv")
+    parts = [_of_metric(ablation, metric, table, most) for (ablation, metric), table in every[:metrics]]
+    lines = [line for part in parts for line in part]
+    if len(every) > metrics:
+        lines.append(f"… and {len(every) - metrics} more metrics in effects.csv")
     return [*lines, *_sets(tables["sets"], most)] if "sets" in tables else lines
 
 
@@ -95,7 +96,7 @@ def _sets(table: pd.DataFrame, most: int) -> list[str]:
         table.rename(columns={"size": "heads_in_it"}).sort_values("effect", ascending=False, kind="stable").itertuples()
     )
     listed = [(row.set, f"{_effect(row)} on {row.metric}", _alone(row)) for row in rows]
-    return ["Heads ablated together, largest effect first:", *table_lines(listed, most + 3, "sets.csv")]
+    return ["Heads ablated together, largest effect first:", *table_lines(listed, most + 1, "sets.csv")]
 
 
 def _alone(row: Any) -> str:

@@ -111,7 +111,8 @@ def summary_of(tables: Mapping[str, pd.DataFrame], *, most: int) -> list[str]:
         + ("; * it has the role:" if len(assigned) else ":")
     )
     stars = set(zip(assigned.role, assigned.site, assigned.layer, assigned["head"], strict=True))
-    header = ("  role", "head", "hit or mass", "baseline", "lift [95 %]", "n", "over the annotation baseline [95 %]")
+    over = ["over the annotation baseline [95 %]"] if best.lift_pos.notna().any() else []
+    header = ("  role", "head", "hit or mass", "baseline", "lift [95 %]", "n", *over)
     rows: Any = best.itertuples()
     listed = [_best_head(row, stars) for row in rows]
     lines += table_lines(listed, most, "scores.csv", header=header, indent="  ")

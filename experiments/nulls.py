@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments import head_roles
-from experiments.wording import cut, table_lines
+from experiments.wording import table_lines
 from interp import plots
 from interp.api import RolesOf, label, tally_roles
 from interp.attention.visibility import mask_groups
@@ -112,11 +112,12 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         for (null, family), rows in table.groupby(["null", "family"], sort=False)
         if rows.tests.any()
     ]
+    listed.sort(key=lambda row: row[1] != "all")
     header = ("null", "family", "heads with a role", "roles", "largest lift (held-out split)")
     found = head_roles.summary_of(tables, most=5)
     return [
         _verdict(table),
-        "By seed:",
+        "By seed, all families first:",
         *table_lines(listed, 13, "nulls.csv", header=header, indent="  "),
         f"On the real model and gold: {found[0]}",
         *found[1:],
@@ -137,8 +138,11 @@ def _verdict(table: pd.DataFrame) -> str:
 def _of_null(null: str, family: str, rows: pd.DataFrame) -> tuple[str, ...]:
     """Per seed the heads with a role and the roles, and the largest lift of all seeds."""
     best = rows.sort_values("largest_lift", ascending=False, kind="stable").iloc[0]
-    heads, roles = (
-        ", ".join(cut([str(n) for n in rows[name]], 8, "nulls.csv")) for name in ("heads_with_role", "roles")
-    )
+    heads, roles = (_over_seeds(list(rows[name])) for name in ("heads_with_role", "roles"))
     largest = f"{best.largest_lift:+.2f} {best.largest_role}" if best.tests else "–"
     return "real" if null == REAL else null, family, f"{heads} of {best.heads}", roles, largest
+
+
+def _over_seeds(counts: list[int]) -> str:
+    """Every seed's count, or from the least to the most where there are many."""
+    return ", ".join(map(str, counts)) if len(counts) <= 5 else f"{min(counts)} to {max(counts)}"

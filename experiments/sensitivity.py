@@ -171,7 +171,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         "not testable here",
     )
     rows: Any = table.itertuples()
-    return [*lines, *table_lines([*map(_agreement, rows)], LINES - 2, "sensitivity.csv", header=header)]
+    return [*lines, *table_lines([*map(_agreement, rows)], LINES - 3, "sensitivity.csv", header=header)]
 
 
 def _agreement(row: Any) -> tuple[str, ...]:

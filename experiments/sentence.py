@@ -261,7 +261,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     query = int(found["query"].iloc[0])
     wide = found.pivot_table(index=HEAD, columns="candidate", values="mass")
     leading = wide.max().sort_values(ascending=False).index[:4]
-    first = wide[leading[0]].sort_values(ascending=False, kind="stable").index[0]
+    first = wide[leading[0]].sort_values(ascending=False, kind="stable").index.to_list()[0]
     lines = [
         f"From {words[query]!r} (word {query}), head {head_name(*first)} attends most: "
         f"{wide.loc[first, leading[0]]:.2f} to {words[leading[0]]!r} (word {leading[0]}). The heads that attend most:"

@@ -34,7 +34,7 @@ def summarise(tables: Mapping[str, pd.DataFrame], study: Mapping[str, Any]) -> l
     header = ("verdict", "published", "measured", "claim")
     return [
         f"{study['title']}: {(pinned.verdict == 'pass').sum()} of {len(pinned)} claims reproduced.",
-        *table_lines([*map(_of_claim, rows)], LINES - 2, "study.csv", header=header),
+        *table_lines([*map(_of_claim, rows)], LINES - 3, "study.csv", header=header),
     ]
 
 
