@@ -248,7 +248,7 @@ def _of_own_heads(table: pd.DataFrame) -> list[str]:
     header = ("role", "coverage [95 %]", "p ≤ .05", "p ≤ .01", "effective clusters", "tests")
     rows = [
         (
-            row.role if row.role != "any" else f"by mass, {row.effective} clusters",
+            str(row.role) if row.role != "any" else f"by mass, {row.effective} clusters",
             _share(row),
             f"{row.share_05:.3f}",
             f"{row.share_01:.4f}",

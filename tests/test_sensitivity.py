@@ -137,7 +137,7 @@ def test_a_perfect_head_flips_with_nothing() -> None:
     assert (found.heads_flipped == 0).all() and (found.jaccard == 1).all()
     assert (found.loc[found.factor != "sample size", "pairs"] == 5).all()
     assert set(sensitivity.draw(findings.tables)) == {"sensitivity"}
-    assert len(sensitivity.summarise(findings.tables)) == 2 + len(found)
+    assert len(sensitivity.summarise(findings.tables)) == 3 + len(found)
 
 
 def test_a_weak_head_flips_with_the_margin_alone() -> None:
