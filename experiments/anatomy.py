@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import interval, signed
+from experiments.cli.wording import aligned, cut, interval, name_of, signed, table_lines
 from interp import plots
 from interp.api import findings, lay_open_heads
 from interp.corpora.batching import encode
@@ -78,40 +78,42 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """The heads that carry most of their layers, copy and suppress most, and what weighting by norm changes."""
     table = tables["anatomy"]
     counts = table.drop_duplicates("site")
-    tokens = ", ".join(_tokens(n, str(site)) for site, n in zip(counts.site, counts.n, strict=True))
-    lines = [f"Heads that carry most of their layer's output (mean share over {tokens}):"]
-    for row in table.sort_values("share", ascending=False, kind="stable").head(5).itertuples():
-        ends = interval(row.share_ci_low, row.share_ci_high)
-        lines.append(f"    {_name(row)} {signed(row.share)}{ends}, norm {row.written:.2f}")
-    against = table[table.share < 0]
-    if len(against):
-        lines.append(f"{len(against)} of {len(table)} heads write, on the whole, against their layer.")
+    tokens = ", ".join(f"{n} tokens{_at([str(site)])}" for site, n in zip(counts.site, counts.n, strict=True))
+    leading = table.sort_values("share", ascending=False, kind="stable").head(5)
+    against = int((table.share < 0).sum())
+    most: Any = next(leading.itertuples())
+    lines = [
+        f"Head {name_of(most)} has the largest share of its layer's output, {signed(most.share)}"
+        f"{interval(most.share_ci_low, most.share_ci_high)}; {against} of {len(table)} heads write, in the mean, "
+        "against theirs.",
+        f"Largest shares of the layer's output, mean over {tokens} (anatomy.csv has every head):",
+    ]
+    rows: Any = leading.itertuples()
+    shares = [
+        (name_of(row), f"{signed(row.share)}{interval(row.share_ci_low, row.share_ci_high)}", f"{row.written:.2f}")
+        for row in rows
+    ]
+    lines += aligned([("head", "share [95 %]", "norm"), *shares])
     for _, known in table[table.copying.notna()].groupby("copying_space"):
         if len(known) < 2:
             continue
         least, *_, most = known.sort_values("copying", kind="stable").itertuples()
         lines.append(
-            f"OV copies most in {_name(most)} ({signed(most.copying)}) and reverses most in "
-            f"{_name(least)} ({signed(least.copying)}); space: {most.copying_space}."
+            f"OV copies most in head {name_of(most)} ({signed(most.copying)}) and reverses most in head "
+            f"{name_of(least)} ({signed(least.copying)}); space: {most.copying_space}."
         )
     placed = table[table.position_mass >= 0.5].sort_values("position_mass", ascending=False, kind="stable")
     if len(placed):
-        some = ", ".join(f"{_name(row)} ({row.position_offset:+.0f})" for row in placed.head(8).itertuples())
-        more = f" and {len(placed) - 8} more" if len(placed) > 8 else ""
-        lines.append(f"By position alone, {len(placed)} heads put half or more on one place: {some}{more}.")
+        some = [f"{name_of(row)} ({row.position_offset:+.0f})" for row in placed.itertuples()]
+        lines.append(
+            f"By position embeddings alone, {len(placed)} heads put half of their attention or more on one offset: "
+            f"{', '.join(cut(some, 8, 'anatomy.csv'))}."
+        )
     lines.append("Mean attention over heads, and the same weighted by norm:")
-    for site, heads in table.groupby("site", sort=False):
-        where = "" if site == "self" else f"{site:<8}"
-        for place in [place for place in PLACES.values() if heads[place].notna().any()]:
-            means = heads[place].mean(), heads[f"{place}_by_norm"].mean()
-            lines.append(f"    {where}{place:<12} {means[0]:.2f}  {means[1]:.2f}")
-    return lines
-
-
-def _tokens(count: int, site: str) -> str:
-    return f"{count} tokens{_at([site])}"
-
-
-def _name(row: Any) -> str:
-    """`head 3.1` of a row from `itertuples`, with the site where a model has several."""
-    return f"head {row.layer}.{row.head}" if row.site == "self" else f"{row.site} head {row.layer}.{row.head}"
+    means = [
+        (*(() if site == "self" else (str(site),)), place, f"{heads[place].mean():.2f}", f"{by_norm.mean():.2f}")
+        for site, heads in table.groupby("site", sort=False)
+        for place in PLACES.values()
+        if heads[place].notna().any() and len(by_norm := heads[f"{place}_by_norm"])
+    ]
+    return [*lines, *table_lines(means, 16, "anatomy.csv")]

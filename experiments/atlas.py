@@ -52,10 +52,11 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Both summaries, and how often role and effect go together."""
+    """Whether role and effect go together, and both summaries, each with a shorter list."""
     counts = tables["atlas"].agreement.value_counts()
     together = ", ".join(f"{name}: {count}" for name, count in counts.items())
-    lines = [*head_roles.summarise(tables), *head_ablation.summarise(tables), f"Heads by role and effect: {together}."]
+    verdict, *roles = head_roles.summary_of(tables, most=8)
+    lines = [verdict, f"Heads by role and effect: {together}."]
     if "untested" in counts:
         lines.append("Untested: too few blocks of documents were swept for an interval; raise ablation.limit.")
-    return lines
+    return [*lines, *roles, *head_ablation.summary_of(tables, most=2, metrics=2)]

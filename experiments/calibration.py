@@ -9,7 +9,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 import interp.roles
-from experiments.cli.wording import more_sources
+from experiments.cli.wording import more_sources, table_lines
 from interp import plots
 from interp.api import findings, tally_roles
 from interp.corpora.batching import EncodedCorpus, encode
@@ -196,21 +196,46 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """Coverage by the number of blocks, the worst condition, and the shares of small p-values."""
-    table, lines = tables["calibration"], ["Share of 95 % intervals that hold the truth, by non-empty blocks:"]
+    table, nulls = tables["calibration"], tables["null_p"]
     over_all = table[(table.role == "any") & (table.kind == "any") & (table.split == "any")]
-    for blocks, rows in over_all.groupby("blocks", sort=False):
-        shares = ", ".join(f"{row.statistic} {_share(row)}" for row in rows.itertuples())
-        lines.append(f"    {blocks:<11} {shares}; {rows.intervals.max()} intervals")
     conditions = table[(table.kind != "any") & (table.split == "any") & (table.statistic == "lift")]
-    for blocks, rows in conditions.groupby("blocks", sort=False):
-        least, most = rows.coverage.min(), rows.coverage.max()
-        lines.append(f"    {blocks:<11} lift, over {len(rows)} kinds of heads: {least:.3f} to {most:.3f}")
+    lines = [_verdict(over_all, nulls)]
+    covered = [_of_blocks(str(blocks), rows, conditions) for blocks, rows in over_all.groupby("blocks", sort=False)]
+    if covered:
+        header = ("non-empty blocks", "lift [95 %]", "over kinds of heads", "hit [95 %]", "intervals")
+        lines += [
+            "Share of 95 % intervals that contain the true value:",
+            *table_lines(covered, 6, "calibration.csv", header=header),
+        ]
     lines += _of_own_heads(tables["calibration_heads"])
-    lines.append("Share of p ≤ .05 and ≤ .01 where there is nothing to find:")
-    nulls = tables["null_p"]
-    lines += [_of_null(row) for row in nulls[nulls.ties == "counted"].itertuples()]
-    lines.append("The same with ties broken at random:")
-    return [*lines, *(_of_null(row) for row in nulls[nulls.ties == "broken"].itertuples())]
+    if len(nulls):
+        lines.append("Share of p under the null hypothesis (KS: distance from uniform):")
+        header = ("null", "split", "p ≤ .05 [95 %]", "p ≤ .01", "KS (p)", "tests", "ties broken: p ≤ .05", "KS (p)")
+        lines += table_lines(_of_nulls(nulls), 9, "null_p.csv", header=header)
+    return lines
+
+
+def _verdict(over_all: pd.DataFrame, nulls: pd.DataFrame) -> str:
+    """Coverage where blocks are many, and the largest share of p ≤ .05 under a null on the held-out split."""
+    lifts = over_all[over_all.statistic == "lift"]
+    small = nulls.loc[(nulls.ties == "counted") & (nulls.split == "confirm"), "share_05"]
+    parts = []
+    if len(lifts):
+        row: Any = list(lifts.itertuples())[-1]
+        parts.append(
+            f"95 % intervals of the lift contain the true value in {_share(row)} of cases, {row.blocks} blocks"
+        )
+    if small.notna().any():
+        parts.append(f"at most {small.max():.3f} of p under the nulls are ≤ .05 (held-out split)")
+    return "; ".join(parts) + "." if parts else "Nothing could be tested: the tables are empty."
+
+
+def _of_blocks(blocks: str, rows: pd.DataFrame, conditions: pd.DataFrame) -> tuple[str, ...]:
+    """Coverage of lift and hit with so many blocks, and the range over kinds of planted heads."""
+    shares = {row.statistic: _share(row) for row in rows.itertuples()}
+    kinds = conditions.loc[conditions.blocks == blocks, "coverage"]
+    over = f"{kinds.min():.3f} to {kinds.max():.3f}" if len(kinds) else "–"
+    return blocks, shares.get("lift", "–"), over, shares.get("hit", "–"), f"{rows.intervals.max()}"
 
 
 def _of_own_heads(table: pd.DataFrame) -> list[str]:
@@ -219,23 +244,41 @@ def _of_own_heads(table: pd.DataFrame) -> list[str]:
     by_blocks = table[(table.in_half == "fewer") & (table.role == "any") & (table.statistic == "mass")]
     if roles.empty:
         return []
-    lines = ["The model's own heads: share of intervals that hold their lift, of p ≤ .05 and ≤ .01 without it:"]
-    for row in (*roles[roles.role != "any"].itertuples(), *by_blocks.itertuples()):
-        name = row.role if row.role != "any" else f"by mass, {row.effective}"
-        lines.append(
-            f"    {name:<20} {_share(row)}; {row.share_05:.3f}, {row.share_01:.4f}; "
-            f"{row.effective_blocks:.1f} effective blocks, {row.tests} tests"
+    header = ("role", "coverage [95 %]", "p ≤ .05", "p ≤ .01", "effective clusters", "tests")
+    rows = [
+        (
+            str(row.role) if row.role != "any" else f"by mass, {row.effective} clusters",
+            _share(row),
+            f"{row.share_05:.3f}",
+            f"{row.share_01:.4f}",
+            f"{row.effective_blocks:.1f}",
+            f"{row.tests}",
         )
-    return lines
+        for row in (*roles[roles.role != "any"].itertuples(), *by_blocks.itertuples())
+    ]
+    return [
+        "The model's own heads: coverage of their lift, p under the null, effective number of clusters (blocks):",
+        *table_lines(rows, 15, "calibration_heads.csv", header=header),
+    ]
 
 
-def _of_null(row: Any) -> str:
-    return (
-        f"    {row.null:<11} {row.split:<8} {row.share_05:.3f} [{row.share_05_low:.3f}, {row.share_05_high:.3f}], "
-        f"{row.share_01:.4f} [{row.share_01_low:.4f}, {row.share_01_high:.4f}]; {row.tests} tests, "
-        f"largest distance from uniform {row.ks:.3f} (p {row.ks_p:.2g})"
-    )
+def _of_nulls(nulls: pd.DataFrame) -> list[tuple[str, ...]]:
+    """A row per null and split: shares of small p with ties counted in full, and with ties broken at random."""
+    broken = {(row.null, row.split): row for row in nulls[nulls.ties == "broken"].itertuples()}
+    rows, found = nulls[nulls.ties == "counted"].itertuples(), []
+    row: Any
+    for row in rows:
+        other: Any = broken.get((row.null, row.split))
+        beside = () if other is None else (f"{other.share_05:.3f}", _distance(other))
+        share = f"{row.share_05:.3f} [{row.share_05_low:.3f}, {row.share_05_high:.3f}]"
+        found.append((row.null, row.split, share, f"{row.share_01:.4f}", _distance(row), f"{row.tests}", *beside))
+    return found
+
+
+def _distance(row: Any) -> str:
+    return f"{row.ks:.3f} ({row.ks_p:.2g})"
 
 
 def _share(row: Any) -> str:
-    return f"{row.coverage:.3f} [{row.share_low:.3f}, {row.share_high:.3f}]"
+    ends = "" if pd.isna(row.share_low) or pd.isna(row.share_high) else f" [{row.share_low:.3f}, {row.share_high:.3f}]"
+    return f"{row.coverage:.3f}{ends}"

@@ -1,11 +1,12 @@
 """Does a head copy? It depends on whom one asks: every published score of the same heads on the same attention."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import interval, name_of, signed
+from experiments.cli.wording import cut, interval, name_of, signed, table_lines
 from interp import plots
 from interp.api import findings
 from interp.corpora.batching import batches, encode
@@ -61,26 +62,33 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """For every role the best head with all its scores, and where the scores disagree."""
+    """Where the published scores disagree; for every role the best head with all its scores."""
     scores, spread, agreement = (tables[name] for name in ("copying", "copying_spread", "copying_agreement"))
-    lines = []
-    for role, of_role in scores.groupby("role", sort=False):
-        valid = of_role[of_role.definition.str.contains("-valid-rows@")]
-        best = next(valid.sort_values("value", ascending=False, kind="stable").itertuples())
-        same = (of_role.site == best.site) & (of_role.layer == best.layer) & (of_role["head"] == best.head)
-        lines.append(f"{role}: head {name_of(best)} looks most to the rows' target. Its scores:")
-        lines += [
-            f"    {row.definition:<36} {signed(row.value, 3)}{interval(row.ci_low, row.ci_high, 3)}"
-            for row in of_role[same].itertuples()
-        ]
-        heads, pairs = spread[spread.role == role], agreement[agreement.role == role]
-        lines.append(
-            f"    {int(heads.flips.sum())} of {len(heads)} heads reach {heads.threshold.iloc[0]:g} by one score and "
-            "not by another."
-        )
-        worst = pairs[pairs.rank_correlation.notna()].sort_values("rank_correlation", kind="stable").head(1)
-        lines += [
-            f"    They rank heads least alike: {row.first} and {row.second} (Spearman {row.rank_correlation:+.2f})."
-            for row in worst.itertuples()
-        ]
-    return lines
+    roles = list(dict.fromkeys(scores.role))
+    flips = [f"{role} {int(spread[spread.role == role].flips.sum())}" for role in roles]
+    heads = len(spread.drop_duplicates(["site", "layer", "head"]))
+    verdict = (
+        f"Of {heads} heads, those that reach {spread.threshold.iloc[0]:g} by one published score and not by another: "
+        f"{', '.join(cut(flips, 8, 'copying_spread.csv'))}."
+    )
+    parts = [_of_role(role, scores[scores.role == role], agreement[agreement.role == role]) for role in roles[:3]]
+    left_out = [f"… and {len(roles) - 3} more roles in copying.csv"] if len(roles) > 3 else []
+    return [verdict, *(line for part in parts for line in part), *left_out]
+
+
+def _of_role(role: str, scores: pd.DataFrame, agreement: pd.DataFrame) -> list[str]:
+    """The head that attends most to the rows' target, all its scores, and the two scores that agree least."""
+    valid = scores[scores.definition.str.contains("-valid-rows@")]
+    best: Any = next(valid.sort_values("value", ascending=False, kind="stable").itertuples())
+    same = (scores.site == best.site) & (scores.layer == best.layer) & (scores["head"] == best.head)
+    rows: Any = scores[same].itertuples()
+    listed = [(row.definition, f"{signed(row.value, 3)}{interval(row.ci_low, row.ci_high, 3)}") for row in rows]
+    lines = [
+        f"{role}: head {name_of(best)} attends most to the rows' target. Its scores:",
+        *table_lines(listed, 9, "copying.csv"),
+    ]
+    worst: Any = agreement[agreement.rank_correlation.notna()].sort_values("rank_correlation", kind="stable").head(1)
+    return lines + [
+        f"    Least agreement: {row.first} and {row.second} (Spearman {row.rank_correlation:+.2f} over heads)"
+        for row in worst.itertuples()
+    ]

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import interval, more_sources, name_of, signed
+from experiments.cli.wording import cut, interval, more_sources, name_of, signed, table_lines
 from interp import plots
 from interp.api import RolesOf, findings, tally_roles
 from interp.corpora.batching import encode
@@ -84,35 +84,64 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """The best head of each role that could be tested, chosen on select and reported on confirm."""
+    """The verdict; the best head of each tested role, chosen on `select`, reported on `confirm`; what qualifies it."""
+    return summary_of(tables, most=14)
+
+
+def summary_of(tables: Mapping[str, pd.DataFrame], *, most: int) -> list[str]:
+    """The same with `most` roles in the list: experiments that join summaries have fewer lines for each."""
     scores, roles = tables["scores"], tables["roles"]
     assigned = roles[roles.role != "unclassified"]
-    heads = roles[["site", "layer", "head"]].drop_duplicates()
-    with_role = assigned[["site", "layer", "head"]].drop_duplicates()
-    lines = [f"{len(assigned)} roles on {len(with_role)} of {len(heads)} heads."]
-    resting = len(with_role) - len(assigned.loc[~assigned.role.isin(SINKS), HEAD].drop_duplicates())
-    if resting:
-        lines.append(f"{resting} of these heads have no role but {', '.join(SINKS[:-1])} or {SINKS[-1]}.")
+    lines = [_verdict(roles, assigned), *_resting_words(assigned)]
     best = best_heads(scores)
     best = best[best.p.notna()]
     if not len(best):
         return [*lines, "No role had enough queries and source documents to be tested; all scores are in scores.csv."]
-    lines.append("Best head of each role (chosen on one half of the documents, measured on the other):")
+    lines.append(
+        "Best head of each role, chosen on the discovery split (select), measured on the held-out split (confirm)"
+        + ("; * it has the role:" if len(assigned) else ":")
+    )
     stars = set(zip(assigned.role, assigned.site, assigned.layer, assigned["head"], strict=True))
-    row: Any
-    for row in best.head(14).itertuples():
-        mark = "*" if (row.role, row.site, row.layer, row.head) in stars else " "
-        measured = row.baseline + row.lift
-        lines.append(
-            f"  {mark} {row.role:<24} head {name_of(row):<5} {measured:.2f} against {row.baseline:.2f} "
-            f"({row.baseline_name}), lift {signed(row.lift)}{interval(row.ci_low, row.ci_high)}"
-            f"{_over_harder(row)}, n {row.n}"
-        )
-    if len(best) > 14:
-        lines.append(f"    … and {len(best) - 14} more in scores.csv")
-    if len(assigned):
-        lines.append("  * the head has the role: see roles.csv")
-    return [*lines, *_harder_words(assigned), *_few_documents_words(scores, assigned), *_power_words(tables["power"])]
+    over = ["over the annotation baseline [95 %]"] if best.lift_pos.notna().any() else []
+    header = ("  role", "head", "hit or mass", "baseline", "lift [95 %]", "n", *over)
+    rows: Any = best.itertuples()
+    listed = [_best_head(row, stars) for row in rows]
+    lines += table_lines(listed, most, "scores.csv", header=header, indent="  ")
+    return [*lines, *_few_documents_words(scores, assigned), *_power_words(tables["power"])]
+
+
+def _verdict(roles: pd.DataFrame, assigned: pd.DataFrame) -> str:
+    """How many roles stand on how many heads, and how many are more than a rule of gold annotation."""
+    with_role, heads = (len(table[HEAD].drop_duplicates()) for table in (assigned, roles))
+    found = f"{len(assigned)} roles on {with_role} of {heads} heads"
+    if not len(assigned):
+        return f"{found}."
+    found += f" (held-out split; largest q {assigned.q.max():.2g})"
+    held = assigned[assigned.lift_pos.notna()]
+    if held.empty:
+        return f"{found}."
+    better = int((held.lift_pos_low > 0).sum())
+    return f"{found}; {better} of {len(held)} exceed the annotation baseline (lift_pos in roles.csv)."
+
+
+def _resting_words(assigned: pd.DataFrame) -> list[str]:
+    """How many of the heads with a role have only roles of attention that rests."""
+    with_role = len(assigned[HEAD].drop_duplicates())
+    resting = with_role - len(assigned.loc[~assigned.role.isin(SINKS), HEAD].drop_duplicates())
+    if not resting:
+        return []
+    return [f"{resting} of these heads have no role but {', '.join(SINKS[:-1])} or {SINKS[-1]} (attention sinks)."]
+
+
+def _best_head(row: Any, stars: set[tuple[str, str, int, int]]) -> tuple[str, ...]:
+    """The row of a role's best head: its name, and what was measured beside both baselines."""
+    mark = "*" if (row.role, row.site, row.layer, row.head) in stars else " "
+    lift = f"{signed(row.lift)}{interval(row.ci_low, row.ci_high)}"
+    over = ""
+    if not pd.isna(row.lift_pos):
+        over = f"{signed(row.lift_pos)}{interval(row.lift_pos_low, row.lift_pos_high)} {row.guess_pos}"
+    value, baseline = f"{row.baseline + row.lift:.2f}", f"{row.baseline:.2f} {row.baseline_name}"
+    return f"{mark} {row.role}", name_of(row), value, baseline, lift, f"{row.n}", over
 
 
 def _few_documents_words(scores: pd.DataFrame, assigned: pd.DataFrame) -> list[str]:
@@ -125,31 +154,14 @@ def _few_documents_words(scores: pd.DataFrame, assigned: pd.DataFrame) -> list[s
     if few.empty:
         return []
     lines = [
-        f"{len(few)} of {len(assigned)} assigned roles: so few documents decide (under {FEW:g} effective blocks in a "
-        "half) that interval and p are not to be trusted; more source documents would tell:"
+        f"{len(few)} of {len(assigned)} assigned roles: so few documents decide (effective number of clusters under "
+        f"{FEW:g} in a half) that interval and p are not to be trusted; more source documents would tell:"
     ]
+    named = []
     for role, rows in few.groupby("role", sort=False):
-        heads = ", ".join(f"{name_of(row)} ({row.fewer_effective_blocks:.1f})" for row in rows.itertuples())
-        lines.append(f"    {role}: {heads}")
-    return lines
-
-
-def _harder_words(assigned: pd.DataFrame) -> list[str]:
-    """How many roles are more than a rule of gold annotation: the whole interval above the annotation baseline."""
-    held = assigned[assigned.lift_pos.notna()]
-    if held.empty:
-        return []
-    better = int((held.lift_pos_low > 0).sum())
-    return [
-        f"{better} of {len(held)} assigned roles of hits exceed the annotation baseline, a rule of gold tags or "
-        "mentions (lift_pos in roles.csv, its interval above 0)."
-    ]
-
-
-def _over_harder(row: Any) -> str:
-    if pd.isna(row.lift_pos):
-        return ""
-    return f", over {row.guess_pos} {signed(row.lift_pos)}{interval(row.lift_pos_low, row.lift_pos_high)}"
+        heads = [f"{name_of(row)} ({row.fewer_effective_blocks:.1f})" for row in rows.itertuples()]
+        named.append(f"    {role}: {', '.join(cut(heads, 8, 'roles.csv'))}")
+    return [*lines, *cut(named, 5, "roles.csv")]
 
 
 def _of_a_lift(detectable: float) -> str:
@@ -165,10 +177,11 @@ def _power_words(power: pd.DataFrame) -> list[str]:
         return []
     middle, last = (_of_a_lift(lift) for lift in (power.detectable.median(), power.detectable.max()))
     lines = [
-        f"Unclassified: half of the {len(power)} testable roles could have shown {middle} (80 % power), the least sure "
-        f"one {last}: see power.csv."
+        f"Minimum detectable effect (80 % power): half of the {len(power)} testable roles could have shown {middle}, "
+        f"the one with the least power {last}: see power.csv."
     ]
     hidden = list(power[power.detectable > power.room].role)
     if hidden:
-        lines.append(f"Of these roles not even a perfect head would have been shown: {', '.join(hidden)}.")
+        names = ", ".join(cut(hidden, 8, "power.csv"))
+        lines.append(f"Of these roles not even a perfect head would have been detected: {names}.")
     return lines

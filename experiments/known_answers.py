@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.cli.wording import cut
 from experiments.head_roles import role_tables
 from interp import plots, roles
 from interp.ablation.effects import measure_effects
@@ -145,23 +146,25 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """Precision and recall of all roles, what went wrong, the head at half strength, and what copying costs."""
-    lines = []
-    every = tables["known_answers"]
+    every, lines, rest = tables["known_answers"], [], []
+    row: Any
     for row in every[every.role == "all"].itertuples():
         lines.append(
-            f"{row.kind}: {row.found} planted roles found, {row.missed} missed, {row.false} given without ground; "
+            f"{row.kind}: {row.found} planted roles found, {row.missed} missed, {row.false} false positives; "
             f"precision {row.precision:.3f} [{row.precision_low:.3f}, {row.precision_high:.3f}], "
             f"recall {row.recall:.3f} [{row.recall_low:.3f}, {row.recall_high:.3f}]."
         )
-        lines.append(
-            f"    {row.no_role} roles given to heads without any; {row.implied} more follow from what was planted; "
-            f"{row.absent} planted ones never come up in a text, {row.untestable} could not be tested there."
+        rest.append(
+            f"{row.kind}: {row.no_role} roles assigned to heads without any; {row.implied} more follow from what was "
+            f"planted; {row.absent} planted ones never come up in a text, {row.untestable} could not be tested there."
         )
     wrong = tables["marks"][tables["marks"].verdict.isin(["missed", "false"])]
-    lines += [
-        f"    {row.verdict}: {row.role} of the head {row.plan} ({row.kind}, seed {row.planted_seed}, {row.text})"
-        for row in wrong.head(10).itertuples()
+    named = [
+        f"    {'missed' if row.verdict == 'missed' else 'false positive'}: {row.role} of the head {row.plan} "
+        f"({row.kind}, seed {row.planted_seed}, {row.text})"
+        for row in wrong.itertuples()
     ]
+    lines = [*lines, *rest, *cut(named, 10, "marks.csv")]
     half = tables["planted_strength"]
     half = half[half.plan == "half_strength"]
     if len(half):
@@ -170,7 +173,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         costs = tables["planted_effects"]
         for plan in COMPOSED:
             own = costs[costs.plan == plan].effect
-            lines.append(f"Without the head {plan}: {own.min():.2f} to {own.max():.2f} nats per token lost.")
+            lines.append(f"Ablating the head {plan} costs {own.min():.2f} to {own.max():.2f} nats per token.")
         others = costs[~costs.plan.isin(COMPOSED)].effect.abs().max()
-        lines.append(f"Without any other head: at most {others:.1e}.")
+        lines.append(f"Ablating any other head: at most {others:.1e}.")
     return lines

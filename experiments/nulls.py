@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments import head_roles
+from experiments.cli.wording import table_lines
 from interp import plots
 from interp.api import RolesOf, findings, tally_roles
 from interp.attention.visibility import mask_groups
@@ -103,17 +104,44 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Per null, over its seeds: heads that got a role, roles given, and the largest lift that chance reached."""
-    lines = ["Roles found where there are none (per seed: heads with a role, roles; and the largest lift on confirm):"]
+    """Roles under every null beside the real ones; per null and family the largest lift that chance reached."""
     table = tables["nulls"]
-    for (null, family), rows in table.groupby(["null", "family"], sort=False):
-        heads, given = (", ".join(map(str, rows[name])) for name in ("heads_with_role", "roles"))
-        best = rows.sort_values("largest_lift", ascending=False, kind="stable").iloc[0]
-        if not best.tests:
-            continue
-        name = "real" if null == REAL else null
-        lines.append(
-            f"  {name:<14} {family:<12} heads {heads} of {best.heads}, roles {given}; largest lift "
-            f"{best.largest_lift:+.2f} ({best.largest_role})"
-        )
-    return [*lines, *head_roles.summarise(tables)]
+    listed = [
+        _of_null(str(null), str(family), rows)
+        for (null, family), rows in table.groupby(["null", "family"], sort=False)
+        if rows.tests.any()
+    ]
+    listed.sort(key=lambda row: row[1] != "all")
+    header = ("null", "family", "heads with a role", "roles", "largest lift (held-out split)")
+    found = head_roles.summary_of(tables, most=5)
+    return [
+        _verdict(table),
+        "By seed, all families first:",
+        *table_lines(listed, 13, "nulls.csv", header=header, indent="  "),
+        f"On the real model and gold: {found[0]}",
+        *found[1:],
+    ]
+
+
+def _verdict(table: pd.DataFrame) -> str:
+    """How many roles all seeds of each null have together, and the real pass."""
+    whole = table[table.family == "all"]
+    nulls = [
+        f"{rows.roles.sum()} in {len(rows)} {'seed' if len(rows) == 1 else 'seeds'} of {null}"
+        for null, rows in whole[whole.null != REAL].groupby("null", sort=False)
+    ]
+    real = whole.loc[whole.null == REAL, "roles"].sum()
+    return f"Roles under the nulls: {', '.join(nulls) or 'none was run'}; without a null: {real}."
+
+
+def _of_null(null: str, family: str, rows: pd.DataFrame) -> tuple[str, ...]:
+    """Per seed the heads with a role and the roles, and the largest lift of all seeds."""
+    best = rows.sort_values("largest_lift", ascending=False, kind="stable").iloc[0]
+    heads, roles = (_over_seeds(list(rows[name])) for name in ("heads_with_role", "roles"))
+    largest = f"{best.largest_lift:+.2f} {best.largest_role}" if best.tests else "–"
+    return "real" if null == REAL else null, family, f"{heads} of {best.heads}", roles, largest
+
+
+def _over_seeds(counts: list[int]) -> str:
+    """Every seed's count, or from the least to the most where there are many."""
+    return ", ".join(map(str, counts)) if len(counts) <= 5 else f"{min(counts)} to {max(counts)}"

@@ -1,4 +1,4 @@
-"""How many heads can go? Silence more and more of them together, in several orders, and measure what is left."""
+"""How many heads can go? Ablate more and more of them together, in several orders, and measure what is left."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import interval, signed
+from experiments.cli.wording import interval, signed, table_lines
 from interp import plots
 from interp.ablation import pruning
 from interp.ablation.effects import MetricsOf, measure_effects
@@ -123,29 +123,43 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """The area of each order, against the random ones, and how all heads together compare with their sum."""
     areas, joint = (tables[name][is_summed_up(tables[name])] for name in ("pruning_area", "joint_effects"))
+    every = list(areas.groupby(["ablation", "metric"], sort=False))
     lines = []
-    for (ablation, metric), table in areas.groupby(["ablation", "metric"], sort=False):
-        lines.append(
-            f"Area under {metric} against the share of heads left ({ablation} ablation, {table.n.max()} documents):"
-        )
-        for row in table.to_dict("records"):
-            name = "random (mean)" if row["order"] == "random" else row["order"]
-            area = f"{signed(row['area'], 4)}{interval(row['ci_low'], row['ci_high'], 4)}"
-            lines.append(f"    {name:<24} {area}{against_random(row)}")
-        every = joint[(joint.metric == metric) & (joint.ablation == ablation) & (joint.heads_left == 0)].iloc[0]
-        lines.append(
-            f"    All heads together cost {signed(every.joint_effect, 4)}{interval(every.ci_low, every.ci_high, 4)}, "
-            f"and {signed(every.sum_of_effects, 4)} if what each costs alone is added up."
-        )
-    return lines
+    for (ablation, metric), table in every[:3]:
+        together = joint[(joint.metric == metric) & (joint.ablation == ablation) & (joint.heads_left == 0)].iloc[0]
+        lines += _of_metric(table, together)
+    return [*lines, *([f"… and {len(every) - 3} more metrics in pruning_area.csv"] if len(every) > 3 else [])]
+
+
+def _of_metric(table: pd.DataFrame, together: Any) -> list[str]:
+    """The best order as the verdict, every order with its area, and what all heads together cost."""
+    what, rows = f"area under {table.metric.iloc[0]}", table.sort_values("area", ascending=False, kind="stable")
+    best = rows.to_dict("records")[0]
+    listed = [
+        (_order(row), f"{signed(row['area'], 4)}{interval(row['ci_low'], row['ci_high'], 4)}", against_random(row))
+        for row in rows.to_dict("records")
+    ]
+    return [
+        f"Best order to ablate heads in: {_order(best)}, {what} {listed[0][1]}"
+        + (f", {listed[0][2]}" if listed[0][2] else "")
+        + f" ({table.ablation.iloc[0]} ablation, {table.n.max()} documents). All orders:",
+        *table_lines(listed, 8, "pruning_area.csv"),
+        f"    All heads ablated together cost {signed(together.joint_effect, 4)}"
+        f"{interval(together.ci_low, together.ci_high, 4)}; their effects alone add up to "
+        f"{signed(together.sum_of_effects, 4)}.",
+    ]
+
+
+def _order(row: Mapping[Any, Any]) -> str:
+    return "random (mean)" if row["order"] == "random" else str(row["order"])
 
 
 def against_random(row: Mapping[Any, Any]) -> str:
-    """`, +0.0123 [+0.0110, +0.0136] against random`; nothing for random orders themselves."""
+    """`+0.0123 [+0.0110, +0.0136] against random`; nothing for random orders themselves."""
     if pd.isna(row["difference"]):
         return ""
     ends = interval(row["difference_ci_low"], row["difference_ci_high"], 4)
-    return f", {signed(row['difference'], 4)}{ends} against random"
+    return f"{signed(row['difference'], 4)}{ends} against random"
 
 
 def is_summed_up(table: pd.DataFrame) -> pd.Series:

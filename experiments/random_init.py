@@ -1,11 +1,12 @@
 """Do heads of networks that know nothing get roles? Known architectures with random weights, over many seeds."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import name_of, signed
+from experiments.cli.wording import cut, name_of, signed, table_lines
 from experiments.head_roles import role_tables
 from interp.api import RolesOf, label, tally_roles
 from interp.corpora.batching import encode
@@ -66,18 +67,28 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:  # noqa: ARG0
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """In how many runs any head was given any role, and which."""
+    """In how many runs any head was assigned any role, and which."""
     runs, given = tables["random_init"], tables["given"]
-    lines = []
-    for shape, of_shape in runs.groupby("shape", sort=False):
-        some = int((of_shape.roles_given > 0).sum())
-        lines.append(
-            f"{shape} ({of_shape.heads.iloc[0]} heads, {of_shape.tested_roles.iloc[0]} roles tested): a role was given "
-            f"in {some} of {len(of_shape)} runs; the largest lift on confirm: {signed(of_shape.largest_lift.max())}."
-        )
-    lines.append(f"In all, {int((runs.roles_given > 0).sum())} of {len(runs)} runs gave any head any role.")
-    lines += [
-        f"    {row.role} to head {name_of(row)} of {row.shape}, seed {row.weights_seed}: lift {row.lift:+.2f}"
-        for row in given.head(10).itertuples()
+    some = int((runs.roles_given > 0).sum())
+    lines = [
+        f"{some} of {len(runs)} networks with random weights have a head with a role; the largest lift on the held-out "
+        f"split is {signed(runs.largest_lift.max())}."
     ]
-    return lines
+    header = ("shape", "heads", "roles tested", "networks with a role", "largest lift")
+    shapes = [
+        (
+            str(shape),
+            f"{rows.heads.iloc[0]}",
+            f"{rows.tested_roles.iloc[0]}",
+            f"{(rows.roles_given > 0).sum()} of {len(rows)}",
+            signed(rows.largest_lift.max()),
+        )
+        for shape, rows in runs.groupby("shape", sort=False)
+    ]
+    lines += table_lines(shapes, 15, "random_init.csv", header=header)
+    found: Any = given.itertuples()
+    named = [
+        f"    {row.role} on head {name_of(row)} of {row.shape}, seed {row.weights_seed}: lift {signed(row.lift)}"
+        for row in found
+    ]
+    return [*lines, *cut(named, 10, "given.csv")]

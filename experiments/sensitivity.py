@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.cli.wording import LINES, table_lines
 from experiments.head_roles import missing_evidence, role_tables
 from interp import plots
 from interp.api import RolesOf, findings, tally_roles
@@ -147,21 +148,36 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Per choice the heads that flip and how far the sets of roles agree, over the roles that both could test."""
+    """Per choice the heads whose roles change and how far the sets agree, over the roles that both could test."""
     table = tables["sensitivity"]
-    lines = ["Heads whose set of roles flips, of all and of those with a role either way; agreement (Jaccard):"]
-    lines += [f"    {row.factor:<12} {row.level:<20} {_agreement_words(row)}" for row in table.itertuples()]
-    if not table.roles_compared.any():
-        lines.append("No role had enough queries and source documents to be tested: nothing was compared.")
-    return lines
-
-
-def _agreement_words(row: Any) -> str:
-    beside = f", {row.not_testable} more not testable here" if row.not_testable else ""
-    if not row.roles_compared:
-        return f"no role to compare{beside}"
-    with_role = "–" if pd.isna(row.share_flipped_with_role) else f"{row.share_flipped_with_role:.2f}"
-    return (
-        f"{row.heads_flipped:>3} of {row.heads}, {row.share_flipped:.2f} and {with_role}; "
-        f"{row.jaccard:.2f} over {row.roles_compared} roles{beside}"
+    compared = table[table.roles_compared > 0]
+    if compared.empty:
+        lines = ["No role had enough queries and source documents to be tested: nothing was compared."]
+    else:
+        most: Any = next(compared.sort_values("heads_flipped", ascending=False, kind="stable").itertuples())
+        lines = [
+            f"{(compared.heads_flipped == 0).sum()} of {len(compared)} choices change no head's roles; the choice that "
+            f"changes most is {most.factor} {most.level}: {most.heads_flipped} of {most.heads} heads."
+        ]
+    header = (
+        "choice",
+        "",
+        "heads that change",
+        "share",
+        "of those with a role",
+        "Jaccard",
+        "roles",
+        "not testable here",
     )
+    rows: Any = table.itertuples()
+    return [*lines, *table_lines([*map(_agreement, rows)], LINES - 3, "sensitivity.csv", header=header)]
+
+
+def _agreement(row: Any) -> tuple[str, ...]:
+    """One choice: the heads whose set of roles it changes, of all and of those with a role either way."""
+    beside = (f"{row.not_testable}",) if row.not_testable else ()
+    if not row.roles_compared:
+        return row.factor, row.level, "no role to compare", "–", "–", "–", "0", *beside
+    with_role = "–" if pd.isna(row.share_flipped_with_role) else f"{row.share_flipped_with_role:.2f}"
+    changed = f"{row.heads_flipped} of {row.heads}", f"{row.share_flipped:.2f}", with_role
+    return row.factor, row.level, *changed, f"{row.jaccard:.2f}", f"{row.roles_compared}", *beside

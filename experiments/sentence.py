@@ -11,6 +11,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from experiments.cli.wording import aligned, cut
 from interp import plots
 from interp.api import label
 from interp.attention.candidates import word_candidates
@@ -251,30 +252,38 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """For each candidate the heads that look most at it; without a query, where the most decided heads look."""
+    """For each candidate the heads that attend most to it; without a query, what the most decided heads attend to."""
     attention = tables["attention"]
     if "candidates" not in tables:
         heads = best_heads(tables, 3) + best_heads(tables, 3, sites=("cross",))
-        return _where_each_word_looks(attention, heads)
+        return _what_each_word_attends_to(attention, heads)
     words, found = words_of(attention), tables["candidates"]
     query = int(found["query"].iloc[0])
     wide = found.pivot_table(index=HEAD, columns="candidate", values="mass")
-    lines = [f"Where {words[query]!r} (word {query}) looks, and the heads that look there most:"]
     leading = wide.max().sort_values(ascending=False).index[:4]
+    first = wide[leading[0]].sort_values(ascending=False, kind="stable").index.to_list()[0]
+    lines = [
+        f"From {words[query]!r} (word {query}), head {head_name(*first)} attends most: "
+        f"{wide.loc[first, leading[0]]:.2f} to {words[leading[0]]!r} (word {leading[0]}). The heads that attend most:"
+    ]
     for candidate in leading:
-        lines.append(f"  at {words[candidate]!r} (word {candidate})")
+        lines.append(f"  to {words[candidate]!r} (word {candidate})")
         top = wide.sort_values(candidate, ascending=False, kind="stable").head(3)
+        rows = []
         for place, row in zip(top.index.to_list(), top.to_dict("records"), strict=True):
             others = ", ".join(f"{words[other]!r} {row[other]:.2f}" for other in leading if other != candidate)
-            lines.append(f"    head {head_name(*place):<5} {row[candidate]:.2f}" + (f"  ({others})" if others else ""))
-    return lines
+            rows.append((f"head {head_name(*place)}", f"{row[candidate]:.2f}", f"({others})" if others else ""))
+        lines += aligned(rows)
+    more = f"  … and {wide.shape[1] - len(leading)} more candidates in candidates.csv"
+    return [*lines, *([more] if wide.shape[1] > len(leading) else [])]
 
 
-def _where_each_word_looks(attention: pd.DataFrame, heads: Sequence[tuple[str, int, int]]) -> list[str]:
-    lines = ["The heads whose words look most decidedly, and where (words with less than .30 left out):"]
+def _what_each_word_attends_to(attention: pd.DataFrame, heads: Sequence[tuple[str, int, int]]) -> list[str]:
+    lines = ["The heads whose words attend most decidedly, and to what (words with less than .30 left out):"]
     for site, layer, head in heads:
         mine = attention[(attention.site == site) & (attention.layer == layer) & (attention["head"] == head)]
         top = mine.loc[mine.groupby("query")["mass"].idxmax()]
-        looks = ", ".join(f"{r.query_word}→{r.key_word} {r.mass:.2f}" for r in top[top.mass >= 0.3].itertuples())
-        lines.append(f"    head {head_name(site, layer, head)}: {looks or 'nowhere with .30 or more'}")
+        attended = [f"{r.query_word}→{r.key_word} {r.mass:.2f}" for r in top[top.mass >= 0.3].itertuples()]
+        said = ", ".join(cut(attended, 12, "attention.csv")) or "to nothing with .30 or more"
+        lines.append(f"    head {head_name(site, layer, head)}: {said}")
     return lines

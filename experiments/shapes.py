@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import interval, name_of, unsigned
+from experiments.cli.wording import aligned, interval, name_of, table_lines, unsigned
 from interp import plots
 from interp.api import findings
 from interp.attention.visibility import mask_groups
@@ -79,27 +79,34 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """For every number the mean over heads and the heads at both ends; the heads most like a convolution."""
     shape = tables["shape"]
-    lines = ["Over heads: mean, and the heads at both ends."]
+    named = {of.ENTROPY.id: "entropy", of.DISTANCE.id: "distance", of.NULL.id: "attention on the first token"}
+    means = shape[shape.value.notna()].groupby("definition").value.mean()
+    verdict = "; ".join(f"{said} {unsigned(means[key])}" for key, said in named.items() if key in means)
+    lines = [f"Mean over heads: {verdict or 'no value'}.", "Over heads: mean, and the heads at both ends:"]
+    rows = []
     for definition, every in shape.groupby("definition", sort=False):
         every = every[every.value.notna()]
         if definition in (of.WIDTH.id, of.PEAK.id) or every.empty:
             continue
         low, *_, high = [*every.sort_values("value", kind="stable").itertuples()] * 2
-        mean = unsigned(every.value.mean())
-        lines.append(f"    {definition:<32} {mean:>6}   lowest {_said(low)}   highest {_said(high)}")
+        rows.append((str(definition), unsigned(every.value.mean()), f"lowest {_said(low)}", f"highest {_said(high)}"))
+    lines += table_lines(rows, 20, "shape.csv")
     wide = shape.pivot_table(index=["site", "layer", "head"], columns="definition", values="value").reset_index()
     if of.EXPLAINED.id not in wide:
         return lines
     near = wide[wide[of.EXPLAINED.id].notna()].sort_values(of.EXPLAINED.id, ascending=False, kind="stable").head(5)
     if len(near):
-        lines.append("Most like a convolution (variance that offset alone explains; peak; offsets that hold half):")
-    for row in near.to_dict("records"):
-        explained, peak, width, mass = (row[card.id] for card in (of.EXPLAINED, of.PEAK, of.WIDTH, of.MASS))
-        head = head_name(row["site"], row["layer"], row["head"])
-        lines.append(
-            f"    head {head:<6} {explained:.2f}   at {peak:+.0f}   {width:.0f}   window holds {mass:.2f} of attention"
+        lines.append("Heads most like a convolution:")
+    convolved = [
+        (
+            f"head {head_name(row['site'], row['layer'], row['head'])}",
+            *(f"{row[card.id]:{form}}" for card, form in ((of.EXPLAINED, ".2f"), (of.PEAK, "+.0f"), (of.WIDTH, ".0f"))),
+            f"{row[of.MASS.id]:.2f}",
         )
-    return lines
+        for row in near.to_dict("records")
+    ]
+    header = ("", "variance explained by offset", "peak at", "offsets that hold half", "attention in the window")
+    return [*lines, *(aligned([header, *convolved]) if convolved else [])]
 
 
 def _said(row: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import interval, name_of, unsigned
+from experiments.cli.wording import aligned, cut, interval, name_of, unsigned
 from interp import plots
 from interp.api import RolesOf, findings, tally_roles
 from interp.corpora.batching import EncodedCorpus, encode, evenly_spaced
@@ -108,35 +108,40 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """The spread of reliabilities, the least reliable of well asked roles, and what matching found."""
     table = tables["reliability"]
     known = table[table.reliability.notna()]
-    lines = []
-    if len(known):
-        lines.append(
+    if known.empty:
+        lines = ["No role has a split-half reliability: too few queries in a half, or no head differs from another."]
+    else:
+        lines = [
             f"Split-half reliability over heads: median {known.reliability.median():.2f} of {len(known)} roles; "
-            f"{(known.reliability >= 0.9).sum()} at .90 or more."
+            f"{(known.reliability >= 0.9).sum()} at .90 or more. Lowest of the half of roles with more queries:"
+        ]
+        rows: Any = known[known.n >= known.n.median()].sort_values("reliability", kind="stable").head(3).itertuples()
+        lines += aligned(
+            [
+                (row.role, f"{unsigned(row.reliability)}{interval(row.ci_low, row.ci_high)}", f"n {row.n}")
+                for row in rows
+            ]
         )
-        asked = known[known.n >= known.n.median()].sort_values("reliability", kind="stable")
-        for row in asked.head(3).itertuples():
-            lines.append(  # noqa: PERF401 - a line a row reads best as a loop
-                f"    least of the better half asked: {row.role} {unsigned(row.reliability)}"
-                f"{interval(row.ci_low, row.ci_high)}, n {row.n}"
-            )
-    nulls = tables["matching_null"]
-    for row in tables["matching"].itertuples():
-        lines.append(f"Heads matched by {row.by}: mean similarity {row.similarity:.3f}{_against(row)}.")
-        single = nulls[(nulls.by == row.by) & (nulls.null != LABELS)]
-        lines += [f"    {one.null}: {one.similarity:.3f}" for one in single.itertuples()]
-        if len(single) and row.similarity <= single.similarity.max():
-            lines.append("    no more alike than with a model without training, whatever p says")
-        elif row.by == "roles" and not len(single):
-            lines.append(
-                "    an untrained model passes this null too: add model@stability.random=NAME for a harder one"
-            )
-        pairs = tables["matches"][tables["matches"].by == row.by]
-        same = (pairs.layer == pairs.other_layer) & (pairs["head"] == pairs.other_head)
-        lines.append(
-            f"    {(pairs.layer == pairs.other_layer).sum()} of {len(pairs)} in the same layer, {same.sum()} with the "
-            f"head of the same name; most alike: {_pairs(pairs)}"
-        )
+    rows = tables["matching"].itertuples()
+    matched = [line for row in rows for line in _of_matching(row, tables["matching_null"], tables["matches"])]
+    return [*lines, *cut(matched, 30, "matching.csv")]
+
+
+def _of_matching(row: Any, nulls: pd.DataFrame, matches: pd.DataFrame) -> list[str]:
+    """How alike the matched heads of two models are, beside every null, and which are most alike."""
+    lines = [f"Heads matched by {row.by}: mean similarity {row.similarity:.3f}{_against(row)}."]
+    single = nulls[(nulls.by == row.by) & (nulls.null != LABELS)]
+    lines += cut([f"    {one.null}: {one.similarity:.3f}" for one in single.itertuples()], 5, "matching_null.csv")
+    if len(single) and row.similarity <= single.similarity.max():
+        lines.append("    no more alike than with an untrained model, whatever p says")
+    elif row.by == "roles" and not len(single):
+        lines.append("    an untrained model passes this null too: add model@stability.random=NAME for a harder one")
+    pairs = matches[matches.by == row.by]
+    same = (pairs.layer == pairs.other_layer) & (pairs["head"] == pairs.other_head)
+    lines.append(
+        f"    {(pairs.layer == pairs.other_layer).sum()} of {len(pairs)} in the same layer, {same.sum()} with the "
+        f"head of the same name; most alike: {_pairs(pairs)}"
+    )
     return lines
 
 

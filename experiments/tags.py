@@ -1,4 +1,4 @@
-"""From which parts of speech to which does each head look? The matrix of tags by tags (after Vig & Belinkov 2019)."""
+"""From which parts of speech to which does each head attend? The matrix of tags by tags (after Vig & Belinkov 2019)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import interval, name_of, signed
+from experiments.cli.wording import interval, name_of, signed, table_lines
 from interp import plots
 from interp.api import findings
 from interp.corpora.batching import encode
@@ -32,19 +32,20 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """For each tag the head that gives it most, beside the mean head and even attention."""
+    """For each tag the head that gives it most, beside the mean head and uniform attention."""
     table = tables["tags"]
     overall = table[(table.from_tag == ANY) & table.share.notna()]
-    lines = ["Share of the attention on words that a part of speech gets (head with most; all heads; even attention):"]
     means = overall.groupby("to_tag")["share"].mean()
-    strong = 0
-    most: Any
-    for most in overall.loc[overall.groupby("to_tag")["share"].idxmax()].itertuples():
+    rows, strong = [], 0
+    leading: Any = overall.loc[overall.groupby("to_tag")["share"].idxmax()].itertuples()
+    for most in leading:
         mean = means[str(most.to_tag)]
         strong += most.share > 2 * mean
-        lines.append(
-            f"    {most.to_tag:<6} head {name_of(most):<5} {most.share:.2f}  {mean:.2f}  {most.expected:.2f}, "
-            f"over even attention {signed(most.excess)}{interval(most.ci_low, most.ci_high)}"
-        )
-    lines.append(f"{strong} of {overall.to_tag.nunique()} tags have a head with more than twice the mean of all heads.")
-    return lines
+        over = f"{signed(most.excess)}{interval(most.ci_low, most.ci_high)}"
+        rows.append((most.to_tag, name_of(most), f"{most.share:.2f}", f"{mean:.2f}", f"{most.expected:.2f}", over))
+    header = ("tag", "head", "its share", "mean of heads", "uniform", "over uniform [95 %]")
+    return [
+        f"{strong} of {overall.to_tag.nunique()} tags have a head with more than twice the mean of all heads.",
+        "Share of the attention on words that each part of speech gets, by the head that gives it most:",
+        *table_lines(rows, 30, "tags.csv", header=header),
+    ]

@@ -516,7 +516,7 @@ def test_the_command_line_writes_the_table_and_figures(
 ) -> None:
     outcome = interp("experiment=anatomy", *tiny, *corpus, "classify.min_blocks=3", "hydra.run.dir=run")
     assert outcome.code == 0, outcome.err
-    assert "Heads that carry most of their layer's output (mean share over" in outcome.out
+    assert "Largest shares of the layer's output, mean over" in outcome.out
     assert "Mean attention over heads, and the same weighted by norm:" in outcome.out
     assert "copying_space residual" in outcome.out
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())

@@ -103,8 +103,9 @@ def of_summary(scores: pd.DataFrame) -> dict[tuple[str, str], int]:
     every = scores.drop_duplicates(HEAD).assign(role="unclassified")
     power = pd.DataFrame(columns=["detectable", "room", "role"])
     both = {"scores": scores.assign(lift_pos=np.nan), "roles": pd.concat([given, every]), "power": power}
-    lines = [line.split() for line in head_roles.summarise(both) if " against " in line]
-    return {(words[0], words[2]): int(words[3].split(".")[1]) for words in lines}
+    lines = [line.split() for line in head_roles.summarise(both)]
+    rows = [words for words in lines if len(words) > 2 and words[1] in ("encoder", "decoder")]
+    return {(words[0], words[1]): int(words[2].split(".")[1]) for words in rows}
 
 
 @pytest.mark.parametrize("pick", [of_function, of_nulls, of_figure, of_summary])
@@ -204,7 +205,8 @@ def test_the_summary_counts_heads_that_only_rest() -> None:
     rules = Criteria(margin=0.1, alpha=0.05, min_queries=50, min_blocks=12, min_word_mass=0.1)
     tables = head_roles.role_tables(sums, rules, 0)
     lines = head_roles.summarise(tables)
-    assert lines[:2] == ["3 roles on 2 of 3 heads.", "1 of these heads have no role but first, self or separator."]
+    assert lines[0].startswith("3 roles on 2 of 3 heads (held-out split; largest q ")
+    assert lines[1] == "1 of these heads have no role but first, self or separator (attention sinks)."
     figure = plots.role_maps(tables["scores"], tables["roles"])
     solid, dotted = (len(boxes.get_paths()) for boxes in figure.axes[0].collections[1:3])
     assert (solid, dotted) == (1, 1)

@@ -87,6 +87,6 @@ def test_definitions_are_written_without_a_model(
     for table in (pd.read_parquet(run / "definitions.parquet"), pd.read_csv(run / "definitions.csv")):
         assert list(table.definition) == list(analysis.definitions().definition)
     assert (read_manifest(tmp_path / "run") or {})["status"] == "complete"
-    assert "syntax/to-governor@1   role RELATION.to_governor, over words, by hit" in outcome.out
+    assert "definitions.csv has the card of each" in outcome.out and " to-governor@1, to-dependent@1" in outcome.out
     again = interp("experiment=definitions", "hydra.run.dir=run", "json=true")
     assert again.code == 0 and '"definitions": ' in again.out

@@ -45,7 +45,9 @@ def test_roles_that_few_documents_decide_are_named_with_their_heads() -> None:
         assert effective[head] == pytest.approx(4 * k * (1 - k / 32), rel=0.05)
         assert effective[head] < FEW
     first, second = few_words(sums)
-    assert first.startswith("2 of 3 assigned roles: so few documents decide (under 10 effective blocks in a half)")
+    assert first.startswith(
+        "2 of 3 assigned roles: so few documents decide (effective number of clusters under 10 in a half)"
+    )
     assert second == f"    induction: 0.1 ({effective[1]:.1f}), 0.2 ({effective[2]:.1f})"
 
 
@@ -71,8 +73,7 @@ def test_roles_are_counted_that_do_better_than_the_harder_baseline() -> None:
     )  # fmt: skip
     tables = head_roles.role_tables(sums, RULES, 0)
     assert len(tables["roles"]) == 3 and (tables["roles"].role == "obj.to_governor").all()
-    (line,) = (line for line in head_roles.summarise(tables) if "annotation baseline" in line)
-    assert line.startswith("1 of 3 assigned roles of hits")
-    assert not any(
-        "harder" in line for line in head_roles.summarise(head_roles.role_tables(attending("hit", [[]]), RULES, 0))
-    )
+    verdict, *_ = head_roles.summarise(tables)
+    assert verdict.startswith("3 roles on 3 of 3 heads") and "1 of 3 exceed the annotation baseline" in verdict
+    without = head_roles.summarise(head_roles.role_tables(attending("hit", [[]]), RULES, 0))
+    assert not any("annotation" in line for line in without)

@@ -402,9 +402,9 @@ def test_the_command_line_writes_tables_and_figures(
         "classify.min_blocks=3", "hydra.run.dir=run",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
-    assert "Area under embedding_cosine against the share of heads left (mean ablation" in outcome.out
+    assert "area under embedding_cosine" in outcome.out and "(mean ablation, " in outcome.out
     assert "obj.to_governor" in outcome.out
-    assert "All heads together cost" in outcome.out
+    assert "All heads ablated together cost" in outcome.out
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["status"] == "complete"
     # two heads: three steps; effect, role, three random orders and their mean

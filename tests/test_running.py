@@ -644,7 +644,7 @@ def test_json_is_one_object_and_nothing_else(interp: Interp, tmp_path: Path, tin
     assert first.out.count("\n") == 1 and first.out.endswith("\n")
     said = json.loads(first.out)
     assert said == {"folder": str(tmp_path / "run"), **(read_manifest(tmp_path / "run") or {})}
-    assert said["status"] == "complete" and said["summary"][0].startswith("Where 'cat' (word 1) looks")
+    assert said["status"] == "complete" and said["summary"][0].startswith("From 'cat' (word 1), head ")
     again = interp(*command)
     assert json.loads(again.out) == said, "a run that is left as it is says the same"
 

@@ -287,15 +287,18 @@ def test_both_kinds_of_run_are_drawn_and_summed_up() -> None:
         assert sentence.words_of(tables["attention"]) == list(corpus.documents[0].words)
 
 
-def test_the_summary_names_the_heads_that_look_most_at_a_candidate() -> None:
+def test_the_summary_names_the_heads_that_attend_most_to_a_candidate() -> None:
     tables = sentence.run(planted(), corpus_of(TEXT), query="it", candidates=["quiz", "student"]).tables
     wide = tables["candidates"].pivot_table(index="head", columns="candidate", values="mass")
     lines = sentence.summarise(tables)
-    assert lines[0] == "Where 'it' (word 8) looks, and the heads that look there most:"
-    at = lines.index("  at 'quiz' (word 5)")
+    at = lines.index("  to 'quiz' (word 5)")
     best = int(wide[5].to_numpy().argmax())
     quiz, student = wide.loc[best, [5, 1]].to_numpy()
-    assert lines[at + 1] == f"    head 0.{best:<3} {quiz:.2f}  ('student' {student:.2f})"
+    assert lines[at + 1] == f"    head 0.{best}  {quiz:.2f}  ('student' {student:.2f})"
+    most, candidate = max((wide[word].max(), word) for word in (5, 1))
+    head, word = int(wide[candidate].to_numpy().argmax()), {5: "quiz", 1: "student"}[candidate]
+    verdict = f"From 'it' (word 8), head 0.{head} attends most: {most:.2f} to {word!r} (word {candidate})."
+    assert lines[0].startswith(verdict)
 
 
 def test_the_summary_says_where_nothing_stands_out() -> None:
@@ -304,7 +307,7 @@ def test_the_summary_says_where_nothing_stands_out() -> None:
         return torch.full((1, HEADS, size, size), 1 / size)
 
     lines = sentence.summarise(sentence.run(FakeModel(attend, HEADS), corpus_of(TEXT)).tables)
-    assert lines[1] == "    head 0.0: nowhere with .30 or more"
+    assert lines[1] == "    head 0.0: to nothing with .30 or more"
 
 
 # --- a real model

@@ -93,13 +93,13 @@ def test_heads_that_change_nothing_are_not_listed_among_those_that_matter() -> N
     assert "+3.0e-05" in lines[2], "small is not nothing"
     assert (
         lines[3]
-        == "    2 of 5 heads matter: silencing 2 changes nothing (at most 1e-06), without 1 the model does better"
+        == "    2 of 5 heads matter: ablating 2 changes nothing (at most 1e-06), without 1 the model does better"
     )
     every = head_ablation.summarise(effects_of(0.1, 0.2))
     assert len(every) == 3, "the heading and both heads, and nothing of others"
     (none,) = head_ablation.summarise(effects_of(0.0, -1e-9))
     assert none.startswith(
-        "No head matters (mean ablation, effect on kl over 64 documents): silencing 2 changes nothing"
+        "No head matters (mean ablation, effect on kl over 64 documents): ablating 2 changes nothing"
     )
     (unknown,) = head_ablation.summarise({"effects": effects_of(0.1)["effects"].assign(effect=np.nan)})
     assert unknown.endswith(": of 1 no document has a value.") and "nan" not in unknown.lower()

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.cli.wording import LINES, table_lines
 from interp import plots
 from interp.results import Findings
 from interp.tables.claims import compare, read_claims
@@ -24,18 +25,26 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 
 
 def summarise(tables: Mapping[str, pd.DataFrame], study: Mapping[str, Any]) -> list[str]:
-    """Every claim with its verdict."""
+    """How many claims were reproduced, and every claim with its verdict; where they are many, failures first."""
     verdicts = tables["study"]
     pinned = verdicts[verdicts.published.notna()]
-    lines = [f"{study['title']}: {(pinned.verdict == 'pass').sum()} of {len(pinned)} claims reproduced."]
+    if len(verdicts) > LINES - 3:
+        verdicts = verdicts.sort_values("verdict", key=lambda column: column == "pass", kind="stable")
     rows: Any = verdicts.itertuples()
-    for row in rows:
-        measured = "–" if pd.isna(row.measured) else f"{row.measured:.3g}"
-        published = "no number" if pd.isna(row.published) else f"{row.published:.3g} ± {row.tolerance:.2g}"
-        head = f" (head {row.head})" if row.head else ""
-        note = f" {row.note}" if row.note else ""
-        lines.append(f"    {row.verdict:<12} {row.claim}: published {published}, measured {measured}{head}.{note}")
-    return lines
+    header = ("verdict", "published", "measured", "claim")
+    return [
+        f"{study['title']}: {(pinned.verdict == 'pass').sum()} of {len(pinned)} claims reproduced.",
+        *table_lines([*map(_of_claim, rows)], LINES - 3, "study.csv", header=header),
+    ]
+
+
+def _of_claim(row: Any) -> tuple[str, ...]:
+    """The verdict on a claim, what it rests on, and the claim with its head and its note."""
+    measured = "–" if pd.isna(row.measured) else f"{row.measured:.3g}"
+    published = "no number" if pd.isna(row.published) else f"{row.published:.3g} ± {row.tolerance:.2g}"
+    head = f" (head {row.head})" if row.head else ""
+    note = f" {row.note}" if row.note else ""
+    return row.verdict, published, measured, f"{row.claim}{head}.{note}"
 
 
 def needs(study: Mapping[str, Any]) -> str:

@@ -1,12 +1,51 @@
-"""How numbers are said in a run's summary."""
+"""How numbers, tables and long lists are written in a run's summary.
+
+A summary is the verdict in its first line, then what it rests on: at most `LINES` lines, in aligned columns; of long
+lists the first few, and the file that has the others.
+"""
 
 import math
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import pandas as pd
 
 from interp.documents import Corpus
 from interp.plots.style import head_name
+
+LINES = 40
+"""The most lines that a summary has."""
+
+
+def cut(items: Sequence[str], most: int, where: str) -> list[str]:
+    """The first `most` items and `… and N more in scores.csv`, indented as they are; all where only one is left out."""
+    if len(items) <= most + 1:
+        return list(items)
+    indent = items[0][: len(items[0]) - len(items[0].lstrip())]
+    return [*items[:most], f"{indent}… and {len(items) - most} more in {where}"]
+
+
+def table_lines(
+    rows: Sequence[Sequence[str]], most: int, where: str, *, header: Sequence[str] = (), indent: str = "    "
+) -> list[str]:
+    """The first `most` rows, aligned under their header, and how many more there are where; see `cut`."""
+    above = [header] if header else []
+    lines = aligned([*above, *rows[: most + 1]], indent)
+    unseen = [""] * (len(rows) - most - 1)
+    return [*lines[: len(above)], *cut([*lines[len(above) :], *unseen], most, where)]
+
+
+def shortened(note: str, most: int = 8, where: str = "manifest.json") -> str:
+    """A note whose list of names, after commas, is cut where it is long: the manifest has every note in full."""
+    names = note.split(", ")
+    return note if len(names) <= most + 4 else ", ".join(cut(names, most, where)) + "."
+
+
+def aligned(rows: Sequence[Sequence[str]], indent: str = "    ") -> list[str]:
+    """A line per row, its columns under each other, each as wide as its longest entry; shorter rows end sooner."""
+    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
+    return [indent + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def signed(value: Any, digits: int = 2) -> str:

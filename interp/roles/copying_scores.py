@@ -33,7 +33,7 @@ def _card(kind: str, variant: str) -> Definition:
     formula, exclusions, source = {
         "tl-mul": (
             f"{_DOCUMENTS} Σ A ⊙ P / Σ A; {_PATTERN[kind]}",
-            "nothing: rows without any P, and what rests on the first token, count in Σ A",
+            "nothing: rows without any P, and attention to the first token (the sink), count in Σ A",
             f'{_TL}, error_measure="mul"',
         ),
         "tl-mul-no-first": (

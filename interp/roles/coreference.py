@@ -77,8 +77,8 @@ _OVER_WORDS = {
         "postmodifier, such as a preposition or a relative pronoun (listed in interp.corpora.coreference.head_words)"
     ),
     "baseline": (
-        "the best on select of the offsets -1, +1, … -10, +10, the first word, the words of most tokens, and the head "
-        "word of the nearest mention to the left"
+        "the best on the discovery split (select) of the offsets -1, +1, … -10, +10, the first word, the words of "
+        "most tokens, and the head word of the nearest mention to the left"
     ),
 }
 _LEFT_OUT = (
@@ -125,8 +125,8 @@ DEFINITIONS = (
             "fewer than two candidates"
         ),
         baseline=(
-            "the best on select of: the nearest such mention (words between), the nearest to the left, the nearest to "
-            "the right, the first, and any of them alike"
+            "the best on the discovery split (select) of: the nearest such mention (words between), the nearest to the "
+            "left, the nearest to the right, the first, and any of them with equal chance"
         ),
         source="Webster et al. 2018 (GAP: the two names) and Zhao et al. 2018 (WinoBias: the two occupations)",
     ),

@@ -125,7 +125,8 @@ DEFINITIONS = (
         "A_w[w, v]: mean over the positions that write the tokens of w, sum over the tokens of v. Candidates within "
         "1e-6 of the largest share the hit.",
         f"{_WRITTEN} Words without an alignment, and source texts of one word.",
-        "The best on select of: the word on the diagonal or one or two beside it, the first, the last, the words "
+        "The best on the discovery split (select) of: the word on the diagonal or one or two beside it, the "
+        "first, the last, the words "
         "with most tokens.",
         "Garg et al. 2019, section 3.",
     ),

@@ -99,11 +99,13 @@ _WORDS = (
     "Special tokens are no words; what they get is not redistributed."
 )
 _EVEN = (
-    "The better on select of: uniform (targets ÷ candidates) and uniform_tokens (tokens of the targets ÷ tokens of all "
+    "The better on the discovery split (select) of: uniform (targets ÷ candidates) and uniform_tokens "
+    "(tokens of the targets ÷ tokens of all "
     "candidates)."
 )
 _GUESSED = (
-    "The best on select of: the word at one offset from −10 to +10, the first word, the words with most tokens, "
+    "The best on the discovery split (select) of: the word at one offset from −10 to +10, the first word, the words "
+    "with most tokens, "
     "any candidate (uniform)."
 )
 
@@ -118,8 +120,8 @@ DEFINITIONS = (
         f"document. A document counts only where at least {MOST_FREQUENT} tokens of the corpus are more frequent than "
         "r. Frequencies are those of token ids in the corpus as read (after corpus.limit); of two equal ones the "
         "larger id is the rarer.",
-        "Queries that are special tokens or have no other token r to look at. A corpus of few different tokens has no "
-        "query at all.",
+        "Queries that are special tokens or have no other token r to attend to. A corpus of few different tokens has "
+        "no query at all.",
         "uniform: targets ÷ visible keys.",
         "After Voita et al. 2019, section 5.3, who count sentences whose largest attention goes to the rarest token "
         "(66 % on OpenSubtitles): shape/rarest@1.",

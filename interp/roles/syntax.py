@@ -93,10 +93,13 @@ _WORDS = (
     "Candidates of w are the visible aligned words other than w; a query needs two candidates and one target. "
     "Special tokens are no words; what they get is not redistributed. The relations punct and root are left out."
 )
-_GUESSED = "The best on select of: the word at one offset from −10 to +10, the first word, the words with most tokens."
+_GUESSED = (
+    "The best on the discovery split (select) of: the word at one offset from −10 to +10, the first word, the words "
+    "with most tokens."
+)
 _GUESSED_OR_EVEN = (
-    "The best on select of: all attention on the word at one offset from −10 to +10, on the first word, on the "
-    "words with most tokens; even attention over the candidates or over their tokens."
+    "The best on the discovery split (select) of: all attention on the word at one offset from −10 to +10, on the "
+    "first word, on the words with most tokens; uniform attention over the candidates or over their tokens."
 )
 _TIES = "Candidates within 1e-6 of the largest share the hit."
 _MEAN = "A_w[u, v]: mean over the tokens of u, sum over those of v."

@@ -79,7 +79,7 @@ def _split_frame(
     def mean(total: np.ndarray) -> np.ndarray:
         return mean_over_queries(total, sums, blocks).ravel()
 
-    baseline = np.broadcast_to(baseline_credit(sums, baseline, blocks).sum(axis=1)[:, None], p.shape)
+    credit = np.broadcast_to(baseline_credit(sums, baseline, blocks).sum(axis=1)[:, None], p.shape)
     return pd.DataFrame(
         {
             "definition": per_role([role.definition for role in sums.roles], str),
@@ -93,7 +93,7 @@ def _split_frame(
             "hit": mean(sums.hit[:, :, blocks].sum(axis=-1)),
             "mass": mean(sums.mass[:, :, blocks].sum(axis=-1)),
             "word_mass": mean(sums.word_mass[:, :, blocks].sum(axis=-1)),
-            "baseline": mean(baseline),
+            "baseline": mean(credit),
             "baseline_name": per_role([sums.baselines[index] for index in baseline], str),
             "lift": mean(D.sum(axis=-1)),
             "ci_low": interval[0].ravel(),

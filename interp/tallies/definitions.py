@@ -91,7 +91,7 @@ OFFSET = _card(
     "share of attention",
     "mean of A[q, q + o] over the queries q that can see such a key",
     f"{_WINDOW}; cross-attention, whose queries and keys are of two texts",
-    "the local kernel: a head that were a convolution would be its kernel",
+    "the local kernel: a head that is a convolution has no other attention than its kernel's",
 )
 MASS = _card(
     "kernel/mass@1",

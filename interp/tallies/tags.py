@@ -26,7 +26,7 @@ TAGS = Definition(
     "Σ A_w[w, v] over words w of one tag and v of another ÷ Σ A_w[w, v] over the same w and all candidates v. A_w: "
     "mean over the tokens of w, sum over those of v.",
     "Candidates of w are the visible aligned words other than w; a query needs two. Special tokens are no words.",
-    "even attention over the tokens of the candidates (column expected)",
+    "uniform attention over the tokens of the candidates (column expected)",
     "Vig & Belinkov 2019, section 5.1.1, equation 3 (P_α(tag), over tokens, without the first), for every tag that "
     "attends",
 )
