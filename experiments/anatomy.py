@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from experiments.wording import interval, signed
 from interp import plots
 from interp.api import label, lay_open_heads
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.anatomy import PLACES

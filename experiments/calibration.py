@@ -12,7 +12,7 @@ import interp.roles
 from experiments.wording import more_sources
 from interp import plots
 from interp.api import label, tally_roles
-from interp.corpora.batching import EncodedCorpus, encode
+from interp.corpora.encoding import encode
 from interp.errors import InterpError, closest
 from interp.models.planted.known_accuracy import KnownAccuracy
 from interp.progress import Progress, silent
@@ -25,7 +25,7 @@ from interp.sums import DocumentSums
 from interp.tables import score_table
 from interp.tables.calibration import coverage_table, head_coverage_table, null_curve, null_table
 from interp.tallies.by_document import drawn_hits, tally_documents, tally_heads
-from interp.types import Corpus, HeadModel, Role
+from interp.types import Corpus, EncodedCorpus, HeadModel, Role
 
 KINDS = ("even", "clustered", "by_length")
 

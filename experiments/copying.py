@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from experiments.wording import interval, name_of, signed
 from interp import plots
 from interp.api import label
-from interp.corpora.batching import batches, encode
+from interp.corpora.batching import batches
+from interp.corpora.encoding import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.copying_scores import DEFINITIONS

@@ -11,7 +11,7 @@ from interp import plots
 from interp.ablation import effects
 from interp.ablation.effects import MetricsOf
 from interp.api import label
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.effects import NOTHING

@@ -19,7 +19,7 @@ from experiments.planted_roles import asked_of
 from interp import plots
 from interp.ablation import effects
 from interp.api import label, tally_roles
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.corpora.repeats import repeats as repeats_of
 from interp.models.planted import PlantedModel
 from interp.models.planted.ideal import Ideal

@@ -11,7 +11,7 @@ from experiments import head_roles
 from interp import plots
 from interp.api import RolesOf, label, tally_roles
 from interp.attention.visibility import mask_groups
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.corpora.permuted_gold import MOVED, permuted_gold
 from interp.errors import InterpError, closest
 from interp.models.loading import random_weights

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from experiments.wording import interval, name_of, unsigned
 from interp import plots
 from interp.api import RolesOf, label, tally_roles
-from interp.corpora.batching import EncodedCorpus, encode, evenly_spaced
+from interp.corpora.batching import evenly_spaced
+from interp.corpora.encoding import encode
 from interp.corpora.fidelity import of_another
 from interp.errors import InterpError
 from interp.progress import Progress, silent
@@ -22,7 +23,7 @@ from interp.statistics.lift import split_blocks
 from interp.sums import RoleSums
 from interp.tables.reliability import profiles, reliability_table
 from interp.tallies.similarity import attention_similarity, same_tokens
-from interp.types import Corpus, HeadModel
+from interp.types import Corpus, EncodedCorpus, HeadModel
 
 LABELS = "role labels dealt anew"
 

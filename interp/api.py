@@ -10,7 +10,8 @@ import pandas as pd
 from interp import roles as known_roles
 from interp.ablation.effects import measure
 from interp.attention.visibility import mask_groups
-from interp.corpora.batching import EncodedCorpus, batches, collate, encode
+from interp.corpora.batching import batches, collate
+from interp.corpora.encoding import encode
 from interp.corpora.fidelity import WARNING
 from interp.corpora.probe_documents import probe_documents
 from interp.errors import InterpError, closest
@@ -26,7 +27,7 @@ from interp.tallies import tags
 from interp.tallies.contributions import measure_contributions
 from interp.tallies.roles import RoleTally
 from interp.tallies.stream import Tally, stream
-from interp.types import Corpus, HeadModel, Role
+from interp.types import Corpus, EncodedCorpus, HeadModel, Role
 
 RolesOf = Callable[[Corpus], Sequence[Role]]
 RolesAsked = RolesOf | Sequence[Role] | Role | str

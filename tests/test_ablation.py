@@ -14,7 +14,8 @@ from transformers import AlbertConfig, AlbertForMaskedLM
 from interp import metrics
 from interp.ablation import engine, plain, replacements
 from interp.ablation.sweep import runs_fast, sweep
-from interp.corpora.batching import batches, encode, evenly_spaced, read_batches
+from interp.corpora.batching import batches, evenly_spaced, read_batches
+from interp.corpora.encoding import encode
 from interp.errors import InterpError, ModelError
 from interp.models.loading import Model, from_transformers
 from interp.sums import EffectSums

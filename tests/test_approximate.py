@@ -8,9 +8,9 @@ from torch.nn.functional import cross_entropy
 
 from interp import metrics
 from interp.ablation import effects, engine, replacements
-from interp.corpora.batching import EncodedCorpus, encode
+from interp.corpora.encoding import encode
 from interp.errors import InterpError
-from interp.types import Resumable
+from interp.types import EncodedCorpus, Resumable
 from tests.conftest import HEADS, LAYERS, Case, batch_of, corpus_of, replaced_z, without_head
 
 WORDS = ("the", "cat", "dog", "park", "mat", "little", "happy", "saw", "sat", "on")

@@ -11,7 +11,8 @@ from matplotlib.text import Text
 from docs import tables as readme
 from experiments import atlas, head_roles
 from interp import plots
-from interp.corpora.batching import batches, encode
+from interp.corpora.batching import batches
+from interp.corpora.encoding import encode
 from interp.sums import RoleLabel, RoleSums
 from interp.tables.best_heads import best_heads, best_roles
 from interp.tables.nulls import Measured, lifts_of_chosen, null_table

@@ -13,7 +13,8 @@ from torch.nn.functional import cosine_similarity, cross_entropy
 from interp import metrics
 from interp.ablation import effects, replacements
 from interp.ablation.estimates import estimate_sums
-from interp.corpora.batching import batches, encode, read_batches
+from interp.corpora.batching import batches, read_batches
+from interp.corpora.encoding import encode
 from interp.errors import InterpError
 from interp.sums import EffectSums
 from interp.types import Metric

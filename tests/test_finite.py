@@ -23,8 +23,9 @@ from experiments.sentence import attention_table
 from interp import api as analysis
 from interp import metrics, roles
 from interp.ablation import effects
-from interp.corpora.batching import batches, encode
+from interp.corpora.batching import batches
 from interp.corpora.conllu import read_conllu
+from interp.corpora.encoding import encode
 from interp.corpora.probe_documents import probe_documents
 from interp.corpora.text import text_document
 from interp.errors import ModelError

@@ -14,7 +14,8 @@ from torch import Tensor
 from experiments import head_roles
 from interp import roles
 from interp.api import score, tally_roles
-from interp.corpora.batching import collate, encode
+from interp.corpora.batching import collate
+from interp.corpora.encoding import encode
 from interp.corpora.entity_pairs import entity_pairs
 from interp.corpora.expansions import parts
 from interp.errors import InterpError

@@ -11,7 +11,8 @@ from torch import Tensor
 
 import interp.roles
 from interp.api import tally_roles
-from interp.corpora.batching import collate, encode
+from interp.corpora.batching import collate
+from interp.corpora.encoding import encode
 from interp.corpora.mentions import antecedents, antecedents_by_kind, nearest_agreeing
 from interp.corpora.text import text_document
 from interp.models.rows import some_rows

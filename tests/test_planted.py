@@ -9,7 +9,8 @@ import interp
 from experiments import known_answers
 from experiments.planted_roles import asked_of
 from interp.api import tally_roles
-from interp.corpora.batching import collate, encode
+from interp.corpora.batching import collate
+from interp.corpora.encoding import encode
 from interp.corpora.repeats import repeats
 from interp.errors import ModelError
 from interp.metrics import LOG_PROB

@@ -14,7 +14,7 @@ from interp import metrics
 from interp.ablation import effects
 from interp.ablation.budget import Budget
 from interp.ablation.sets import head_sets
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.errors import InterpError
 from interp.models.hugging_face.model import AttentionModel
 from interp.types import Head

@@ -10,7 +10,7 @@ from experiments import head_ablation, head_roles
 from experiments.wording import interval, signed, unsigned
 from interp import api as analysis
 from interp.ablation.effects import measure
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.plots.style import metric_label
 from interp.sums import EffectSums
 from interp.tables import effect_table, mark, score_table, true_lifts

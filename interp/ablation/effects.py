@@ -15,14 +15,14 @@ from interp.ablation.estimates import ESTIMATES, estimate_sums, fitting
 from interp.ablation.replacements import Replacement, Substitute
 from interp.ablation.sets import HeadSets, head_sets
 from interp.ablation.sweep import runs_fast, sweep, sweep_sets
-from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced
+from interp.corpora.batching import batches, evenly_spaced
 from interp.corpora.memory import heads_of_a_layer, require_room_for
 from interp.devices import tokens_for
 from interp.errors import InterpError, closest
 from interp.progress import Progress, silent
 from interp.sums import EffectSums
 from interp.tables import effect_table
-from interp.types import Head, HeadModel, Metric
+from interp.types import EncodedCorpus, Head, HeadModel, Metric
 
 MetricsOf = Callable[[HeadModel], Sequence[Metric]]
 

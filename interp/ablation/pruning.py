@@ -17,13 +17,13 @@ from interp.ablation.budget import budget_for
 from interp.ablation.effects import TOKENS_A_SWEEP, MetricsOf, checked_limit, named, require_room_to_ablate
 from interp.ablation.replacements import Replacement
 from interp.ablation.sweep import ablated_metrics
-from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced
+from interp.corpora.batching import batches, evenly_spaced
 from interp.devices import tokens_for
 from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.statistics.lift import split_blocks
 from interp.sums import PruningSums
-from interp.types import BLOCKS, Head, HeadModel, Metric
+from interp.types import BLOCKS, EncodedCorpus, Head, HeadModel, Metric
 
 Heads = frozenset[Head]
 
