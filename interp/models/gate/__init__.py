@@ -33,7 +33,6 @@ from interp.models.gate.checks import (
 from interp.models.gate.evidence import Check, Evidence, look
 from interp.models.hooking_errors import because, is_bridged
 from interp.models.library_errors import refusing
-from interp.models.rows import some_rows
 from interp.types import Batch, EncodedCorpus, HeadModel
 
 LONGEST = 64
@@ -104,4 +103,4 @@ def examples(batch: Batch, pad_token: int) -> Batch:
         kept[-1] = (kept[-1] + 1) // 2
         return kept
 
-    return some_rows(batch, [*range(rows), 0], pad_token, cut)
+    return batch.rows([*range(rows), 0]).shortened(pad_token, cut)

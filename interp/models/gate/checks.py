@@ -22,8 +22,6 @@ from interp.models.gate.evidence import (
     silencing,
     visible,
 )
-from interp.models.readers.targets import tokens_alone
-from interp.models.rows import some_rows
 from interp.models.unhooked import traces
 from interp.text.spelling import first_loss
 from interp.types import Batch, ChunkedPatterns, HasSinks, Head, Place, Provable, Resumable, Site, Tap
@@ -307,7 +305,7 @@ def padding_changes_nothing(evidence: Evidence) -> Check:
         return Check(name, None, 0.0, "no document is longer than another")
     found = Worst()
     for row in padded[:2]:
-        batch = some_rows(evidence.batch, [row], model.pad_token)
+        batch = evidence.batch.rows([row]).shortened(model.pad_token)
         found.runs(look(model, batch, logits=True), evidence.seen, batch, [row])
     return found.check(name, evidence.tolerance, what)
 
@@ -315,7 +313,7 @@ def padding_changes_nothing(evidence: Evidence) -> Check:
 def order_changes_nothing(evidence: Evidence) -> Check:
     """The documents of a batch in reverse give the same in reverse."""
     model, rows = evidence.model, range(len(evidence.batch.tokens))[::-1]
-    batch = some_rows(evidence.batch, rows, model.pad_token)
+    batch = evidence.batch.rows(rows).shortened(model.pad_token)
     found = Worst()
     found.runs(look(model, batch, logits=True), evidence.seen, batch, rows)
     return found.check("order_changes_nothing", evidence.tolerance, "documents in another order give something else")
@@ -354,7 +352,7 @@ def _as_long_as(batch: Batch, row: int, length: int) -> Batch:
     """The tokens of one document, again and again."""
     tokens = batch.tokens[row, batch.mask[row]]
     tokens = tokens.repeat(-(-length // len(tokens)))[None, :length]
-    return tokens_alone(tokens, torch.ones_like(tokens, dtype=torch.bool))
+    return Batch.bare(tokens, torch.ones_like(tokens, dtype=torch.bool))
 
 
 def tokens_are_the_text(evidence: Evidence) -> Check:

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from interp.attention.visibility import mask_groups, visible_to
 from interp.models.library_errors import refusing
-from interp.models.rows import some_rows
 from interp.types import Batch, EncodedCorpus, Head, HeadModel, Output, Pattern, Place, Provable, Site, Tap, Unhooked
 
 PROBE = 16
@@ -101,7 +100,7 @@ class Evidence:
         """The shortest document that has a few tokens, cut to `PROBE`, this many times."""
         lengths = self.batch.mask.sum(1).tolist()
         row = min(range(len(lengths)), key=lambda number: (lengths[number] < 3, lengths[number]))
-        return some_rows(self.batch, [row] * count, self.model.pad_token, lambda kept: kept.clamp(max=PROBE))
+        return self.batch.rows([row] * count).shortened(self.model.pad_token, lambda kept: kept.clamp(max=PROBE))
 
 
 def look(
