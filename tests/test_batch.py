@@ -110,25 +110,25 @@ def test_the_axis_of_a_field_is_that_of_its_shape() -> None:
 class Silent(Batch):
     """A field more, which does not say what its axis counts."""
 
-    frame: Int[Tensor, "batch word"] | None = None
+    colour: Int[Tensor, "batch word"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Framed(Batch):
+class Coloured(Batch):
     """A layer of gold more."""
 
-    frame: Int[Tensor, "batch word"] | None = field(default=None, metadata=per_word())
+    colour: Int[Tensor, "batch word"] | None = field(default=None, metadata=per_word())
 
 
 def test_a_field_without_an_axis_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"Silent\.frame does not say what its first axis counts.*per_row"):
+    with pytest.raises(TypeError, match=r"Silent\.colour does not say what its first axis counts.*per_row"):
         Silent.bare(torch.zeros(2, 3, dtype=torch.long), torch.ones(2, 3, dtype=torch.bool))
     assert per_row()["axis"].counts == "rows"
 
 
 def test_a_field_with_an_axis_needs_nothing_else() -> None:
     tokens = torch.zeros(2, 3, dtype=torch.long)
-    batch = Framed.bare(tokens, torch.ones_like(tokens).bool(), frame=torch.tensor([[1, 2], [3, -1]]))
+    batch = Coloured.bare(tokens, torch.ones_like(tokens).bool(), colour=torch.tensor([[1, 2], [3, -1]]))
     rows = batch.rows([1, 1, 0])
-    assert isinstance(rows, Framed) and rows.frame is not None
-    assert rows.frame.tolist() == [[3, -1], [3, -1], [1, 2]]
+    assert isinstance(rows, Coloured) and rows.colour is not None
+    assert rows.colour.tolist() == [[3, -1], [3, -1], [1, 2]]
