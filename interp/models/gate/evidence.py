@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,20 @@ from torch import Tensor
 
 from interp.attention.visibility import mask_groups, visible_to
 from interp.models.library_errors import refusing
-from interp.types import Batch, EncodedCorpus, Head, HeadModel, Output, Pattern, Place, Provable, Site, Tap, Unhooked
+from interp.types import (
+    Batch,
+    EncodedCorpus,
+    HasSinks,
+    Head,
+    HeadModel,
+    Output,
+    Pattern,
+    Place,
+    Provable,
+    Site,
+    Tap,
+    Unhooked,
+)
 
 PROBE = 16
 """Tokens of the one document that is run in many copies, a head silenced or a key looked at in each."""
@@ -28,6 +41,10 @@ Sums are added in another order by another kernel or in a wider batch, and a net
 to layer: in float32 some 1e-6 are seen, so 1e-4 leaves room for depth. float16 keeps 11 bits and bfloat16 8, where one
 rounding alone is off by .4 %. What the gate is for (another head, another slice, padding) is off by 1 and more.
 """
+
+
+INVISIBLE = 1e-6
+"""The most attention that may go where nothing can be seen: masks are added before softmax, which leaves 0."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +160,11 @@ def keys(batch: Batch, site: Site) -> Bool[Tensor, "batch key"]:
 def queries_of_output(batch: Batch) -> Bool[Tensor, "batch query"]:
     """The real tokens that the final hidden states belong to."""
     return batch.written.mask
+
+
+def sinks(evidence: Evidence) -> Collection[Place]:
+    """The attention layers that have keys that are no token."""
+    return evidence.model.sinks if isinstance(evidence.model, HasSinks) else ()
 
 
 # Silencing
