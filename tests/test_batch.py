@@ -99,9 +99,8 @@ def test_what_only_some_batches_have_is_taken_too() -> None:
 def test_the_axis_of_a_field_is_that_of_its_shape() -> None:
     """`batch` first is a number for each row, `batch pos` for each token; anything else lists pairs."""
     for one in fields(Batch):
-        kinds = [kind for kind in (one.type, *get_args(one.type)) if hasattr(kind, "dim_str")]
-        if kinds:
-            shape: list[str] = kinds[0].dim_str.split()
+        shapes = [getattr(kind, "dim_str", "").split() for kind in (one.type, *get_args(one.type))]
+        for shape in filter(None, shapes):
             expected = "tokens" if shape == ["batch", "pos"] else "rows" if shape[0] == "batch" else "pairs"
             assert AXES[one.name].counts == expected, one.name
 

@@ -17,13 +17,11 @@ from interp.models.readers.tokenizer import TextReader
 
 Model = AttentionModel | BridgeModel
 
-
 NO_OTHER_WAY = (
     " There is no other way into it: TransformerLens's bridge does not know the architecture. Allowed: models whose "
     "layers all attend through transformers' attention interface."
 )
 """What is said of a model that the interface does not reach, and the bridge does not either."""
-
 
 BACKENDS = ("auto", "attention", "bridge")
 """transformers' attention interface, TransformerLens's bridge, or the first of them that reaches a model's heads."""

@@ -51,6 +51,13 @@ def ends(config: Any, rows: int) -> Ends:
     return Ends(start, end)
 
 
+def special_ends(tokenizer: Any, name: str) -> Ends:
+    """The tokenizer's bos and eos tokens. Raises `ModelError` where it has no bos token."""
+    if tokenizer.bos_token_id is None:
+        raise ModelError(f"The tokenizer of {name!r} has no bos_token, so its decoder cannot begin. Give it one.")
+    return Ends(tokenizer.bos_token_id, tokenizer.eos_token_id)
+
+
 def target_encodings(tokenizer: Any, texts: Sequence[str], between: Ends, positions: int) -> list[Encoding]:
     """The decoder's start token, the text as the tokenizer cuts targets, and the end token, where the model has one.
 
