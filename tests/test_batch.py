@@ -1,4 +1,4 @@
-"""Rows of a batch are those documents collated alone, whatever the axis of a field; a field says what that is."""
+"""Rows of a batch are those documents collated alone, whatever the axis of a field; a field without one is refused."""
 
 from collections import Counter
 from dataclasses import dataclass, field, fields, replace
@@ -44,11 +44,11 @@ def assert_same(found: Batch, expected: Batch) -> None:
     """Every field alike; of those with padding, what is wider in `found` is filler."""
     for name, axis in AXES.items():
         mine, theirs = getattr(found, name), getattr(expected, name)
-        if theirs is None or axis.counts == "shared":
+        if theirs is None or axis.of == "shared":
             assert mine == theirs, name
-        elif axis.counts == "nested":
+        elif axis.of == "nested":
             assert_same(mine, theirs)
-        elif axis.counts == "pairs":
+        elif axis.of == "pairs":
             assert axis.beside or entries(found, name) == entries(expected, name), name
         elif theirs.dim() == 1:
             assert torch.equal(mine, theirs), name
@@ -102,12 +102,12 @@ def test_the_axis_of_a_field_is_that_of_its_shape() -> None:
         shapes = [getattr(kind, "dim_str", "").split() for kind in (one.type, *get_args(one.type))]
         for shape in filter(None, shapes):
             expected = "tokens" if shape == ["batch", "pos"] else "rows" if shape[0] == "batch" else "pairs"
-            assert AXES[one.name].counts == expected, one.name
+            assert AXES[one.name].of == expected, one.name
 
 
 @dataclass(frozen=True, eq=False)
 class Silent(Batch):
-    """A field more, which does not say what its axis counts."""
+    """A field more, without an axis."""
 
     colour: Int[Tensor, "batch word"] | None = None
 
@@ -120,9 +120,9 @@ class Coloured(Batch):
 
 
 def test_a_field_without_an_axis_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"Silent\.colour does not say what its first axis counts.*per_row"):
+    with pytest.raises(TypeError, match=r"Silent\.colour has no axis.*per_word"):
         Silent.bare(torch.zeros(2, 3, dtype=torch.long), torch.ones(2, 3, dtype=torch.bool))
-    assert per_row()["axis"].counts == "rows"
+    assert per_row()["axis"].of == "rows"
 
 
 def test_a_field_with_an_axis_needs_nothing_else() -> None:

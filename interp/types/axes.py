@@ -1,21 +1,25 @@
-"""What the first axis of a tensor in a batch counts, as metadata of its field: rows, tokens, words or pairs of words.
+"""Axes of the fields of a batch, as dataclass metadata: one entry per row, per token, per word, or per pair of words.
 
-A field of a dataclass is declared with one of these, `field(metadata=per_word())`; `interp.types.batch.Batch` takes
-rows, pads and leaves out gold by them, so that a new field needs no line there.
+A field is declared with one of these, `field(metadata=per_word())`, and `interp.types.batch.Batch` takes rows, cuts
+them short and leaves gold empty by them, so that a new field needs no line there.
 """
 
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, Literal
 
-Counts = Literal["rows", "tokens", "pairs", "nested", "shared"]
+Of = Literal["rows", "tokens", "pairs", "nested", "shared"]
 
 
 @dataclass(frozen=True)
 class Axis:
-    """`shape` follows after the row (or the pair), `filler` stands where there is nothing, `beside` names the pairs."""
+    """What a field has entries of; words lie along the second axis of rows, because no row is cut by its words.
 
-    counts: Counts
+    `filler` stands where there is nothing, `shape` is what follows the first axis where a field is empty, and `beside`
+    names the list of pairs whose entries these belong to.
+    """
+
+    of: Of
     filler: int | bool = -1
     shape: tuple[int, ...] = ()
     beside: str | None = None
@@ -61,14 +65,14 @@ def shared() -> Metadata:
 
 @cache
 def axes_of(kind: type[Any]) -> dict[str, Axis]:
-    """The axis of every field. Raises `TypeError` for a field that does not say it."""
+    """The axis of every field. Raises `TypeError` for a field without one."""
     found: dict[str, Axis] = {}
     for one in fields(kind):
         axis = one.metadata.get("axis")
         if not isinstance(axis, Axis):
             raise TypeError(
-                f"{kind.__name__}.{one.name} does not say what its first axis counts. Allowed: "
-                f"{one.name}: … = field(metadata=per_row()), or another of interp.types.axes."
+                f"{kind.__name__}.{one.name} has no axis, so that rows of a batch could be cut wrongly. Allowed: "
+                f"{one.name}: … = field(metadata=per_word()), or another axis of interp.types.axes."
             )
         found[one.name] = axis
     return found

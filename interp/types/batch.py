@@ -101,8 +101,8 @@ class Batch:
     first, -1 for special ones; `mark[b, w]` is 1 for a delimiter, 0 for other punctuation, -1 for any other word;
     `entity_pair` lists (row, query word, target word, `EntityLink`) of words in named entities.
 
-    Every field says in its metadata what its first axis counts (`interp.types.axes`); a class with one that does not
-    say it is refused (`TypeError`) when a batch is made.
+    Every field has its axis in its metadata (`interp.types.axes`); a class with a field that has none is refused
+    (`TypeError`) when a batch is made.
     """
 
     tokens: Int[Tensor, "batch pos"] = field(metadata=per_token())
@@ -155,9 +155,9 @@ class Batch:
         rows = len(tokens)
 
         def empty(axis: Axis) -> Any:
-            if axis.counts == "shared":
+            if axis.of == "shared":
                 return ()
-            shape = {"rows": (rows,), "tokens": tuple(tokens.shape), "pairs": (0,)}[axis.counts]
+            shape = {"rows": (rows,), "tokens": tuple(tokens.shape), "pairs": (0,)}[axis.of]
             return torch.full((*shape, *axis.shape), axis.filler, device=tokens.device)
 
         given = {"tokens": tokens, "mask": mask, "document": torch.arange(rows, device=tokens.device), **known}
@@ -174,11 +174,11 @@ class Batch:
         taken: dict[str, Any] = {}
         for name, axis in axes_of(type(self)).items():
             value = getattr(self, name)
-            if value is None or axis.counts == "shared":
+            if value is None or axis.of == "shared":
                 continue
-            if axis.counts == "nested":
+            if axis.of == "nested":
                 taken[name] = value.rows(index)
-            elif axis.counts == "pairs":
+            elif axis.of == "pairs":
                 of_rows = getattr(self, axis.beside or name)[:, 0]
                 row, entry = (chosen[:, None] == of_rows).nonzero(as_tuple=True)
                 taken[name] = value[entry] if axis.beside else torch.cat([row[:, None], value[entry, 1:]], dim=1)
@@ -200,9 +200,9 @@ class Batch:
         kept: dict[str, Any] = {}
         for name, axis in axes_of(type(self)).items():
             value = getattr(self, name)
-            if value is not None and axis.counts == "tokens":
+            if value is not None and axis.of == "tokens":
                 filler = pad_token if name == "tokens" else axis.filler
                 kept[name] = value[:, :width].masked_fill(beyond, filler)
-            elif value is not None and axis.counts == "nested":
+            elif value is not None and axis.of == "nested":
                 kept[name] = value.shortened(pad_token, cut)
         return replace(self, **kept)
