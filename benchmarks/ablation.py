@@ -20,12 +20,13 @@ from interp.ablation.engine import measure_fast
 from interp.ablation.estimates import estimate_sums
 from interp.ablation.plan import Plan
 from interp.ablation.sweep import TOKENS_A_SWEEP
-from interp.corpora.batching import EncodedCorpus, batches, encode
+from interp.corpora.batching import batches
+from interp.corpora.encoding import encode
 from interp.corpora.grammar import grammar
 from interp.devices import tokens_for
 from interp.metrics import EMBEDDING_COSINE, LOG_PROB
 from interp.sums import EffectSums
-from interp.types import Batch, Head, Metric, Output
+from interp.types import Batch, EncodedCorpus, Head, Metric, Output
 
 DOCUMENTS = {"minilm": 16, "gpt2-small": 4, "bert-base": 4}
 RACED, TOP = 2000, 10

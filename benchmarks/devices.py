@@ -9,7 +9,8 @@ import torch
 
 import interp
 from benchmarks.subjects import plain_copy
-from interp.corpora.batching import batches, encode
+from interp.corpora.batching import batches
+from interp.corpora.encoding import encode
 from interp.corpora.grammar import grammar
 from interp.models.hugging_face.model import AttentionModel
 from interp.models.readers.text import inputs_of

@@ -9,7 +9,8 @@ from benchmarks import by_nnsight
 from benchmarks.common import Row, agree, compare, options, report
 from benchmarks.subjects import Subject, joined, load
 from interp.attention.visibility import visible_keys
-from interp.corpora.batching import batches, encode
+from interp.corpora.batching import batches
+from interp.corpora.encoding import encode
 from interp.corpora.grammar import grammar
 from interp.roles import everything
 from interp.roles.annotation_baselines import annotation_baselines

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from experiments.cli.wording import aligned, cut, interval, name_of, signed, table_lines
 from interp import plots
 from interp.api import findings, lay_open_heads
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.anatomy import PLACES

@@ -10,7 +10,7 @@ from interp import plots
 from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan
 from interp.api import RolesOf, findings, tally_roles
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics.criteria import Criteria

@@ -12,7 +12,7 @@ import interp.roles
 from experiments.cli.wording import more_sources, table_lines
 from interp import plots
 from interp.api import findings, tally_roles
-from interp.corpora.batching import EncodedCorpus, encode
+from interp.corpora.encoding import encode
 from interp.errors import InterpError, closest
 from interp.models.planted.known_accuracy import KnownAccuracy
 from interp.progress import Progress, silent
@@ -26,7 +26,7 @@ from interp.sums import DocumentSums
 from interp.tables import score_table
 from interp.tables.calibration import coverage_table, head_coverage_table, null_curve, null_table
 from interp.tallies.by_document import drawn_hits, tally_documents, tally_heads
-from interp.types import Corpus, HeadModel, Role
+from interp.types import Corpus, EncodedCorpus, HeadModel, Role
 
 KINDS = ("even", "clustered", "by_length")
 

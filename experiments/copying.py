@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from experiments.cli.wording import cut, interval, name_of, signed, table_lines
 from interp import plots
 from interp.api import findings
-from interp.corpora.batching import batches, encode
+from interp.corpora.batching import batches
+from interp.corpora.encoding import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.copying_scores import DEFINITIONS

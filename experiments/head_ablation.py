@@ -11,7 +11,7 @@ from interp import plots
 from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan
 from interp.api import findings
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.effects import NOTHING

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from experiments.cli.wording import cut, interval, more_sources, name_of, signed, table_lines
 from interp import plots
 from interp.api import RolesOf, findings, tally_roles
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics import power_table

@@ -20,7 +20,7 @@ from interp import plots, roles
 from interp.ablation.effects import measure_effects
 from interp.ablation.plan import Plan
 from interp.api import label, tally_roles
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.corpora.repeats import repeats as repeats_of
 from interp.models.planted import PlantedModel
 from interp.models.planted.ideal import Ideal

@@ -11,7 +11,7 @@ from experiments.cli.wording import table_lines
 from interp import plots
 from interp.api import RolesOf, findings, tally_roles
 from interp.attention.visibility import mask_groups
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.corpora.permuted_gold import MOVED, permuted_gold
 from interp.errors import InterpError, closest
 from interp.models.loading import random_weights

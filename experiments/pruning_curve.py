@@ -13,13 +13,13 @@ from interp.ablation import pruning
 from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan
 from interp.api import RolesOf, findings, tally_roles
-from interp.corpora.batching import EncodedCorpus, encode
+from interp.corpora.encoding import encode
 from interp.errors import InterpError, closest
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.sums import PruningSums
 from interp.tables import area_table, curve_table, joint_effect_table, score_table
-from interp.types import Corpus, HeadModel, Role
+from interp.types import Corpus, EncodedCorpus, HeadModel, Role
 
 
 def run(

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from experiments.cli.wording import cut, name_of, signed, table_lines
 from experiments.head_roles import role_tables
 from interp.api import RolesOf, label, tally_roles
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.models.architectures import SHAPES, random_model
 from interp.progress import Progress, silent
 from interp.results import Findings

@@ -15,8 +15,9 @@ from interp import plots
 from interp.api import RolesOf, findings, tally_roles
 from interp.attention.aggregation import ATTENDED_TO, ATTENDING, words_by
 from interp.attention.visibility import mask_groups
-from interp.corpora.batching import EncodedCorpus, batches, encode
+from interp.corpora.batching import batches
 from interp.corpora.conllu import read_conllu
+from interp.corpora.encoding import encode
 from interp.corpora.fidelity import of_another
 from interp.errors import InterpError
 from interp.progress import Progress, silent
@@ -28,7 +29,7 @@ from interp.tables.roles import untestable
 from interp.tables.sensitivity import agreement
 from interp.tallies.roles import RoleTally
 from interp.tallies.stream import stream
-from interp.types import Corpus, HeadModel
+from interp.types import Corpus, EncodedCorpus, HeadModel
 
 QUARTERS = 4
 

@@ -17,7 +17,8 @@ from interp.api import label
 from interp.attention.candidates import word_candidates
 from interp.attention.finite import finite_attention
 from interp.attention.visibility import mask_groups, visible_keys
-from interp.corpora.batching import collate, encode
+from interp.corpora.batching import collate
+from interp.corpora.encoding import encode
 from interp.corpora.memory import require_room_for
 from interp.errors import InterpError
 from interp.plots.style import head_name

@@ -10,7 +10,8 @@ from experiments.cli.wording import aligned, interval, name_of, table_lines, uns
 from interp import plots
 from interp.api import findings
 from interp.attention.visibility import mask_groups
-from interp.corpora.batching import batches, encode, read_batches
+from interp.corpora.batching import batches, read_batches
+from interp.corpora.encoding import encode
 from interp.plots.style import head_name
 from interp.progress import Progress, silent
 from interp.results import Findings

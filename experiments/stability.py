@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from experiments.cli.wording import aligned, cut, interval, name_of, unsigned
 from interp import plots
 from interp.api import RolesOf, findings, tally_roles
-from interp.corpora.batching import EncodedCorpus, encode, evenly_spaced
+from interp.corpora.batching import evenly_spaced
+from interp.corpora.encoding import encode
 from interp.corpora.fidelity import of_another
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -20,7 +21,7 @@ from interp.statistics.lift import split_blocks
 from interp.tables.matching import LABELS, all_matches, in_common, matching_table
 from interp.tables.reliability import profiles, reliability_table
 from interp.tallies.similarity import attention_similarity, same_tokens
-from interp.types import Corpus, HeadModel
+from interp.types import Corpus, EncodedCorpus, HeadModel
 
 
 def run(

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from experiments.cli.wording import interval, name_of, signed, table_lines
 from interp import plots
 from interp.api import findings
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.tags import ANY, tag_table

@@ -15,7 +15,8 @@ from interp.ablation.plan import Plan
 from interp.ablation.replacements import Replacement
 from interp.ablation.sets import HeadSets
 from interp.attention.visibility import mask_groups
-from interp.corpora.batching import EncodedCorpus, batches, collate, encode
+from interp.corpora.batching import batches, collate
+from interp.corpora.encoding import encode
 from interp.corpora.fidelity import WARNING
 from interp.corpora.probe_documents import probe_documents
 from interp.errors import InterpError, closest
@@ -34,7 +35,7 @@ from interp.tallies import tags
 from interp.tallies.contributions import measure_contributions
 from interp.tallies.roles import RoleTally
 from interp.tallies.stream import Tally, stream
-from interp.types import Corpus, HeadModel, Metric, Role
+from interp.types import Corpus, EncodedCorpus, HeadModel, Metric, Role
 
 RolesOf = Callable[[Corpus], Sequence[Role]]
 RolesAsked = RolesOf | Sequence[Role] | Role | str

@@ -21,7 +21,8 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import nn
 
-from interp.corpora.batching import Group, encode
+from interp.corpora.batching import Group
+from interp.corpora.encoding import encode
 from interp.corpora.text import text_document
 from interp.models import loading
 from interp.types import Batch, Corpus, HeadModel

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from interp.ablation.effects import Effects, measure_effects
 from interp.ablation.plan import Plan
-from interp.corpora.batching import EncodedCorpus
-from interp.types import Batch, Document, Encoding, Head, HeadModel, Output, Tap
+from interp.types import Batch, Document, EncodedCorpus, Encoding, Head, HeadModel, Output, Tap
 
 START, END = 0, 1
 

@@ -16,7 +16,8 @@ from interp.ablation import replacements
 from interp.ablation.engine import measure_fast
 from interp.ablation.plain import measure_plain
 from interp.ablation.sweep import alone, runs_fast, sweep
-from interp.corpora.batching import batches, encode, evenly_spaced, read_batches
+from interp.corpora.batching import batches, evenly_spaced, read_batches
+from interp.corpora.encoding import encode
 from interp.errors import InterpError, ModelError
 from interp.models.loading import Model, from_transformers
 from interp.sums import EffectSums

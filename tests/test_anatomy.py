@@ -15,7 +15,7 @@ import transformers
 import interp as package
 from experiments import anatomy as experiment
 from interp import plots
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.errors import InterpError, ModelError
 from interp.models import circuits
 from interp.models.loading import from_transformers

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 import interp
 from experiments import anatomy as experiment
 from interp import plots
-from interp.corpora.batching import Group, encode
+from interp.corpora.batching import Group
+from interp.corpora.encoding import encode
 from interp.corpora.reversal import reversal
 from interp.corpora.text import text_document
 from interp.errors import ModelError

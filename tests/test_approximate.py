@@ -9,9 +9,9 @@ from torch.nn.functional import cross_entropy
 from interp import metrics
 from interp.ablation import replacements
 from interp.ablation.engine import measure_fast
-from interp.corpora.batching import EncodedCorpus, encode
+from interp.corpora.encoding import encode
 from interp.errors import InterpError
-from interp.types import Resumable
+from interp.types import EncodedCorpus, Resumable
 from tests.conftest import HEADS, LAYERS, Case, batch_of, corpus_of, replaced_z, without_head
 from tests.fakes import effects_with
 

@@ -3,13 +3,8 @@
 import numpy as np
 import pytest
 
-from interp.corpora.batching import (
-    align,
-    batches,
-    collate,
-    encode,
-    evenly_spaced,
-)
+from interp.corpora.batching import batches, collate, evenly_spaced
+from interp.corpora.encoding import align, encode
 from interp.corpora.mentions import antecedents, head_word, nearest_mentions
 from interp.errors import CorpusError
 from interp.types import Corpus, Document, Encoding, Mention

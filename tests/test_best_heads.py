@@ -11,7 +11,8 @@ from matplotlib.text import Text
 from docs import tables as readme
 from experiments import head_roles
 from interp import plots
-from interp.corpora.batching import batches, encode
+from interp.corpora.batching import batches
+from interp.corpora.encoding import encode
 from interp.statistics.criteria import Criteria
 from interp.sums import RoleLabel, RoleSums
 from interp.tables.atlas import atlas_table

@@ -17,8 +17,8 @@ from scipy.stats import t as student
 import interp.roles
 from experiments import calibration
 from interp.api import tally_roles
-from interp.corpora.batching import encode
 from interp.corpora.conllu import read_conllu
+from interp.corpora.encoding import encode
 from interp.errors import InterpError, ModelError
 from interp.models.planted.known_accuracy import KnownAccuracy
 from interp.roles.syntax import to_governor as governor_role

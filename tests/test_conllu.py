@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from experiments.cli import settings as settings_of_a_run
 from interp import roles
-from interp.corpora.batching import collate, encode
+from interp.corpora.batching import collate
 from interp.corpora.conllu import conllu_documents, read_conllu
+from interp.corpora.encoding import encode
 from interp.corpora.validation import validate
 from interp.errors import CorpusError, InterpError
 from interp.roles.annotation_baselines import annotation_baselines

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from interp import roles
 from interp.api import score
-from interp.corpora.batching import EncodedCorpus, batches, collate, encode
+from interp.corpora.batching import batches, collate
 from interp.corpora.conllu import read_conllu
+from interp.corpora.encoding import encode
 from interp.corpora.grammar import grammar
 from interp.errors import InterpError
 from interp.sums import RoleSums
@@ -22,7 +23,7 @@ from interp.tables.roles import classify
 from interp.tallies.roles import RoleTally
 from interp.tallies.spread import ShapeTally
 from interp.tallies.stream import stream
-from interp.types import Corpus, HeadModel
+from interp.types import Corpus, EncodedCorpus, HeadModel
 from tests import oracle
 from tests.fakes import FakeModel, document, random_documents, to_governor, uniform
 

@@ -12,7 +12,8 @@ from transformer_lens import head_detector
 import interp
 from experiments import copying as experiment
 from interp import roles
-from interp.corpora.batching import batches, collate, encode
+from interp.corpora.batching import batches, collate
+from interp.corpora.encoding import encode
 from interp.corpora.repeats import repeats
 from interp.corpora.text import text_document
 from interp.errors import InterpError, ModelError

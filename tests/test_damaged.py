@@ -17,7 +17,7 @@ import transformers
 import interp
 from interp.api import prove
 from interp.errors import InterpError, ModelError
-from interp.models import loading
+from interp.models import backends, loading
 from interp.models.library_errors import refusing
 from tests.conftest import (
     Case,
@@ -255,7 +255,7 @@ def test_whatever_is_raised_is_a_refusal_with_its_reason_and_class(
                 loading.local(folder, backend="attention")
             assert isinstance(refused.value.__cause__, kind)
             assert "\n" not in str(refused.value)
-    monkeypatch.setattr(loading, "build_bridge_from_module", fail)
+    monkeypatch.setattr(backends, "build_bridge_from_module", fail)
     with pytest.raises(ModelError, match=rf"could not be built for 'llama' \(LlamaForCausalLM\).*\({kind.__name__}\)"):
         loading.local(folder, backend="bridge")
 

@@ -20,7 +20,8 @@ from interp.ablation.plan import Plan
 from interp.ablation.pruning import halves
 from interp.api import tally_roles
 from interp.attention.visibility import visible_keys
-from interp.corpora.batching import Group, encode
+from interp.corpora.batching import Group
+from interp.corpora.encoding import encode
 from interp.corpora.text import text_document
 from interp.errors import InterpError, ModelError
 from interp.models.hugging_face.model import AttentionModel

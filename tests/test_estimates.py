@@ -15,7 +15,8 @@ from interp.ablation import replacements
 from interp.ablation.effects import measure_effects
 from interp.ablation.estimates import estimate_sums
 from interp.ablation.plan import Plan
-from interp.corpora.batching import batches, encode, read_batches
+from interp.corpora.batching import batches, read_batches
+from interp.corpora.encoding import encode
 from interp.errors import InterpError
 from interp.sums import EffectSums
 from interp.types import Metric

@@ -13,8 +13,9 @@ import transformers
 from tokenizers import normalizers
 
 from interp import score
-from interp.corpora.batching import collate, encode
+from interp.corpora.batching import collate
 from interp.corpora.conllu import read_conllu
+from interp.corpora.encoding import encode
 from interp.corpora.text import text_document
 from interp.models.gate import check, insist
 from interp.models.loading import Model, from_transformers

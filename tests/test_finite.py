@@ -24,8 +24,9 @@ from interp import api as analysis
 from interp import metrics, roles
 from interp.ablation.effects import measure_effects
 from interp.ablation.plan import Plan
-from interp.corpora.batching import batches, encode
+from interp.corpora.batching import batches
 from interp.corpora.conllu import read_conllu
+from interp.corpora.encoding import encode
 from interp.corpora.probe_documents import probe_documents
 from interp.corpora.text import text_document
 from interp.errors import ModelError

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from interp import roles
 from interp.api import score, tally_roles
-from interp.corpora.batching import collate, encode
+from interp.corpora.batching import collate
+from interp.corpora.encoding import encode
 from interp.corpora.mentions import nearest_agreeing, nearest_same_word
 from interp.roles.annotation_baselines import annotation_baselines
 from interp.tables import score_table

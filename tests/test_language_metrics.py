@@ -20,7 +20,8 @@ from interp.ablation.effects import measure_effects
 from interp.ablation.engine import measure_fast
 from interp.ablation.sweep import alone, sweep
 from interp.corpora import expansions as expansions
-from interp.corpora.batching import Group, batches, encode, read_batches
+from interp.corpora.batching import Group, batches, read_batches
+from interp.corpora.encoding import encode
 from interp.corpora.text import text_document
 from interp.errors import InterpError
 from interp.sums import EffectSums

@@ -14,11 +14,11 @@ from torch import Tensor
 from experiments import head_roles
 from interp import roles
 from interp.api import score, tally_roles
-from interp.corpora.batching import collate, encode
+from interp.corpora.batching import collate
+from interp.corpora.encoding import encode
 from interp.corpora.entity_pairs import entity_pairs
 from interp.corpora.expansions import parts
 from interp.errors import InterpError
-from interp.models.rows import some_rows
 from interp.plots import best_heads, role_maps, tag_matrices
 from interp.roles.lexical import delimiter, entities, punctuation, rare, same_tag, tagged
 from interp.roles.syntax import (
@@ -342,13 +342,13 @@ def test_rows_keep_what_lexical_roles_ask_for() -> None:
     model = FakeModel(uniform, 1)
     encoded = encode(model, rich_corpus())
     whole, some = collate(encoded, range(6), model), collate(encoded, [4, 1], model)
-    rows = some_rows(whole, [4, 1], model.pad_token)
+    rows = whole.rows([4, 1]).shortened(model.pad_token)
     assert rows.rank is not None and rows.mark is not None and rows.entity_pair is not None
     assert some.rank is not None and some.mark is not None
     assert torch.equal(rows.rank, some.rank)
-    assert torch.equal(rows.mark[:, : some.mark.shape[1]], some.mark) and len(rows.entity_pair) == 0
+    assert torch.equal(rows.mark[:, : some.mark.shape[1]], some.mark)
     first, *_ = parts(whole, whole.tokens.shape[1])
-    assert first.rank is not None and len(first.rank) == 1 and first.entity_pair is None
+    assert first.rank is not None and len(first.rank) == 1
 
 
 def test_even_attention_has_no_lexical_role() -> None:

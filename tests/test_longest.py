@@ -10,7 +10,7 @@ import torch
 import transformers
 
 from interp import ablate, anatomy, devices
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.corpora.memory import GIB, heads_of_a_layer, longest_for, memory_for, require_room, require_room_for
 from interp.corpora.probe_documents import probe_documents
 from interp.errors import CorpusError

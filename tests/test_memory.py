@@ -11,7 +11,8 @@ TRAIN = Path(__file__).parents[2] / "shared" / "data" / "corpora" / "ud_english_
 PASS = """
 import resource, sys
 from interp import roles
-from interp.corpora.batching import batches, encode
+from interp.corpora.batching import batches
+from interp.corpora.encoding import encode
 from interp.corpora.conllu import read_conllu
 from interp.models.loading import minilm
 from interp.tallies.spread import ShapeTally

@@ -11,10 +11,10 @@ from torch import Tensor
 
 import interp.roles
 from interp.api import tally_roles
-from interp.corpora.batching import collate, encode
+from interp.corpora.batching import collate
+from interp.corpora.encoding import encode
 from interp.corpora.mentions import antecedents, antecedents_by_kind, nearest_agreeing
 from interp.corpora.text import text_document
-from interp.models.rows import some_rows
 from interp.roles.coreference import DEFINITIONS, choice
 from interp.statistics.criteria import Criteria
 from interp.sums import RoleSums
@@ -215,7 +215,7 @@ def test_batches_carry_it(told: Corpus) -> None:
     )
     assert batch.mention[1].eq(-1).all()
     assert batch.mention[2, 3].tolist() == [6, 8, 1, 0]
-    chosen = some_rows(batch, [2], model.pad_token)
+    chosen = batch.rows([2]).shortened(model.pad_token)
     assert chosen.mention.tolist() == batch.mention[2:].tolist()
     assert chosen.nearest_agreeing.tolist() == batch.nearest_agreeing[2:].tolist()
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 import interp
 from interp import roles
 from interp.api import tally_roles
-from interp.corpora.batching import Group, encode
+from interp.corpora.batching import Group
+from interp.corpora.encoding import encode
 from interp.errors import ModelError
 from interp.models.torch_modules import model as multihead
 from interp.models.torch_modules.attention import slow_path

@@ -14,7 +14,8 @@ from experiments import nulls
 from interp import roles
 from interp.api import tally_roles
 from interp.attention.visibility import mask_groups
-from interp.corpora.batching import batches, encode
+from interp.corpora.batching import batches
+from interp.corpora.encoding import encode
 from interp.corpora.grammar import grammar
 from interp.corpora.mentions import head_word
 from interp.corpora.permuted_gold import permuted_gold

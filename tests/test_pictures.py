@@ -15,8 +15,9 @@ from torch import Tensor
 
 import interp
 from interp import roles
-from interp.corpora.batching import Group, encode
+from interp.corpora.batching import Group
 from interp.corpora.drawings import drawings
+from interp.corpora.encoding import encode
 from interp.corpora.patches import patches
 from interp.corpora.pictures import picture_document, read_pictures
 from interp.corpora.validation import validate
@@ -24,7 +25,6 @@ from interp.errors import CorpusError, InterpError, ModelError
 from interp.metrics import language
 from interp.models.hugging_face.model import AttentionModel
 from interp.models.readers.pictures import PictureReader
-from interp.models.rows import some_rows
 from interp.results import read_manifest
 from interp.roles.pictures import NEIGHBOURS, neighbour
 from interp.types import Batch, Corpus, Encoding, Head, HeadModel, Site
@@ -146,8 +146,8 @@ def test_the_first_tokens_of_a_picture_are_run_as_if_there_were_no_others(case: 
         expected = plain.layernorm(states)
     whole = whole_batch(case.model, corpus)
     lengths = torch.tensor([7, 9])
-    cut = some_rows(whole, [0, 1], 0, lambda _lengths: lengths)
-    alone = some_rows(whole, [0, 1], 0, lambda kept: kept.clamp(max=7))
+    cut = whole.rows([0, 1]).shortened(0, lambda _lengths: lengths)
+    alone = whole.rows([0, 1]).shortened(0, lambda kept: kept.clamp(max=7))
     assert cut.tokens.shape == (2, 9) and alone.tokens.shape == (2, 7)
     assert_close(case.model.run(alone).hidden, expected)
     assert_close(case.model.run(cut).hidden[0, :7], expected[0])
@@ -336,7 +336,7 @@ def test_targets_are_the_neighbours_and_none_lies_beyond_an_edge(name: str, corp
     for query, key in neighbours()[name]:
         expected[query, key] = True
     assert torch.equal(neighbour(name).targets(batch), expected.expand(6, -1, -1))
-    cut = some_rows(batch, [0], 0, lambda _lengths: torch.tensor([7]))
+    cut = batch.rows([0]).shortened(0, lambda _lengths: torch.tensor([7]))
     assert torch.equal(neighbour(name).targets(cut), expected[None, :7, :7])
 
 

@@ -10,7 +10,8 @@ from experiments import known_answers
 from experiments.known_answers import asked_of
 from interp.ablation.plan import Plan
 from interp.api import tally_roles
-from interp.corpora.batching import collate, encode
+from interp.corpora.batching import collate
+from interp.corpora.encoding import encode
 from interp.corpora.repeats import repeats
 from interp.errors import ModelError
 from interp.metrics import LOG_PROB

@@ -7,7 +7,8 @@ import pytest
 
 from interp import roles
 from interp.api import tally_roles
-from interp.corpora.batching import batches, encode
+from interp.corpora.batching import batches
+from interp.corpora.encoding import encode
 from interp.sums import RoleSums
 from interp.types import Corpus
 from tests.fakes import FakeModel, mostly_last, noise, random_documents

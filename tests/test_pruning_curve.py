@@ -21,7 +21,7 @@ from interp import metrics, plots
 from interp.ablation import pruning, replacements
 from interp.ablation.effects import silent
 from interp.ablation.plan import Plan
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.errors import InterpError
 from interp.results import Findings
 from interp.roles import positional

@@ -10,7 +10,7 @@ import torch
 import interp
 from interp import roles
 from interp.api import tally_roles
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.corpora.reversal import LONGEST, SHORTEST, WORDS, reversal
 from interp.errors import InterpError, ModelError
 from interp.models import recurrent as example

@@ -14,7 +14,8 @@ from experiments import sensitivity
 from interp import roles
 from interp.api import tally_roles
 from interp.attention.aggregation import ATTENDED_TO, ATTENDING, words_by
-from interp.corpora.batching import collate, encode
+from interp.corpora.batching import collate
+from interp.corpora.encoding import encode
 from interp.errors import InterpError
 from interp.models.planted.known_accuracy import KnownAccuracy
 from interp.roles.positional import offset

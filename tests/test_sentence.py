@@ -14,7 +14,8 @@ from torch import Tensor
 
 from experiments import sentence
 from experiments.sentence import find_word
-from interp.corpora.batching import align, collate, encode
+from interp.corpora.batching import collate
+from interp.corpora.encoding import align, encode
 from interp.corpora.text import sentence as corpus_of
 from interp.errors import InterpError
 from interp.types import Batch, Corpus, HeadModel

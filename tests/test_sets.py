@@ -16,7 +16,7 @@ from interp.ablation.budget import Budget
 from interp.ablation.effects import measure_effects
 from interp.ablation.plan import Plan
 from interp.ablation.sets import head_sets
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.errors import InterpError
 from interp.models.hugging_face.model import AttentionModel
 from interp.types import Head

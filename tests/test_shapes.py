@@ -11,7 +11,8 @@ import torch
 
 import interp
 from experiments import shapes as experiment
-from interp.corpora.batching import batches, encode
+from interp.corpora.batching import batches
+from interp.corpora.encoding import encode
 from interp.corpora.reversal import reversal
 from interp.models.recurrent import recurrent
 from interp.statistics.bootstrap import bootstrap_interval, bootstrap_interval_of

@@ -22,7 +22,7 @@ import transformers
 import interp
 from interp.ablation.effects import measure_effects
 from interp.ablation.plan import Plan
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.corpora.grammar import grammar, phrases
 from interp.corpora.grammar.tree import document
 from interp.errors import InterpError, ModelError

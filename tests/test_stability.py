@@ -15,7 +15,8 @@ import transformers
 from experiments import stability
 from interp import roles
 from interp.api import tally_roles
-from interp.corpora.batching import batches, encode
+from interp.corpora.batching import batches
+from interp.corpora.encoding import encode
 from interp.models import loading
 from interp.statistics import matching
 from interp.statistics.criteria import Criteria

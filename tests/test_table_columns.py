@@ -11,7 +11,7 @@ from experiments.cli.wording import interval, signed, unsigned
 from interp import api as analysis
 from interp.ablation.effects import measure_effects
 from interp.ablation.plan import Plan
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.plots.style import metric_label
 from interp.sums import EffectSums
 from interp.tables import effect_table, mark, score_table, true_lifts

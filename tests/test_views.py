@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from interp.attention.candidates import Candidates, column_candidates, first_token_candidates, word_candidates
-from interp.corpora.batching import collate, encode
+from interp.corpora.batching import collate
+from interp.corpora.encoding import encode
 from interp.types import Corpus
 from tests.fakes import FakeModel, document, random_documents, uniform
 

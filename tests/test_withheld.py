@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from interp.corpora.batching import encode
 from interp.corpora.conllu import read_conllu
 from interp.corpora.coreference import read_coreference
+from interp.corpora.encoding import encode
 from interp.corpora.entities import read_entities
 from interp.corpora.minimal_pairs import read_minimal_pairs
 from interp.corpora.probe_documents import probe_documents

@@ -12,12 +12,12 @@ from interp.ablation.budget import budget_for
 from interp.ablation.plan import Plan
 from interp.ablation.replacements import Substitute
 from interp.ablation.sweep import Measured, ablated_metrics, expansions_of, tokens_a_sweep, weights
-from interp.corpora.batching import EncodedCorpus, batches
+from interp.corpora.batching import batches
 from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.statistics.sequential import half_widths, looks, settled_top, settled_until
 from interp.tables.effects import COLUMNS
-from interp.types import Head, HeadModel, Metric
+from interp.types import EncodedCorpus, Head, HeadModel, Metric
 
 
 def settle(

@@ -13,13 +13,13 @@ from interp.ablation.plan import MEAN, Plan
 from interp.ablation.replacements import Substitute, named
 from interp.ablation.sets import head_sets
 from interp.ablation.sweep import runs_fast, sweep, tokens_a_sweep
-from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced
+from interp.corpora.batching import batches, evenly_spaced
 from interp.corpora.memory import heads_of_a_layer, require_room_for
 from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.sums import EffectSums
 from interp.tables import effect_table
-from interp.types import Head, HeadModel, Metric
+from interp.types import EncodedCorpus, Head, HeadModel, Metric
 
 MetricsOf = Callable[[HeadModel], Sequence[Metric]]
 

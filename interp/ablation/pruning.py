@@ -18,12 +18,12 @@ from interp.ablation.effects import MetricsOf, require_room_to_ablate
 from interp.ablation.plan import MEAN, Plan
 from interp.ablation.replacements import named
 from interp.ablation.sweep import ablated_metrics, tokens_a_sweep
-from interp.corpora.batching import EncodedCorpus, batches, evenly_spaced
+from interp.corpora.batching import batches, evenly_spaced
 from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.statistics.lift import split_blocks
 from interp.sums import PruningSums
-from interp.types import BLOCKS, Head, HeadModel, Metric
+from interp.types import BLOCKS, EncodedCorpus, Head, HeadModel, Metric
 
 Heads = frozenset[Head]
 

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from interp.attention.finite import finite_z
 from interp.attention.visibility import mask_groups, visible_keys
-from interp.corpora.batching import EncodedCorpus, batches, collate, read_batches
+from interp.corpora.batching import batches, collate, read_batches
 from interp.errors import InterpError, closest
 from interp.metrics import precise
-from interp.types import Batch, Head, HeadModel, HeadOutput, Pattern, Site, Tap
+from interp.types import Batch, EncodedCorpus, Head, HeadModel, HeadOutput, Pattern, Site, Tap
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,15 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from interp.corpora.batching import to_device
 from interp.errors import InterpError
 from interp.types import Batch, EncodedCorpus, Encoding, HeadModel, MaskedModel
-
-WITHOUT_GOLD = {"alignment": None, "entity_pair": None}
-"""Pairs of words, which no row of tensors holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,15 +58,7 @@ def parts(batch: Batch, tokens: int) -> Iterator[Batch]:
     rows, length = batch.tokens.shape
     size = max(1, tokens // length)
     for start, end in pairwise([*range(0, rows, size), rows]):
-        yield _some_rows(batch, slice(start, end))
-
-
-def _some_rows(batch: Batch, rows: slice) -> Batch:
-    of_rows = {name: value[rows] for name, value in vars(batch).items() if isinstance(value, Tensor)}
-    target = None if batch.target is None else _some_rows(batch.target, rows)
-    # pairs of words are gold, which no metric reads
-    gold = {"antecedent": batch.antecedent, "antecedent_kind": batch.antecedent_kind, **WITHOUT_GOLD}
-    return replace(batch, **{**of_rows, **gold, "target": target})
+        yield batch.rows(slice(start, end))
 
 
 def _copies(row: _Row) -> list[_Row]:
@@ -98,24 +86,13 @@ def _collate(encoded: EncodedCorpus, rows: Sequence[_Row], model: HeadModel, mas
             of_row[row.masked] = mask_token
     lengths = torch.tensor([len(of_row) for of_row in tokens])
     special = [torch.from_numpy(row.encoding.special) for row in rows]
-    none = torch.full((len(rows), 1), -1)
     blocks = {row.document: encoded.corpus.documents[row.document].block for row in rows}
-    batch = Batch(
-        tokens=pad_sequence(tokens, batch_first=True, padding_value=model.pad_token),
-        mask=torch.arange(int(lengths.max()))[None, :] < lengths[:, None],
+    batch = Batch.bare(
+        pad_sequence(tokens, batch_first=True, padding_value=model.pad_token),
+        torch.arange(int(lengths.max()))[None, :] < lengths[:, None],
         special=pad_sequence(special, batch_first=True, padding_value=False),
-        word=none.expand(-1, int(lengths.max())),
         document=torch.tensor([row.document for row in rows]),
         block=torch.tensor([blocks[row.document] for row in rows]),
-        governor=none,
-        relation=none,
-        tag=none,
-        nearest_mention=none,
-        nearest_agreeing=none,
-        nearest_same_word=none,
-        antecedent=torch.empty(0, 3, dtype=torch.long),
-        antecedent_kind=torch.empty(0, dtype=torch.long),
-        mention=none[:, :, None].expand(-1, -1, 4),
         relations=encoded.corpus.relations,
         tags=encoded.corpus.tags,
         kinds=encoded.corpus.mention_kinds,

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from interp.corpora.batching import encode
+from interp.corpora.encoding import encode
 from interp.corpora.withheld import is_withheld
 from interp.types import Corpus, Document, EncodedCorpus, HeadModel
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from interp.attention.finite import finite_attention, finite_z
 from interp.attention.visibility import Visible, mask_groups, visible_keys
-from interp.corpora.batching import EncodedCorpus, batches
+from interp.corpora.batching import batches
 from interp.corpora.memory import heads_of_a_layer, require_room_for
 from interp.models.hugging_face.interface import Ingredients
 from interp.models.weights import lay_open
@@ -18,7 +18,7 @@ from interp.roles.cross import aligned, on_diagonal, source_end, source_first
 from interp.roles.positional import first, offset, self_token, separator
 from interp.sums import ContributionSums
 from interp.tallies.roles import RoleTally
-from interp.types import BLOCKS, Batch, Head, HeadModel, HeadOutput, Pattern, Role, Site
+from interp.types import BLOCKS, Batch, EncodedCorpus, Head, HeadModel, HeadOutput, Pattern, Role, Site
 
 Projection = Float[Tensor, "head d_value d_model"]
 

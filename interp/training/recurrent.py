@@ -12,7 +12,8 @@ from torch import nn
 
 from interp import roles
 from interp.api import score
-from interp.corpora.batching import collate, encode
+from interp.corpora.batching import collate
+from interp.corpora.encoding import encode
 from interp.corpora.reversal import WORDS, reversal
 from interp.errors import InterpError
 from interp.models.checkpoint.files import file_digest

@@ -1,14 +1,29 @@
 """Documents as one model sees them: tokens aligned to words, and padded batches with gold as tensors."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp.documents import Corpus
 from interp.heads import Site
+from interp.types.axes import (
+    Axis,
+    axes_of,
+    beside,
+    nested,
+    pairs_of_words,
+    per_row,
+    per_token,
+    per_word,
+    required,
+    shared,
+)
 
 Grid = tuple[int, int]
 """Rows and columns of the patches that a model cuts a picture into."""
@@ -85,35 +100,38 @@ class Batch:
     What lexical roles ask for: `rank[b, t]` is the place of token t among all tokens of the corpus, the most frequent
     first, -1 for special ones; `mark[b, w]` is 1 for a delimiter, 0 for other punctuation, -1 for any other word;
     `entity_pair` lists (row, query word, target word, `EntityLink`) of words in named entities.
+
+    Every field has its axis in its metadata (`interp.types.axes`); a class with a field that has none is refused
+    (`TypeError`) when a batch is made.
     """
 
-    tokens: Int[Tensor, "batch pos"]
-    mask: Bool[Tensor, "batch pos"]
-    special: Bool[Tensor, "batch pos"]
-    word: Int[Tensor, "batch pos"]
-    document: Int[Tensor, " batch"]
-    block: Int[Tensor, " batch"]
-    governor: Int[Tensor, "batch word"]
-    relation: Int[Tensor, "batch word"]
-    tag: Int[Tensor, "batch word"]
-    nearest_mention: Int[Tensor, "batch word"]
-    nearest_agreeing: Int[Tensor, "batch word"]
-    nearest_same_word: Int[Tensor, "batch word"]
-    antecedent: Int[Tensor, "pair 3"]
-    antecedent_kind: Int[Tensor, " pair"]
-    mention: Int[Tensor, "batch mention 4"]
-    relations: tuple[str, ...]
-    tags: tuple[str, ...]
-    kinds: tuple[str, ...]
-    masked: Int[Tensor, "batch pos"] | None = None
-    alternative: Bool[Tensor, " batch"] | None = None
-    target: "Batch | None" = None
-    alignment: Int[Tensor, "aligned 3"] | None = None
-    pixels: Float[Tensor, "batch channel height width"] | None = None
-    grid: Grid | None = None
-    rank: Int[Tensor, "batch pos"] | None = None
-    mark: Int[Tensor, "batch word"] | None = None
-    entity_pair: Int[Tensor, "linked 4"] | None = None
+    tokens: Int[Tensor, "batch pos"] = field(metadata=per_token())
+    mask: Bool[Tensor, "batch pos"] = field(metadata=per_token(False))
+    special: Bool[Tensor, "batch pos"] = field(metadata=per_token(False))
+    word: Int[Tensor, "batch pos"] = field(metadata=per_token())
+    document: Int[Tensor, " batch"] = field(metadata=per_row())
+    block: Int[Tensor, " batch"] = field(metadata=per_row(0))
+    governor: Int[Tensor, "batch word"] = field(metadata=per_word())
+    relation: Int[Tensor, "batch word"] = field(metadata=per_word())
+    tag: Int[Tensor, "batch word"] = field(metadata=per_word())
+    nearest_mention: Int[Tensor, "batch word"] = field(metadata=per_word())
+    nearest_agreeing: Int[Tensor, "batch word"] = field(metadata=per_word())
+    nearest_same_word: Int[Tensor, "batch word"] = field(metadata=per_word())
+    antecedent: Int[Tensor, "pair 3"] = field(metadata=pairs_of_words(3))
+    antecedent_kind: Int[Tensor, " pair"] = field(metadata=beside("antecedent"))
+    mention: Int[Tensor, "batch mention 4"] = field(metadata=per_row(-1, 1, 4))
+    relations: tuple[str, ...] = field(metadata=shared())
+    tags: tuple[str, ...] = field(metadata=shared())
+    kinds: tuple[str, ...] = field(metadata=shared())
+    masked: Int[Tensor, "batch pos"] | None = field(default=None, metadata=per_token())
+    alternative: Bool[Tensor, " batch"] | None = field(default=None, metadata=per_row(False))
+    target: "Batch | None" = field(default=None, metadata=nested())
+    alignment: Int[Tensor, "aligned 3"] | None = field(default=None, metadata=pairs_of_words(3))
+    pixels: Float[Tensor, "batch channel height width"] | None = field(default=None, metadata=per_row())
+    grid: Grid | None = field(default=None, metadata=shared())
+    rank: Int[Tensor, "batch pos"] | None = field(default=None, metadata=per_token())
+    mark: Int[Tensor, "batch word"] | None = field(default=None, metadata=per_word())
+    entity_pair: Int[Tensor, "linked 4"] | None = field(default=None, metadata=pairs_of_words(4))
 
     @property
     def written(self) -> "Batch":
@@ -127,3 +145,64 @@ class Batch:
     def key_side(self, site: Site) -> "Batch":
         """The side that the keys of a site come from."""
         return self.written if site == "decoder" else self
+
+    def __post_init__(self) -> None:
+        axes_of(type(self))
+
+    @classmethod
+    def bare(cls, tokens: Int[Tensor, "batch pos"], mask: Bool[Tensor, "batch pos"], **known: Any) -> "Batch":
+        """Tokens of which nothing is known but the fields given here; rows are numbered from 0, all in block 0."""
+        rows = len(tokens)
+
+        def empty(axis: Axis) -> Any:
+            if axis.of == "shared":
+                return ()
+            shape = {"rows": (rows,), "tokens": tuple(tokens.shape), "pairs": (0,)}[axis.of]
+            return torch.full((*shape, *axis.shape), axis.filler, device=tokens.device)
+
+        given = {"tokens": tokens, "mask": mask, "document": torch.arange(rows, device=tokens.device), **known}
+        unknown = required(cls) - given.keys()
+        return cls(**given, **{name: empty(axis) for name, axis in axes_of(cls).items() if name in unknown})
+
+    def rows(self, index: slice | Sequence[int] | Int[Tensor, " row"]) -> "Batch":
+        """These rows in this order, as wide as before; lists of pairs are those of these rows, numbered anew.
+
+        A row that is taken twice has its pairs twice.
+        """
+        at = index if isinstance(index, slice | Tensor) else list(index)
+        chosen = torch.arange(len(self.tokens), device=self.tokens.device)[at]
+        taken: dict[str, Any] = {}
+        for name, axis in axes_of(type(self)).items():
+            value = getattr(self, name)
+            if value is None or axis.of == "shared":
+                continue
+            if axis.of == "nested":
+                taken[name] = value.rows(index)
+            elif axis.of == "pairs":
+                of_rows = getattr(self, axis.beside or name)[:, 0]
+                row, entry = (chosen[:, None] == of_rows).nonzero(as_tuple=True)
+                taken[name] = value[entry] if axis.beside else torch.cat([row[:, None], value[entry, 1:]], dim=1)
+            else:
+                taken[name] = value[at]
+        return replace(self, **taken)
+
+    def shortened(
+        self, pad_token: int, cut: Callable[[Int[Tensor, " row"]], Int[Tensor, " row"]] = lambda lengths: lengths
+    ) -> "Batch":
+        """Padded to its longest row; `cut` makes of the rows' lengths in tokens those that are kept.
+
+        Gold of words stays. Of a picture that is cut short the pixels stay whole: the network leaves out the patches
+        that have no token.
+        """
+        lengths = cut(self.mask.sum(1))
+        width = int(lengths.max())
+        beyond = torch.arange(width, device=lengths.device) >= lengths[:, None]
+        kept: dict[str, Any] = {}
+        for name, axis in axes_of(type(self)).items():
+            value = getattr(self, name)
+            if value is not None and axis.of == "tokens":
+                filler = pad_token if name == "tokens" else axis.filler
+                kept[name] = value[:, :width].masked_fill(beyond, filler)
+            elif value is not None and axis.of == "nested":
+                kept[name] = value.shortened(pad_token, cut)
+        return replace(self, **kept)

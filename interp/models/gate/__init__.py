@@ -12,28 +12,31 @@ from transformers import PreTrainedModel
 
 from interp.errors import ModelError
 from interp.models.gate.checks import (
-    a_silenced_head_matters,
-    a_silenced_head_takes_its_share,
     every_layer_is_seen,
     head_map,
     heads_add_up,
     nothing_invisible_is_seen,
-    nothing_stays_hooked,
-    order_changes_nothing,
-    padding_changes_nothing,
     parts_are_the_whole,
     patterns_make_z,
-    resumed_is_run,
     rows_sum_to_one,
     same_as_unhooked,
-    the_longest_text_is_read,
-    tokens_are_the_text,
-    watching_changes_nothing,
 )
 from interp.models.gate.evidence import Check, Evidence, look
+from interp.models.gate.inputs import (
+    order_changes_nothing,
+    padding_changes_nothing,
+    the_longest_text_is_read,
+    tokens_are_the_text,
+)
+from interp.models.gate.interventions import (
+    a_silenced_head_matters,
+    a_silenced_head_takes_its_share,
+    nothing_stays_hooked,
+    resumed_is_run,
+    watching_changes_nothing,
+)
 from interp.models.hooking_errors import because, is_bridged
 from interp.models.library_errors import refusing
-from interp.models.rows import some_rows
 from interp.types import Batch, EncodedCorpus, HeadModel
 
 LONGEST = 64
@@ -104,4 +107,4 @@ def examples(batch: Batch, pad_token: int) -> Batch:
         kept[-1] = (kept[-1] + 1) // 2
         return kept
 
-    return some_rows(batch, [*range(rows), 0], pad_token, cut)
+    return batch.rows([*range(rows), 0]).shortened(pad_token, cut)

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,8 +13,20 @@ from torch import Tensor
 
 from interp.attention.visibility import mask_groups, visible_to
 from interp.models.library_errors import refusing
-from interp.models.rows import some_rows
-from interp.types import Batch, EncodedCorpus, Head, HeadModel, Output, Pattern, Place, Provable, Site, Tap, Unhooked
+from interp.types import (
+    Batch,
+    EncodedCorpus,
+    HasSinks,
+    Head,
+    HeadModel,
+    Output,
+    Pattern,
+    Place,
+    Provable,
+    Site,
+    Tap,
+    Unhooked,
+)
 
 PROBE = 16
 """Tokens of the one document that is run in many copies, a head silenced or a key looked at in each."""
@@ -29,6 +41,10 @@ Sums are added in another order by another kernel or in a wider batch, and a net
 to layer: in float32 some 1e-6 are seen, so 1e-4 leaves room for depth. float16 keeps 11 bits and bfloat16 8, where one
 rounding alone is off by .4 %. What the gate is for (another head, another slice, padding) is off by 1 and more.
 """
+
+
+INVISIBLE = 1e-6
+"""The most attention that may go where nothing can be seen: masks are added before softmax, which leaves 0."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +117,7 @@ class Evidence:
         """The shortest document that has a few tokens, cut to `PROBE`, this many times."""
         lengths = self.batch.mask.sum(1).tolist()
         row = min(range(len(lengths)), key=lambda number: (lengths[number] < 3, lengths[number]))
-        return some_rows(self.batch, [row] * count, self.model.pad_token, lambda kept: kept.clamp(max=PROBE))
+        return self.batch.rows([row] * count).shortened(self.model.pad_token, lambda kept: kept.clamp(max=PROBE))
 
 
 def look(
@@ -144,6 +160,11 @@ def keys(batch: Batch, site: Site) -> Bool[Tensor, "batch key"]:
 def queries_of_output(batch: Batch) -> Bool[Tensor, "batch query"]:
     """The real tokens that the final hidden states belong to."""
     return batch.written.mask
+
+
+def sinks(evidence: Evidence) -> Collection[Place]:
+    """The attention layers that have keys that are no token."""
+    return evidence.model.sinks if isinstance(evidence.model, HasSinks) else ()
 
 
 # Silencing

@@ -21,6 +21,11 @@ class LanguageHead(NamedTuple):
     sure: bool = True
     """False where nothing says so for certain; then it is taken for none."""
 
+    @property
+    def doubts(self) -> dict[str, str]:
+        """What the manifest, and the end of a run, say of a language head that is in doubt."""
+        return {} if self.sure else {"language_head": self.why}
+
 
 def _names(*mappings: Mapping[Any, str | Collection[str]]) -> frozenset[str]:
     """Every class that these mappings of transformers name, some of them several for one type of model."""

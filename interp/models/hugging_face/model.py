@@ -14,6 +14,7 @@ from interp.devices import tokens_for
 from interp.errors import ModelError
 from interp.models.hooking_errors import because
 from interp.models.hugging_face.embeddings import from_head_to_embedding, position_embeddings
+from interp.models.hugging_face.hooks import keep_both, keep_input, keep_output
 from interp.models.hugging_face.interface import INTERFACE, Ingredients, Watch, watching
 from interp.models.hugging_face.layers import (
     SITE_ORDER,
@@ -26,6 +27,7 @@ from interp.models.hugging_face.layers import (
     low_precision_weight,
     see_each,
 )
+from interp.models.hugging_face.logits_at import LogitsAt
 from interp.models.hugging_face.slices import PROBES, trace_slices
 from interp.models.library_errors import refusing
 from interp.models.readers.pictures import PictureReader
@@ -90,7 +92,7 @@ class AttentionModel:
         # what the last block of the text that is written gives
         self._last: nn.Module = network.get_decoder() if self.translates else self.base
         self._rounded: dict[nn.Module, Tensor] = {}
-        self._selects: bool | None = None  # whether the head can run on some positions alone; None until it has to
+        self._logits_at = LogitsAt(network, self.base)
         by_site = sorted(self.layers, key=lambda layer: SITE_ORDER.index(layer.site))
         self.heads: Sequence[Head] = [Head(at.site, at.number, head) for at in by_site for head in range(at.heads)]
 
@@ -294,10 +296,10 @@ class AttentionModel:
             stack.enter_context(torch.enable_grad() if gradients else torch.inference_mode())
             for number, layer in enumerate(self.layers):
                 stack.enter_context(watching(layer.attention, keep(number)))
-                stack.callback(_keep_input(layer.block, before, number).remove)
-                stack.callback(_keep_output(layer.projection, attention_output, number).remove)
+                stack.callback(keep_input(layer.block, before, number).remove)
+                stack.callback(keep_output(layer.projection, attention_output, number).remove)
                 for module in layer.linear_maps() if linear else []:
-                    stack.callback(_keep_both(module, maps[number]).remove)
+                    stack.callback(keep_both(module, maps[number]).remove)
             output = self._forward(self.reader.inputs(batch), None, None, logits)
         return CleanRun(batch, before, attention_output, z, value, patterns, maps, output)
 
@@ -378,32 +380,6 @@ class AttentionModel:
             return Output(hidden[0], self._logits_at(inputs, out, at), at)
         return Output(hidden[0], out.logits if everywhere else None)
 
-    def _logits_at(
-        self, inputs: dict[str, Any], out: Any, at: Bool[Tensor, "batch pos"]
-    ) -> Float[Tensor, "scored vocab"]:
-        """The head's logits at these positions, from what the base model gave: on those alone, if the head can."""
-        if self._selects is None:
-            self._selects = self._head_selects(inputs, out)
-        if self._selects:
-            return self._head(inputs, out, out[0][at][None])[0]
-        return self._head(inputs, out, out[0])[at]
-
-    def _head_selects(self, inputs: dict[str, Any], out: Any) -> bool:
-        """Whether the head gives each hidden state the same logits wherever it stands, seen on one row of a batch."""
-        row = out[0][:1]
-        expected = self._head(inputs, out, row).repeat_interleave(2, dim=1).float()
-        try:
-            found = self._head(inputs, out, row.repeat_interleave(2, dim=1)).float()
-        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
-            return False
-        # rounding may differ with the shape of the batch, in low precision by a percent
-        return found.shape == expected.shape and bool((found - expected).abs().max() <= 0.01 * expected.abs().max())
-
-    def _head(self, inputs: dict[str, Any], out: Any, hidden: Tensor) -> Tensor:
-        """What the network makes of these hidden states: its own code runs, and the base model answers with them."""
-        with answering(self.base, type(out)(last_hidden_state=hidden)):
-            return self.network(**inputs).logits
-
     def _watch_all(self, stack: ExitStack, watch: Watch, after: int = -1) -> None:
         # a module that stands for several layers is watched once
         for module in {id(layer.attention): layer.attention for layer in self.layers[after + 1 :]}.values():
@@ -419,24 +395,3 @@ class AttentionModel:
 
 def _look(site: Site, layer: int, activation: Tensor) -> None:  # noqa: ARG001 - a tap that only watches
     return None
-
-
-def _keep_input(module: Any, into: dict[int, Tensor], number: int) -> Any:
-    def hook(_module: nn.Module, args: tuple[Any, ...], options: dict[str, Any]) -> None:
-        into[number] = args[0] if args else options["hidden_states"]
-
-    return module.register_forward_pre_hook(hook, with_kwargs=True)
-
-
-def _keep_both(module: nn.Module, into: list[tuple[nn.Module, Tensor, Tensor]]) -> Any:
-    def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-        into.append((module, args[0], output))
-
-    return module.register_forward_hook(hook)
-
-
-def _keep_output(module: nn.Module, into: dict[int, Tensor], number: int) -> Any:
-    def hook(_module: nn.Module, _args: Any, output: Tensor) -> None:
-        into[number] = output
-
-    return module.register_forward_hook(hook)

@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
-from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig
 
@@ -51,6 +49,13 @@ def ends(config: Any, rows: int) -> Ends:
                 f"for {rows} tokens (0 to {rows - 1}). Set it in config.json."
             )
     return Ends(start, end)
+
+
+def special_ends(tokenizer: Any, name: str) -> Ends:
+    """The tokenizer's bos and eos tokens. Raises `ModelError` where it has no bos token."""
+    if tokenizer.bos_token_id is None:
+        raise ModelError(f"The tokenizer of {name!r} has no bos_token, so its decoder cannot begin. Give it one.")
+    return Ends(tokenizer.bos_token_id, tokenizer.eos_token_id)
 
 
 def target_encodings(tokenizer: Any, texts: Sequence[str], between: Ends, positions: int) -> list[Encoding]:
@@ -145,11 +150,11 @@ def write_greedily(
         rows = [torch.from_numpy(one.tokens.astype(np.int64)) for one in encodings[start : start + WRITTEN_AT_ONCE]]
         tokens = pad_sequence(rows, batch_first=True, padding_value=pad_token).to(device)
         lengths = torch.tensor([len(row) for row in rows], device=device)
-        source = tokens_alone(tokens, torch.arange(tokens.shape[1], device=device) < lengths[:, None])
+        source = Batch.bare(tokens, torch.arange(tokens.shape[1], device=device) < lengths[:, None])
         written = torch.full((len(rows), 1), between.start, device=device)
         ended = torch.zeros(len(rows), dtype=torch.bool, device=device)
         for _ in range(min(positions - 2, 2 * tokens.shape[1] + 20)):
-            target = tokens_alone(written, torch.ones_like(written, dtype=torch.bool))
+            target = Batch.bare(written, torch.ones_like(written, dtype=torch.bool))
             logits = call(replace(source, target=target)).logits
             if logits is None:
                 raise ModelError("This model gives no logits, so it cannot write. Allowed: corpora with targets.")
@@ -159,19 +164,6 @@ def write_greedily(
                 break
         found += [_read_again(row, tokenizer, between) for row in written.tolist()]
     return found
-
-
-def tokens_alone(tokens: Int[Tensor, "batch pos"], mask: Bool[Tensor, "batch pos"]) -> Batch:
-    """A batch of tokens of which nothing else is known."""
-    rows = torch.arange(len(tokens), device=tokens.device)
-    nothing = torch.full((len(tokens), 1), -1, device=tokens.device)
-    return Batch(
-        tokens=tokens, mask=mask, special=torch.zeros_like(mask), word=torch.full_like(tokens, -1),
-        document=rows, block=torch.zeros_like(rows), governor=nothing, relation=nothing, tag=nothing,
-        nearest_mention=nothing, nearest_agreeing=nothing, nearest_same_word=nothing, antecedent=rows.new_zeros(0, 3),
-        antecedent_kind=rows.new_zeros(0), mention=nothing[:, :, None].expand(-1, -1, 4), relations=(), tags=(),
-        kinds=(),
-    )  # fmt: skip
 
 
 def _read_again(row: Sequence[int], tokenizer: Any, between: Ends) -> tuple[str, Encoding]:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -125,3 +126,14 @@ def _added(mask: Tensor, dtype: torch.dtype) -> Tensor:
     if mask.dtype != torch.bool:
         return mask.to(dtype)
     return torch.zeros_like(mask, dtype=dtype).masked_fill_(mask, float("-inf"))
+
+
+def with_sinks(
+    pattern: Float[Tensor, "batch head query key"], sinks: Float[Tensor, "batch head query sink"]
+) -> Float[Tensor, "batch head query all"]:
+    """A rewritten pattern over tokens, and what it leaves of one shared among the keys that are no token, as before."""
+    if sinks.shape[-1] == 0:
+        return pattern
+    rest = 1 - pattern.sum(-1, keepdim=True)
+    shares = sinks / sinks.sum(-1, keepdim=True).clamp(min=torch.finfo(sinks.dtype).tiny)
+    return torch.cat([pattern, rest * shares], dim=-1)

@@ -2,22 +2,22 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from fnmatch import fnmatchcase
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from interp.errors import ModelError, closest
+from interp.errors import ModelError
 from interp.models.hugging_face.interface import Ingredients
-from interp.models.hugging_face.layers import SITE_ORDER, computing
-from interp.models.readers.targets import Ends, target_encodings, write_greedily
+from interp.models.hugging_face.layers import computing
+from interp.models.readers.targets import special_ends, target_encodings, write_greedily
 from interp.models.readers.text import check_offsets, decoded, encodings, visible_keys
 from interp.models.readers.vocabulary import Vocabulary
-from interp.models.torch_modules.attention import as_it_came, ingredients, slow_path, what_is_projected
+from interp.models.torch_modules.attention import as_it_came, ingredients, slow_path, what_is_projected, with_sinks
+from interp.models.torch_modules.layers import Layer, find_layers
 from interp.models.torch_modules.slices import proven_slices
 from interp.models.weights import LayerSlices, See
 from interp.types import Batch, Encoding, Head, HeadOutput, Output, Place, Site, Tap, Unhooked
@@ -30,15 +30,6 @@ Attended = tuple[HeadOutput, Tensor | None]
 
 Attend = Callable[[Site, int, Ingredients], Attended]
 """How one layer attends."""
-
-
-class Layer(NamedTuple):
-    """One attention layer, the module that computes it, and its name in the network."""
-
-    site: Site
-    number: int
-    attention: nn.MultiheadAttention
-    name: str
 
 
 class MultiheadModel:
@@ -87,13 +78,12 @@ class MultiheadModel:
 
     def encode_targets(self, texts: Sequence[str]) -> list[Encoding]:
         """What the decoder reads: the tokenizer's bos token, the text, and its eos token."""
-        return target_encodings(self.tokenizer, texts, self._ends(), self.positions)
+        return target_encodings(self.tokenizer, texts, special_ends(self.tokenizer, self.name), self.positions)
 
     def write(self, encodings: Sequence[Encoding]) -> list[tuple[str, Encoding]]:
         """What the model writes from these sources, at every step the likeliest token."""
-        return write_greedily(
-            self._call, self.tokenizer, encodings, self._ends(), self.pad_token, self.positions, self.device
-        )
+        ends = special_ends(self.tokenizer, self.name)
+        return write_greedily(self._call, self.tokenizer, encodings, ends, self.pad_token, self.positions, self.device)
 
     def visible(self, batch: Batch, site: Site = "self", layer: int = 0) -> Bool[Tensor, "batch query key"]:  # noqa: ARG002 - all layers see alike
         """The keys each query may attend to."""
@@ -219,14 +209,6 @@ class MultiheadModel:
         self._check_seen(seen)
         return output
 
-    def _ends(self) -> Ends:
-        start = self.tokenizer.bos_token_id
-        if start is None:
-            raise ModelError(
-                f"The tokenizer of {self.name!r} has no bos_token, so its decoder cannot begin. Give it one."
-            )
-        return Ends(start, self.tokenizer.eos_token_id)
-
     def _attend(
         self,
         layer: Layer,
@@ -311,49 +293,3 @@ def from_module(
         positions=int(min(tokenizer.model_max_length, 1_000_000)) if positions is None else positions,
         provenance=provenance or {"weights_sha256": "not hashed (in memory)"},
     )
-
-
-def find_layers(network: nn.Module, sites: Mapping[str, str | None], name: str) -> list[Layer]:
-    """The attention modules in the order of their sites, numbered within a site as they are registered.
-
-    Raises `ModelError` where there is none, where no site is known for one, and where one computes something else.
-    """
-    known: dict[str | None, Site] = {site: site for site in SITE_ORDER}
-    for asked in sites.values():
-        if asked is not None and asked not in known:
-            raise ModelError(f"sites of {name!r}: {asked!r} is no site. {closest(asked, SITE_ORDER)}")
-    attentions = {path: one for path, one in network.named_modules() if isinstance(one, nn.MultiheadAttention)}
-    found: list[Layer] = []
-    for path, attention in attentions.items():
-        pattern = next((one for one in sites if fnmatchcase(path, one)), None)
-        if pattern is None:
-            raise ModelError(
-                f"sites of {name!r} say nothing of the attention {path!r}. Add {{{path!r}: SITE}}, where SITE is one "
-                f"of {', '.join(SITE_ORDER)}, or None to leave it alone."
-            )
-        site = known.get(sites[pattern])
-        if site is None:
-            continue
-        if type(attention).forward is not nn.MultiheadAttention.forward:
-            raise ModelError(
-                f"The attention {path!r} of {name!r} is a {type(attention).__name__}, which computes something of its "
-                "own. Allowed: nn.MultiheadAttention as torch has it."
-            )
-        found.append(Layer(site, sum(layer.site == site for layer in found), attention, path))
-    if not found:
-        raise ModelError(
-            f"{name!r} ({type(network).__name__}) has no nn.MultiheadAttention whose heads could be watched; it has "
-            f"{len(attentions)} in all. Allowed: modules built on it; for transformers' models, from_transformers."
-        )
-    return sorted(found, key=lambda layer: SITE_ORDER.index(layer.site))
-
-
-def with_sinks(
-    pattern: Float[Tensor, "batch head query key"], sinks: Float[Tensor, "batch head query sink"]
-) -> Float[Tensor, "batch head query all"]:
-    """A rewritten pattern over tokens, and what it leaves of one shared among the keys that are no token, as before."""
-    if sinks.shape[-1] == 0:
-        return pattern
-    rest = 1 - pattern.sum(-1, keepdim=True)
-    shares = sinks / sinks.sum(-1, keepdim=True).clamp(min=torch.finfo(sinks.dtype).tiny)
-    return torch.cat([pattern, rest * shares], dim=-1)
