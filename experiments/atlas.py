@@ -13,13 +13,12 @@ from interp.ablation import effects
 from interp.ablation.effects import MetricsOf
 from interp.api import RolesOf, label, tally_roles
 from interp.corpora.batching import encode
+from interp.heads import HEAD
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.best_heads import best_roles
 from interp.tallies.spread import FirstTokenTally, ShapeTally
 from interp.types import Corpus, HeadModel
-
-HEAD = ["site", "layer", "head"]
 
 
 def run(

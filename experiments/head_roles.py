@@ -11,6 +11,7 @@ from experiments.wording import interval, more_sources, name_of, signed
 from interp import plots
 from interp.api import RolesOf, label, tally_roles
 from interp.corpora.batching import encode
+from interp.heads import HEAD
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics import power_table
@@ -20,8 +21,6 @@ from interp.tables import score_table
 from interp.tables.best_heads import SINKS, best_heads
 from interp.tables.roles import classify, shortfall
 from interp.types import Corpus, HeadModel
-
-HEAD = ["site", "layer", "head"]
 
 
 def run(
@@ -96,8 +95,8 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """The best head of each role that could be tested, chosen on select and reported on confirm."""
     scores, roles = tables["scores"], tables["roles"]
     assigned = roles[roles.role != "unclassified"]
-    heads = roles[["site", "layer", "head"]].drop_duplicates()
-    with_role = assigned[["site", "layer", "head"]].drop_duplicates()
+    heads = roles[HEAD].drop_duplicates()
+    with_role = assigned[HEAD].drop_duplicates()
     lines = [f"{len(assigned)} roles on {len(with_role)} of {len(heads)} heads."]
     resting = len(with_role) - len(assigned.loc[~assigned.role.isin(SINKS), HEAD].drop_duplicates())
     if resting:

@@ -19,15 +19,13 @@ from interp.attention.visibility import mask_groups, visible_keys
 from interp.corpora.batching import collate, encode
 from interp.corpora.memory import require_room_for
 from interp.errors import InterpError
-from interp.plots.style import head_name
+from interp.heads import HEAD, head_name
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.types import Batch, Corpus, Head, HeadModel, Site
 
 Word = str | int
 """A word of the sentence, as it stands there or by its number from 0."""
-
-HEAD = ["site", "layer", "head"]
 
 
 def run(

@@ -11,7 +11,7 @@ from interp import plots
 from interp.api import label
 from interp.attention.visibility import mask_groups
 from interp.corpora.batching import batches, encode, read_batches
-from interp.plots.style import head_name
+from interp.heads import HEAD, head_name
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.lexical import MOST_FREQUENT
@@ -88,7 +88,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         low, *_, high = [*every.sort_values("value", kind="stable").itertuples()] * 2
         mean = unsigned(every.value.mean())
         lines.append(f"    {definition:<32} {mean:>6}   lowest {_said(low)}   highest {_said(high)}")
-    wide = shape.pivot_table(index=["site", "layer", "head"], columns="definition", values="value").reset_index()
+    wide = shape.pivot_table(index=HEAD, columns="definition", values="value").reset_index()
     if of.EXPLAINED.id not in wide:
         return lines
     near = wide[wide[of.EXPLAINED.id].notna()].sort_values(of.EXPLAINED.id, ascending=False, kind="stable").head(5)

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from interp.documents import Corpus
-from interp.plots.style import head_name
+from interp.heads import head_name
 
 
 def signed(value: Any, digits: int = 2) -> str:

@@ -12,16 +12,15 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
 
 from interp.errors import InterpError
+from interp.heads import HEAD, head_name
 from interp.plots.style import (
     FULL_WIDTH,
-    HEAD,
     PALETTE,
     SEQUENTIAL,
     add_colour_bar,
     add_note,
     check_table,
     floats,
-    head_name,
     new_figure,
     nothing_to_show,
     panels,
