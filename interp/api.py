@@ -27,6 +27,7 @@ from interp.tallies.contributions import measure_contributions
 from interp.tallies.roles import RoleTally
 from interp.tallies.stream import Tally, stream
 from interp.types import Corpus, HeadModel, Role
+from interp.types.arguments import check_arguments
 
 RolesOf = Callable[[Corpus], Sequence[Role]]
 RolesAsked = RolesOf | Sequence[Role] | Role | str
@@ -76,6 +77,7 @@ def prove(model: HeadModel, corpus: Corpus) -> list[Check]:
 
     Raises `ModelError` that names the checks that do not hold.
     """
+    check_arguments(model, corpus)
     encoded = probe_documents(model, corpus)
     checks = check(model, encoded, collate(encoded, range(len(encoded)), model))
     insist(model, checks)
@@ -95,6 +97,7 @@ def anatomy(
     Its columns are those of `interp.models.circuits.circuit_table` and `interp.statistics.anatomy_table`; the weights
     themselves are given by `interp.head_weights`. Raises `ModelError` for a model whose heads cannot be laid open.
     """
+    check_arguments(model, corpus)
     table = lay_open_heads(model, _read(model, corpus), seed=seed, min_blocks=min_blocks, progress=progress)
     return label(table, model, corpus, seed)
 

@@ -39,10 +39,10 @@ def test_a_name_gives_a_question_that_a_corpus_answers() -> None:
 @pytest.mark.parametrize(
     ("module", "misspelt", "meant"),
     [
-        (roles, "positonal", "positional"),
+        (roles, "positionel", "positional"),
         (roles, "al", "all"),
         (metrics, "autoo", "auto"),
-        (metrics, "langage", "language"),
+        (metrics, "languagge", "language"),
     ],
 )
 def test_a_misspelt_name_is_answered_by_the_closest(module: ModuleType, misspelt: str, meant: str) -> None:
