@@ -13,6 +13,7 @@ from torch import nn
 import interp
 from interp.errors import InterpError, ModelError
 from interp.heads import Head, Site
+from interp.models.bridge import BridgeModel
 from interp.models.planted import planted
 from interp.models.recurrent import recurrent
 from interp.types import Corpus, Document, Mention, check_arguments, check_corpus, check_model, describe_model
@@ -82,9 +83,10 @@ def test_what_is_no_model_is_told_how_to_be_one(given: object, said: str) -> Non
 
 
 def test_a_bridge_is_told_to_be_wrapped() -> None:
-    bridge = interp.load_model("small", backend="bridge").bridge
+    model = interp.load_model("small", backend="bridge")
+    assert isinstance(model, BridgeModel)
     with pytest.raises(ModelError, match=r"interp\.from_bridge\(bridge\)"):
-        check_model(bridge)
+        check_model(model.bridge)
 
 
 def test_only_what_is_missing_of_a_model_is_named() -> None:

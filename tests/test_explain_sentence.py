@@ -55,7 +55,7 @@ def test_planted_masses_are_found() -> None:
 def test_python_and_the_command_line_give_the_same_to_the_last_bit(asked: dict[str, Any]) -> None:
     found = interp.explain_sentence(model(), TEXT, **asked)
     candidates = asked.get("candidates")
-    given = asked | ({"candidates": [candidates]} if isinstance(candidates, str) else {})
+    given: dict[str, Any] = asked | ({"candidates": [candidates]} if isinstance(candidates, str) else {})
     run = experiment.run(model(), sentence(TEXT), **given)
     assert set(found.tables) == set(run.tables) == {"attention"} | ({"candidates"} if asked else set())
     for name, table in run.tables.items():

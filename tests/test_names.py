@@ -16,7 +16,7 @@ from interp.errors import InterpError
 def on_the_command_line(group: str) -> dict[str, object]:
     """What each option of a group of the configuration points at."""
     files = sorted(Path(CONF, group).glob("*.yaml"))
-    return {file.stem: get_object(str(OmegaConf.load(file)["_target_"])) for file in files}
+    return {file.stem: get_object(OmegaConf.select(OmegaConf.load(file), "_target_")) for file in files}
 
 
 @pytest.mark.parametrize(("group", "module"), [("roles", roles), ("metrics", metrics)])

@@ -8,7 +8,7 @@ from interp.types.model import HeadModel
 
 def describe_model(model: HeadModel) -> str:
     """`<AttentionModel 'minilm': 6 layers × 12 heads, 512 positions, no language head, on cpu>`."""
-    sites = dict.fromkeys(site for site, _, _ in model.heads)
+    sites: dict[Site, None] = dict.fromkeys(head.site for head in model.heads)
     heads = "; ".join(_heads_of(model, site) for site in sites) or "no heads"
     head = f"{'causal' if model.causal else 'masked'} language head" if model.has_language_head else "no language head"
     return f"<{type(model).__name__} {model.name!r}: {heads}, {model.positions:,} positions, {head}, on {model.device}>"
