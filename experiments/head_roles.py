@@ -11,6 +11,7 @@ from experiments.cli.wording import cut, interval, more_sources, name_of, signed
 from interp import plots
 from interp.api import RolesOf, findings, tally_roles
 from interp.corpora.encoding import encode
+from interp.heads import HEAD
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics import power_table
@@ -21,8 +22,6 @@ from interp.tables import score_table
 from interp.tables.best_heads import SINKS, best_heads
 from interp.tables.roles import classify, shortfall
 from interp.types import Corpus, HeadModel
-
-HEAD = ["site", "layer", "head"]
 
 
 def run(

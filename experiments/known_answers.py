@@ -22,6 +22,7 @@ from interp.ablation.plan import Plan
 from interp.api import label, tally_roles
 from interp.corpora.encoding import encode
 from interp.corpora.repeats import repeats as repeats_of
+from interp.heads import HEAD
 from interp.models.planted import PlantedModel
 from interp.models.planted.ideal import Ideal
 from interp.progress import Progress, silent
@@ -123,7 +124,7 @@ def _strengths(planted: PlantedModel, sums: RoleSums, seed: int) -> pd.DataFrame
         mass = sums.mass[number[role], sums.heads.index(tuple(head))][blocks]
         low, high = bootstrap_interval(mass[None], n, seed=seed)
         rows.append((*head, role, strength, mass.sum() / n.sum(), low[0], high[0]))
-    columns = ["site", "layer", "head", "role", "strength", "measured", "ci_low", "ci_high"]
+    columns = [*HEAD, "role", "strength", "measured", "ci_low", "ci_high"]
     return _with_plans(pd.DataFrame(rows, columns=columns), planted)
 
 

@@ -12,7 +12,7 @@ from interp.api import findings
 from interp.attention.visibility import mask_groups
 from interp.corpora.batching import batches, read_batches
 from interp.corpora.encoding import encode
-from interp.plots.style import head_name
+from interp.heads import HEAD, head_name
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.lexical import MOST_FREQUENT
@@ -92,7 +92,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         low, *_, high = [*every.sort_values("value", kind="stable").itertuples()] * 2
         rows.append((str(definition), unsigned(every.value.mean()), f"lowest {_said(low)}", f"highest {_said(high)}"))
     lines += table_lines(rows, 20, "shape.csv")
-    wide = shape.pivot_table(index=["site", "layer", "head"], columns="definition", values="value").reset_index()
+    wide = shape.pivot_table(index=HEAD, columns="definition", values="value").reset_index()
     if of.EXPLAINED.id not in wide:
         return lines
     near = wide[wide[of.EXPLAINED.id].notna()].sort_values(of.EXPLAINED.id, ascending=False, kind="stable").head(5)

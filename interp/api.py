@@ -19,7 +19,7 @@ from interp.corpora.batching import batches, collate
 from interp.corpora.encoding import encode
 from interp.corpora.fidelity import WARNING
 from interp.corpora.probe_documents import probe_documents
-from interp.errors import InterpError, closest
+from interp.errors import InterpError
 from interp.models.circuits import circuit_table
 from interp.models.gate import check, insist
 from interp.models.gate.evidence import Check
@@ -36,22 +36,21 @@ from interp.tallies.contributions import measure_contributions
 from interp.tallies.roles import RoleTally
 from interp.tallies.stream import Tally, stream
 from interp.types import Corpus, EncodedCorpus, HeadModel, Metric, Role
+from interp.types.arguments import check_arguments
 
 RolesOf = Callable[[Corpus], Sequence[Role]]
 RolesAsked = RolesOf | Sequence[Role] | Role | str
 """Roles themselves, one or several; the name of a family; or a question to ask the corpus (`roles.everything`)."""
 
-FAMILIES = (
-    *("positional", "positional_variants", "copying", "pictures", "syntax", "syntax_variants"),
-    *("coreference", "lexical", "cross", "everything"),
-)
+MetricsAsked = MetricsOf | Sequence[Metric] | str
+"""Metrics themselves; the name of a group; or what chooses them for a model (`metrics.automatic`)."""
 
 
 def score(
     model: HeadModel,
     corpus: Corpus,
     *,
-    roles: RolesAsked = known_roles.everything,
+    roles: RolesAsked = "all",
     seed: int = 0,
     alpha: float = 0.05,
     correction: Correction = "bh",
@@ -64,6 +63,7 @@ def score(
     `alpha` and `correction` decide the column `detectable` alone. Raises `InterpError` for a value that none of these
     can have (`interp.statistics.criteria.Criteria`), and where the corpus has no annotation for the roles.
     """
+    check_arguments(model, corpus)
     criteria = Criteria(alpha=alpha, correction=correction, min_queries=min_queries, min_blocks=min_blocks)
     sums = tally_roles(model, _read(model, corpus), roles, progress=progress)
     return label(score_table(sums, criteria, seed=seed), model, corpus, seed)
@@ -73,7 +73,7 @@ def roles_of(
     model: HeadModel,
     corpus: Corpus,
     *,
-    roles: RolesAsked = known_roles.everything,
+    roles: RolesAsked = "all",
     margin: float = 0.10,
     alpha: float = 0.05,
     correction: Correction = "bh",
@@ -87,6 +87,7 @@ def roles_of(
 
     The thresholds are those of `interp.statistics.criteria.Criteria`. Raises `InterpError` as `score` does.
     """
+    check_arguments(model, corpus)
     criteria = Criteria(margin, alpha, correction, min_queries, min_blocks, min_word_mass)
     sums = tally_roles(model, _read(model, corpus), roles, progress=progress)
     table = classify(sums, score_table(sums, criteria, seed=seed), criteria, seed=seed)
@@ -98,7 +99,7 @@ def ablate(
     corpus: Corpus,
     *,
     replacement: str | Replacement = "mean",
-    metrics: MetricsOf | Sequence[Metric] = known_metrics.automatic,
+    metrics: MetricsAsked = "auto",
     limit: int | None = None,
     engine: Literal["auto", "fast", "plain"] = "auto",
     precision: Literal["float32", "delta", "bfloat16"] = "float32",
@@ -116,9 +117,12 @@ def ablate(
     The settings are those of `interp.ablation.plan.Plan`. Raises `InterpError` for one that none can have, or that
     this model does not allow.
     """
+    check_arguments(model, corpus)
     plan = Plan(replacement, limit, engine, precision, until, top, margin, estimate, sample)
     read = _read(model, corpus)
-    found = measure_effects(model, read, plan, metrics, seed=seed, min_blocks=min_blocks, progress=progress)
+    found = measure_effects(
+        model, read, plan, _metrics_asked(metrics), seed=seed, min_blocks=min_blocks, progress=progress
+    )
     return label(found.table, model, corpus, seed)
 
 
@@ -128,7 +132,7 @@ def ablate_sets(
     sets: HeadSets = "layers",
     *,
     replacement: str | Replacement = "mean",
-    metrics: MetricsOf | Sequence[Metric] = known_metrics.automatic,
+    metrics: MetricsAsked = "auto",
     limit: int | None = None,
     seed: int = 0,
     min_blocks: int = 12,
@@ -139,9 +143,12 @@ def ablate_sets(
     `sets` is `layers`, or names with heads such as `{"pair": ["L2H0", "L2H8"]}`. Beside the effect stands the sum of
     the effects of its heads alone. Raises `InterpError` for what is no set of the model's heads, and as `ablate` does.
     """
+    check_arguments(model, corpus)
     plan = Plan(replacement, limit, sets=sets)
     read = _read(model, corpus)
-    found = measure_effects(model, read, plan, metrics, seed=seed, min_blocks=min_blocks, progress=progress)
+    found = measure_effects(
+        model, read, plan, _metrics_asked(metrics), seed=seed, min_blocks=min_blocks, progress=progress
+    )
     assert found.sets is not None
     return label(found.sets, model, corpus, seed)
 
@@ -151,6 +158,7 @@ def prove(model: HeadModel, corpus: Corpus) -> list[Check]:
 
     Raises `ModelError` that names the checks that do not hold.
     """
+    check_arguments(model, corpus)
     encoded = probe_documents(model, corpus)
     checks = check(model, encoded, collate(encoded, range(len(encoded)), model))
     insist(model, checks)
@@ -170,6 +178,7 @@ def anatomy(
     Its columns are those of `interp.models.circuits.circuit_table` and `interp.statistics.anatomy_table`; the weights
     themselves are given by `interp.head_weights`. Raises `ModelError` for a model whose heads cannot be laid open.
     """
+    check_arguments(model, corpus)
     table = lay_open_heads(model, _read(model, corpus), seed=seed, min_blocks=min_blocks, progress=progress)
     return label(table, model, corpus, seed)
 
@@ -229,14 +238,16 @@ def _read(model: HeadModel, corpus: Corpus) -> EncodedCorpus:
     return encoded
 
 
+def _metrics_asked(metrics: MetricsAsked) -> MetricsOf | Sequence[Metric]:
+    return known_metrics.named(metrics) if isinstance(metrics, str) else metrics
+
+
 def _roles_asked(roles: RolesAsked, corpus: Corpus) -> tuple[Role, ...]:
     if isinstance(roles, Role):
         return (roles,)
     if isinstance(roles, str):
-        if roles not in FAMILIES:
-            raise InterpError(f"The family of roles {roles!r} is not known. {closest(roles, FAMILIES)}")
-        roles = getattr(known_roles, roles)
-    return tuple(roles(corpus) if callable(roles) else roles)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        roles = known_roles.named(roles)
+    return tuple(roles(corpus) if callable(roles) else roles)
 
 
 def findings(

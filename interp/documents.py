@@ -115,6 +115,20 @@ class Document:
         return self.number % BLOCKS
 
 
+LAYERS = {
+    "tags": "part-of-speech tags",
+    "governors": "syntax",
+    "mentions": "mentions",
+    "entities": "named entities",
+    "alternative": "minimal pairs",
+    "target": "targets",
+    "alignment": "alignments",
+    "symbols": "symbols in place of a text",
+    "picture": "pictures",
+}
+"""What may stand in a document besides its words, by the field that it stands in."""
+
+
 @dataclass(frozen=True, eq=False)
 class Corpus:
     """Documents under one name; `digest` is the sha256 of what they were read or generated from.
@@ -192,6 +206,14 @@ class Corpus:
     def relation(self, label: str) -> str:
         """A label without its subtype (`nsubj:pass` is `nsubj`), unless this corpus keeps subtypes."""
         return label if self.subtypes else label.split(":", 1)[0]
+
+    def __repr__(self) -> str:
+        """`<Corpus 'en_ewt-ud-test': 2,077 documents, 25,094 words, with part-of-speech tags, syntax>`."""
+        layers = [name for layer, name in LAYERS.items() if any(getattr(one, layer) is not None for one in self)]
+        what = f"{len(self):,} document{'s' * (len(self) != 1)}, {sum(len(one.words) for one in self):,} words"
+        marks = ["generated"] * self.generated + [f"cut by {self.cut}"] * bool(self.cut)
+        about = ", ".join([what, *marks, f"with {', '.join(layers)}" if layers else "without annotation"])
+        return f"<Corpus {self.name!r}: {about}>"
 
     def __iter__(self) -> Iterator[Document]:
         return iter(self.documents)

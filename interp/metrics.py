@@ -1,6 +1,6 @@
 """What a model is good for, as a number per document; larger is better."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from interp.corpora import expansions as expansions
-from interp.errors import InterpError
+from interp.errors import InterpError, closest
 from interp.types import Batch, HeadModel, MaskedModel, Metric, Output
 
 TIE = 1e-4
@@ -40,6 +40,25 @@ def minimal_pairs(model: HeadModel) -> tuple[Metric, ...]:
     """Of language models on minimal pairs. Raises `InterpError` for a model without a trained language head."""
     _check_language_head(model, "minimal_pairs")
     return (ACCURACY, LOGIT_DIFFERENCE)
+
+
+NAMES: dict[str, Callable[[HeadModel], tuple[Metric, ...]]] = {
+    "auto": automatic,
+    "embedding": embedding,
+    "language": language,
+    "minimal_pairs": minimal_pairs,
+}
+"""The group of metrics, by the name that the command line has for it (`metrics=auto`)."""
+
+
+def named(name: str) -> Callable[[HeadModel], tuple[Metric, ...]]:
+    """The group of metrics that goes by this name, as on the command line: from a model to its metrics.
+
+    Raises `InterpError` with the closest name.
+    """
+    if name not in NAMES:
+        raise InterpError(f"The group of metrics {name!r} is not known. {closest(name, NAMES)}")
+    return NAMES[name]
 
 
 def embedding_cosine(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " batch"]:

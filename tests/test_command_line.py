@@ -26,9 +26,9 @@ from omegaconf import OmegaConf
 from experiments.__main__ import CONF
 from experiments.cli.folders import make_folder
 from experiments.cli.quoting import quote
-from experiments.sentence import find_word
 from interp.errors import CorpusError, InterpError, ModelError, closest
 from interp.results import load_runs, read_manifest
+from interp.text.find_word import find_word
 
 if TYPE_CHECKING:
     from tests.command_line_fixtures import Outcome

@@ -19,7 +19,6 @@ from torch import Tensor
 from experiments import nulls, sensitivity, shapes, stability, tags
 from experiments.head_roles import run as head_roles
 from experiments.pruning_curve import run as pruning_curve
-from experiments.sentence import attention_table
 from interp import api as analysis
 from interp import metrics, roles
 from interp.ablation.effects import measure_effects
@@ -36,6 +35,7 @@ from interp.results import read_manifest
 from interp.statistics.criteria import Criteria
 from interp.tallies.by_document import tally_heads
 from interp.tallies.copying_scores import VariantTally, periods
+from interp.tallies.sentence import attention_table
 from interp.tallies.similarity import attention_similarity
 from interp.tallies.stream import stream
 from interp.types import Batch, Corpus, HeadModel, Metric, Output

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from experiments import sentence
-from experiments.sentence import find_word
 from interp.corpora.batching import collate
 from interp.corpora.encoding import align, encode
 from interp.corpora.text import sentence as corpus_of
 from interp.errors import InterpError
+from interp.tables.sentence import words_of
+from interp.text.find_word import find_word
 from interp.types import Batch, Corpus, HeadModel
 from tests.fakes import FakeModel
 
@@ -285,7 +286,7 @@ def test_both_kinds_of_run_are_drawn_and_summed_up() -> None:
     for query, figures in ((None, {"matrices", "arcs"}), ("it", {"matrices", "arcs", "candidates"})):
         tables = sentence.run(planted(), corpus, query=query).tables
         assert set(sentence.draw(tables)) == figures
-        assert sentence.words_of(tables["attention"]) == list(corpus.documents[0].words)
+        assert words_of(tables["attention"]) == list(corpus.documents[0].words)
 
 
 def test_the_summary_names_the_heads_that_attend_most_to_a_candidate() -> None:
@@ -333,7 +334,7 @@ def test_a_head_of_minilm_resolves_the_pronoun(
     minilm: "Model", text: str, query: str, masses: dict[str, float]
 ) -> None:
     tables = sentence.run(minilm, corpus_of(text), query=query, candidates=list(masses)).tables
-    words = sentence.words_of(tables["attention"])
+    words = words_of(tables["attention"])
     found = tables["candidates"]
     head = found[(found["layer"] == 3) & (found["head"] == 1)]
     measured = {words[place]: mass for place, mass in zip(head["candidate"], head["mass"], strict=True)}

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from interp.documents import Corpus
-from interp.plots.style import head_name
+from interp.heads import head_name
 
 LINES = 40
 """The most lines that a summary has."""

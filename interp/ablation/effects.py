@@ -16,14 +16,13 @@ from interp.ablation.sweep import runs_fast, sweep, tokens_a_sweep
 from interp.corpora.batching import batches, evenly_spaced
 from interp.corpora.memory import heads_of_a_layer, require_room_for
 from interp.errors import InterpError
+from interp.heads import HEAD
 from interp.progress import Progress, silent
 from interp.sums import EffectSums
 from interp.tables import effect_table
 from interp.types import EncodedCorpus, Head, HeadModel, Metric
 
 MetricsOf = Callable[[HeadModel], Sequence[Metric]]
-
-HEAD = ["site", "layer", "head"]
 
 
 @dataclass(frozen=True)
@@ -182,7 +181,7 @@ def _named_sets(table: pd.DataFrame, sets: Mapping[str, Sequence[Head]], heads: 
     """The rows of sets under their names, beside the sum of the effects of their heads alone."""
     names, members = list(sets), list(sets.values())
     alone = heads.set_index([*HEAD, "metric"]).effect
-    written = [" ".join(_written(head) for head in some) for some in members]
+    written = [" ".join(head.name.replace(" ", ":") for head in some) for some in members]
     sums = [
         sum(alone.get((*head, metric), float("nan")) for head in members[number])
         for number, metric in zip(table.layer, table.metric, strict=True)
@@ -194,11 +193,6 @@ def _named_sets(table: pd.DataFrame, sets: Mapping[str, Sequence[Head]], heads: 
         sum_of_effects=sums,
     )
     return rows[["set", "heads", "size", *[name for name in table if name not in HEAD], "sum_of_effects"]]
-
-
-def _written(head: Head) -> str:
-    place = f"{head.layer}.{head.head}"
-    return place if head.site == "self" else f"{head.site}:{place}"
 
 
 def _agreement(estimated: pd.DataFrame, exact: pd.DataFrame) -> float:

@@ -85,7 +85,7 @@ def insist_on_finite_values(
     lost = ~after.isfinite() & known[:, None]
     if lost.any():
         metric, number, _ = (int(place) for place in lost.nonzero()[0])
-        silenced = ", ".join(f"{_of(head.site)}{head.layer}.{head.head}" for head in sets[number])
+        silenced = ", ".join(head.name for head in sets[number])
         raise _refusal(model, rows, f"{metrics[metric].name} without the heads {silenced}", lost[metric, number])
 
 

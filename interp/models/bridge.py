@@ -18,6 +18,7 @@ from interp.models.readers.text import base_of, inputs_of, is_causal, visible_ke
 from interp.models.readers.tokenizer import TextReader
 from interp.models.unhooked import projecting, run_unhooked, without_bias
 from interp.types import Batch, Encoding, Head, HeadOutput, Output, Place, Site, Tap, Unhooked
+from interp.types.describing import describe_model
 
 Hooks = list[tuple[str, Callable[..., Tensor | None]]]
 
@@ -62,6 +63,9 @@ class BridgeModel:
         self.device = next(self.network.parameters()).device
         self.windows = windows(self.network.config, self.layers, name)
         self.base: nn.Module = base_of(self.network)
+
+    def __repr__(self) -> str:
+        return describe_model(self)
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Raw texts as the tokenizer cuts them, truncated to `positions`."""

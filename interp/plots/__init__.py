@@ -24,6 +24,7 @@ from interp.plots.pruning import pruning_curve as pruning_curve
 from interp.plots.sentence import attention_arcs as attention_arcs
 from interp.plots.sentence import attention_matrices as attention_matrices
 from interp.plots.sentence import candidate_bars as candidate_bars
+from interp.plots.sentence import sentence_figures as sentence_figures
 from interp.plots.stability import matching as matching
 from interp.plots.stability import reliability as reliability
 from interp.plots.stability import sensitivity as sensitivity

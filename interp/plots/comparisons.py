@@ -9,10 +9,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
+from interp.heads import HEAD, head_name
 from interp.plots.style import (
     FULL_WIDTH,
     GUESS,
-    HEAD,
     SEQUENTIAL,
     SMALL,
     PaperFigure,
@@ -22,7 +22,6 @@ from interp.plots.style import (
     families_in,
     family_colour,
     floats,
-    head_name,
     metric_label,
     new_figure,
     nothing_to_show,

@@ -4,14 +4,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from interp.heads import HEAD, head_name
 from interp.plots.style import (
     FULL_WIDTH,
-    HEAD,
     PALETTE,
     add_note,
     check_table,
     floats,
-    head_name,
     new_figure,
     nothing_to_show,
     panels,

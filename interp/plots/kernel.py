@@ -5,16 +5,15 @@ import pandas as pd
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
+from interp.heads import HEAD, head_name
 from interp.plots.style import (
     FULL_WIDTH,
-    HEAD,
     PALETTE,
     SEQUENTIAL,
     add_colour_bar,
     add_note,
     check_table,
     floats,
-    head_name,
     new_figure,
     nothing_to_show,
     styled,

@@ -10,11 +10,11 @@ from matplotlib.colors import Colormap, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from interp.heads import HEAD
 from interp.plots.style import (
     COLUMN_WIDTH,
     DIVERGING,
     FULL_WIDTH,
-    HEAD,
     SEQUENTIAL,
     SIZES_OF_CHANGE,
     SMALL,

@@ -1,6 +1,6 @@
-"""One sentence: which word each head looks at."""
+"""One sentence: which word each head attends to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,16 +12,15 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
 
 from interp.errors import InterpError
+from interp.heads import HEAD, head_name
 from interp.plots.style import (
     FULL_WIDTH,
-    HEAD,
     PALETTE,
     SEQUENTIAL,
     add_colour_bar,
     add_note,
     check_table,
     floats,
-    head_name,
     new_figure,
     nothing_to_show,
     panels,
@@ -29,11 +28,32 @@ from interp.plots.style import (
     styled,
     text_width,
 )
+from interp.tables.sentence import most_attending_heads, words_of
 
 MOST_HEADS = 4
 MOST_BARS = 10
 LEAST_MASS = 0.1
 ARC, QUERY = PALETTE["positional"], PALETTE["lexical"]
+
+
+def sentence_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """The best heads as arcs and as matrices; with a query also its candidates, head by head.
+
+    `tables` are `attention` and, with a query, `candidates`, as `interp.explain_sentence` gives them.
+    """
+    attention, heads = tables["attention"], most_attending_heads(tables)
+    words = words_of(attention)
+    figures = {"matrices": attention_matrices(attention, heads)}
+    if across := most_attending_heads({"attention": attention}, sites=("cross",)):
+        figures["cross_matrices"] = attention_matrices(attention, across)
+    if "candidates" not in tables:
+        return figures | {"arcs": attention_arcs(attention, words, heads)}
+    found = tables["candidates"]
+    names = {"query_word": [words[i] for i in found["query"]], "candidate_word": [words[i] for i in found["candidate"]]}
+    return figures | {
+        "arcs": attention_arcs(attention, words, heads, query=int(found["query"].iloc[0])),
+        "candidates": candidate_bars(found.assign(**names)),
+    }
 
 
 @styled

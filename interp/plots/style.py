@@ -24,9 +24,6 @@ FULL_WIDTH = 7.0
 """Inches: the text width of a paper; `COLUMN_WIDTH` is one of its two columns."""
 COLUMN_WIDTH = 3.4
 
-HEAD = ["site", "layer", "head"]
-"""The columns that name a head."""
-
 SMALL = 6.0
 """Points: nothing in a figure is smaller."""
 
@@ -168,11 +165,6 @@ def families_in(column: pd.Series) -> list[str]:
 def metric_label(metric: str) -> str:
     """The metric with its unit, where it is one of ours."""
     return f"{metric} ({UNITS[metric]})" if metric in UNITS else metric
-
-
-def head_name(site: str, layer: int, head: int) -> str:
-    """`3.1` for head 1 of layer 3, with the site where a model has several: `cross 3.1`."""
-    return f"{layer}.{head}" if site == "self" else f"{site} {layer}.{head}"
 
 
 def check_table(table: pd.DataFrame, name: str, columns: Sequence[str]) -> None:

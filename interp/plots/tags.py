@@ -5,15 +5,14 @@ import pandas as pd
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
+from interp.heads import HEAD, head_name
 from interp.plots.style import (
     DIVERGING,
     FULL_WIDTH,
-    HEAD,
     add_colour_bar,
     add_note,
     check_table,
     floats,
-    head_name,
     new_figure,
     nothing_to_show,
     panels,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import overload
 
+from interp.errors import InterpError, closest
 from interp.roles import copying as _copying
 from interp.roles import copying_scores as _variants
 from interp.roles import coreference as _coreference
@@ -20,6 +21,7 @@ __all__ = [
     "cross",
     "everything",
     "lexical",
+    "named",
     "pictures",
     "positional",
     "positional_variants",
@@ -116,3 +118,30 @@ def everything(corpus: Corpus) -> Roles:
     """Every role that the corpus's annotation can ask for; those of cross-attention are for models that have it."""
     of_text = (*copying(corpus), *syntax(corpus), *coreference(corpus), *lexical(corpus), *cross(corpus))
     return (*positional(corpus), *pictures(corpus), *of_text)
+
+
+NAMES: dict[str, Callable[[Corpus], Roles]] = {
+    "all": everything,
+    "positional": positional,
+    "positional_variants": positional_variants,
+    "copying": copying,
+    "pictures": pictures,
+    "syntax": syntax,
+    "syntax_variants": syntax_variants,
+    "coreference": coreference,
+    "lexical": lexical,
+    "cross": cross,
+}
+"""The question to ask a corpus, by the name that the command line has for it (`roles=all`)."""
+
+
+def named(name: str) -> Callable[[Corpus], Roles]:
+    """The question to ask a corpus that goes by this name, as on the command line; `everything` is `all`.
+
+    Raises `InterpError` with the closest name.
+    """
+    if name == "everything":
+        return everything
+    if name not in NAMES:
+        raise InterpError(f"The family of roles {name!r} is not known. {closest(name, NAMES)}")
+    return NAMES[name]

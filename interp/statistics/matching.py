@@ -6,6 +6,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from interp.errors import InterpError
+from interp.heads import HEAD
 
 
 def match(
@@ -68,7 +69,7 @@ def match_table(
     """One row per matched pair: the head, its other, their similarity, and the largest of that head with any other."""
     pairs = zip(*match(similarity), strict=True)
     rows = [(*heads[a], *others[b], similarity[a, b], similarity[a].max()) for a, b in pairs]
-    columns = ["site", "layer", "head", "other_site", "other_layer", "other_head", "similarity", "largest"]
+    columns = [*HEAD, "other_site", "other_layer", "other_head", "similarity", "largest"]
     return pd.DataFrame(rows, columns=columns)
 
 

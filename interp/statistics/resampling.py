@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from interp.heads import HEAD
 from interp.statistics.bootstrap import bootstrap_interval
 from interp.statistics.calibration import BLOCKS, draw_documents
 from interp.statistics.concentration import deciding_blocks
@@ -19,7 +20,7 @@ from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import RoleSums
 
 COLUMNS = [
-    *("repeat", "role", "statistic", "site", "layer", "head", "blocks", "effective_blocks", "fewer_effective_blocks"),
+    *("repeat", "role", "statistic", *HEAD, "blocks", "effective_blocks", "fewer_effective_blocks"),
     *("below", "above", "p"),
 ]
 
@@ -58,7 +59,7 @@ def resample_heads(
             effective = deciding_blocks(D, n)
             other = deciding_blocks(halves[0][role, asked], sums.n[role, select])
             heads = [head for head, applies in zip(sums.heads, asked, strict=True) if applies]
-            frame = pd.DataFrame(heads, columns=["site", "layer", "head"]).assign(
+            frame = pd.DataFrame(heads, columns=HEAD).assign(
                 repeat=repeat,
                 role=of_role.name,
                 statistic=of_role.statistic,

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from interp.heads import HEAD
 from interp.statistics.bootstrap import bootstrap_interval
 from interp.sums import ContributionSums, RoleSums
 
@@ -29,7 +30,7 @@ def anatomy_table(circuits: pd.DataFrame, sums: ContributionSums, *, seed: int, 
     norm-weighted attention; NaN at `cross`, whose keys are another text's, where `diagonal source_first source_end` are
     asked, and `aligned` of words whose alignment the corpus knows. These are NaN elsewhere.
     """
-    measured = pd.DataFrame(list(sums.heads), columns=["site", "layer", "head"]).assign(n=sums.n.sum(axis=1))
+    measured = pd.DataFrame(list(sums.heads), columns=HEAD).assign(n=sums.n.sum(axis=1))
     counted = measured["n"].where(measured["n"] > 0)
     for name, totals in (("written", sums.norm), ("share", sums.share)):
         measured[name] = totals.sum(axis=1) / counted
@@ -40,7 +41,7 @@ def anatomy_table(circuits: pd.DataFrame, sums: ContributionSums, *, seed: int, 
     for role, column in PLACES.items():
         measured[column] = _mass(sums.raw, role)
         measured[f"{column}_by_norm"] = _mass(sums.by_norm, role)
-    return circuits.merge(measured, on=["site", "layer", "head"], validate="one_to_one")
+    return circuits.merge(measured, on=HEAD, validate="one_to_one")
 
 
 def _mass(sums: RoleSums, role: str) -> Float[np.ndarray, " head"]:

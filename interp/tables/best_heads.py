@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-HEAD = ["site", "layer", "head"]
 RUN = ["run", "model", "corpus", "seed"]
 SINKS = ("first", "self", "separator")
 """Roles of attention that rests: a head that has one says nothing of the text with it, and so many heads have one, with

@@ -12,8 +12,7 @@ from typing import Any
 import pandas as pd
 
 from interp.errors import InterpError, closest
-
-HEAD = ["site", "layer", "head"]
+from interp.heads import head_name
 
 COLUMNS = ["claim", "published", "measured", "tolerance", "verdict", "head", "n", "source", "note"]
 
@@ -148,7 +147,4 @@ def _one(claim: Claim, fitting: pd.DataFrame) -> Any:
 def _names(rows: pd.DataFrame) -> list[str]:
     """`layer.head` of each row, with the site in front where it is not `self`."""
     sites = rows["site"] if "site" in rows else ["self"] * len(rows)
-    return [
-        f"{layer}.{head}" if site == "self" else f"{site} {layer}.{head}"
-        for site, layer, head in zip(sites, rows["layer"], rows["head"], strict=True)
-    ]
+    return [head_name(*place) for place in zip(sites, rows["layer"], rows["head"], strict=True)]

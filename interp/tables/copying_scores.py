@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-HEAD = ["site", "layer", "head"]
+from interp.heads import HEAD
 
 
 def spread_table(scores: pd.DataFrame, threshold: float) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from interp.heads import HEAD
 from interp.statistics.bootstrap import bootstrap_interval
 from interp.statistics.false_discovery import benjamini_hochberg
 from interp.statistics.finite import finite_or_nan
@@ -15,7 +16,7 @@ from interp.sums import EffectSums
 NOTHING = 1e-6
 """An effect no larger in size is none: rounding in float32 does as much to a log-probability."""
 COLUMNS = [
-    *("site", "layer", "head", "ablation", "metric", "n", "intact", "ablated"),
+    *(*HEAD, "ablation", "metric", "n", "intact", "ablated"),
     *("effect", "effect_token", "ci_low", "ci_high", "p", "q"),
 ]
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from interp.heads import HEAD
 from interp.statistics.bootstrap import bootstrap_interval, bootstrap_interval_of
 from interp.statistics.finite import finite_or_nan
 from interp.sums import KernelSums
@@ -18,7 +19,7 @@ TYPES = {"definition": str, "site": str, **dict.fromkeys(("layer", "head", "offs
 
 def kernel_table(sums: KernelSums, definition: str, *, seed: int, min_blocks: int = 12) -> pd.DataFrame:
     """One row per head and offset that it can see: `definition site layer head offset n value ci_low ci_high`."""
-    columns = ["definition", "site", "layer", "head", "offset", "n", "value", "ci_low", "ci_high"]
+    columns = ["definition", *HEAD, "offset", "n", "value", "ci_low", "ci_high"]
     frames = [_typed(pd.DataFrame(columns=columns))]
     for number, head in enumerate(sums.heads):
         ends = [
@@ -69,7 +70,7 @@ def kernel_numbers(
         }
         for name, (value, low, high) in found.items():
             rows.append((name, *head, int(queries.sum()), float(value), float(low[0]), float(high[0])))
-    columns = ["definition", "site", "layer", "head", "n", "value", "ci_low", "ci_high"]
+    columns = ["definition", *HEAD, "n", "value", "ci_low", "ci_high"]
     table = _typed(pd.DataFrame(rows, columns=columns))
     return table.sort_values("definition", kind="stable", ignore_index=True)
 

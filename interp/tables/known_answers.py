@@ -8,11 +8,12 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from interp.errors import InterpError
+from interp.heads import HEAD
 from interp.statistics.finite import finite_or_nan
 from interp.statistics.lift import split_blocks
 from interp.sums import RoleSums
 
-PAIR = ["site", "layer", "head", "role"]
+PAIR = [*HEAD, "role"]
 NUMBERS = ["n", "mass", "lift", "ci_low", "ci_high", "p", "q"]
 
 

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from interp.heads import HEAD
 from interp.tables.best_heads import best_heads
 
-HEAD = ["site", "layer", "head"]
 NUMBERS = ["n", "lift", "ci_low", "ci_high", "p", "q"]
 REAL = "none"
 """The null of what is no null: the real model on the real gold."""

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Num
 
+from interp.heads import HEAD
 from interp.statistics.bootstrap import bootstrap_interval_of
 from interp.statistics.finite import finite_or_nan
 from interp.sums import NumberSums
@@ -33,7 +34,7 @@ def number_table(sums: NumberSums, *, seed: int, min_blocks: int = 12) -> pd.Dat
             interval[:, number, alike] = bootstrap_interval_of(
                 mean, blocks, tests=len(totals), seed=seed, min_blocks=min_blocks
             )
-    heads = pd.DataFrame(list(sums.heads), columns=["site", "layer", "head"])
+    heads = pd.DataFrame(list(sums.heads), columns=HEAD)
     frames = [
         heads.assign(n=n[number], value=value[number], ci_low=interval[0, number], ci_high=interval[1, number])
         for number in range(len(sums.definitions))

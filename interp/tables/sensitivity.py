@@ -4,7 +4,8 @@ from collections.abc import Collection
 
 import pandas as pd
 
-HEAD = ["site", "layer", "head"]
+from interp.heads import HEAD
+
 COLUMNS = [
     *("roles_compared", "not_testable", "heads", "heads_with_role", "heads_flipped", "share_flipped"),
     *("share_flipped_with_role", "pairs", "pairs_gained", "pairs_lost", "jaccard"),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from interp.heads import HEAD
 from interp.statistics.bootstrap import bootstrap_interval_of
 from interp.statistics.finite import finite_or_nan
 from interp.sums import TagSums
@@ -38,7 +39,7 @@ def tag_table(sums: TagSums, definition: str, *, seed: int, min_blocks: int = 12
             on_words = word_mass.sum()
             share, expected = mass.sum(-1) / (on_words or np.nan), even.sum(-1) / n
             values = {"n": n, "mass": mass.sum(-1) / n, "word_mass": on_words / n, "share": share, "expected": expected}
-            names = dict(zip(("site", "layer", "head"), head, strict=True)) | {"from_tag": from_tag}
+            names = dict(zip(HEAD, head, strict=True)) | {"from_tag": from_tag}
             interval = {"excess": share - expected, "ci_low": low, "ci_high": high}
             frames.append(pd.DataFrame({**names, "to_tag": sums.tags, **values, **interval}))
     table = pd.concat(frames, ignore_index=True)

@@ -15,10 +15,14 @@ from interp.heads import Head as Head
 from interp.heads import MaskGroup as MaskGroup
 from interp.heads import Place as Place
 from interp.heads import Site as Site
+from interp.types.arguments import check_arguments as check_arguments
+from interp.types.arguments import check_corpus as check_corpus
+from interp.types.arguments import check_model as check_model
 from interp.types.batch import Batch as Batch
 from interp.types.batch import EncodedCorpus as EncodedCorpus
 from interp.types.batch import Encoding as Encoding
 from interp.types.batch import Grid as Grid
+from interp.types.describing import describe_model as describe_model
 from interp.types.model import ChunkedPatterns as ChunkedPatterns
 from interp.types.model import CleanRun as CleanRun
 from interp.types.model import EncoderDecoder as EncoderDecoder

@@ -51,6 +51,7 @@ from interp.types import (
     Tap,
     Unhooked,
 )
+from interp.types.describing import describe_model
 
 WEIGHTS_AT_ONCE = 2**19
 """Attention weights looked at together: as many as a processor's cache holds (2 MiB)."""
@@ -95,6 +96,9 @@ class AttentionModel:
         self._logits_at = LogitsAt(network, self.base)
         by_site = sorted(self.layers, key=lambda layer: SITE_ORDER.index(layer.site))
         self.heads: Sequence[Head] = [Head(at.site, at.number, head) for at in by_site for head in range(at.heads)]
+
+    def __repr__(self) -> str:
+        return describe_model(self)
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Raw texts as the tokenizer cuts them, truncated to `positions`; of pictures the names of the patches."""

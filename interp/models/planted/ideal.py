@@ -11,6 +11,7 @@ from interp.models.planted import PlantedModel
 from interp.models.planted.heads import Sentence
 from interp.models.planted.stream import class_of_token
 from interp.types import Batch, Encoding, Head, HeadOutput, Output, Pattern, Site, Tap
+from interp.types.describing import describe_model
 
 
 class Ideal:
@@ -27,6 +28,9 @@ class Ideal:
         self.causal, self.has_language_head = planted.causal, False
         self.provenance = {"weights_sha256": "none: patterns by definition"}
         self._classes = class_of_token(planted.tokenizer)
+
+    def __repr__(self) -> str:
+        return describe_model(self)
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """As the planted model's tokenizer cuts them."""

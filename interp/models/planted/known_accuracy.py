@@ -11,6 +11,7 @@ from interp.attention.candidates import word_candidates
 from interp.attention.visibility import mask_groups
 from interp.errors import ModelError
 from interp.types import Batch, EncodedCorpus, Encoding, Head, HeadModel, HeadOutput, Output, Pattern, Site, Tap
+from interp.types.describing import describe_model
 
 
 def require_one_mask_group(model: HeadModel) -> None:
@@ -52,6 +53,9 @@ class KnownAccuracy:
         self._model, self._encoded, self._rates, self._seed = model, encoded, rates, seed
         self._source = {name: place for place, name in enumerate(sources)}
         self._relation = {name: place for place, name in enumerate(relations)}
+
+    def __repr__(self) -> str:
+        return describe_model(self)
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """As the other model."""

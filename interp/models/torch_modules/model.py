@@ -21,6 +21,7 @@ from interp.models.torch_modules.layers import Layer, find_layers
 from interp.models.torch_modules.slices import proven_slices
 from interp.models.weights import LayerSlices, See
 from interp.types import Batch, Encoding, Head, HeadOutput, Output, Place, Site, Tap, Unhooked
+from interp.types.describing import describe_model
 
 Call = Callable[[Any, Batch], Output]
 """How a module is called with a batch, and what of its answer are hidden states and logits."""
@@ -67,6 +68,9 @@ class MultiheadModel:
         self.device = next(network.parameters()).device
         self.provenance = {"backend": "multihead", **provenance}
         self._call_network = call
+
+    def __repr__(self) -> str:
+        return describe_model(self)
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Raw texts as the tokenizer cuts them, truncated to `positions`."""
