@@ -27,6 +27,7 @@ from interp.corpora.fidelity import WARNING
 from interp.errors import InterpError
 from interp.models.gate.evidence import Check
 from interp.plots.glyphs import without_glyph
+from interp.plots.style import blank_reason
 from interp.text.printable import printable
 from interp.types import Corpus, HeadModel
 
@@ -149,9 +150,10 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
     results.save_tables(folder, findings.tables)
     module = import_module(config.experiment["_target_"].rpartition(".")[0])
     judged = config.get("study")
-    figures = module.draw(findings.tables) | (study.draw(findings.tables) if judged else {})
+    drawn = module.draw(findings.tables) | (study.draw(findings.tables) if judged else {})
+    figures = {name: figure for name, figure in drawn.items() if blank_reason(figure) is None}
     results.save_figures(folder, figures)
-    findings = replace(findings, said=(*findings.said, *glyph_words(figures)))
+    findings = replace(findings, said=(*findings.said, *blank_words(drawn), *glyph_words(figures)))
     run.watch.lap("figures")
     summary = module.summarise(findings.tables) + (study.summarise(findings.tables, judged) if judged else [])
     manifest |= {
@@ -266,6 +268,12 @@ def closing_words(
     if corpus and corpus.generated:
         lines.append("Note: the corpus is generated: intervals and p-values describe its generator, not a language.")
     return [*lines, f"Tables ({', '.join(sorted(findings.tables))}), figures and manifest: {shown(folder)}"]
+
+
+def blank_words(figures: Mapping[str, Figure]) -> list[str]:
+    """Which figures are not written, because they would show nothing, and why."""
+    reasons = {name: blank_reason(figure) for name, figure in figures.items()}
+    return [f"the figure {name} is left out, as it would be blank: {why}." for name, why in reasons.items() if why]
 
 
 def glyph_words(figures: Mapping[str, Figure]) -> list[str]:

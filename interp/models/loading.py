@@ -75,6 +75,7 @@ REFUSED["deberta-v2"] = REFUSED["deberta"]
 
 def minilm(
     *,
+    label: str | None = None,
     init: str = "pretrained",
     seed: int = 0,
     device: str = "auto",
@@ -86,7 +87,7 @@ def minilm(
     Raises `ModelError` where the package is absent or its weights are not the published ones.
     """
     path = minilm_folder()
-    return local(path, name="minilm", init=init, seed=seed, device=device, dtype=dtype, backend=backend)
+    return local(path, label=label or "minilm", init=init, seed=seed, device=device, dtype=dtype, backend=backend)
 
 
 def minilm_folder() -> Path:
@@ -103,6 +104,7 @@ def minilm_folder() -> Path:
 
 def small(
     *,
+    label: str | None = None,
     init: str = "pretrained",
     seed: int = 0,
     device: str = "auto",
@@ -114,13 +116,13 @@ def small(
     Raises `ModelError` where its weights are not those that came with the project.
     """
     _check_weights(SMALL, SMALL_SHA256, "the small model of interp", "interp")
-    return local(SMALL, name="small", init=init, seed=seed, device=device, dtype=dtype, backend=backend)
+    return local(SMALL, label=label or "small", init=init, seed=seed, device=device, dtype=dtype, backend=backend)
 
 
 def local(
     path: str | Path,
     *,
-    name: str | None = None,
+    label: str | None = None,
     init: str = "pretrained",
     seed: int = 0,
     device: str = "auto",
@@ -129,7 +131,8 @@ def local(
 ) -> Model:
     """A Hugging Face directory: config.json, a fast tokenizer and safetensors; no code of its own is ever run.
 
-    A model of pictures (ViT) has preprocessor_config.json in place of the tokenizer.
+    A model of pictures (ViT) has preprocessor_config.json in place of the tokenizer. `label` is the model's name in
+    tables and figures, instead of the directory's; weights at random add `-random` to it.
     Raises `ModelError` for a path that is no such directory, for pickled weights, for whatever transformers raises at
     it, and for what asks for another network than is built; what is harmless stands in the provenance, as `not_used`.
     """
@@ -142,13 +145,15 @@ def local(
             "weights_sha256": weights_digest(folder),
             **reader_digest(folder),
         }
-    return _load(str(folder), name or printable(folder.resolve().name), revision, init, seed, device, dtype, backend)
+    name = printable(label or folder.resolve().name)
+    return _load(str(folder), name, revision, init, seed, device, dtype, backend)
 
 
 def hub(
     name: str,
     *,
     revision: str | None = None,
+    label: str | None = None,
     init: str = "pretrained",
     seed: int = 0,
     device: str = "auto",
@@ -180,14 +185,14 @@ def hub(
             f"{reason(failed).rstrip('.')}. Check the name; without a network, download it elsewhere and use "
             "model=local model.path=DIR."
         ) from failed
-    label = name.rsplit("/", 1)[-1]
-    loaded = local(folder, name=label, init=init, seed=seed, device=device, dtype=dtype, backend=backend)
+    label = label or name.rsplit("/", 1)[-1]
+    loaded = local(folder, label=label, init=init, seed=seed, device=device, dtype=dtype, backend=backend)
     loaded.provenance |= {"path": name, "revision": Path(folder).name}
     return loaded
 
 
 def load_model(name: str | Path, **options: Any) -> Model:
-    """`minilm`, `small`, a directory, or a name on the hub: whichever `name` is. Options as in `local`."""
+    """`minilm`, `small`, a directory, or a name on the hub: whichever `name` is. Options as in `local`, `label` among them."""
     if str(name) == "minilm":
         return minilm(**options)
     if str(name) == "small":
