@@ -1,4 +1,4 @@
-"""Figures that do not mislead: kinds told apart, scales of their own, labels that cover nothing, nothing drawn of nothing."""
+"""Figures that do not mislead: kinds told apart, scales of their own, labels that cover nothing."""
 
 from itertools import combinations
 
@@ -71,7 +71,7 @@ def cut_off(figure: Figure) -> list[str]:
 
 
 def test_the_check_of_overlaps_can_fail() -> None:
-    figure = new_figure(3, 3)
+    figure = new_figure(3.0, 3.0)
     figure.text(0.5, 0.5, "one label")
     assert not overlapping(figure) and not cut_off(figure)
     figure.text(0.52, 0.5, "another")
@@ -167,24 +167,24 @@ def test_a_head_with_the_role_is_never_crowded_out() -> None:
 
 
 def test_every_family_has_its_own_colours() -> None:
-    scores = random_scores(2, 3, families={"positional": ["offset-1"], "syntax": ["obj.to_governor"]})
+    scores = random_scores(2, 3, families={"positional": ["offset-1"], "lexical": ["delimiter"]})
     scores["lift"] = np.where(scores["family"] == "positional", 0.9, 0.2) - 0.01 * scores["head"]
     figure = plots.role_maps(scores, assigned_roles(scores)[:0])
     tops = {
         axes.get_title(loc="left"): axes.collections[0].norm.vmax for axes in figure.axes if axes.get_title(loc="left")
     }  # type: ignore[union-attr]
-    assert tops == pytest.approx({"positional": 0.9, "syntax": 0.2})
+    assert tops == pytest.approx({"positional": 0.9, "lexical": 0.2})
     assert sum(axes.get_ylabel() == "lift" for axes in figure.axes) == 2, "a bar each"
 
 
 def test_noise_is_not_as_dark_as_a_finding() -> None:
-    scores = random_scores(2, 3, families={"syntax": ["obj.to_governor"]}).assign(lift=0.004)
+    scores = random_scores(2, 3, families={"lexical": ["delimiter"]}).assign(lift=0.004)
     figure = plots.role_maps(scores, assigned_roles(scores)[:0])
     assert figure.axes[0].collections[0].norm.vmax == 0.1  # type: ignore[union-attr]
 
 
 def test_a_family_has_one_scale_at_all_sites() -> None:
-    scores = random_scores(2, 3, ("encoder", "decoder"), {"syntax": ["obj.to_governor"]})
+    scores = random_scores(2, 3, ("encoder", "decoder"), {"lexical": ["delimiter"]})
     scores["lift"] = np.where(scores["site"] == "encoder", 0.5, 0.3)
     figure = plots.role_maps(scores, assigned_roles(scores)[:0])
     maps = [axes for axes in figure.axes if axes.get_title(loc="left")]
@@ -195,7 +195,7 @@ def test_a_family_has_one_scale_at_all_sites() -> None:
 
 
 def test_numbers_of_heads_are_thinned_where_cells_are_narrow() -> None:
-    figure = new_figure(2, 2)
+    figure = new_figure(2.0, 2.0)
     axes = figure.subplots()
     axes.set(xlim=(-0.5, 63.5), ylim=(-0.5, 3.5))
     figure.lay_out()
@@ -206,14 +206,14 @@ def test_numbers_of_heads_are_thinned_where_cells_are_narrow() -> None:
 
 def test_a_title_is_wrapped_and_a_word_that_is_too_long_is_cut() -> None:
     text = "resample (approximate) ablation, decoder"
-    lines = wrapped(text, 100, 8).split("\n")
+    lines = wrapped(text, 100.0, 8.0).split("\n")
     assert len(lines) == 2 and " ".join(lines) == text
-    assert all(text_width(line, 8) <= 100 for line in lines)
-    assert wrapped("n" * 90, 50).endswith("…") and text_width(wrapped("n" * 90, 50), 8) <= 50
+    assert all(text_width(line, 8.0) <= 100 for line in lines)
+    assert wrapped("n" * 90, 50.0).endswith("…") and text_width(wrapped("n" * 90, 50.0), 8.0) <= 50
 
 
 def test_a_legend_has_the_columns_that_fit() -> None:
-    figure = new_figure(3.4, 2)
+    figure = new_figure(3.4, 2.0)
     axes = figure.subplots()
     for number in range(5):
         axes.plot([], [], "o", label=f"a rather long label {number}")

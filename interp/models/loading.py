@@ -192,7 +192,7 @@ def hub(
 
 
 def load_model(name: str | Path, **options: Any) -> Model:
-    """`minilm`, `small`, a directory, or a name on the hub: whichever `name` is. Options as in `local`, `label` among them."""
+    """`minilm`, `small`, a directory, or a name on the hub: whichever `name` is. Options as in `local`."""
     if str(name) == "minilm":
         return minilm(**options)
     if str(name) == "small":

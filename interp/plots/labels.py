@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
-from interp.plots.style import HEAD, SMALL, STYLE, PaperFigure, cut_to_fit, head_name, short, text_width
+from interp.plots.style import HEAD, SMALL, STYLE, PaperFigure, cut_to_fit, head_name, short, styled, text_width
 
 TITLE = float(STYLE["axes.titlesize"])
 LEGEND = float(STYLE["legend.fontsize"])
-MARK = 22.0
+MARK = 28.0
 """Points that a legend gives to a mark and to the gaps around it."""
 
 
@@ -50,6 +50,7 @@ def dot(colour: str, label: str, *, filled: bool = True, marker: str = "o") -> L
     return Line2D([], [], color=colour, markerfacecolor=colour if filled else "white", label=label, **look)
 
 
+@styled
 def legend_above(
     figure: Figure, table: pd.DataFrame, handles: Sequence[Any], labels: Sequence[str] | None = None, **kwargs: Any
 ) -> None:
