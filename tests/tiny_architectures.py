@@ -155,7 +155,7 @@ def outcome(kind: str, model_type: str, folder: Path) -> tuple[str, str]:
     words = tokenizer()
     words.save_pretrained(folder)
     try:
-        loaded = loading.local(folder, label=model_type)
+        loaded = loading.local(folder, name=model_type)
     except InterpError as error:
         return "refused", str(error)
     given = loading.from_transformers(network, words, name=model_type)

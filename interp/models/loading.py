@@ -87,7 +87,7 @@ def minilm(
     Raises `ModelError` where the package is absent or its weights are not the published ones.
     """
     path = minilm_folder()
-    return local(path, label=label or "minilm", init=init, seed=seed, device=device, dtype=dtype, backend=backend)
+    return local(path, name="minilm", label=label, init=init, seed=seed, device=device, dtype=dtype, backend=backend)
 
 
 def minilm_folder() -> Path:
@@ -116,12 +116,13 @@ def small(
     Raises `ModelError` where its weights are not those that came with the project.
     """
     _check_weights(SMALL, SMALL_SHA256, "the small model of interp", "interp")
-    return local(SMALL, label=label or "small", init=init, seed=seed, device=device, dtype=dtype, backend=backend)
+    return local(SMALL, name="small", label=label, init=init, seed=seed, device=device, dtype=dtype, backend=backend)
 
 
 def local(
     path: str | Path,
     *,
+    name: str | None = None,
     label: str | None = None,
     init: str = "pretrained",
     seed: int = 0,
@@ -132,7 +133,7 @@ def local(
     """A Hugging Face directory: config.json, a fast tokenizer and safetensors; no code of its own is ever run.
 
     A model of pictures (ViT) has preprocessor_config.json in place of the tokenizer. `label` is the model's name in
-    tables and figures, instead of the directory's; weights at random add `-random` to it.
+    tables and figures, instead of `name` or the directory's; weights at random add `-random` to it.
     Raises `ModelError` for a path that is no such directory, for pickled weights, for whatever transformers raises at
     it, and for what asks for another network than is built; what is harmless stands in the provenance, as `not_used`.
     """
@@ -145,7 +146,7 @@ def local(
             "weights_sha256": weights_digest(folder),
             **reader_digest(folder),
         }
-    name = printable(label or folder.resolve().name)
+    name = printable(label or name or folder.resolve().name)
     return _load(str(folder), name, revision, init, seed, device, dtype, backend)
 
 
@@ -185,8 +186,8 @@ def hub(
             f"{reason(failed).rstrip('.')}. Check the name; without a network, download it elsewhere and use "
             "model=local model.path=DIR."
         ) from failed
-    label = label or name.rsplit("/", 1)[-1]
-    loaded = local(folder, label=label, init=init, seed=seed, device=device, dtype=dtype, backend=backend)
+    last = name.rsplit("/", 1)[-1]
+    loaded = local(folder, name=last, label=label, init=init, seed=seed, device=device, dtype=dtype, backend=backend)
     loaded.provenance |= {"path": name, "revision": Path(folder).name}
     return loaded
 

@@ -74,7 +74,7 @@ def anatomy_maps(anatomy: pd.DataFrame) -> Figure:
         norm, colours = _part_scale(part, values)
         heat_map(axes, grid_of(here, floats(here[part]), shapes[site]), norm, colours)
         title = PARTS[part] if sites == ["self"] else f"{PARTS[part]}, {site}"
-        axes.set_title(wrapped(title, FULL_WIDTH * 72 / across - 30, 7), fontsize=7)
+        axes.set_title(wrapped(title, FULL_WIDTH * 72 / across - 30, 7.0), fontsize=7)
         below = {"location": "bottom", "shrink": 0.8, "aspect": 25, "pad": 0.03, "ticks": MaxNLocator(5)}
         add_colour_bar(figure, [axes], norm, colours, "", **below)
     label_outer(drawn, across)

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from interp.plots.labels import legend_above
 from interp.plots.style import (
+    BASELINE,
     FULL_WIDTH,
-    GUESS,
     PALETTE,
     add_note,
     check_table,
@@ -90,7 +90,7 @@ def null_p(curve: pd.DataFrame) -> Figure:
     shown = list(product(dict.fromkeys(curve["ties"]), splits))
     figure = new_figure(FULL_WIDTH, 0.4 + 2.4 * len(shown) / len(splits))
     for axes, (ties, split) in zip(panels(figure, len(shown), len(splits), sharey=True), shown, strict=True):
-        axes.axline((0, 0), slope=1, color=GUESS, linewidth=0.6, linestyle="--", zorder=0)
+        axes.axline((0, 0), slope=1, color=BASELINE, linewidth=0.6, linestyle="--", zorder=0)
         here = curve[(curve["ties"] == ties) & (curve["split"] == split)]
         for number, (null, rows) in enumerate(here.groupby("null", sort=False)):
             colour, level = COLOURS[number % len(COLOURS)], floats(rows["level"])

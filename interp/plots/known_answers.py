@@ -29,14 +29,14 @@ def known_answers(table: pd.DataFrame) -> Figure:
     """
     check_table(table, "known_answers", ["kind", "role", "found", "missed", "false"])
     check_table(table, "known_answers", [f"{name}{end}" for name in SHARES for end in ("", "_low", "_high")])
-    asked = table[table[["found", "missed", "false"]].sum(axis=1) > 0]
-    if asked.empty:
+    planted = table[table[["found", "missed", "false"]].sum(axis=1) > 0]
+    if planted.empty:
         return nothing_to_show("no role was planted that could be tested, and none was found")
-    kinds = list(dict.fromkeys(asked["kind"]))
-    most = int(asked.groupby("kind").size().max())
+    kinds = list(dict.fromkeys(planted["kind"]))
+    most = int(planted.groupby("kind").size().max())
     figure = new_figure(FULL_WIDTH, 0.2 * most + 1.0)
     for axes, kind in zip(panels(figure, len(kinds), len(kinds), sharex=True), kinds, strict=True):
-        rows = asked[asked["kind"] == kind].iloc[::-1]
+        rows = planted[planted["kind"] == kind].iloc[::-1]
         for shift, (name, colour) in zip((0.15, -0.15), SHARES.items(), strict=True):
             value, low, high = (floats(rows[f"{name}{end}"]) for end in ("", "_low", "_high"))
             place = np.arange(len(rows)) + shift

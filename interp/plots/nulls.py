@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 
 from interp.plots.labels import name_run
 from interp.plots.style import (
+    BASELINE,
     FULL_WIDTH,
-    GUESS,
     add_note,
     check_table,
     families_in,
@@ -45,9 +45,9 @@ def real_against_nulls(lifts: pd.DataFrame, margin: float | None = None) -> Figu
     all_axes = panels(figure, len(families), across, sharey=True)
     for family, axes in zip(families, all_axes, strict=True):
         of_family = lifts[lifts["family"] == family]
-        axes.axhline(0, color=GUESS, linewidth=0.6, zorder=0)
+        axes.axhline(0, color=BASELINE, linewidth=0.6, zorder=0)
         if margin is not None:
-            axes.axhline(margin, color=GUESS, linewidth=0.6, linestyle=":", zorder=0)
+            axes.axhline(margin, color=BASELINE, linewidth=0.6, linestyle=":", zorder=0)
         for place, null in enumerate(nulls):
             here = of_family[of_family["null"] == null]
             seeds = list(dict.fromkeys(here["null_seed"].astype(object)))

@@ -10,8 +10,8 @@ from matplotlib.ticker import PercentFormatter
 
 from interp.plots.labels import legend_above, name_run, wrapped
 from interp.plots.style import (
+    BASELINE,
     FULL_WIDTH,
-    GUESS,
     PALETTE,
     add_note,
     check_table,
@@ -95,7 +95,7 @@ def joint_effects(joint: pd.DataFrame) -> Figure:
         axes.margins(0.05)
         axes.axline((0, 0), slope=1, color="0.7", linewidth=0.6, linestyle="--", zorder=0)
         axes.set(xlabel="sum of what each head costs alone", ylabel="cost of ablating them together")
-        axes.set_title(wrapped(f"cost in {metric_label(metric)}, {ablation} ablation", 190), pad=4)
+        axes.set_title(wrapped(f"cost in {metric_label(metric)}, {ablation} ablation", 190.0), pad=4)
     _orders_above(figure, drawn, joint)
     notes = [
         "Above the dashed line (equal), heads stand in for each other; below it, they work in series or nothing is "
@@ -117,9 +117,9 @@ def _orders(table: pd.DataFrame) -> Iterator[tuple[str, str, bool, list[pd.DataF
     """Name, colour, whether it is drawn in full, and the lines: single random orders first, underneath all others."""
     random = table["order"] == "random"
     single = table[random & table["order_seed"].notna()]
-    yield "random", GUESS, False, [line for _, line in single.groupby("order_seed", sort=False)]
+    yield "random", BASELINE, False, [line for _, line in single.groupby("order_seed", sort=False)]
     if (random & table["order_seed"].isna()).any():
-        yield "random", GUESS, True, [table[random & table["order_seed"].isna()]]
+        yield "random", BASELINE, True, [table[random & table["order_seed"].isna()]]
     for number, order in enumerate(table.loc[~random, "order"].unique()):
         yield order, COLOURS[number % len(COLOURS)], True, [table[table["order"] == order]]
 

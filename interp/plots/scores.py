@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from interp.plots.labels import dot, legend_above
 from interp.plots.style import (
+    BASELINE,
     FULL_WIDTH,
-    GUESS,
     HEAD,
     add_note,
     check_table,
@@ -104,7 +104,7 @@ def _draw_rows(axes: Axes, shown: pd.DataFrame) -> bool:
                 hit[here], rows[here], s=16, linewidths=0.8, zorder=4, edgecolors=colour,
                 facecolors=colour if has_role else "white", label=f"hit, {family}",
             )  # fmt: skip
-    axes.scatter(baseline, rows, s=12, color=GUESS, linewidths=0, zorder=2, label="best baseline")
+    axes.scatter(baseline, rows, s=12, color=BASELINE, linewidths=0, zorder=2, label="best baseline")
     if "lift_pos" not in shown:
         return False
     annotation = hit - floats(shown["lift_pos"])
@@ -142,7 +142,7 @@ def _legend(shown: pd.DataFrame, roles_known: bool, has_annotation: bool) -> lis
     handles = [dot(family_colour(family), f"head, {family}") for family in families]
     if roles_known:
         handles += [dot("black", "has the role"), dot("black", "tested, without the role", filled=False)]
-    handles += [dot(GUESS, "best baseline")]
+    handles += [dot(BASELINE, "best baseline")]
     return handles + ([dot(ANNOTATION, "annotation baseline", filled=False, marker="D")] if has_annotation else [])
 
 

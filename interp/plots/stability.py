@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from interp.plots.labels import legend_above
 from interp.plots.style import (
+    BASELINE,
     COLUMN_WIDTH,
     FULL_WIDTH,
-    GUESS,
     OTHER_FAMILY,
     PALETTE,
     add_note,
@@ -107,7 +107,7 @@ def matching(matched: pd.DataFrame, nulls: pd.DataFrame) -> Figure:
         for null, rows in here.groupby("null", sort=False):
             values, colour = floats(rows["similarity"]), COLOURS[names.index(null) % len(COLOURS)]
             if len(values) > 1:
-                *_, marks[str(null)] = axes.hist(values, bins=20, color=GUESS, alpha=0.7)
+                *_, marks[str(null)] = axes.hist(values, bins=20, color=BASELINE, alpha=0.7)
             else:
                 marks[str(null)] = axes.axvline(values[0], color=colour, linestyle="--")
         measured = floats(matched.loc[matched["by"] == by, "similarity"])[0]

@@ -70,7 +70,7 @@ PALETTE = {
 }
 """One colour a family in every figure, from Okabe and Ito's set for all kinds of colour vision."""
 OTHER_FAMILY = "#56B4E9"
-GUESS = "#8C8C8C"
+BASELINE = "#8C8C8C"
 
 # Evenly perceived steps from near white; the dark end is cut off, so that a black outline shows on every cell.
 ROCKET = ["#FAEBDD", "#F7C7A8", "#F6A178", "#F37852", "#EB483E", "#D3214B", "#AF1759", "#841E5A", "#5C1E51"]
