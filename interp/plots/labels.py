@@ -56,10 +56,18 @@ def legend_above(
 ) -> None:
     """The run's name and one legend above all axes, in as many columns as the figure is wide enough for."""
     names = [str(handle.get_label()) for handle in handles] if labels is None else list(labels)
-    across = int(figure.get_figwidth() * 72 / (max(text_width(name, LEGEND) for name in names) + MARK))
-    placed = {"loc": "outside upper left", "ncols": min(max(across, 1), len(names)), "columnspacing": 1.2}
+    across = max(
+        (n for n in range(1, len(names) + 1) if _columns_width(names, n) <= figure.get_figwidth() * 72), default=1
+    )
+    placed = {"loc": "outside upper left", "ncols": across, "columnspacing": 1.2}
     legend = figure.legend(handles, names, title=run_name(figure, table), alignment="left", **placed, **kwargs)
     legend.get_title().set(fontsize=TITLE, color="0.3")
+
+
+def _columns_width(names: Sequence[str], count: int) -> float:
+    """Points that a legend takes in so many columns, which are filled from top to bottom."""
+    columns = np.array_split(np.array([text_width(name, LEGEND) for name in names]), count)
+    return float(sum(column.max() + MARK for column in columns))
 
 
 def name_heads(figure: PaperFigure, axes: Axes, heads: pd.DataFrame, across: str, up: str) -> None:
