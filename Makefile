@@ -1,13 +1,20 @@
-# make run: the atlas of a real model · make test: the tests · make check: style, types and structure
+# make run: the atlas of a real model · make notebook: the notebook, executed on it · make test: the tests
+# make check: style, types and structure
 PYTHON ?= python3
 BIN := .venv/bin
 # constraints.txt pins what the tests ran with
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: run test check clean
+.PHONY: run notebook test check clean
 
 run: .venv/demo
 	$(BIN)/python -m experiments
+
+# a run is made where there is none yet
+notebook: .venv/notebooks
+	ls outputs/atlas/*/*/atlas.parquet >/dev/null 2>&1 || $(BIN)/python -m experiments
+	$(BIN)/jupytext --to notebook --execute notebooks/atlas.py
+	@echo 'Open it with: $(BIN)/jupyter lab notebooks/atlas.ipynb'
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n auto
@@ -24,6 +31,11 @@ check: .venv/dev
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) --editable '.[demo]'
 	touch $@
+
+.venv/notebooks: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) --editable '.[demo,notebooks]'
+	touch $@ .venv/demo
 
 .venv/dev: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -24,7 +24,7 @@ def main() -> None:
         figure = plots.attention_arcs(attention, list(named["query_word"]), [("self", 3, 1)], query=query)
         figure.savefig(HERE / f"{name}.png", dpi=150)
     scores, roles = (pd.read_parquet(f"{RUNS['treebank']}/{name}.parquet") for name in ("scores", "roles"))
-    plots.best_heads(scores).savefig(HERE / "best_heads.png", dpi=130)
+    plots.best_heads(scores, roles).savefig(HERE / "best_heads.png", dpi=130)
     plots.role_maps(scores, roles).savefig(HERE / "roles.png", dpi=130)
     print(best_table(scores, roles))
 

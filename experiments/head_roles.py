@@ -78,7 +78,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
     """A map of heads per role family, and the best head of every relation against its baseline."""
     return {
         "roles": plots.role_maps(tables["scores"], tables["roles"]),
-        "best_heads": plots.best_heads(tables["scores"]),
+        "best_heads": plots.best_heads(tables["scores"], tables["roles"]),
     }
 
 

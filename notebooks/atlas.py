@@ -15,8 +15,9 @@
 #
 # Load the tables of a run and draw from them. No model is loaded here, and no number is computed that a table lacks.
 #
-# Make a run first: `python -m experiments` (or set `INTERP_RUNS` to a pattern of run folders). Open this file as a
-# notebook with `jupytext --to notebook notebooks/atlas.py`.
+# In a fresh clone, `make notebook` does all of it: it installs the extra `notebooks`, makes a run where there is none
+# (`make run`), and executes this file as `notebooks/atlas.ipynb`, which `.venv/bin/jupyter lab notebooks/atlas.ipynb`
+# opens. Runs elsewhere: set `INTERP_RUNS` to a pattern of their folders.
 
 # %%
 import os
@@ -25,7 +26,9 @@ from pathlib import Path
 import interp
 from interp import plots
 
-runs = interp.load_runs(os.environ.get("INTERP_RUNS", "../outputs/atlas/**"))
+here = Path.cwd()  # the folder of the notebook, or the clone
+outputs = (here.parent if here.name == "notebooks" else here) / "outputs"
+runs = interp.load_runs(os.environ.get("INTERP_RUNS", f"{outputs}/atlas/**"))
 latest = max(runs["atlas"]["run"].unique(), key=lambda run: Path(run).name)  # folders are named by date and time
 scores, roles, effects, atlas = (
     runs[name].query("run == @latest").drop(columns="run") for name in ("scores", "roles", "effects", "atlas")
@@ -35,7 +38,7 @@ print(latest)
 # %% [markdown]
 # ## Which roles stand
 #
-# Every number is from the confirm half: documents that had no part in choosing the head or the guess.
+# Every number is from the held-out split (confirm): documents that had no part in choosing the head or the baseline.
 
 # %%
 assigned = roles[roles["role"] != "unclassified"].sort_values("lift", ascending=False)
@@ -45,7 +48,7 @@ assigned[["layer", "head", "role", "hit", "mass", "baseline", "lift", "ci_low", 
 plots.role_maps(scores, roles)
 
 # %%
-plots.best_heads(scores)
+plots.best_heads(scores, roles)
 
 # %% [markdown]
 # ## What the model loses without each head

@@ -301,6 +301,6 @@ def test_the_figure_has_a_dot_for_every_row() -> None:
     figure = import_module("interp.plots").real_against_nulls(lifts)
     drawn = np.concatenate([c.get_offsets() for axes in figure.axes for c in axes.collections])
     assert sorted(drawn[:, 1]) == pytest.approx(sorted(lifts.lift))
-    assert any(text.get_text() == "not asked" for text in figure.axes[0].texts)
+    assert any(text.get_text() == "does not apply" for text in figure.axes[0].texts)
     pd.testing.assert_frame_equal(lifts, before)
     assert "nothing to show" in import_module("interp.plots").real_against_nulls(lifts[:0]).texts[0].get_text()

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from interp import plots
 from interp.errors import InterpError
 from interp.plots.glyphs import without_glyph
-from interp.plots.style import LONGEST_LABEL, PALETTE, short, text_width
+from interp.plots.style import LONGEST_LABEL, PALETTE, blank_reason, short, text_width
 
 RELATIONS = ["nsubj", "obj", "amod", "det", "case", "advmod", "compound", "conj", "obl", "aux", "cop", "nmod", "mark"]
 FAMILIES = {
@@ -189,6 +189,8 @@ def test_best_heads_choose_on_select_and_draw_confirm(tmp_path):
         words[words["split"] == split].set_index(["role", "layer", "head"]) for split in ("select", "confirm")
     )
     best = confirm.loc[[group["lift"].idxmax() for _, group in select.groupby(level="role")]].sort_values("lift")
+    assert best["p"].isna().sum() == 2, "the untested are counted, and not drawn"
+    best = best[best["p"].notna()]
     axes = figure.axes[0]
     dots = np.concatenate(
         [np.asarray(dots.get_offsets()) for dots in axes.collections if "hit" in str(dots.get_label())]
@@ -197,19 +199,18 @@ def test_best_heads_choose_on_select_and_draw_confirm(tmp_path):
     intervals = [lines for lines in axes.collections if isinstance(lines, LineCollection)]
     lines = np.array([ends for lines in intervals for ends in lines.get_segments() if len(ends)])
     lines = lines[np.argsort(lines[:, 0, 1])]
-    sure = best[best["p"].notna()]
-    np.testing.assert_allclose(lines[:, 0, 0], (sure["baseline"] + sure["ci_low"]).clip(0, 1).to_numpy())
-    np.testing.assert_allclose(lines[:, 1, 0], (sure["baseline"] + sure["ci_high"]).clip(0, 1).to_numpy())
+    np.testing.assert_allclose(lines[:, 0, 0], (best["baseline"] + best["ci_low"]).clip(0, 1).to_numpy())
+    np.testing.assert_allclose(lines[:, 1, 0], (best["baseline"] + best["ci_high"]).clip(0, 1).to_numpy())
     shown = texts(figure)
-    assert "too few queries or blocks to be tested" in shown and "obj → governor" in shown
+    assert "(too few queries or blocks of documents), and left out: 2." in shown and "obj → governor" in shown
 
 
 def test_best_heads_leave_out_the_rarest(tmp_path):
-    figure = plots.best_heads(random_scores(2, 2, families={"syntax": [f"r{n}.to_governor" for n in range(47)]}))
+    figure = plots.best_heads(random_scores(2, 2, families={"syntax": [f"r{n}.to_governor" for n in range(57)]}))
     check_saved(figure, tmp_path)
     shown = texts(figure)
-    assert "7 more with fewer queries are left out" in shown
-    assert "r46 → governor" in shown and "r6 → governor" not in shown
+    assert "Left out without the role, with the fewest queries: 5." in shown
+    assert "r56 → governor" in shown and "r6 → governor" not in shown
 
 
 @pytest.mark.parametrize(("layers", "heads"), [(6, 12), (1, 1), (32, 32)])
@@ -327,6 +328,7 @@ def test_empty_tables_give_words(tmp_path):
         plots.best_heads(scores[:0]),
         plots.best_heads(scores[scores["family"] == "positional"]),
         plots.best_heads(scores[scores["split"] != "select"]),
+        plots.best_heads(scores.assign(p=np.nan)),
         plots.effect_map(effects[:0]),
         plots.effect_map(effects.assign(effect=np.nan)),
         plots.role_against_effect(atlas[:0]),
@@ -338,6 +340,7 @@ def test_empty_tables_give_words(tmp_path):
     for figure in figures:
         check_saved(figure, tmp_path)
         assert "nothing to show: " in texts(figure)
+        assert blank_reason(figure), "a run knows that there is nothing to save"
 
 
 def test_all_zero_and_all_unclassified_are_drawn(tmp_path):
@@ -345,7 +348,7 @@ def test_all_zero_and_all_unclassified_are_drawn(tmp_path):
     roles = assigned_roles(scores).assign(role="unclassified", family="unclassified")
     check_saved(plots.role_maps(scores, roles), tmp_path)
     check_saved(plots.role_maps(scores.assign(lift=-0.1), roles[:0]), tmp_path)
-    check_saved(plots.best_heads(scores.assign(p=np.nan, ci_low=np.nan, ci_high=np.nan)), tmp_path)
+    check_saved(plots.best_heads(scores, roles), tmp_path)
     check_saved(plots.effect_map(effects.assign(effect=0.0)), tmp_path)
     check_saved(plots.role_against_effect(random_atlas(1, 1).assign(best_family="unclassified")), tmp_path)
 

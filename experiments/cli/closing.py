@@ -8,9 +8,11 @@ from typing import Any, TextIO
 from matplotlib.figure import Figure
 
 from experiments.cli.run_folder import shown
+from experiments.cli.wording import shortened
 from interp import results
 from interp.corpora.fidelity import WARNING
 from interp.plots.glyphs import without_glyph
+from interp.plots.style import blank_reason
 from interp.text.printable import printable
 from interp.types import Corpus
 
@@ -21,10 +23,16 @@ def closing_words(
     """What a reader has to know of the numbers, and where the files are."""
     lines = [f"Skipped: {count} {reason.replace('_', ' ')}." for reason, count in findings.skipped.items() if count]
     notes = (*(corpus.notes if corpus else ()), *findings.notes, *(gate_words(gate) if gate else ()))
-    lines += [note if note.startswith(WARNING) else f"Note: {note}" for note in notes]
+    lines += [note if note.startswith(WARNING) else f"Note: {shortened(note)}" for note in notes]
     if corpus and corpus.generated:
         lines.append("Note: the corpus is generated: intervals and p-values describe its generator, not a language.")
     return [*lines, f"Tables ({', '.join(sorted(findings.tables))}), figures and manifest: {shown(folder)}"]
+
+
+def blank_words(figures: Mapping[str, Figure]) -> list[str]:
+    """Which figures are not written, because they would show nothing, and why."""
+    reasons = {name: blank_reason(figure) for name, figure in figures.items()}
+    return [f"the figure {name} is left out, as it would be blank: {why}." for name, why in reasons.items() if why]
 
 
 def glyph_words(figures: Mapping[str, Figure]) -> list[str]:
@@ -35,11 +43,15 @@ def glyph_words(figures: Mapping[str, Figure]) -> list[str]:
 
 
 def gate_words(gate: Mapping[str, Any]) -> list[str]:
-    """What was not proved of the model, if anything."""
+    """What was not validated on the model, if anything."""
     if gate["status"] == "off":
-        return ["gate=off: nothing proved that the taps see, and change, what the model does."]
+        return ["gate=off: the hooks are not validated on this model."]
     missing = ", ".join(gate["not_checked"])
-    return [f"the correctness gate could not ask this model for {missing} (why: manifest.json)."] if missing else []
+    return (
+        [f"hooks not validated for {missing}: the gate could not ask this model (why: manifest.json)."]
+        if missing
+        else []
+    )
 
 
 def say(line: str, *, to: TextIO | None = None) -> None:

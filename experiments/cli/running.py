@@ -17,13 +17,14 @@ from tqdm import tqdm
 
 from experiments.cli import inputs, run_folder, settings, study
 from experiments.cli import manifest as manifest_of
-from experiments.cli.closing import closing_words, glyph_words, say, to_json
+from experiments.cli.closing import blank_words, closing_words, glyph_words, say, to_json
 from experiments.cli.description import describe, describe_gate, is_off
 from experiments.cli.earlier_run import is_done, literal, say_kept
 from experiments.cli.explaining import explain
 from interp import results
 from interp.api import prove
 from interp.errors import InterpError
+from interp.plots.style import blank_reason
 from interp.text.printable import printable
 from interp.types import Corpus, HeadModel
 
@@ -131,11 +132,15 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
     results.save_tables(folder, findings.tables)
     module = import_module(config.experiment["_target_"].rpartition(".")[0])
     judged = config.get("study")
-    figures = module.draw(findings.tables) | (study.draw(findings.tables) if judged else {})
+    drawn = module.draw(findings.tables) | (study.draw(findings.tables) if judged else {})
+    figures = {name: figure for name, figure in drawn.items() if blank_reason(figure) is None}
     results.save_figures(folder, figures)
-    findings = replace(findings, said=(*findings.notes, *glyph_words(figures)))
+    findings = replace(findings, notes=(*findings.notes, *blank_words(drawn), *glyph_words(figures)))
     run.watch.lap("figures")
-    summary = module.summarise(findings.tables) + (study.summarise(findings.tables, judged) if judged else [])
+    summary = module.summarise(findings.tables)
+    if judged:
+        # the paper's claims are what a study is about; of the experiment, its verdict
+        summary = [*study.summarise(findings.tables, judged), *summary[:1]]
     manifest |= {
         "skipped": findings.skipped,
         "said": findings.notes,

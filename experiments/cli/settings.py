@@ -77,6 +77,8 @@ def check(config: Mapping[str, Any]) -> None:
         )
     if not isinstance(flat.get("query"), str | int | None):
         raise refusal("query", flat["query"], "a word of the sentence, or its number from 0")
+    if not isinstance(flat.get("model.label"), str | None):
+        raise refusal("model.label", flat["model.label"], "a name (in quotes where it looks like a number), or null")
     if not isinstance(flat.get("pruning.role"), str | None):
         raise refusal("pruning.role", flat["pruning.role"], "the name of a role, such as obj.to_governor, or null")
     for key, used in ASKED_OF_A_SENTENCE.items():

@@ -39,7 +39,9 @@ def table_lines(
 def shortened(note: str, most: int = 8, where: str = "manifest.json") -> str:
     """A note whose list of names, after commas, is cut where it is long: the manifest has every note in full."""
     names = note.split(", ")
-    return note if len(names) <= most + 4 else ", ".join(cut(names, most, where)) + "."
+    # what is said after the list stays
+    names[-1], end, rest = names[-1].partition(". ")
+    return note if len(names) <= most + 4 else f"{', '.join(cut(names, most, where))}.{end and ' '}{rest}"
 
 
 def aligned(rows: Sequence[Sequence[str]], indent: str = "    ") -> list[str]:

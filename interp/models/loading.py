@@ -48,6 +48,7 @@ SMALL_SHA256 = "4a4e2163c80df898d1c2bb545a200c7159aebe4fc8dc15a5ef9f7e34a3b2e5eb
 
 def minilm(
     *,
+    label: str | None = None,
     init: str = "pretrained",
     seed: int = 0,
     device: str = "auto",
@@ -59,7 +60,7 @@ def minilm(
     Raises `ModelError` where the package is absent or its weights are not the published ones.
     """
     path = minilm_folder()
-    return local(path, name="minilm", init=init, seed=seed, device=device, dtype=dtype, backend=backend)
+    return local(path, name="minilm", label=label, init=init, seed=seed, device=device, dtype=dtype, backend=backend)
 
 
 def minilm_folder() -> Path:
@@ -76,6 +77,7 @@ def minilm_folder() -> Path:
 
 def small(
     *,
+    label: str | None = None,
     init: str = "pretrained",
     seed: int = 0,
     device: str = "auto",
@@ -87,13 +89,14 @@ def small(
     Raises `ModelError` where its weights are not those that came with the project.
     """
     _check_weights(SMALL, SMALL_SHA256, "the small model of interp", "interp")
-    return local(SMALL, name="small", init=init, seed=seed, device=device, dtype=dtype, backend=backend)
+    return local(SMALL, name="small", label=label, init=init, seed=seed, device=device, dtype=dtype, backend=backend)
 
 
 def local(
     path: str | Path,
     *,
     name: str | None = None,
+    label: str | None = None,
     init: str = "pretrained",
     seed: int = 0,
     device: str = "auto",
@@ -102,7 +105,8 @@ def local(
 ) -> Model:
     """A Hugging Face directory: config.json, a fast tokenizer and safetensors; no code of its own is ever run.
 
-    A model of pictures (ViT) has preprocessor_config.json in place of the tokenizer.
+    A model of pictures (ViT) has preprocessor_config.json in place of the tokenizer. `label` is the model's name in
+    tables and figures, instead of `name` or the directory's; weights at random add `-random` to it.
     Raises `ModelError` for a path that is no such directory, for pickled weights, for whatever transformers raises at
     it, and for what asks for another network than is built; what is harmless stands in the provenance, as `not_used`.
     """
@@ -115,14 +119,15 @@ def local(
             "weights_sha256": weights_digest(folder),
             **reader_digest(folder),
         }
-    label = name or printable(folder.resolve().name)
-    return from_folder(str(folder), label, revision, init, seed, device, dtype, backend)
+    name = printable(label or name or folder.resolve().name)
+    return from_folder(str(folder), name, revision, init, seed, device, dtype, backend)
 
 
 def hub(
     name: str,
     *,
     revision: str | None = None,
+    label: str | None = None,
     init: str = "pretrained",
     seed: int = 0,
     device: str = "auto",
@@ -154,8 +159,8 @@ def hub(
             f"{reason(failed).rstrip('.')}. Check the name; without a network, download it elsewhere and use "
             "model=local model.path=DIR."
         ) from failed
-    label = name.rsplit("/", 1)[-1]
-    loaded = local(folder, name=label, init=init, seed=seed, device=device, dtype=dtype, backend=backend)
+    last = name.rsplit("/", 1)[-1]
+    loaded = local(folder, name=last, label=label, init=init, seed=seed, device=device, dtype=dtype, backend=backend)
     loaded.provenance |= {"path": name, "revision": Path(folder).name}
     return loaded
 

@@ -6,21 +6,21 @@
 The figures know nothing of pyplot: no window opens and no global setting changes. Text stays text in a PDF.
 """
 
+from interp.plots.anatomy import anatomy_maps as anatomy_maps
+from interp.plots.anatomy import attention_by_norm as attention_by_norm
+from interp.plots.atlas import role_against_effect as role_against_effect
 from interp.plots.calibration import coverage as coverage
 from interp.plots.calibration import null_p as null_p
 from interp.plots.claims import claims as claims
-from interp.plots.comparisons import attention_by_norm as attention_by_norm
-from interp.plots.comparisons import best_heads as best_heads
-from interp.plots.comparisons import role_against_effect as role_against_effect
 from interp.plots.copying_scores import score_variants as score_variants
+from interp.plots.effects import effect_map as effect_map
 from interp.plots.kernel import kernel_map as kernel_map
 from interp.plots.known_answers import known_answers as known_answers
-from interp.plots.maps import anatomy_maps as anatomy_maps
-from interp.plots.maps import effect_map as effect_map
-from interp.plots.maps import role_maps as role_maps
 from interp.plots.nulls import real_against_nulls as real_against_nulls
 from interp.plots.pruning import joint_effects as joint_effects
 from interp.plots.pruning import pruning_curve as pruning_curve
+from interp.plots.roles import role_maps as role_maps
+from interp.plots.scores import best_heads as best_heads
 from interp.plots.sentence import attention_arcs as attention_arcs
 from interp.plots.sentence import attention_matrices as attention_matrices
 from interp.plots.sentence import candidate_bars as candidate_bars

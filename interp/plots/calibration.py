@@ -7,9 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from interp.plots.labels import legend_above
 from interp.plots.style import (
+    BASELINE,
     FULL_WIDTH,
-    GUESS,
     PALETTE,
     add_note,
     check_table,
@@ -61,7 +62,7 @@ def coverage(table: pd.DataFrame) -> Figure:
         axes.set(xlabel="non-empty blocks of the split", title=f"95 % intervals of {statistic}")
         axes.set_xticks(range(len(classes)), classes)
     figure.axes[0].set_ylabel("share that held the truth")
-    figure.axes[0].legend(loc="lower left", ncols=2, handletextpad=0.2)
+    legend_above(figure, table, *figure.axes[0].get_legend_handles_labels(), handletextpad=0.2)
     add_note(
         figure, ["Dots of one colour: accuracies from low to high. Grey: 93 % to 97 %. Bars: sampling of corpora."]
     )
@@ -89,7 +90,7 @@ def null_p(curve: pd.DataFrame) -> Figure:
     shown = list(product(dict.fromkeys(curve["ties"]), splits))
     figure = new_figure(FULL_WIDTH, 0.4 + 2.4 * len(shown) / len(splits))
     for axes, (ties, split) in zip(panels(figure, len(shown), len(splits), sharey=True), shown, strict=True):
-        axes.axline((0, 0), slope=1, color=GUESS, linewidth=0.6, linestyle="--", zorder=0)
+        axes.axline((0, 0), slope=1, color=BASELINE, linewidth=0.6, linestyle="--", zorder=0)
         here = curve[(curve["ties"] == ties) & (curve["split"] == split)]
         for number, (null, rows) in enumerate(here.groupby("null", sort=False)):
             colour, level = COLOURS[number % len(COLOURS)], floats(rows["level"])
@@ -101,7 +102,7 @@ def null_p(curve: pd.DataFrame) -> Figure:
         if split == splits[0]:
             axes.set_ylabel("share of p ≤ level")
     handles, names = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper left", ncols=3)
+    legend_above(figure, curve, handles, names)
     notes = [
         "Below the diagonal: fewer small p-values than uniform, a test on the safe side. Counted: p as in every table, "
         "with all sign vectors whose sum equals the observed one; broken: with a random part of them."

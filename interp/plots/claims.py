@@ -5,9 +5,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from interp.plots.style import FULL_WIDTH, GUESS, SMALL, check_table, floats, new_figure, nothing_to_show, styled
+from interp.plots.style import BASELINE, FULL_WIDTH, SMALL, check_table, floats, new_figure, nothing_to_show, styled
 
-VERDICTS = {"pass": "#0072B2", "fail": "#D55E00", "not measured": GUESS, "no number": GUESS}
+VERDICTS = {"pass": "#0072B2", "fail": "#D55E00", "not measured": BASELINE, "no number": BASELINE}
 """Colours of verdicts, which differ in lightness as well."""
 
 

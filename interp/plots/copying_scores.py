@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from interp.heads import HEAD, head_name
+from interp.plots.labels import legend_above
 from interp.plots.style import (
     FULL_WIDTH,
     PALETTE,
@@ -61,7 +62,7 @@ def score_variants(scores: pd.DataFrame, threshold: float) -> Figure:
         axes.set_xlabel("score")
     drawn[0].set_ylabel("head")
     marks, names = max((axes.get_legend_handles_labels() for axes in drawn), key=lambda found: len(found[1]))
-    figure.legend(marks, names, loc="outside upper left", ncols=len(variants), handletextpad=0.1, columnspacing=1)
+    legend_above(figure, scores, marks, names, handletextpad=0.1)
     add_note(figure, [f"The heads highest by any score. Dashed: the threshold {threshold:g}."])
     return figure
 

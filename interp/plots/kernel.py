@@ -6,6 +6,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from interp.heads import HEAD, head_name
+from interp.plots.labels import name_run
 from interp.plots.style import (
     FULL_WIDTH,
     PALETTE,
@@ -32,7 +33,7 @@ def kernel_map(kernel: pd.DataFrame, shape: pd.DataFrame) -> Figure:
     """
     check_table(kernel, "kernel", [*HEAD, "offset", "value"])
     check_table(shape, "shape", [*HEAD, "definition", "value", "ci_low", "ci_high"])
-    if kernel.empty:
+    if kernel["value"].isna().all():
         return nothing_to_show("no head has a kernel")
     heads = list(dict.fromkeys(kernel[HEAD].itertuples(index=False, name=None)))
     row = {head: number for number, head in enumerate(heads)}
@@ -42,7 +43,7 @@ def kernel_map(kernel: pd.DataFrame, shape: pd.DataFrame) -> Figure:
     places = [row[head] for head in kernel[HEAD].itertuples(index=False, name=None)]
     grid[places, kernel["offset"].to_numpy(int) + largest] = floats(kernel["value"])
 
-    figure = new_figure(FULL_WIDTH, min(0.095 * len(heads), 8.5) + 1.2)
+    figure = new_figure(FULL_WIDTH, min(0.095 * len(heads), 8.5) + 1.4)
     axes, beside = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
     # most of a kernel is near zero: the root of the attention keeps it visible
     norm = PowerNorm(0.5, 0, max(float(np.nanmax(grid)), 1e-6))
@@ -68,5 +69,6 @@ def kernel_map(kernel: pd.DataFrame, shape: pd.DataFrame) -> Figure:
     below = {"location": "bottom", "shrink": 0.6, "aspect": 30, "pad": 0.01}
     add_colour_bar(figure, [axes], norm, SEQUENTIAL, "mean attention (colours by its square root)", **below)
     notes = ["Lines part layers. A bar is the 95 % interval."]
+    name_run(figure, kernel)
     add_note(figure, [*notes, "Grey: an offset that the head cannot see."] if np.isnan(grid).any() else notes)
     return figure

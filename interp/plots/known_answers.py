@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from interp.plots.labels import legend_above
 from interp.plots.style import (
     FULL_WIDTH,
     PALETTE,
@@ -13,6 +14,7 @@ from interp.plots.style import (
     new_figure,
     nothing_to_show,
     panels,
+    short,
     styled,
 )
 
@@ -27,22 +29,22 @@ def known_answers(table: pd.DataFrame) -> Figure:
     """
     check_table(table, "known_answers", ["kind", "role", "found", "missed", "false"])
     check_table(table, "known_answers", [f"{name}{end}" for name in SHARES for end in ("", "_low", "_high")])
-    asked = table[table[["found", "missed", "false"]].sum(axis=1) > 0]
-    if asked.empty:
-        return nothing_to_show("no role was planted that could be tested, and none was given")
-    kinds = list(dict.fromkeys(asked["kind"]))
-    most = int(asked.groupby("kind").size().max())
+    planted = table[table[["found", "missed", "false"]].sum(axis=1) > 0]
+    if planted.empty:
+        return nothing_to_show("no role was planted that could be tested, and none was found")
+    kinds = list(dict.fromkeys(planted["kind"]))
+    most = int(planted.groupby("kind").size().max())
     figure = new_figure(FULL_WIDTH, 0.2 * most + 1.0)
     for axes, kind in zip(panels(figure, len(kinds), len(kinds), sharex=True), kinds, strict=True):
-        rows = asked[asked["kind"] == kind].iloc[::-1]
+        rows = planted[planted["kind"] == kind].iloc[::-1]
         for shift, (name, colour) in zip((0.15, -0.15), SHARES.items(), strict=True):
             value, low, high = (floats(rows[f"{name}{end}"]) for end in ("", "_low", "_high"))
             place = np.arange(len(rows)) + shift
             axes.hlines(place, low, high, color=colour, linewidth=1)
             axes.plot(value, place, "o", color=colour, markersize=3, label=name)
-        found = [f"{role} ({n})" for role, n in zip(rows["role"], rows["found"] + rows["missed"], strict=True)]
+        found = [f"{short(role)} ({n})" for role, n in zip(rows["role"], rows["found"] + rows["missed"], strict=True)]
         axes.set_yticks(np.arange(len(rows)), found)
         axes.set(title=kind, xlim=(-0.02, 1.02))
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(SHARES))
+    legend_above(figure, table.drop(columns="model", errors="ignore"), *figure.axes[0].get_legend_handles_labels())
     add_note(figure, ["In brackets: how often the role was planted and could be tested. Lines: exact 95 % intervals."])
     return figure

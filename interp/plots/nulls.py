@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from interp.plots.labels import name_run
 from interp.plots.style import (
+    BASELINE,
     FULL_WIDTH,
-    GUESS,
     add_note,
     check_table,
     families_in,
@@ -44,9 +45,9 @@ def real_against_nulls(lifts: pd.DataFrame, margin: float | None = None) -> Figu
     all_axes = panels(figure, len(families), across, sharey=True)
     for family, axes in zip(families, all_axes, strict=True):
         of_family = lifts[lifts["family"] == family]
-        axes.axhline(0, color=GUESS, linewidth=0.6, zorder=0)
+        axes.axhline(0, color=BASELINE, linewidth=0.6, zorder=0)
         if margin is not None:
-            axes.axhline(margin, color=GUESS, linewidth=0.6, linestyle=":", zorder=0)
+            axes.axhline(margin, color=BASELINE, linewidth=0.6, linestyle=":", zorder=0)
         for place, null in enumerate(nulls):
             here = of_family[of_family["null"] == null]
             seeds = list(dict.fromkeys(here["null_seed"].astype(object)))
@@ -58,15 +59,22 @@ def real_against_nulls(lifts: pd.DataFrame, margin: float | None = None) -> Figu
                 axes.scatter(np.full(len(values), x), values, s=7, color=colour, alpha=0.6, linewidths=0)
             if here.empty:
                 axes.annotate(
-                    "not asked", (place, 0), (0, 4), textcoords="offset points", ha="center", color="0.45", fontsize=6
+                    "does not apply",
+                    (place, 0),
+                    (0, 4),
+                    textcoords="offset points",
+                    ha="center",
+                    color="0.45",
+                    fontsize=6,
                 )
         axes.set_title(family)
         axes.set_xticks(range(len(nulls)), [str(NAMES.get(null, null)) for null in nulls])
         axes.set_xlim(-0.5, len(nulls) - 0.5)
         axes.tick_params(axis="x", length=0)
     for axes in all_axes[::across]:
-        axes.set_ylabel("lift on confirm of each role's best head")
-    notes = ["A dot is a role: its head was chosen on the select half. Seeds of a null stand side by side."]
+        axes.set_ylabel("lift of each role's best head\n(held-out split)")
+    notes = ["A dot is a role: its head was chosen on the discovery split. Seeds of a null stand side by side."]
     notes += [] if margin is None else ["Dotted: the margin that a role asks for."]
     add_note(figure, notes)
+    name_run(figure, lifts)
     return figure

@@ -1,4 +1,4 @@
-"""What is left of a model while more and more of its heads are silenced, and how effects add up."""
+"""What is left of a model while more and more of its heads are ablated, and how effects add up."""
 
 from collections.abc import Iterator
 
@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from interp.plots.labels import legend_above, name_run, wrapped
 from interp.plots.style import (
+    BASELINE,
     FULL_WIDTH,
-    GUESS,
     PALETTE,
     add_note,
     check_table,
@@ -28,7 +29,7 @@ COLOURS = [PALETTE[family] for family in ("positional", "lexical", "syntax", "co
 
 VALUES = {
     "embedding_cosine": "embedding_cosine (1: as the intact model)",
-    "kl": "kl (minus the divergence from the intact\nmodel in nats per token; 0: as it)",
+    "kl": "kl (minus the divergence from the\nintact model in nats per token; 0: as it)",
 }
 """Metrics whose own values have another unit than their effects, or a sign that has to be said."""
 
@@ -59,13 +60,14 @@ def pruning_curve(curve: pd.DataFrame, areas: pd.DataFrame) -> Figure:
                     low, high = floats(line["ci_low"]), floats(line["ci_high"])
                     axes.fill_between(share, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.set(
-            xlabel="share of heads left", ylabel=f"{VALUES.get(metric) or metric_label(metric)}, {ablation} ablation"
+            xlabel="share of heads left", ylabel=f"{VALUES.get(metric) or metric_label(metric)},\n{ablation} ablation"
         )
         axes.set_xlim(1.02, -0.02)
         axes.xaxis.set_major_formatter(PercentFormatter(1))
-        _legend_above(axes, "area under the curve [95 % interval]" if of_panel["ci_low"].notna().any() else "area")
-    notes = ["All documents are of the half that no order was chosen on."]
+        _areas_above(axes, "area under the curve [95 % interval]" if of_panel["ci_low"].notna().any() else "area")
+    notes = ["All documents are of the held-out half, on which no order was chosen."]
     add_note(figure, [*notes, *_note_on_random(curve)])
+    name_run(figure, curve)
     return figure
 
 
@@ -92,9 +94,9 @@ def joint_effects(joint: pd.DataFrame) -> Figure:
                     axes.vlines(alone, floats(line["ci_low"]), floats(line["ci_high"]), color=colour, linewidth=0.8)
         axes.margins(0.05)
         axes.axline((0, 0), slope=1, color="0.7", linewidth=0.6, linestyle="--", zorder=0)
-        axes.set(xlabel="sum of what each head costs alone", ylabel="cost of silencing them together")
-        axes.set_title(f"cost in {metric_label(metric)}, {ablation} ablation", pad=4)
-        axes.legend(loc="best", handlelength=1.6)
+        axes.set(xlabel="sum of what each head costs alone", ylabel="cost of ablating them together")
+        axes.set_title(wrapped(f"cost in {metric_label(metric)}, {ablation} ablation", 190.0), pad=4)
+    _orders_above(figure, drawn, joint)
     notes = [
         "Above the dashed line (equal), heads stand in for each other; below it, they work in series or nothing is "
         "left to lose. The size of a change (embedding_cosine, kl) also exceeds the sum where heads write alike."
@@ -115,9 +117,9 @@ def _orders(table: pd.DataFrame) -> Iterator[tuple[str, str, bool, list[pd.DataF
     """Name, colour, whether it is drawn in full, and the lines: single random orders first, underneath all others."""
     random = table["order"] == "random"
     single = table[random & table["order_seed"].notna()]
-    yield "random", GUESS, False, [line for _, line in single.groupby("order_seed", sort=False)]
+    yield "random", BASELINE, False, [line for _, line in single.groupby("order_seed", sort=False)]
     if (random & table["order_seed"].isna()).any():
-        yield "random", GUESS, True, [table[random & table["order_seed"].isna()]]
+        yield "random", BASELINE, True, [table[random & table["order_seed"].isna()]]
     for number, order in enumerate(table.loc[~random, "order"].unique()):
         yield order, COLOURS[number % len(COLOURS)], True, [table[table["order"] == order]]
 
@@ -143,7 +145,13 @@ def _area_label(order: str, areas: pd.DataFrame) -> str:
     return f"{_order_label(order)}: " + f"{area:.3f}{interval}".replace("-", "−")
 
 
-def _legend_above(axes: Axes, title: str) -> None:
+def _orders_above(figure: Figure, drawn: dict[tuple[str, str], Axes], table: pd.DataFrame) -> None:
+    """One legend for all panels, which have the same orders: inside them it would cover points."""
+    handles, names = next(iter(drawn.values())).get_legend_handles_labels()
+    legend_above(figure, table, handles, names, handlelength=1.6)
+
+
+def _areas_above(axes: Axes, title: str) -> None:
     axes.legend(
         loc="lower left", bbox_to_anchor=(0, 1.01), borderaxespad=0, handlelength=1.6, title=title, alignment="left"
     )

@@ -1,4 +1,4 @@
-"""One sentence: which word each head attends to."""
+"""One sentence: which words each head attends to."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,6 +13,7 @@ from matplotlib.path import Path
 
 from interp.errors import InterpError
 from interp.heads import HEAD, head_name
+from interp.plots.labels import name_run
 from interp.plots.style import (
     FULL_WIDTH,
     PALETTE,
@@ -60,7 +61,7 @@ def sentence_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
 def attention_arcs(
     attention: pd.DataFrame, words: Sequence[str], heads: Sequence[tuple], query: int | np.integer | None = None
 ) -> Figure:
-    """Arcs from each word to the words it looks at, wider and darker with more mass; one panel per head, four at most.
+    """Arcs from each word to the words it attends to, wider and darker with more mass; a panel per head, four at most.
 
     `heads` are (site, layer, head), or (layer, head) where a model has one site. Arcs below a mass of 0.1 are
     left out. With `query` (a word's position) only that word's arcs are drawn.
@@ -92,7 +93,8 @@ def attention_arcs(
             labels[query].set(color=QUERY, fontweight="bold")
             axes.plot(query, 0, "o", color=QUERY, markersize=4, clip_on=False, zorder=4)
         axes.set_title(f"head {name}")
-    add_note(figure, [f"Arcs run from a word to the word it looks at; mass below {LEAST_MASS} is not drawn."])
+    name_run(figure, attention)
+    add_note(figure, [f"Arcs run from a word to the word it attends to; mass below {LEAST_MASS} is not drawn."])
     return figure
 
 
@@ -118,7 +120,7 @@ def _arcs(axes: Axes, table: pd.DataFrame, count: int) -> None:
 
 @styled
 def attention_matrices(attention: pd.DataFrame, heads: Sequence[tuple]) -> Figure:
-    """Word × word matrices of up to four `heads` (as in `attention_arcs`): the row looks, the column is looked at.
+    """Word × word matrices of up to four `heads` (as in `attention_arcs`): rows attend to columns.
 
     `attention` needs: site layer head query query_word key key_word mass.
     """
@@ -141,8 +143,8 @@ def attention_matrices(attention: pd.DataFrame, heads: Sequence[tuple]) -> Figur
     drawn = panels(figure, len(chosen), across)
     step = -(-count // max(int(side * 72 / 7.5), 1))
     for axes, (name, table) in zip(drawn, chosen.items(), strict=True):
-        looking, looked_at = named_words[name]
-        rows_here, columns_here = max(looking) + 1, max(looked_at) + 1
+        queries, keys = named_words[name]
+        rows_here, columns_here = max(queries) + 1, max(keys) + 1
         matrix = np.full((rows_here, columns_here), np.nan)
         matrix[table["query"].to_numpy(int), table["key"].to_numpy(int)] = floats(table["mass"])
         axes.pcolormesh(
@@ -150,8 +152,8 @@ def attention_matrices(attention: pd.DataFrame, heads: Sequence[tuple]) -> Figur
             cmap=SEQUENTIAL, edgecolors="white", linewidth=0.3 if count <= 24 else 0,
         )  # fmt: skip
         across_here, down_here = range(0, columns_here, step), range(0, rows_here, step)
-        axes.set_xticks(across_here, [looked_at.get(place, "") for place in across_here], rotation=90)
-        axes.set_yticks(down_here, [looking.get(place, "") for place in down_here])
+        axes.set_xticks(across_here, [keys.get(place, "") for place in across_here], rotation=90)
+        axes.set_yticks(down_here, [queries.get(place, "") for place in down_here])
         axes.invert_yaxis()
         axes.set_aspect("equal")
         axes.spines[:].set_visible(False)
@@ -160,19 +162,20 @@ def attention_matrices(attention: pd.DataFrame, heads: Sequence[tuple]) -> Figur
     bar_height = min(2.5, rows * side)
     beside = {"shrink": bar_height / (rows * side), "aspect": bar_height * 10}
     add_colour_bar(figure, drawn, norm, SEQUENTIAL, "attention from row to column", **beside)
+    name_run(figure, attention)
     add_note(figure, ["Grey: no attention is counted (a word's own, or what it cannot see)."])
     return figure
 
 
 def _words_of_axes(table: pd.DataFrame) -> tuple[dict[int, str], dict[int, str]]:
-    """The words that look and those that are looked at: the same ones, except across two texts."""
-    looking, looked_at = (
+    """The words that attend and those attended to: the same ones, except across two texts."""
+    queries, keys = (
         {int(place): short(word) for place, word in zip(table[side], table[f"{side}_word"], strict=True)}
         for side in ("query", "key")
     )
     if (table["site"] == "cross").any():
-        return looking, looked_at
-    every = looked_at | looking
+        return queries, keys
+    every = keys | queries
     return every, every
 
 
@@ -209,6 +212,7 @@ def candidate_bars(candidates: pd.DataFrame) -> Figure:
         axes.set(xlabel="head", ylabel="attention", ylim=(0, None))
         axes.set_title(f"from {_word(candidates, 'query', query)} to")
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, ncols=min(len(places), 5))
+    name_run(figure, candidates)
     return figure
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from interp.plots.labels import legend_above
 from interp.plots.style import (
+    BASELINE,
     COLUMN_WIDTH,
     FULL_WIDTH,
-    GUESS,
     OTHER_FAMILY,
     PALETTE,
     add_note,
@@ -34,7 +35,7 @@ def sensitivity(table: pd.DataFrame) -> Figure:
     `table` needs: factor level share_flipped share_flipped_with_role jaccard.
     """
     check_table(table, "sensitivity", ["factor", "level", "share_flipped", "share_flipped_with_role", "jaccard"])
-    if table.empty:
+    if table["share_flipped"].isna().all():
         return nothing_to_show("no choice was changed")
     figure = new_figure(FULL_WIDTH, 0.17 * len(table) + 1.0)
     axes = figure.subplots()
@@ -53,16 +54,16 @@ def sensitivity(table: pd.DataFrame) -> Figure:
         "Jaccard", (1.0, 1.0), xycoords="axes fraction", xytext=(4, 2), textcoords="offset points", fontsize=6
     )
     names = [f"{factor}: {level}" for factor, level in zip(table["factor"], table["level"], strict=True)]
-    axes.set_yticks(rows, [name.replace("aggregation: ", "") for name in names])
+    axes.set_yticks(rows, [short(name.replace("aggregation: ", "")) for name in names])
     axes.set(xlabel="share of heads whose set of roles flips", ylim=(-0.7, len(table) - 0.3))
     axes.set_xlim(left=-0.01)
-    axes.legend(loc="lower right")
+    legend_above(figure, table, *axes.get_legend_handles_labels())
     return figure
 
 
 @styled
 def reliability(table: pd.DataFrame) -> Figure:
-    """Each role's split-half reliability over heads, with its 95 % interval; the most asked roles, sorted.
+    """Each role's split-half reliability over heads, with its 95 % interval; the roles with the most queries, sorted.
 
     `table` needs: role family n reliability ci_low ci_high.
     """
@@ -82,7 +83,7 @@ def reliability(table: pd.DataFrame) -> Figure:
         axes.plot([], [], "o", color=family_colour(family), markersize=3, label=family)
     axes.set_yticks(rows, [short(role) for role in shown["role"]])
     axes.set(xlabel="split-half reliability over heads (Spearman–Brown)", ylim=(-0.8, len(shown) - 0.2))
-    axes.legend(loc="lower right")
+    legend_above(figure, shown, *axes.get_legend_handles_labels(), handletextpad=0.1)
     add_note(figure, [f"{left_out} rarer roles are in the table alone."] if left_out else [])
     return figure
 
@@ -106,11 +107,11 @@ def matching(matched: pd.DataFrame, nulls: pd.DataFrame) -> Figure:
         for null, rows in here.groupby("null", sort=False):
             values, colour = floats(rows["similarity"]), COLOURS[names.index(null) % len(COLOURS)]
             if len(values) > 1:
-                *_, marks[str(null)] = axes.hist(values, bins=20, color=GUESS, alpha=0.7)
+                *_, marks[str(null)] = axes.hist(values, bins=20, color=BASELINE, alpha=0.7)
             else:
                 marks[str(null)] = axes.axvline(values[0], color=colour, linestyle="--")
         measured = floats(matched.loc[matched["by"] == by, "similarity"])[0]
         marks["matched"] = axes.axvline(measured, color="black", linewidth=1.4)
         axes.set(xlabel="mean similarity of matched heads", title=f"by {by}", yticks=[])
-    figure.legend(list(marks.values()), list(marks), loc="outside upper left", ncols=len(marks))
+    legend_above(figure, matched, list(marks.values()), list(marks))
     return figure

@@ -67,7 +67,7 @@ PALETTE = {
 }
 """One colour a family in every figure, from Okabe and Ito's set for all kinds of colour vision."""
 OTHER_FAMILY = "#56B4E9"
-GUESS = "#8C8C8C"
+BASELINE = "#8C8C8C"
 
 # Evenly perceived steps from near white; the dark end is cut off, so that a black outline shows on every cell.
 ROCKET = ["#FAEBDD", "#F7C7A8", "#F6A178", "#F37852", "#EB483E", "#D3214B", "#AF1759", "#841E5A", "#5C1E51"]
@@ -101,6 +101,9 @@ styled = _in_style()
 class PaperFigure(Figure):
     """A figure that is saved in `STYLE` however it is saved, and shows itself in a notebook without pyplot."""
 
+    blank: str | None = None
+    """Why it shows nothing but words (`nothing_to_show`); a run does not save such a figure, and says so."""
+
     def savefig(self, fname: Any, **kwargs: Any) -> None:  # type: ignore[override]
         """As matplotlib's: what is only decided while drawing (fonts in a PDF, late tick labels) follows `STYLE`."""
         with _in_style():
@@ -131,8 +134,14 @@ def new_figure(width: float, height: float) -> PaperFigure:
 def nothing_to_show(reason: str) -> PaperFigure:
     """A small figure that says in words why there is no other."""
     figure = new_figure(COLUMN_WIDTH, 1.0)
+    figure.blank = reason
     figure.text(0.5, 0.5, textwrap.fill(f"nothing to show: {reason}", 55), ha="center", va="center", color="0.3")
     return figure
+
+
+def blank_reason(figure: Figure) -> str | None:
+    """Why a figure shows nothing but words; `None` where it shows something."""
+    return figure.blank if isinstance(figure, PaperFigure) else None
 
 
 def add_note(figure: Figure, sentences: Sequence[str]) -> None:

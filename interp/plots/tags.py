@@ -1,4 +1,4 @@
-"""Parts of speech by parts of speech: where words of each tag look, head by head."""
+"""Parts of speech by parts of speech: where words of each tag attend, head by head."""
 
 import numpy as np
 import pandas as pd
@@ -6,6 +6,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from interp.heads import HEAD, head_name
+from interp.plots.labels import name_run
 from interp.plots.style import (
     DIVERGING,
     FULL_WIDTH,
@@ -49,7 +50,7 @@ def tag_matrices(tags: pd.DataFrame, *, heads: int = 6, least: int = 50) -> Figu
     norm = TwoSlopeNorm(0, -top, top)
 
     down = -(-len(matrices) // ACROSS)
-    figure = new_figure(FULL_WIDTH, down * (len(rows) * 0.125 + 0.75) + 0.75)
+    figure = new_figure(FULL_WIDTH, down * (len(rows) * 0.125 + 0.75) + 0.95)
     drawn = panels(figure, len(matrices), ACROSS)
     for number, (axes, matrix, row) in enumerate(zip(drawn, matrices, chosen.itertuples(), strict=True)):
         edges = np.arange(len(columns) + 1) - 0.5, np.arange(len(rows) + 1) - 0.5
@@ -72,6 +73,7 @@ def tag_matrices(tags: pd.DataFrame, *, heads: int = 6, least: int = 50) -> Figu
     if left_out:
         notes.append(f"Rows of tags with fewer than {least} words are left out ({left_out}).")
     add_note(figure, notes)
+    name_run(figure, tags)
     return figure
 
 
