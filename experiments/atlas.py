@@ -1,4 +1,4 @@
-"""What does every head look at, and does it matter? Roles and ablation on the same model and corpus, joined."""
+"""What does every head attend to, and does it matter? Roles and ablation on the same model and corpus, joined."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Which heads look where? Score every head on every role, test it, and name the roles that stand."""
+"""Which heads attend where? Score every head on every role, test it, and name the roles that stand."""
 
 import math
 from collections.abc import Mapping

@@ -2,9 +2,9 @@
 
 For every seed a causal model and an encoder are planted anew. Each is asked about two corpora: the one of the run, and
 random words that repeat. What the classifier gives is held against what was planted. A role that was not
-planted may still follow from a head's definition (a head that looks at words of its own class finds conjuncts): that
+planted may still follow from a head's definition (a head that attends to words of its own class finds conjuncts): that
 is decided by the head's definition, evaluated on the same text without its weights, by the very lift that a role has
-to have; all that is neither planted nor follows is false. Of the causal model every head is silenced on the repeated
+to have; all that is neither planted nor follows is false. Of the causal model every head is ablated on the repeated
 words, too: only the induction head and the head that it is composed with may matter there.
 """
 

@@ -1,4 +1,4 @@
-"""One sentence: where does each word look, and which heads resolve a word to which candidate?"""
+"""One sentence: what does each word attend to, and which heads resolve a word to which candidate?"""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""What is a head's attention like, whatever it looks at? Its spread, its reach, its rest, and its local kernel."""
+"""What is a head's attention like, whatever it attends to? Its spread, its reach, its rest, and its local kernel."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -64,8 +64,8 @@ def _what_is_missing(model: HeadModel, shape: pd.DataFrame, most_frequent: int) 
         lines.append("Cross-attention has no kernel: its queries and keys are places of two texts.")
     if not (shape.definition == of.RAREST.id).any():
         lines.append(
-            f"Which heads look at rare tokens is not told: no document has a token that {most_frequent} tokens of the "
-            "corpus are more frequent than. A larger corpus does it, or a smaller shapes.most_frequent."
+            f"Which heads attend to rare tokens is not told: no document has a token that {most_frequent} tokens of "
+            "the corpus are more frequent than. A larger corpus does it, or a smaller shapes.most_frequent."
         )
     if shape.loc[shape.definition == of.ENTROPY.id, "ci_low"].isna().all():
         lines.append("Too few blocks of source documents for intervals. More source documents do it.")

@@ -1,4 +1,4 @@
-"""From a model and a corpus to a table: where heads look, what happens without them, and what they are made of."""
+"""From a model and a corpus to a table: where heads attend, what happens without them, and what they are made of."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence

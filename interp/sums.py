@@ -104,18 +104,18 @@ class EffectSums:
 
 @dataclass(frozen=True, eq=False)
 class PruningSums:
-    """Block sums of one metric while more and more heads are silenced together, in several orders.
+    """Block sums of one metric while more and more heads are ablated together, in several orders.
 
     `orders` are (name, seed), the seed `None` unless the order is random. `value[o, s, b]` sums the metric with the
-    first `silenced[s]` heads of order o silenced: none at the first step, all `heads` at the last. `alone[o, s, b]`
-    sums what each of these heads costs when it alone is silenced, on the same documents.
+    first `removed[s]` heads of order o ablated: none at the first step, all `heads` at the last. `alone[o, s, b]`
+    sums what each of these heads costs when it alone is ablated, on the same documents.
     """
 
     ablation: str
     metric: str
     orders: tuple[tuple[str, int | None], ...]
     heads: int
-    silenced: Int[np.ndarray, " step"]
+    removed: Int[np.ndarray, " step"]
     n: Int[np.ndarray, " block"]
     value: Float[np.ndarray, "order step block"]
     alone: Float[np.ndarray, "order step block"]
@@ -124,7 +124,7 @@ class PruningSums:
 
 @dataclass(frozen=True, eq=False)
 class ContributionSums:
-    """Block sums of what each head writes into the residual stream, and of where it looks, raw and weighted by norm.
+    """Block sums of what each head writes into the residual stream, and of where it attends, raw and weighted by norm.
 
     Over the `n[h, b]` tokens of block b that head h attends from, padding left out: `norm[h, b]` sums the length of
     what it writes, `share` its share of its layer's output. `raw` and `by_norm` are sums of the same roles, whose

@@ -514,7 +514,7 @@ def test_half_a_corpus_keeps_its_targets() -> None:
 
 def test_a_sentence_of_one_word_has_nothing_to_show() -> None:
     case = Case("bart")
-    with pytest.raises(InterpError, match="no word can look at another"):
+    with pytest.raises(InterpError, match="no word can attend to another"):
         sentence.run(case.model, Corpus("one", (text_document("Cats"),), "none"))
 
 

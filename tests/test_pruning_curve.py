@@ -86,7 +86,7 @@ def test_every_step_is_plain_transformers_with_the_same_heads_hooked(
     )
     assert (sums.ablation, sums.metric, sums.heads) == (ablation, metric.name, 8)
     assert sums.orders == (("random", 0), ("random", 1))
-    assert sums.silenced.tolist() == [0, 3, 5, 8]
+    assert sums.removed.tolist() == [0, 3, 5, 8]
     assert sums.n.sum() == len(TEXTS)
     intact = plain_value(case, TEXTS, [], means)
     alone = {head: intact - plain_value(case, TEXTS, [head], means) for head in case.model.heads}
@@ -386,7 +386,7 @@ def test_the_figures_draw_every_row() -> None:
 
 def test_without_a_value_there_is_nothing_to_show() -> None:
     sums = random_sums(ORDERS)
-    empty = PruningSums("mean", "log_prob", sums.orders, 10, sums.silenced, 0 * sums.n, 0 * sums.value, 0 * sums.alone)
+    empty = PruningSums("mean", "log_prob", sums.orders, 10, sums.removed, 0 * sums.n, 0 * sums.value, 0 * sums.alone)
     for figure in figures_of([empty]):
         assert "nothing to show" in "".join(text.get_text() for text in figure.texts)
 

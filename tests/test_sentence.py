@@ -133,7 +133,7 @@ def test_a_sentence_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_one_word_is_refused() -> None:
-    with pytest.raises(InterpError, match=r"no word can look at another\. Give a sentence of two words or more"):
+    with pytest.raises(InterpError, match=r"no word can attend to another\. Give a sentence of two words or more"):
         sentence.run(planted(), corpus_of("Attention"))
 
 

@@ -1,1 +1,1 @@
-"""Silence heads and measure what the model loses."""
+"""Ablate heads and measure what the model loses."""

@@ -1,4 +1,4 @@
-"""Effects of heads on no more documents than the question needs, towards the effect on the whole corpus."""
+"""Sequential estimation of effects: stop heads whose interval is settled."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -30,7 +30,7 @@ def measure_fast(
     tokens: int | None = None,
     precision: str = "float32",
 ) -> tuple[Float[Tensor, "metric batch"], Float[Tensor, "metric variant batch"]]:
-    """Every metric of every document, of the intact model and with each set of heads silenced.
+    """Every metric of every document, of the intact model and with each set of heads ablated.
 
     `tokens` of all variants go through the network together; without it, as many as fill the model's device.
     `precision` is `float32`; `delta`: bfloat16, on the difference from the clean run only; or `bfloat16` throughout.
@@ -89,12 +89,12 @@ def _by_first_layer(sets: Sequence[Sequence[Head]]) -> dict[int, list[int]]:
 def _changes(
     model: Resumable, clean: CleanRun, substitution: Substitution, layer: int
 ) -> Float[Tensor, "head batch pos d"]:
-    """What silencing each head of a layer alone adds to the output of its attention."""
+    """What ablating each head of a layer alone adds to the output of its attention."""
     return model.contribution(layer, replaced_z(clean, substitution, layer) - clean.z[layer]).permute(2, 0, 1, 3)
 
 
 def replaced_z(clean: CleanRun, substitution: Substitution, layer: int) -> HeadOutput:
-    """What the heads of a layer write, every one of them silenced alone."""
+    """What the heads of a layer write, every one of them ablated alone."""
     if substitution.kind == "z":
         return substitution.replace("self", layer, clean.z[layer])
     pattern = substitution.replace("self", layer, clean.pattern[layer])

@@ -1,4 +1,4 @@
-"""What silencing each head would do, guessed for all heads at once from gradients at the intact model: for triage.
+"""What ablating each head would do, estimated for all heads at once from gradients at the intact model: for triage.
 
 A forward pass costs about as much as a pass back to the activations, so each of these costs two or three.
 """

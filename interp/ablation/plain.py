@@ -1,4 +1,4 @@
-"""One whole forward pass per set of silenced heads: slow, for every model, and what the engine is held against."""
+"""One whole forward pass per set of ablated heads: slow, for every model, and what the engine is held against."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ def measure_plain(
     sets: Sequence[Sequence[Head]],
     metrics: Sequence[Metric],
 ) -> tuple[Float[Tensor, "metric batch"], Float[Tensor, "metric variant batch"]]:
-    """Every metric of every document, of the intact model and with each set of heads silenced."""
+    """Every metric of every document, of the intact model and with each set of heads ablated."""
     logits = any(metric.language for metric in metrics)
     intact = model.run(batch, logits=logits)
     before = torch.stack([metric.measure(intact, batch.written, intact) for metric in metrics])

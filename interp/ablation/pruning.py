@@ -1,4 +1,4 @@
-"""More and more heads silenced together, in several orders (Michel et al. 2019, section 4).
+"""More and more heads ablated together, in several orders (Michel et al. 2019, section 4).
 
 An order is a ranking of all heads. One that was chosen by what the heads did on some documents looks better on these
 than it is: choose it on one half of the corpus, and draw its curve on the other.
@@ -30,7 +30,7 @@ Heads = frozenset[Head]
 
 @dataclass(frozen=True)
 class Order:
-    """All heads of a model, the first to be silenced first; `seed` tells random orders apart."""
+    """All heads of a model, the first to be ablated first; `seed` tells random orders apart."""
 
     name: str
     heads: tuple[Head, ...]
@@ -88,7 +88,7 @@ def _documents_in(encoded: EncodedCorpus, chosen: Sequence[int]) -> EncodedCorpu
 
 
 def step_sizes(heads: int, steps: int) -> Int[np.ndarray, " step"]:
-    """How many heads are silenced at each step, evenly from none to all; fewer steps where there are fewer heads.
+    """How many heads are ablated at each step, evenly from none to all; fewer steps where there are fewer heads.
 
     Raises `InterpError` for fewer than two steps.
     """

@@ -104,7 +104,7 @@ def named(replacement: str | Replacement) -> tuple[str, Replacement]:
 
 
 def tap_of(substitution: Substitution, heads: Sequence[Head]) -> Tap:
-    """The tap, of the silencing's kind, that replaces these heads' activations and leaves all others."""
+    """The tap, of the substitution's kind, that replaces these heads' activations and leaves all others."""
     axis = 1 if substitution.kind == "pattern" else 2
 
     def tap(site: Site, layer: int, activation: Tensor) -> Tensor | None:

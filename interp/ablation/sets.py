@@ -1,4 +1,4 @@
-"""Heads that are silenced together: whole layers, or sets with a name."""
+"""Heads that are ablated together: whole layers, or sets with a name."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

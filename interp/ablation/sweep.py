@@ -1,4 +1,4 @@
-"""Silence every head in turn and measure what the model loses, in block sums."""
+"""Ablate every head in turn and measure what the model loses, in block sums."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -39,7 +39,7 @@ def tokens_a_sweep(model: HeadModel) -> int:
 
 
 class Measured(NamedTuple):
-    """One metric of some documents: of the intact model, and with each set of heads silenced."""
+    """One metric of some documents: of the intact model, and with each set of heads ablated."""
 
     before: Float[Tensor, " document"]
     after: Float[Tensor, "set document"]
@@ -92,7 +92,7 @@ def ablated_metrics(
     precision: str = "float32",
     budget: Budget | None = None,
 ) -> list[Measured]:
-    """Each metric of each document with each set of heads silenced.
+    """Each metric of each document with each set of heads ablated.
 
     Metrics that read documents otherwise than as they stand need a group, from which batches are made. The `budget` is
     what is left of it after earlier batches. Raises `ModelError` where the network

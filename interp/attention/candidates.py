@@ -1,4 +1,4 @@
-"""What the queries of a batch choose from: tokens, words or mentions, and token attention turned into theirs."""
+"""Candidate keys per query, and attention aggregated to tokens, words or mentions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

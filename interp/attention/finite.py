@@ -68,7 +68,7 @@ def insist_on_finite_values(
     before: Float[Tensor, "metric row"],
     after: Float[Tensor, "metric set row"],
 ) -> None:
-    """Of metrics of these rows: those of the intact model, and with each set of heads silenced.
+    """Of metrics of these rows: those of the intact model, and with each set of heads ablated.
 
     A row may have no value (NaN) with the intact model, if what the network made of it is finite: it is too short.
     Raises `ModelError` for any other number that is not finite, with the document, and the layer and heads where the
@@ -85,8 +85,8 @@ def insist_on_finite_values(
     lost = ~after.isfinite() & known[:, None]
     if lost.any():
         metric, number, _ = (int(place) for place in lost.nonzero()[0])
-        silenced = ", ".join(head.name for head in sets[number])
-        raise _refusal(model, rows, f"{metrics[metric].name} without the heads {silenced}", lost[metric, number])
+        without = ", ".join(head.name for head in sets[number])
+        raise _refusal(model, rows, f"{metrics[metric].name} without the heads {without}", lost[metric, number])
 
 
 def _is_broken(output: Output, rows: Batch) -> Bool[Tensor, " row"]:

@@ -1,4 +1,4 @@
-"""Which layers of a model see alike: only among those can one ask the same queries and compare with one baseline."""
+"""Groups layers that share an attention mask: only these have the same queries, candidates and baselines."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -35,7 +35,7 @@ def permuted_gold(corpus: Corpus, seed: int) -> Corpus:
     are true ones (of a chain that is moved by one of its own distances, or fits nowhere else).
 
     What this null shows: how often distances and chance give a role where the words themselves cannot. What it cannot
-    show: that a head with a role on the real gold follows syntax. One that always looks at the true governor is right
+    show: that a head with a role on the real gold follows syntax. One that always attends to the true governor is right
     here in those coincidences alone, and so is one that finds the same words by another way, such as parts of speech.
     Where documents are short, relations fit in few places and coincide often, and such a head may keep a role.
     """

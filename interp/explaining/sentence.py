@@ -134,7 +134,7 @@ def attention_between_words(
         uncut = len(words) == 1 and not words[0].isascii()
         cut = ' Of one written without spaces, say which its words are: words="日本 語 …".' if uncut else ""
         raise InterpError(
-            f"In {corpus.documents[0].text!r} no word can look at another. "
+            f"In {corpus.documents[0].text!r} no word can attend to another. "
             f"Give a sentence of two words or more{besides}.{cut}"
         )
     found = None

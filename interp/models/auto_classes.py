@@ -16,7 +16,7 @@ from interp.models.readers.pictures import PICTURES
 from interp.models.readers.token_ids import forget_padding_beyond
 
 REFUSED = {
-    "deberta": "its attention adds up three products (content and positions), each of which looks somewhere else, so "
+    "deberta": "its attention adds up three products (content and positions), each of which attends elsewhere, so "
     "that a pattern means something else than in all other models. Allowed: BERT, RoBERTa, ELECTRA and their kind.",
 }
 REFUSED["deberta-v2"] = REFUSED["deberta"]

@@ -1,4 +1,4 @@
-"""What the weights of a head say by themselves: its two circuits, QK (where it looks) and OV (what it copies).
+"""What the weights of a head say by themselves: its two circuits, QK (where it attends) and OV (what it copies).
 
 Both are products of low rank, W_Q W_K^T and W_V W_O (Elhage et al. 2021), and are never formed: all follows from their
 factors. Weights are raw, as in `interp.models.weights`. Numbers are float64.
@@ -160,7 +160,7 @@ def copying(
     output: Float[Tensor, "r d_model"],
     through: Float[Tensor, "d_model d_read"] | None = None,
 ) -> float:
-    """Σ Re λ / Σ |λ| over the eigenvalues of W_E W_V W_O W_U: 1 copies what it looks at, −1 suppresses it.
+    """Σ Re λ / Σ |λ| over the eigenvalues of W_E W_V W_O W_U: 1 copies what it attends to, −1 suppresses it.
 
     Elhage et al. 2021, "Detecting Copying Behavior"; Olsson et al. 2022. The eigenvalues that are not zero are those
     of the small W_O (W_U W_E) W_V; without `through` = W_U W_E, of W_O W_V: the direction itself, kept in the residual
@@ -176,7 +176,7 @@ def copying(
 def positional_pattern(
     weights: HeadWeights, positions: Float[Tensor, "pos d_model"], visible: np.ndarray
 ) -> Float[np.ndarray, "pos pos"]:
-    """Where the head would look if tokens were nothing but their positions: its pattern on their embeddings alone."""
+    """Where the head would attend if tokens were nothing but their positions: its pattern on their embeddings alone."""
     read = positions.cpu().double()
     query, key = (
         read @ weight.cpu().double() + (0 if bias is None else bias.cpu().double())

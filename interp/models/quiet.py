@@ -1,4 +1,4 @@
-"""Silences the logging and progress bars of transformers and TransformerLens, and keeps the random state."""
+"""Turns off the logging and progress bars of transformers and TransformerLens, and keeps the random state."""
 
 import logging
 from collections.abc import Iterator

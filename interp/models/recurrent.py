@@ -1,7 +1,7 @@
-"""A worked example of bringing one's own model: a recurrent network that looks back through multi-head attention.
+"""A worked example of bringing one's own model: a recurrent network that attends back through multi-head attention.
 
 It reads words and writes them backwards. A GRU (or torch's own transformer encoder) reads; another GRU writes, and
-before every word it looks at what was read through `nn.MultiheadAttention`, whose heads are of the site `cross`. The
+before every word it attends to what was read through `nn.MultiheadAttention`, whose heads are of the site `cross`. The
 last function is all that is needed to see them: the network, a tokenizer, and how the one is called.
 """
 
@@ -35,7 +35,7 @@ READERS = ("gru", "transformer")
 
 
 class Recurrent(nn.Module):
-    """Reads a source, writes a target, and looks from every word that it writes at all that it read."""
+    """Reads a source, writes a target, and attends from every word that it writes to all that it read."""
 
     def __init__(self, vocabulary: int, reader: str) -> None:
         super().__init__()

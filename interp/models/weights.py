@@ -19,9 +19,9 @@ See = Callable[[Site, int, Ingredients], HeadOutput]
 class HeadWeights:
     """The four matrices of one head, as they act on rows x: q = x W_Q + b_Q, and likewise k and v.
 
-    The head looks from x to y by softmax of `scaling` · q(x) · k(y), and writes Σ a (v W_O). Weights are raw: x is what
-    the layer's linear maps read, after the norm in front of them, whose gain is not folded in. Heads that share keys
-    and values (grouped queries) each have the slice of their group. At `cross` queries are made of the decoder's
+    The head attends from x to y by softmax of `scaling` · q(x) · k(y), and writes Σ a (v W_O). Weights are raw: x is
+    what the layer's linear maps read, after the norm in front of them, whose gain is not folded in. Heads that share
+    keys and values (grouped queries) each have the slice of their group. At `cross` queries are made of the decoder's
     stream, keys and values of what the encoder gives, which may be of another width.
     """
 

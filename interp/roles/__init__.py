@@ -98,7 +98,7 @@ def lexical(corpus: Corpus | None = None) -> Roles:
 
 
 def cross(corpus: Corpus | None = None) -> Roles:
-    """Where cross-attention looks in the source; gold alignments, too, where the corpus has them."""
+    """Where cross-attention attends in the source; gold alignments, too, where the corpus has them."""
     gold = (_cross.aligned(),) if corpus is not None and corpus.has_alignments else ()
     return (*_cross.cross(), *gold)
 

@@ -1,4 +1,4 @@
-"""Heads that look where the same token stood before: at it (duplicate), or at what came after it (induction).
+"""Heads that attend where the same token stood before: to it (duplicate), or to what came after it (induction).
 
 Only earlier occurrences count, in models that see later tokens too: so that a number means the same in every model, and
 because it is what came after that a head of this kind carries on. The previous-token head, which induction is made of,

@@ -1,4 +1,4 @@
-"""Heads that look from a mention to what it refers back to: over words, and from a pronoun to one of several names."""
+"""Heads that attend from a mention to what it refers back to: over words; from a pronoun to one of several names."""
 
 from functools import partial
 

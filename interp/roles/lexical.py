@@ -1,4 +1,4 @@
-"""Heads that look by what a word is: rare, a mark, of a part of speech, of a named entity."""
+"""Heads that attend by what a word is: rare, a mark, of a part of speech, of a named entity."""
 
 from collections.abc import Callable, Iterable
 from functools import partial

@@ -1,4 +1,4 @@
-"""Heads that look at a neighbour of their patch: the convolution that attention can learn (Cordonnier et al. 2020)."""
+"""Heads that attend to a neighbouring patch: the convolution that attention can learn (Cordonnier et al. 2020)."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Heads that look by position alone (Voita et al. 2019, section 5.1; Clark et al. 2019, section 3.1), over tokens."""
+"""Heads that attend by position alone (Voita et al. 2019, section 5.1; Clark et al. 2019, section 3.1), over tokens."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""A model's own heads on corpora drawn from their own documents: whatever they look at, their true lifts are known.
+"""A model's own heads on corpora drawn from their own documents: whatever they attend to, their true lifts are known.
 
 Planted heads err word by word; real ones differ from document to document, and a few documents can hold most of what a
 role sums.

@@ -1,4 +1,4 @@
-"""The tables of a pruning curve: what a model is still good for while more and more of its heads are silenced.
+"""The tables of a pruning curve: what a model is still good for while more and more of its heads are ablated.
 
 Each has, beside one row for every order, rows for the mean over the random orders: `random` without an `order_seed`.
 """
@@ -37,8 +37,8 @@ def area_table(sums: Sequence[PruningSums], *, seed: int, min_blocks: int = 12) 
 
 
 def _areas(sums: PruningSums, seed: int, min_blocks: int) -> pd.DataFrame:
-    # the share that is silenced rises by as much as the share left falls: the same area
-    areas = np.trapezoid(sums.value, x=sums.silenced / sums.heads, axis=1)
+    # the share that is ablated rises by as much as the share left falls: the same area
+    areas = np.trapezoid(sums.value, x=sums.removed / sums.heads, axis=1)
     area, low, high = _mean_and_interval(areas, sums.n, seed, min_blocks)
     over_random = np.full_like(areas, np.nan)
     if (RANDOM, None) in sums.orders:
@@ -63,10 +63,10 @@ def _areas(sums: PruningSums, seed: int, min_blocks: int) -> pd.DataFrame:
 
 
 def joint_effect_table(sums: Sequence[PruningSums], *, seed: int, min_blocks: int = 12) -> pd.DataFrame:
-    """The table `joint_effects`: what the silenced heads cost together, beside the sum of what each costs alone.
+    """The table `joint_effects`: what the ablated heads cost together, beside the sum of what each costs alone.
 
     Together more than the sum (`ratio` above 1, `excess` above 0): the heads stand in for each other, and the others
-    make up for one that is silenced alone (redundancy, self-repair). Less: they work in series, or the metric has no
+    make up for one that is ablated alone (redundancy, self-repair). Less: they work in series, or the metric has no
     more to lose. A metric that measures the size of a change (cosine, divergence) grows with the square of a small
     change: there heads that write in the same direction exceed the sum, too. `ratio` is empty where the sum is 0.
     """
@@ -106,8 +106,8 @@ def _with_mean_of_random(sums: PruningSums) -> PruningSums:
 
 def _steps(sums: PruningSums) -> pd.DataFrame:
     """The columns that say which order and step a row is about."""
-    orders, steps = len(sums.orders), len(sums.silenced)
-    left = np.tile(sums.heads - sums.silenced, orders)
+    orders, steps = len(sums.orders), len(sums.removed)
+    left = np.tile(sums.heads - sums.removed, orders)
     return pd.DataFrame(
         {
             "order": np.repeat([name for name, _ in sums.orders], steps),

@@ -45,7 +45,7 @@ class VariantTally:
         self._fold = NumberFold([card.id for card in DEFINITIONS], self.heads)
 
     def begin(self, batch: Batch, visible: Visible) -> None:  # noqa: ARG002 - the seam's shape
-        """Mark, for every kind of head, what its variants look at."""
+        """Mark, for every kind of head, what its variants attend to."""
         self._block = batch.block
         self._length = batch.mask.sum(1)[:, None]
         self._real = (batch.mask[:, :, None] & batch.mask[:, None, :]).float()

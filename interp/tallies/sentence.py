@@ -26,7 +26,7 @@ def attention_table(
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """One row per head, query word and key word that it can see; and which words each of the sentence's can see.
 
-    In a decoder the words are those of the `target`; its cross-attention looks from them to the sentence. Raises
+    In a decoder the words are those of the `target`; its cross-attention goes from them to the sentence. Raises
     `ModelError` where a token's attention is not finite.
     """
     groups = mask_groups(model)

@@ -1,4 +1,4 @@
-"""Attention as sharp as it was that looks anywhere: each row's weights, shuffled among the keys it could see."""
+"""Null model: attention rows permuted over visible keys, entropy preserved."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ SITES = ("self", "encoder", "decoder", "cross")
 
 
 class ShuffledRows:
-    """A tally that shows another one patterns whose rows are shuffled: entropy stays, and where it looks is chance.
+    """A tally that shows another one patterns whose rows are shuffled: entropy stays, and where it attends is chance.
 
     Every row has a draw of its own, from `seed`, the document, the head and the query alone: the batches a corpus is
     read in change nothing. What goes to no token (`HasSinks`) stays there.

@@ -1,4 +1,4 @@
-"""How alike two models' heads look at the same text: one pass of both, sums of products, no pattern kept."""
+"""How alike two models' heads attend to the same text: one pass of both, sums of products, no pattern kept."""
 
 from collections.abc import Sequence
 

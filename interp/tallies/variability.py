@@ -1,4 +1,4 @@
-"""How much the text changes where a head looks (Vig & Belinkov 2019, section 5.1.2): two passes over the corpus."""
+"""How much the text changes where a head attends (Vig & Belinkov 2019, section 5.1.2): two passes over the corpus."""
 
 from collections.abc import Sequence
 

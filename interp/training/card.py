@@ -14,7 +14,7 @@ CURVE = ("step", "training_grammar", "training_repeats", "held_out_grammar", "he
 
 @dataclass(frozen=True)
 class Head:
-    """A head, its mean attention to where it looks, and what the repetition's loss gains without it, in nats."""
+    """A head, its mean attention to its target, and what the repetition's loss gains without it, in nats."""
 
     layer: int
     head: int
@@ -107,7 +107,7 @@ Nats per token on held-out texts, beside an interpolated trigram model fitted on
 Agreement across an attractor of the other number (*the keys to the cabinet **are** rusty*), in held-out sentences:
 right in {plural:.0%} of {of_plural} with a plural subject, in {singular:.0%} of {of_singular} with a singular one.
 
-The heads that look most to the previous token, and to the token after the query's own earlier occurrence (induction),
+The heads that attend most to the previous token, and to the token after the query's own earlier occurrence (induction),
 on random sequences of {PERIOD} tokens that repeat once; attention is the mean over the repetition's queries whose next
 token can be told. The last column is what the repetition's loss rises by, in nats per token, when the head alone
 writes zero; for the median head it is {facts.median_rise:.3f}.

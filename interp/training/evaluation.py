@@ -1,4 +1,4 @@
-"""What a trained model has learnt: heads that look back, what they are for, and agreement across an attractor."""
+"""What a trained model has learnt: heads that attend back, what they are for, and agreement across an attractor."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager

@@ -15,7 +15,7 @@ from interp.types.model import Expansion, Output
 
 @dataclass(frozen=True)
 class Role:
-    """Where a head with this role would look. How it is scored belongs to the tally, not to the role.
+    """Where a head with this role would attend. How it is scored belongs to the tally, not to the role.
 
     `view` says whose attention answers: the query's own over the keys (`rows`), that over the keys that are no special
     tokens (`own`), that of its first token alone (`first`), or what the query gets from each key (`columns`: the

@@ -107,7 +107,7 @@ def head_map(evidence: Evidence) -> Check:
 def patterns_make_z(evidence: Evidence) -> Check:
     """Each head's pattern, applied to its values, is its z, and a rewritten pattern goes through the same values.
 
-    The values come from a run of copies of one document, in each of which every head looks at one key alone; z is put
+    The values come from a run of copies of one document, in each of which every head attends to one key alone; z is put
     back, so that every layer is given what it was given before.
     """
     name, what = "patterns_make_z", "a head's pattern and its values do not make what it writes"

@@ -1,4 +1,4 @@
-"""What the gate looks at: a model, a few documents, and what it made of them; and how far two activations lie apart."""
+"""Evidence for the gate: a model, a few documents, and what it made of them; and how far two activations lie apart."""
 
 import math
 from collections import Counter
@@ -29,10 +29,10 @@ from interp.types import (
 )
 
 PROBE = 16
-"""Tokens of the one document that is run in many copies, a head silenced or a key looked at in each."""
+"""Tokens of the one document that is run in many copies, a head ablated or a key attended to in each."""
 
 HEADS_AT_MOST = 64
-"""Heads silenced one at a time; of more, a seeded sample with every layer in it as long as there are so many."""
+"""Heads ablated one at a time; of more, a seeded sample with every layer in it as long as there are so many."""
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-6, torch.float16: 3e-2, torch.bfloat16: 2e-1}
 """What may lie between two ways to the same activation: share of its own size plus that of all (root mean square).
@@ -74,7 +74,7 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What the checks look at: a model, a few documents, and what it made of them."""
+    """Evidence for the checks: a model, a few documents, and what it made of them."""
 
     model: HeadModel
     encoded: EncodedCorpus
@@ -104,12 +104,12 @@ class Evidence:
 
     @cached_property
     def sampled(self) -> list[Head]:
-        """The heads that are silenced one at a time."""
+        """The heads that are ablated one at a time."""
         return sample(self.model.heads)
 
     @cached_property
     def whole_copies(self) -> tuple[Batch, "Seen"]:
-        """A copy of one document for each of these heads and one more, and a run of them in which none is silenced."""
+        """A copy of one document for each of these heads and one more, and a run of them in which none is ablated."""
         copies = self.copies(len(self.sampled) + 1)
         return copies, look(self.model, copies)
 
@@ -167,7 +167,7 @@ def sinks(evidence: Evidence) -> Collection[Place]:
     return evidence.model.sinks if isinstance(evidence.model, HasSinks) else ()
 
 
-# Silencing
+# Ablation
 
 
 def sample(heads: Sequence[Head]) -> list[Head]:
@@ -181,8 +181,8 @@ def sample(heads: Sequence[Head]) -> list[Head]:
     return [head for _, head in sorted(drawn, key=lambda pair: pair[0])][:HEADS_AT_MOST]
 
 
-def silencing(heads: Sequence[Head]) -> Tap:
-    """The tap on z that silences in each row the head of its number; rows beyond stay as they are."""
+def without_head(heads: Sequence[Head]) -> Tap:
+    """The tap on z that sets to zero in each row the head of its number; rows beyond stay as they are."""
 
     def tap(site: Site, layer: int, z: Tensor) -> Tensor | None:
         rows = [row for row, head in enumerate(heads) if (head.site, head.layer) == (site, layer)]

@@ -1,4 +1,4 @@
-"""Checks of what the taps change: a silenced head, a rewritten activation, a resumed run, and nothing left behind."""
+"""Checks of what the taps change: an ablated head, a rewritten activation, a resumed run, and nothing left behind."""
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from interp.models.gate.evidence import (
     name_of,
     queries,
     queries_of_output,
-    silencing,
+    without_head,
 )
 from interp.models.unhooked import traces
 from interp.types import Head, Provable, Resumable, Site, Tap
@@ -20,11 +20,11 @@ from interp.types import Head, Provable, Resumable, Site, Tap
 
 def a_silenced_head_takes_its_share(evidence: Evidence) -> Check:
     """Where a head's z is zero, its own contribution is, no other, and the attention's output is without it."""
-    name, what = "a_silenced_head_takes_its_share", "silencing a head changes more, or less, than its contribution"
+    name, what = "a_silenced_head_takes_its_share", "ablating a head changes more, or less, than its contribution"
     model, heads = evidence.model, evidence.sampled
     copies, intact = evidence.whole_copies
     clean = intact.z
-    outputs = model.attention_outputs(copies, z=silencing(heads)) if isinstance(model, Provable) else {}
+    outputs = model.attention_outputs(copies, z=without_head(heads)) if isinstance(model, Provable) else {}
     found = Worst()
     for place in evidence.places:
         site, layer = place
@@ -45,11 +45,11 @@ def a_silenced_head_takes_its_share(evidence: Evidence) -> Check:
 
 
 def a_silenced_head_matters(evidence: Evidence) -> Check:
-    """Silencing a head that writes anything moves what the model gives; a copy in which none is stays as it is."""
+    """Ablating a head that writes anything moves what the model gives; a copy in which none is stays as it is."""
     model, heads = evidence.model, evidence.sampled
     copies, clean = evidence.whole_copies
-    silenced = model.run(copies, z=silencing(heads), logits=False).hidden
-    moved = apart(silenced, clean.output.hidden).flatten(1).amax(1)
+    ablated = model.run(copies, z=without_head(heads), logits=False).hidden
+    moved = apart(ablated, clean.output.hidden).flatten(1).amax(1)
     dead: list[str] = []
     for row, head in enumerate(heads):
         shares = model.contribution(head.layer, clean.z[head.site, head.layer][row : row + 1], head.site)
@@ -57,7 +57,7 @@ def a_silenced_head_matters(evidence: Evidence) -> Check:
         writes = bool(shares[:, :, head.head].float().abs().max() > size)
         if writes and not moved[row] > 10 * moved[-1]:
             dead.append(f"{name_of((head.site, head.layer))}, head {head.head}")
-    detail = f"heads whose silence moves nothing: {'; '.join(dead[:3])}"
+    detail = f"heads whose ablation moves nothing: {'; '.join(dead[:3])}"
     return Check("a_silenced_head_matters", float(len(dead)), 0.0, detail)
 
 
@@ -80,7 +80,7 @@ def watching_changes_nothing(evidence: Evidence) -> Check:
 
 
 def resumed_is_run(evidence: Evidence) -> Check | None:
-    """What the fast engine runs from a layer on, one head silenced there, is what a whole run gives, if it can."""
+    """What the fast engine runs from a layer on, one head ablated there, is what a whole run gives, if it can."""
     name, what = "resumed_is_run", "the rest of the network from a layer on is not that of a whole run"
     model, batch = evidence.model, evidence.batch
     if not (isinstance(model, Resumable) and model.resumable):
@@ -91,7 +91,7 @@ def resumed_is_run(evidence: Evidence) -> Check | None:
         silent = Head(site, layer, 0)
         change = model.contribution(layer, clean.z[layer], site)[:, :, silent.head]
         resumed = model.resume(clean, layer, (clean.attention_output[layer] - change)[None])
-        expected = model.run(batch, z=silencing([silent] * len(batch.tokens)))
+        expected = model.run(batch, z=without_head([silent] * len(batch.tokens)))
         found.outputs(resumed, expected, queries_of_output(batch))
     return found.check(name, evidence.tolerance, what)
 

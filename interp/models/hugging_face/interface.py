@@ -1,4 +1,4 @@
-"""transformers' attention interface: one attention function, fused where nobody watches, laid open where one does."""
+"""transformers' attention interface: fused attention unless tapped; explicit softmax otherwise."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,7 +35,7 @@ class Ingredients:
     softcap: float | None
 
     def pattern(self) -> Pattern:
-        """Where each head looks: softmax of the scaled products, in float32 at least."""
+        """Where each head attends: softmax of the scaled products, in float32 at least."""
         scores = (self.query @ self.key.mT).mul_(self.scaling)
         if self.softcap is not None:
             scores = torch.tanh(scores / self.softcap) * self.softcap
@@ -45,7 +45,7 @@ class Ingredients:
         return torch.softmax(scores, dim=-1, dtype=precise).to(self.query.dtype)
 
     def write(self, pattern: Pattern) -> HeadOutput:
-        """What each head writes when it looks there."""
+        """What each head writes when it attends there."""
         return (pattern @ self.value).transpose(1, 2)
 
     def some(self, heads: slice) -> "Ingredients":

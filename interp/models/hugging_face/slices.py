@@ -1,4 +1,4 @@
-"""Where the slices of W_Q, W_K and W_V lie in a transformers model, found by where they lead and never by their names.
+"""Finds each head's W_Q, W_K and W_V columns by tracing column indices, never by the names of weights.
 
 Where a family keeps its projections (apart, fused, fused head by head, shared by a group of heads) is measured, as with
 a dye: for one pass every column that a linear map gives is replaced by its number, and the numbers are read off where

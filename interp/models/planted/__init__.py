@@ -41,7 +41,7 @@ def planted(
 ) -> PlantedModel:
     """4 layers of 4 heads with known roles, of GPT-2's shape (`causal`) or BERT's (`encoder`).
 
-    Which head carries what, how sharply, how noisily, and where the distractors look is drawn from `seed`. It reads
+    Which head carries what, how sharply, how noisily, and where the distractors attend is drawn from `seed`. It reads
     the words of the corpus `grammar`, and is no model of any language. With `init="random"` nothing is planted: the
     same architecture with the weights that transformers draws. Raises `ModelError` for another kind or init.
     """

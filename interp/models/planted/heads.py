@@ -1,4 +1,4 @@
-"""The heads that are planted: what each looks at, as a definition and as weights.
+"""The heads that are planted: what each attends to, as a definition and as weights.
 
 `ideal` is the definition: the attention of a head without noise and of unlimited sharpness, row by row, computed from
 the words alone. The weights come to it as closely as sharpness and noise allow; the tests hold one against the other.
@@ -118,7 +118,7 @@ def induction(sharpness: float) -> Plan:
 def determiner_to_noun(sharpness: float) -> Plan:
     """From a determiner to the nearest noun after it, or to the next token; all other words to the first token.
 
-    What has no class (a word of none, [CLS]) looks at the next token.
+    What has no class (a word of none, [CLS]) attends to the next token.
     """
     step, reach = sharpness / 3, 12
 

@@ -66,7 +66,7 @@ class Ideal:
         ]
 
     def pattern(self, layer: int, sentences: Sequence[Sentence], batch: Batch) -> Pattern:
-        """What the heads of a layer look at, by their definitions; padding looks nowhere."""
+        """What the heads of a layer attend to, by their definitions; padding attends nowhere."""
         own = [self.planted.plans[head] for head in self.heads if head.layer == layer]
         size = batch.tokens.shape[1]
         found = np.zeros((len(sentences), len(own), size, size), dtype=np.float32)

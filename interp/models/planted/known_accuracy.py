@@ -25,7 +25,7 @@ def require_one_mask_group(model: HeadModel) -> None:
 
 
 class KnownAccuracy:
-    """One layer of heads without weights: each word looks at its governor or, where it errs, at another word.
+    """One layer of heads without weights: each word attends to its governor or, where it errs, to another word.
 
     Texts are cut, and keys seen, as by `model`, which does not run. `rates[s, r, h]` is the probability that head h
     finds the governor of a word in relation r (a place in `relations`) in source document s (a place in `sources`); in

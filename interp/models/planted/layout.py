@@ -1,4 +1,4 @@
-"""Which head carries what, drawn from a seed: places, sharpness, noise, and where the distractors look."""
+"""Which head carries what, drawn from a seed: places, sharpness, noise, and where the distractors attend."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,8 +16,8 @@ SHARPNESS = (10.0, 14.0)
 """Logits by which a target stands out, drawn evenly between."""
 
 PLACES = (4, 5, 6)
-"""Where distractors look. In `grammar` places 1 to 3 often hold the first noun or the comma: a head that looks there
-truly finds the noun of a relative clause, or another noun, more often than any baseline does.
+"""Where distractors attend. In `grammar` places 1 to 3 often hold the first noun or the comma: a head that attends
+there truly finds the noun of a relative clause, or another noun, more often than any baseline does.
 """
 
 NOISE = (0.0, 0.3)
@@ -86,7 +86,7 @@ def _without_role(sharp: Callable[[], float], random: np.random.Generator) -> li
 
 
 def _placed(given: dict[int, Plan], others: list[Plan], random: np.random.Generator) -> Layout:
-    """Every head at a random place, those of `given` in their layer; the places left over look evenly at everything."""
+    """Every head at a random place, those of `given` in their layer; those left over attend evenly to everything."""
     chosen = {(layer, int(random.integers(HEADS))): plan for layer, plan in given.items()}
     free = [(layer, head) for layer in range(LAYERS) for head in range(HEADS) if (layer, head) not in chosen]
     filled = [*others, *[heads.even()] * (len(free) - len(others))]
