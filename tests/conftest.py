@@ -12,6 +12,7 @@ from typing import Any
 
 # before torch: it sets the environment that torch and its libraries read when they are imported
 import interp as interp
+from tests.support.paths import SHARED
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -31,7 +32,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # every worker has a core of its own
     torch.set_num_threads(1)
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+DATA = SHARED / "data"
 
 TEXTS = (
     "The cat sat on the mat.",
@@ -317,9 +318,9 @@ def tiny_neox() -> Case:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The data beside the checkout; its tests are marked `real`."""
-    if not SHARED.is_dir():
+    if not DATA.is_dir():
         pytest.skip("the data beside the checkout (../shared/data) is absent")
-    return SHARED
+    return DATA
 
 
 @pytest.fixture(scope="session")

@@ -17,12 +17,12 @@ from interp.roles.pictures import DEFINITIONS as PICTURES
 from interp.tallies import definitions as shapes
 from interp.tallies import tags
 from interp.types import Corpus, Mention, Role
-from tests.fakes import document
+from tests.support.fakes import document
 
 if TYPE_CHECKING:
-    from tests.command_line_fixtures import Outcome
+    from tests.support.command_line import Outcome
 
-pytest_plugins = ("tests.command_line_fixtures",)
+pytest_plugins = ("tests.support.command_line",)
 
 
 def rich_corpus() -> Corpus:

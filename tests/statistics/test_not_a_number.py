@@ -1,0 +1,569 @@
+"""No statistic takes NaN or ∞ for evidence: what it enters is NaN or refused, and all else is as it was.
+
+Every public function of `interp.statistics` has a case here, or a reason to have none; a new one without fails.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import interp.statistics
+import interp.tables
+from interp.errors import InterpError
+from interp.statistics import (
+    bootstrap,
+    calibration,
+    concentration,
+    false_discovery,
+    finite,
+    lift,
+    matching,
+    max_t,
+    power,
+    resampling,
+    sequential,
+    sign_flip,
+    ties,
+)
+from interp.statistics.criteria import Criteria
+from interp.sums import (
+    ContributionSums,
+    DocumentSums,
+    EffectSums,
+    KernelSums,
+    NumberSums,
+    PruningSums,
+    RoleLabel,
+    RoleSums,
+    TagSums,
+)  # fmt: skip
+from interp.tables import (
+    anatomy,
+    annotation_baselines,
+    best_heads,
+    copying_scores,
+    effects,
+    kernel,
+    known_answers,
+    nulls,
+    numbers,
+    pruning,
+    reliability,
+    scores,
+    tags,
+)
+from interp.tables import calibration as calibration_tables
+from interp.tables.roles import classify
+
+N = 20
+HEADS = tuple(("self", 0, head) for head in range(4))
+BAD_HEAD = 1
+SIGNS = sign_flip.sign_vectors(0, 32)
+
+
+def excesses(bad: float | None = None) -> np.ndarray:
+    """D_b of five tests, the second of which has one block that is no number."""
+    D = np.random.default_rng(1).normal(0.5, 1, size=(5, 32))
+    if bad is not None:
+        D[1, 3] = bad
+    return D
+
+
+def role_sums(bad: float | None = None) -> RoleSums:
+    """Two roles, by hit and by mass; head 1 has one block of both that is no number, in confirm."""
+    random = np.random.default_rng(2)
+    labels = (
+        RoleLabel("obj.to_governor", "syntax", "word", "hit", "a@1", ("offset-1", "offset+1")),
+        RoleLabel("offset-1", "positional", "token", "mass", "b@1", ("uniform",)),
+    )
+    hit = random.binomial(N, [[[0.2], [0.6], [0.9], [0.3]]] * 2, size=(2, 4, 64)).astype(float)
+    baseline = np.full((2, 3, 64), np.nan)
+    baseline[0, :2], baseline[1, 2] = random.binomial(N, 0.3, size=(2, 64)), 2.0
+    annotation = np.full((2, 1, 64), np.nan)
+    annotation[0] = random.binomial(N, 0.4, size=64)
+    mass = hit * 0.9
+    if bad is not None:
+        hit[:, BAD_HEAD, 5] = mass[:, BAD_HEAD, 5] = bad
+    n = np.full((2, 64), N)
+    baselines = ("offset-1", "offset+1", "uniform")
+    return RoleSums(labels, HEADS, baselines, n, hit, mass, mass * 1.0, baseline, None, ("next tag NOUN",), annotation)
+
+
+def bad_baseline(bad: float) -> RoleSums:
+    """A baseline that a role is held against has a credit that is no number."""
+    sums = role_sums()
+    sums.baseline[0, 1, 4] = bad
+    return sums
+
+
+def refused(call: Callable[[], object]) -> None:
+    with pytest.raises(InterpError):
+        call()
+
+
+def rows_apart(sound: Any, broken: Any, bad_rows: Any = 1, *, axis: int = 0) -> None:
+    """The rows of what is no number are NaN, and all other rows the same to the last bit."""
+    sound, broken = np.asarray(sound), np.asarray(broken)
+    assert np.isnan(np.take(broken, bad_rows, axis)).all()
+    assert np.isfinite(np.delete(sound, bad_rows, axis)).any()
+    np.testing.assert_array_equal(np.delete(broken, bad_rows, axis), np.delete(sound, bad_rows, axis))
+
+
+def tables_apart(
+    sound: pd.DataFrame, broken: pd.DataFrame, is_bad: Callable[[pd.DataFrame], Any], empty: list[str], but: Any = ()
+) -> None:
+    """In the bad rows these columns are NaN; all other rows are the same, but for columns that compare all tests."""
+    rows, others = broken[is_bad(broken)], broken[~is_bad(broken)].drop(columns=list(but))
+    assert len(rows) and rows[empty].isna().all(axis=None), rows[empty]
+    pd.testing.assert_frame_equal(others, sound[~is_bad(sound)].drop(columns=list(but)), check_exact=True)
+
+
+def of_bad_head(table: pd.DataFrame) -> Any:
+    return table["head"] == BAD_HEAD
+
+
+# --- tests and intervals
+
+
+def check_sign_flip_p(bad: float) -> None:
+    for options in ({}, {"two_sided": True}, {"exact": False}):
+        rows_apart(*(sign_flip.sign_flip_p(D, SIGNS, **options) for D in (excesses(), excesses(bad))))
+
+
+def check_exact_p(bad: float) -> None:
+    assert 0 < sign_flip.exact_p(excesses()[1]) < 1 and np.isnan(sign_flip.exact_p(excesses(bad)[1]))
+
+
+def check_max_t(bad: float) -> None:
+    sound, broken = excesses(), excesses(bad)
+    rows_apart(max_t.studentised(sound), max_t.studentised(broken))
+    largest = max_t.largest_under_flips(broken, SIGNS)
+    np.testing.assert_allclose(largest, max_t.largest_under_flips(np.delete(sound, 1, 0), SIGNS), rtol=1e-12)
+    rows_apart(max_t.max_t_p(sound, largest), max_t.max_t_p(broken, largest))
+    without = np.where(np.arange(len(largest)) == 7, np.nan, largest)
+    assert np.isnan(max_t.max_t_p(sound, without)).all() and np.isnan(max_t.critical_value_of_max_t(without, 0.05))
+
+
+def check_benjamini_hochberg(bad: float) -> None:
+    p = np.array([0.001, bad, 0.02, 0.04])
+    q = false_discovery.benjamini_hochberg(p)
+    rows_apart(np.insert(false_discovery.benjamini_hochberg(np.delete(p, 1)), 1, np.nan), q)
+
+
+def check_bootstrap_interval(bad: float) -> None:
+    n = np.full(32, N)
+    sound, broken = (np.stack(bootstrap.bootstrap_interval(D, n, seed=0)) for D in (excesses(), excesses(bad)))
+    rows_apart(sound, broken, axis=1)
+
+
+def check_bootstrap_interval_of(bad: float) -> None:
+    def means(counts: np.ndarray) -> np.ndarray:
+        found = (excesses() @ counts) / (np.full(32, N) @ counts)
+        found[1, 5] = bad
+        return found
+
+    low, high = bootstrap.bootstrap_interval_of(means, np.full(32, N), tests=5, seed=0)
+    assert np.isnan(low).tolist() == np.isnan(high).tolist() == [False, True, False, False, False]
+
+
+def check_deciding_blocks(bad: float) -> None:
+    n = np.full(32, N)
+    rows_apart(concentration.deciding_blocks(excesses(), n), concentration.deciding_blocks(excesses(bad), n))
+
+
+def check_earliest_best(bad: float) -> None:
+    refused(lambda: ties.earliest_best(np.array([1.0, bad, 2.0])))
+
+
+def check_finite_or_nan(bad: float) -> None:
+    assert np.isnan(finite.finite_or_nan(np.array([1.0, bad]))).tolist() == [False, True]
+
+
+# --- roles
+
+
+def check_scores(bad: float) -> None:
+    sound, broken = role_sums(), role_sums(bad)
+    blocks = lift.split_blocks()["confirm"]
+    baseline = lift.best_baselines(sound, blocks)
+    refused(lambda: lift.best_baselines(bad_baseline(bad), np.arange(64)))
+    rows_apart(lift.lift(sound, baseline, blocks), lift.lift(broken, baseline, blocks), BAD_HEAD, axis=1)
+    D = lift.excess(broken, baseline, blocks)
+    assert np.isnan(D[:, BAD_HEAD, 2]).all() and np.isfinite(np.delete(D, BAD_HEAD, 1)).all()
+    total = np.array([[1.0, bad], [2.0, 3.0]])
+    assert np.isnan(lift.mean_over_queries(total, sound, blocks)).tolist() == [[False, True], [False, False]]
+
+
+def check_score_table(bad: float) -> None:
+    for correction in ("bh", "max_t"):
+        sound, broken = (
+            scores.score_table(one, criteria=Criteria(correction=correction), seed=0)
+            for one in (role_sums(), role_sums(bad))
+        )
+        empty = ["lift", "ci_low", "ci_high", "p", "q", "p_max_t", "detectable", "effective_blocks"]
+        kept = broken.split != "select"
+        tables_apart(sound[kept], broken[kept], of_bad_head, empty, ("q", "p_max_t", "detectable"))
+        # q is that of the other tests alone
+        confirm = broken[(broken.split == "confirm") & ~of_bad_head(broken)]
+        np.testing.assert_allclose(confirm.q, false_discovery.benjamini_hochberg(confirm.p.to_numpy()))
+        np.testing.assert_array_equal(broken[broken.split == "select"].lift, sound[sound.split == "select"].lift)
+        roles = classify(role_sums(bad), broken, criteria=Criteria(correction=correction))
+        assert roles[of_bad_head(roles)].role.tolist() == ["unclassified"]
+        assert set(roles[roles["head"] == 2].role) == {"obj.to_governor", "offset-1"}
+
+
+def check_harder(bad: float) -> None:
+    sums = role_sums()
+    every = np.arange(64)
+    assert annotation_baselines.best_annotation_baselines(sums, every) == [0, None]
+    columns = [
+        annotation_baselines.annotation_columns(one, [0, None], every, seed=0, min_blocks=12)[1][:, 0]
+        for one in (sums, role_sums(bad))
+    ]
+    rows_apart(columns[0], columns[1], BAD_HEAD, axis=1)
+    assert sums.annotation is not None
+    sums.annotation[0, 0, 9] = bad
+    refused(lambda: annotation_baselines.best_annotation_baselines(sums, every))
+
+
+def check_reliability(bad: float) -> None:
+    sound, broken = (reliability.reliability_table(one, seed=0) for one in (role_sums(), role_sums(bad)))
+    # the correlation is over heads: with one that is no number, there is none
+    assert sound.correlation.notna().all() and len(broken) == len(sound)
+    assert broken[["correlation", "reliability", "ci_low", "ci_high", "random_splits"]].isna().all(axis=None)
+    only = role_sums()
+    only.hit[0, BAD_HEAD, 5] = bad
+    tables_apart(
+        sound, reliability.reliability_table(only, seed=0), lambda t: t.role == "obj.to_governor", ["correlation"]
+    )
+    x, y = np.random.default_rng(3).normal(size=(2, 3, 8))
+    spoilt = x.copy()
+    spoilt[1, 2] = bad
+    rows_apart(reliability.correlations(x, y), reliability.correlations(spoilt, y))
+    r = np.array([0.5, bad, 0.2])
+    rows_apart(reliability.stepped_up(np.array([0.5, 0.1, 0.2])), reliability.stepped_up(r))
+    confirm = np.arange(64)[1::2]
+    found = reliability.profiles(role_sums(bad), confirm)
+    rows_apart(reliability.profiles(role_sums(), confirm), found, BAD_HEAD)
+
+
+def check_nulls(bad: float) -> None:
+    table = scores.score_table(role_sums(bad), seed=0)
+    # as written by an earlier version, that took it for evidence
+    table.loc[of_bad_head(table) & (table.split != "all"), "p"] = 1e-5
+    table.loc[of_bad_head(table), "lift"] = bad
+    roles = pd.DataFrame(columns=["site", "layer", "head", "role", "family"])
+    one = [nulls.Measured("none", None, table, roles)]
+    if np.isnan(bad):
+        assert set(nulls.lifts_of_chosen(one)["head"]) == {2}
+        assert nulls.null_table(one).largest_head.tolist() == [2, 2, 2]
+    else:
+        assert BAD_HEAD not in set(best_heads.best_heads(table)["head"])
+
+
+def check_best_heads(bad: float) -> None:
+    table = scores.score_table(role_sums(), seed=0)
+    chosen = best_heads.best_heads(table)["head"].tolist()
+    spoilt = table.assign(lift=table.lift.where(~of_bad_head(table), bad))
+    assert best_heads.best_heads(spoilt)["head"].tolist() == chosen == [2, 2]
+    confirm = spoilt[spoilt.split == "confirm"]
+    assert BAD_HEAD not in best_heads.best_roles(confirm, ["role"])["head"].tolist()
+
+
+def check_power(bad: float) -> None:
+    n, critical = np.full((5, 32), N), np.full(5, 2.0)
+    found = [power.detectable_lift(D, n, critical) for D in (excesses(), excesses(bad))]
+    rows_apart(*found)
+    mean = np.full(5, 0.4)
+    spoilt = np.where(np.arange(5) == 1, bad, mean)
+    for statistic, baseline in ((spoilt, mean), (mean, spoilt)):
+        for hits in (True, False):
+            heads = [power.Observed(*pair, np.full(5, hits)) for pair in ((mean, mean), (statistic, baseline))]
+            sound, broken = (power.detectable_lift(excesses(), n, critical, one) for one in heads)
+            assert not np.isfinite(broken[1])
+            np.testing.assert_array_equal(np.delete(broken, 1), np.delete(sound, 1))
+    if np.isnan(bad):
+        assert np.isnan(power.t_of_level(n, bad)).all() and np.isnan(power.t_of_max_t(n, bad)).all()
+        assert np.isnan(power.detectable_lift(excesses(), n, np.where(np.arange(5) == 1, bad, 2.0))[1])
+    assert power.level_of_bh(np.array([0.01, bad, 0.5]), 0.05) == power.level_of_bh(np.array([0.01, 0.5]), 0.05)
+    tables = [power.power_table(scores.score_table(one, seed=0)) for one in (role_sums(), role_sums(bad))]
+    assert tables[0].heads.tolist() == [4, 4] and tables[1].heads.tolist() == [3, 3]
+
+
+def check_marking(bad: float) -> None:
+    sound, broken = (known_answers.true_lifts(one) for one in (role_sums(), role_sums(bad)))
+    bad_rows = of_bad_head(broken)
+    assert not np.isfinite(broken[bad_rows].true_lift).any()
+    pd.testing.assert_frame_equal(sound[~bad_rows], broken[~bad_rows])
+    assert not np.isfinite(known_answers.true_lifts(bad_baseline(bad)).true_lift[:4]).any(), "its baseline is no number"
+    roles = classify(role_sums(), scores.score_table(role_sums(), seed=0))
+    planted = [("self", 0, 2, "offset-1")]
+    assert "found" in set(known_answers.mark(roles, planted, sound, {"offset-1"}, margin=0.1).verdict)
+    refused(lambda: known_answers.mark(roles, planted, broken, {"offset-1"}, margin=0.1))
+
+
+# --- matching, sequential, tables of other sums
+
+
+def check_matching(bad: float) -> None:
+    similarity = np.random.default_rng(4).random((3, 4))
+    spoilt = similarity.copy()
+    spoilt[1, 2] = bad
+    profiles = np.random.default_rng(5).normal(size=(3, 6))
+    spoilt_profiles = np.where(profiles == profiles[1, 2], bad, profiles)
+    heads = tuple(HEADS[:3])
+    refused(lambda: matching.match(spoilt))
+    refused(lambda: matching.matched_similarity(spoilt))
+    refused(lambda: matching.match_table(spoilt, heads, HEADS))
+    with np.errstate(invalid="ignore"):
+        refused(lambda: matching.match(matching.profile_similarity(spoilt_profiles, profiles)))
+        refused(lambda: matching.permuted(spoilt_profiles, profiles, repeats=2, seed=0))
+    null = np.array([0.1, 0.2])
+    assert np.isnan(matching.p_of(bad, null)) and np.isnan(matching.p_of(0.3, np.array([0.1, bad])))
+
+
+def check_sequential(bad: float) -> None:
+    values = np.random.default_rng(6).normal(size=(4, 100))
+    values[1, 30] = bad
+    refused(lambda: sequential.half_widths(values, 200))
+    refused(lambda: sequential.settled_until(values, 200, 0.1))
+    refused(lambda: sequential.settled_top(values, 200, 2, 0.05))
+
+
+def check_effects(bad: float) -> None:
+    def sums(bad: float | None) -> EffectSums:
+        effect = np.random.default_rng(7).normal(0.1, 1, size=(4, 64))
+        if bad is not None:
+            effect[BAD_HEAD, 9] = bad
+        n = np.full(64, 3)
+        return EffectSums("mean", "log_prob", True, HEADS, n, n * 5, np.full(64, 1.0), effect, effect, effect)
+
+    sound, broken = (effects.effect_table([sums(one)], seed=0) for one in (None, bad))
+    tables_apart(
+        sound, broken, of_bad_head, ["effect", "effect_token", "ablated", "ci_low", "ci_high", "p", "q"], ["q"]
+    )
+    others = broken[~of_bad_head(broken)]
+    np.testing.assert_allclose(others.q, false_discovery.benjamini_hochberg(others.p.to_numpy()))
+
+
+def check_numbers(bad: float) -> None:
+    def sums(bad: float | None, ratio: bool) -> NumberSums:
+        total = np.random.default_rng(8).random((1, 4, 64))
+        if bad is not None:
+            total[0, BAD_HEAD, 9] = bad
+        n = np.full(total.shape, 3)
+        return NumberSums(("x@1",), HEADS, n, total, np.full(total.shape, 2.0) if ratio else None)
+
+    for ratio in (False, True):
+        tables = [numbers.number_table(sums(one, ratio), seed=0) for one in (None, bad)]
+        tables_apart(tables[0], tables[1], of_bad_head, ["value", "ci_low", "ci_high"])
+
+
+def check_kernels(bad: float) -> None:
+    def sums(bad: float | None) -> KernelSums:
+        total = np.random.default_rng(9).random((4, 3, 64))
+        if bad is not None:
+            total[BAD_HEAD, 1, 9] = bad
+        n = np.full(total.shape, 3)
+        return KernelSums(HEADS, (-1, 0, 1), n[:, 0], n, total, total)
+
+    tables = [kernel.kernel_table(sums(one), "k@1", seed=0) for one in (None, bad)]
+    tables_apart(tables[0], tables[1], lambda t: of_bad_head(t) & (t.offset == 0), ["ci_low", "ci_high"])
+    assert not np.isfinite(tables[1].value[of_bad_head(tables[1]) & (tables[1].offset == 0)]).any()
+    names = ("mass", "explained", "width", "peak")
+    sound, broken = (kernel.kernel_numbers(sums(one), *names, seed=0) for one in (None, bad))
+    tables_apart(sound, broken, of_bad_head, ["ci_low", "ci_high"])
+    assert not np.isfinite(broken[of_bad_head(broken)].value).any() and sound.value.notna().all()
+    assert np.isnan(kernel.width_of(np.array([0.1, bad])))
+    n, total = np.full((3, 2), 4.0), np.random.default_rng(10).random((3, 2))
+    spoilt = np.where(total == total[1, 1], bad, total)
+    rows_apart(kernel.explained_by_offset(n, total, total), kernel.explained_by_offset(n, spoilt, total))
+
+
+def check_tags(bad: float) -> None:
+    def sums(bad: float | None) -> TagSums:
+        mass = np.random.default_rng(11).random((4, 2, 1, 64))
+        word_mass = mass[:, :, 0] * 2
+        if bad is not None:
+            mass[BAD_HEAD, :, 0, 9] = bad
+        n, even = np.full((1, 2, 64), 3), np.full((1, 2, 1, 64), 0.5)
+        return TagSums(("NOUN",), HEADS, np.zeros(4, dtype=int), n, even, mass, word_mass)
+
+    tables = [tags.tag_table(sums(one), "t@1", seed=0) for one in (None, bad)]
+    tables_apart(tables[0], tables[1], of_bad_head, ["mass", "share", "excess", "ci_low", "ci_high"])
+
+
+def check_anatomy(bad: float) -> None:
+    def sums(bad: float | None) -> ContributionSums:
+        norm = np.random.default_rng(12).random((4, 64))
+        if bad is not None:
+            norm[BAD_HEAD, 9] = bad
+        return ContributionSums(HEADS, np.full((4, 64), 3), norm, norm, role_sums(bad), role_sums())
+
+    circuits = pd.DataFrame(HEADS, columns=["site", "layer", "head"])
+    sound, broken = (anatomy.anatomy_table(circuits, sums(one), seed=0) for one in (None, bad))
+    tables_apart(sound, broken, of_bad_head, ["written_ci_low", "written_ci_high", "share_ci_low", "share_ci_high"])
+    assert not np.isfinite(broken.loc[of_bad_head(broken), ["written", "share", "previous"]].to_numpy()).any()
+
+
+def check_pruning(bad: float) -> None:
+    def sums(bad: float | None) -> PruningSums:
+        value, alone = np.random.default_rng(13).random((2, 3, 2, 64))
+        if bad is not None:
+            value[1, 1, 9] = alone[1, 1, 9] = bad
+        orders = (("effect", None), ("lift", None), ("random", 0))
+        return PruningSums("mean", "log_prob", orders, 4, np.array([0, 4]), np.full(64, 3), value, alone)
+
+    def spoilt(table: pd.DataFrame) -> Any:
+        return (table["order"] == "lift") & (table.get("heads_left", 0) == 0)
+
+    for make, empty in (
+        (pruning.curve_table, ["value", "ci_low", "ci_high"]),
+        (pruning.area_table, ["area", "ci_low", "ci_high", "difference"]),
+        (pruning.joint_effect_table, ["joint_effect", "ci_low", "sum_of_effects", "ratio", "excess"]),
+    ):
+        tables_apart(make([sums(None)], seed=0), make([sums(bad)], seed=0), spoilt, empty)
+
+
+def check_variants(bad: float) -> None:
+    rows = [("r", d, "self", 0, head, 0.1 * head + 0.01 * place) for head in range(4) for place, d in enumerate("ab")]
+    table = pd.DataFrame(rows, columns=["role", "definition", "site", "layer", "head", "value"])
+    spoilt = table.assign(value=table.value.where(~of_bad_head(table), bad))
+    without = table[~of_bad_head(table)]
+    for make in (copying_scores.spread_table, copying_scores.agreement_table):
+        pd.testing.assert_frame_equal(make(spoilt, 0.15), make(without, 0.15))
+
+
+# --- calibration
+
+
+def population(bad: float | None = None) -> DocumentSums:
+    label = RoleLabel("obj.to_governor", "syntax", "word", "hit", "a@1", ("offset-1",))
+    baseline = np.random.default_rng(14).binomial(6, 0.3, size=(1, 1, 200)).astype(float)
+    if bad is not None:
+        baseline[0, 0, :150] = bad
+    return DocumentSums((label,), ("offset-1",), tuple(map(str, range(200))), np.full((1, 200), 6), baseline)
+
+
+def check_calibration(bad: float) -> None:
+    planted = [calibration.Planted("even", 0.5)]
+    assert len(calibration.cover(population(), planted, [150], repeats=[0], seed=0))
+    with np.errstate(invalid="ignore"):
+        refused(lambda: calibration.cover(population(bad), planted, [150], repeats=[0], seed=0))
+        refused(lambda: calibration.p_under_nulls(population(bad), 150, repeats=[0], seed=0))
+
+
+def check_coverage(bad: float) -> None:
+    tested = calibration.p_under_nulls(population(), 150, repeats=[0, 1, 2], seed=0)
+    some = np.arange(len(tested)) % 5 == 0
+    spoilt = tested.assign(p=tested.p.where(~some, bad))
+    for make in (calibration_tables.null_table, calibration_tables.null_curve):
+        pd.testing.assert_frame_equal(make(spoilt), make(tested[~some]))
+    sums = replace(role_sums(), n=np.full((2, 64), N))
+    resampled = resampling.resample_heads(sums, 60, repeats=[0, 1], seed=0)
+    some = (resampled["head"] == BAD_HEAD).to_numpy()
+    spoilt = resampled.assign(p=resampled.p.where(~some, bad))
+    pd.testing.assert_frame_equal(
+        calibration_tables.head_coverage_table(spoilt), calibration_tables.head_coverage_table(resampled[~some])
+    )
+
+
+def check_resampling(bad: float) -> None:
+    with np.errstate(invalid="ignore"):
+        found = resampling.resample_heads(role_sums(bad), 60, repeats=[0], seed=0)
+        assert found.loc[of_bad_head(found), "p"].isna().all() and found.loc[~of_bad_head(found), "p"].notna().all()
+        drawn = resampling.drawn_sums(role_sums(bad), np.arange(64), np.arange(64))
+    assert not np.isfinite(drawn.hit[:, BAD_HEAD]).all() and np.isfinite(np.delete(drawn.hit, BAD_HEAD, 1)).all()
+
+
+CASES: dict[str, Callable[[float], None]] = {
+    "anatomy_table": check_anatomy,
+    "best_heads": check_best_heads,
+    "best_roles": check_best_heads,
+    "bootstrap_interval": check_bootstrap_interval,
+    "bootstrap_interval_of": check_bootstrap_interval_of,
+    "cover": check_calibration,
+    "p_under_nulls": check_calibration,
+    "deciding_blocks": check_deciding_blocks,
+    **dict.fromkeys(["calibration.null_table", "null_curve", "head_coverage_table"], check_coverage),
+    "effect_table": check_effects,
+    "benjamini_hochberg": check_benjamini_hochberg,
+    "finite_or_nan": check_finite_or_nan,
+    **dict.fromkeys(["best_harder_baselines", "harder_columns"], check_harder),
+    **dict.fromkeys(["kernel_table", "kernel_numbers", "explained_by_offset", "width_of"], check_kernels),
+    **dict.fromkeys(["true_lifts", "mark"], check_marking),
+    **dict.fromkeys(
+        ["match", "matched_similarity", "profile_similarity", "permuted", "match_table", "p_of"], check_matching
+    ),
+    **dict.fromkeys(["max_t_p", "critical_value_of_max_t", "largest_under_flips", "studentised"], check_max_t),
+    **dict.fromkeys(["nulls.null_table", "lifts_of_chosen"], check_nulls),
+    "number_table": check_numbers,
+    **dict.fromkeys(["detectable_lift", "t_of_level", "t_of_max_t", "level_of_bh", "power_table"], check_power),
+    **dict.fromkeys(["curve_table", "area_table", "joint_effect_table"], check_pruning),
+    **dict.fromkeys(["reliability_table", "correlations", "stepped_up", "profiles"], check_reliability),
+    **dict.fromkeys(["resample_heads", "drawn_sums"], check_resampling),
+    **dict.fromkeys(["best_baselines", "excess", "mean_over_queries", "lift"], check_scores),
+    "score_table": check_score_table,
+    **dict.fromkeys(["half_widths", "settled_until", "settled_top"], check_sequential),
+    "sign_flip_p": check_sign_flip_p,
+    "exact_p": check_exact_p,
+    "tag_table": check_tags,
+    "earliest_best": check_earliest_best,
+    **dict.fromkeys(["spread_table", "agreement_table"], check_variants),
+}
+
+WITHOUT = {
+    "agreement": "compares sets of names",
+    "effective_blocks": "of counts, whole numbers",
+    "rates_of": "of planted accuracies",
+    "true_hit": "of planted accuracies and counts",
+    "draw_corpus": "draws; sums are taken later",
+    "draw_documents": "draws whole numbers",
+    "expected_evidence": "of counts",
+    "coverage_table": "counts what was in an interval or not",
+    "precision_recall": "counts verdicts",
+    "split_blocks": "of whole numbers",
+    "is_testable": "of counts",
+    "looks": "of whole numbers",
+    "sign_vectors": "draws signs",
+}
+
+
+ELSEWHERE = ("roles", "claims")
+"""Tables with tests of their own: tests/tables/test_roles.py and tests/tables/test_claims.py."""
+
+
+def public_functions() -> list[str]:
+    """By name, with the module's where two have the same."""
+    found: list[tuple[str, str]] = []
+    places = [
+        f"{package.__name__}.{module.name}"
+        for package in (interp.statistics, interp.tables)
+        for module in pkgutil.iter_modules(package.__path__)
+        if module.name not in ELSEWHERE
+    ]
+    for place in places:
+        inside = importlib.import_module(place)
+        for name, thing in vars(inside).items():
+            own = getattr(thing, "__module__", None) == inside.__name__ and callable(thing)
+            if own and not inspect.isclass(thing) and not name.startswith("_"):
+                found.append((place.rpartition(".")[2], name))
+    names = [name for _, name in found]
+    return [name if names.count(name) == 1 else f"{module}.{name}" for module, name in found]
+
+
+def test_every_public_function_has_a_case_or_a_reason_to_have_none() -> None:
+    assert sorted(public_functions()) == sorted([*CASES, *WITHOUT])
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("check", list(dict.fromkeys(CASES.values())), ids=lambda check: check.__name__)
+def test_what_is_no_number_is_no_evidence(check: Callable[[float], None], bad: float) -> None:
+    check(bad)
