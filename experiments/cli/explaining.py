@@ -160,7 +160,9 @@ def _known_keys() -> dict[str, list[str]]:
         if group == "shared":
             continue
         known.setdefault(group, []).append(file.stem)
-        for key, value in _content(file).items():
+        content = _content(file)
+        # an option that sets more than its own group has that under its name
+        for key, value in content.get(group, content).items():
             if group == "experiment" or key in ("defaults", "hydra") or key.startswith("_"):
                 continue
             known.setdefault(f"{group}.{key}".lstrip("."), []).append(file.stem)
