@@ -16,8 +16,8 @@ from benchmarks.common import TOLERANCE, Row, agree, compare, finish, options, r
 from benchmarks.subjects import Subject, joined, load
 from interp.ablation import replacements
 from interp.ablation.effects import measure_effects
-from interp.ablation.engine import measure_fast
 from interp.ablation.estimates import estimate_sums
+from interp.ablation.fast_engine import measure_fast
 from interp.ablation.plan import Plan
 from interp.ablation.sweep import TOKENS_A_SWEEP
 from interp.corpora.batching import batches

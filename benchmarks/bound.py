@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from interp.ablation.engine import TOKENS_AT_ONCE
+from interp.ablation.fast_engine import TOKENS_AT_ONCE
 from interp.models.hugging_face.model import AttentionModel
 from interp.types import Batch
 

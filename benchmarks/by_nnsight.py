@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.subjects import Subject, plain_copy
-from interp.models.readers.text import base_of, inputs_of
+from interp.models.inputs.text import base_of, inputs_of
 from interp.types import Batch, Head, Output
 
 

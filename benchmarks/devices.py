@@ -13,7 +13,7 @@ from interp.corpora.batching import batches
 from interp.corpora.encoding import encode
 from interp.corpora.grammar import grammar
 from interp.models.hugging_face.model import AttentionModel
-from interp.models.readers.text import inputs_of
+from interp.models.inputs.text import inputs_of
 from interp.types import Corpus, Site
 
 PATTERN, MASS, EFFECT = 1e-5, 1e-5, 1e-4

@@ -16,7 +16,7 @@ from interp.corpora.text import text_document
 from interp.models import loading
 from interp.models.bridge import BridgeModel
 from interp.models.hugging_face.model import AttentionModel
-from interp.models.readers.text import base_of, inputs_of
+from interp.models.inputs.text import base_of, inputs_of
 from interp.types import Batch, Corpus, HeadModel, Output
 
 SEED = 0

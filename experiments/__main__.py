@@ -10,9 +10,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from experiments.cli.explaining import CONF, explain
-from experiments.cli.folders import make_folder, remove_empty, sweep_notes_kept
-from experiments.cli.quoting import is_sweep, quote, sweep_first
+from experiments.cli.error_messages import CONF, explain
+from experiments.cli.output_folder import make_folder, remove_empty, sweep_notes_kept
+from experiments.cli.shell_quoting import is_sweep, quote, sweep_first
 from interp.errors import InterpError
 from interp.text.printable import printable
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 import interp.roles
-from experiments.cli.wording import more_sources, table_lines
+from experiments.cli.summary_lines import more_sources, table_lines
 from interp import plots
 from interp.api import findings, tally_roles
 from interp.corpora.encoding import encode
@@ -20,8 +20,8 @@ from interp.results import Findings
 from interp.roles.syntax import to_governor
 from interp.statistics.calibration import Planted, cover, expected_evidence, p_under_nulls, rates_of, true_hit
 from interp.statistics.criteria import Criteria
-from interp.statistics.resampling import COLUMNS as RESAMPLED
-from interp.statistics.resampling import resample_heads
+from interp.statistics.redrawn_corpora import COLUMNS as RESAMPLED
+from interp.statistics.redrawn_corpora import resample_heads
 from interp.sums import DocumentSums
 from interp.tables import score_table
 from interp.tables.calibration import coverage_table, head_coverage_table, null_curve, null_table

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import cut, interval, name_of, signed, table_lines
+from experiments.cli.summary_lines import cut, interval, name_of, signed, table_lines
 from interp import plots
 from interp.api import findings
 from interp.corpora.batching import batches

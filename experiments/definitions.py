@@ -6,7 +6,7 @@ from textwrap import wrap
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import LINES, table_lines
+from experiments.cli.summary_lines import LINES, table_lines
 from interp.api import definitions
 from interp.progress import Progress, silent
 from interp.results import Findings

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import aligned, cut, interval, name_of, signed, table_lines
+from experiments.cli.summary_lines import aligned, cut, interval, name_of, signed, table_lines
 from interp import plots
 from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import cut, interval, more_sources, name_of, signed, table_lines
+from experiments.cli.summary_lines import cut, interval, more_sources, name_of, signed, table_lines
 from interp import plots
 from interp.api import RolesOf, findings, tally_roles
 from interp.corpora.encoding import encode

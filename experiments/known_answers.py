@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import cut
+from experiments.cli.summary_lines import cut
 from experiments.head_roles import role_tables
 from interp import plots, roles
 from interp.ablation.effects import measure_effects

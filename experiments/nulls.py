@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments import head_roles
-from experiments.cli.wording import table_lines
+from experiments.cli.summary_lines import table_lines
 from interp import plots
 from interp.api import RolesOf, findings, tally_roles
 from interp.attention.visibility import mask_groups

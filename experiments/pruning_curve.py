@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import interval, signed, table_lines
+from experiments.cli.summary_lines import interval, signed, table_lines
 from interp import plots
 from interp.ablation import pruning
 from interp.ablation.effects import MetricsOf, measure_effects

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import cut, name_of, signed, table_lines
+from experiments.cli.summary_lines import cut, name_of, signed, table_lines
 from experiments.head_roles import role_tables
 from interp.api import RolesOf, label, tally_roles
 from interp.corpora.encoding import encode

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import LINES, table_lines
+from experiments.cli.summary_lines import LINES, table_lines
 from experiments.head_roles import missing_evidence, role_tables
 from interp import plots
 from interp.api import RolesOf, findings, tally_roles

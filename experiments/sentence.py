@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import aligned, cut
+from experiments.cli.summary_lines import aligned, cut
 from interp import plots
 from interp.errors import InterpError
 from interp.explaining.sentence import attention_between_words

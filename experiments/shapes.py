@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import aligned, interval, name_of, table_lines, unsigned
+from experiments.cli.summary_lines import aligned, interval, name_of, table_lines, unsigned
 from interp import plots
 from interp.api import findings
 from interp.attention.visibility import mask_groups
@@ -18,8 +18,8 @@ from interp.results import Findings
 from interp.roles.lexical import MOST_FREQUENT
 from interp.tables import kernel_numbers, kernel_table, number_table
 from interp.tallies import definitions as of
-from interp.tallies.kernel import KernelTally
 from interp.tallies.largest import ConfidenceTally, RarestTally
+from interp.tallies.local_kernel import KernelTally
 from interp.tallies.spread import DistanceTally, FirstTokenTally, ShapeTally
 from interp.tallies.stream import stream
 from interp.tallies.variability import FIRST, MeanPattern, VariabilityTally

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import aligned, cut, interval, name_of, unsigned
+from experiments.cli.summary_lines import aligned, cut, interval, name_of, unsigned
 from interp import plots
 from interp.api import RolesOf, findings, tally_roles
 from interp.corpora.batching import evenly_spaced

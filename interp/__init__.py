@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from interp.heads import Head as Head
     from interp.heads import head_name as head_name
     from interp.heads import parse_head as parse_head
+    from interp.models.head_weights import head_weights as head_weights
     from interp.models.loading import from_bridge as from_bridge
     from interp.models.loading import from_transformers as from_transformers
     from interp.models.loading import load_model as load_model
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
     from interp.models.planted import planted as planted
     from interp.models.recurrent import recurrent as recurrent
     from interp.models.torch_modules.model import from_module as from_module
-    from interp.models.weights import head_weights as head_weights
     from interp.results import load_runs as load_runs
     from interp.types.model import HeadModel as HeadModel
     from interp.types.questions import Metric as Metric
@@ -100,7 +100,7 @@ _HOME = {
     "planted": "interp.models.planted",
     "recurrent": "interp.models.recurrent",
     "from_module": "interp.models.torch_modules.model",
-    "head_weights": "interp.models.weights",
+    "head_weights": "interp.models.head_weights",
     "load_runs": "interp.results",
     "HeadModel": "interp.types.model",
     "Metric": "interp.types.questions",

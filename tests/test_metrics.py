@@ -17,7 +17,7 @@ from torch import Tensor
 from interp import metrics
 from interp.ablation import replacements
 from interp.ablation.effects import measure_effects
-from interp.ablation.engine import measure_fast
+from interp.ablation.fast_engine import measure_fast
 from interp.ablation.sweep import alone, sweep
 from interp.corpora import expansions as expansions
 from interp.corpora.batching import Group, batches, read_batches

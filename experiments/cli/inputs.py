@@ -8,7 +8,7 @@ from typing import Any
 from huggingface_hub import try_to_load_from_cache
 
 from experiments.cli.manifest import flatten
-from experiments.cli.quoting import READ
+from experiments.cli.shell_quoting import READ
 from interp.models.checkpoint.files import file_digest, read_files
 
 

@@ -17,10 +17,10 @@ from tqdm import tqdm
 
 from experiments.cli import inputs, run_folder, settings, study
 from experiments.cli import manifest as manifest_of
-from experiments.cli.closing import blank_words, closing_words, glyph_words, say, to_json
-from experiments.cli.description import describe, describe_gate, is_off
+from experiments.cli.closing_notes import blank_words, closing_words, glyph_words, say, to_json
 from experiments.cli.earlier_run import is_done, literal, say_kept
-from experiments.cli.explaining import explain
+from experiments.cli.error_messages import explain
+from experiments.cli.manifest_entries import describe, describe_gate, is_off
 from interp import results
 from interp.api import prove
 from interp.errors import InterpError

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.wording import LINES, table_lines
+from experiments.cli.summary_lines import LINES, table_lines
 from interp import plots
 from interp.results import Findings
 from interp.tables.claims import compare, read_claims

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import torch
 
-from interp.ablation.engine import TOKENS_AT_ONCE
+from interp.ablation.fast_engine import TOKENS_AT_ONCE
 from interp.devices import tokens_for
 from interp.errors import InterpError
 

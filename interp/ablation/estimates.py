@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.ablation.engine import positions_scored, replaced_z
+from interp.ablation.fast_engine import positions_scored, replaced_z
 from interp.ablation.replacements import Substitute, Substitution
 from interp.ablation.sweep import TOKENS_A_PART, combined, expansions_of, weights
 from interp.ablation.totals import Totals
-from interp.attention.finite import insist_on_finite_values
+from interp.attention.nan_checks import insist_on_finite_values
 from interp.corpora.batching import Group
 from interp.corpora.expansions import parts
 from interp.errors import InterpError, closest

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.attention.finite import finite_z
+from interp.attention.nan_checks import finite_z
 from interp.attention.visibility import mask_groups, visible_keys
 from interp.corpora.batching import batches, collate, read_batches
 from interp.errors import InterpError, closest

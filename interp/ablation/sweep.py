@@ -8,11 +8,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.ablation.budget import Budget, budget_for
-from interp.ablation.engine import measure_fast
-from interp.ablation.plain import measure_plain
+from interp.ablation.fast_engine import measure_fast
+from interp.ablation.plain_engine import measure_plain
 from interp.ablation.replacements import Substitute
 from interp.ablation.totals import Totals
-from interp.attention.finite import insist_on_finite_values
+from interp.attention.nan_checks import insist_on_finite_values
 from interp.corpora.batching import Group
 from interp.corpora.expansions import parts
 from interp.devices import tokens_for

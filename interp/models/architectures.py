@@ -12,8 +12,8 @@ from tokenizers.processors import TemplateProcessing
 from interp.devices import pick_device, pick_dtype
 from interp.errors import ModelError, closest
 from interp.models.hugging_face.model import AttentionModel
+from interp.models.inputs.tokenizer import TextReader
 from interp.models.loading import SMALL, Model, minilm, minilm_folder
-from interp.models.readers.tokenizer import TextReader
 
 POSITIONS = 1024
 

@@ -12,8 +12,8 @@ from interp.errors import ModelError
 from interp.models.checkpoint.in_memory import check_copied
 from interp.models.hooking_errors import several_networks
 from interp.models.hugging_face import language_head
-from interp.models.readers.pictures import PICTURES
-from interp.models.readers.token_ids import forget_padding_beyond
+from interp.models.inputs.pictures import PICTURES
+from interp.models.inputs.token_ids import forget_padding_beyond
 
 REFUSED = {
     "deberta": "its attention adds up three products (content and positions), each of which attends elsewhere, so "

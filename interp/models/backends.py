@@ -10,10 +10,10 @@ from interp.errors import InterpError, ModelError, closest
 from interp.models.bridge import BridgeModel
 from interp.models.hooking_errors import is_bridged
 from interp.models.hugging_face.model import AttentionModel
+from interp.models.inputs.pictures import PictureReader
+from interp.models.inputs.tokenizer import TextReader
 from interp.models.library_errors import refusing
-from interp.models.quiet import quietly
-from interp.models.readers.pictures import PictureReader
-from interp.models.readers.tokenizer import TextReader
+from interp.models.quiet_libraries import quietly
 
 Model = AttentionModel | BridgeModel
 

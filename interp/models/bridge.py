@@ -14,8 +14,8 @@ from transformer_lens.model_bridge.generalized_components.base import Generalize
 
 from interp.errors import ModelError
 from interp.models.hooking_errors import because
-from interp.models.readers.text import base_of, inputs_of, is_causal, visible_keys, windows
-from interp.models.readers.tokenizer import TextReader
+from interp.models.inputs.text import base_of, inputs_of, is_causal, visible_keys, windows
+from interp.models.inputs.tokenizer import TextReader
 from interp.models.unhooked import projecting, run_unhooked, without_bias
 from interp.types import Batch, Encoding, Head, HeadOutput, Output, Place, Site, Tap, Unhooked
 from interp.types.describing import describe_model

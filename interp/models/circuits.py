@@ -1,7 +1,7 @@
 """What the weights of a head say by themselves: its two circuits, QK (where it attends) and OV (what it copies).
 
 Both are products of low rank, W_Q W_K^T and W_V W_O (Elhage et al. 2021), and are never formed: all follows from their
-factors. Weights are raw, as in `interp.models.weights`. Numbers are float64.
+factors. Weights are raw, as in `interp.models.head_weights`. Numbers are float64.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.errors import ModelError
-from interp.models.weights import HasWeights, HeadWeights, LayerSlices, lay_open
+from interp.models.head_weights import HasWeights, HeadWeights, LayerSlices, lay_open
 from interp.progress import Progress, silent
 from interp.types import HeadModel, Place, Site, Windowed
 

@@ -28,11 +28,11 @@ from interp.models.checkpoint.in_memory import check_given
 from interp.models.checkpoint.settings import check_read
 from interp.models.hugging_face import language_head
 from interp.models.hugging_face.model import AttentionModel
+from interp.models.inputs.opening import reader_of
+from interp.models.inputs.pictures import PictureReader
 from interp.models.library_errors import reason, refusing
 from interp.models.pretrained import from_folder
-from interp.models.quiet import quietly
-from interp.models.readers.opening import reader_of
-from interp.models.readers.pictures import PictureReader
+from interp.models.quiet_libraries import quietly
 from interp.text.printable import printable
 from interp.types import HeadModel
 

@@ -13,13 +13,13 @@ from interp.errors import InterpError, ModelError, closest
 from interp.models.auto_classes import auto_class, check_kind, encoder_alone, encodes_only
 from interp.models.backends import Model, open_network
 from interp.models.checkpoint.files import unread_files, weight_files
+from interp.models.checkpoint.loaded_weights import check_loaded, not_finite, outline, stored_weights
 from interp.models.checkpoint.settings import check_asked, check_rotation
-from interp.models.checkpoint.weights import check_loaded, not_finite, outline, stored_weights
 from interp.models.hugging_face import language_head
+from interp.models.inputs.opening import reader_of, tokenizer_or_processor
+from interp.models.inputs.token_ids import forget_padding_beyond
 from interp.models.library_errors import refusing
-from interp.models.quiet import quietly
-from interp.models.readers.opening import reader_of, tokenizer_or_processor
-from interp.models.readers.token_ids import forget_padding_beyond
+from interp.models.quiet_libraries import quietly
 
 
 def from_folder(

@@ -14,8 +14,8 @@ from interp.plots.calibration import null_p as null_p
 from interp.plots.claims import claims as claims
 from interp.plots.copying_scores import score_variants as score_variants
 from interp.plots.effects import effect_map as effect_map
-from interp.plots.kernel import kernel_map as kernel_map
 from interp.plots.known_answers import known_answers as known_answers
+from interp.plots.local_kernel import kernel_map as kernel_map
 from interp.plots.nulls import real_against_nulls as real_against_nulls
 from interp.plots.pruning import joint_effects as joint_effects
 from interp.plots.pruning import pruning_curve as pruning_curve

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from interp.statistics.criteria import STANDARD, Criteria
-from interp.statistics.finite import finite_or_nan
+from interp.statistics.nan_handling import finite_or_nan
 from interp.statistics.ties import earliest_best
 from interp.sums import RoleSums
 

@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 from scipy.stats import t as student
 
-from interp.statistics.finite import finite_or_nan
+from interp.statistics.nan_handling import finite_or_nan
 
 POWER = 0.80
 

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from interp.statistics.bootstrap import bootstrap_interval
-from interp.statistics.finite import finite_or_nan
+from interp.statistics.nan_handling import finite_or_nan
 from interp.statistics.ties import earliest_best
 from interp.sums import RoleSums
 

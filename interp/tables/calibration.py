@@ -99,7 +99,7 @@ def null_table(tested: pd.DataFrame) -> pd.DataFrame:
 def head_coverage_table(resampled: pd.DataFrame) -> pd.DataFrame:
     """How often the intervals of real heads held their true lift, and how often p was small where none was left.
 
-    `resampled` is what `interp.statistics.resampling.resample_heads` gives; what has no p there is no test.
+    `resampled` is what `interp.statistics.redrawn_corpora.resample_heads` gives; what has no p there is no test.
     One row per role; `any`: over all judged by
     the same statistic. Where `effective` is a class, only tests whose corpus has so many effective blocks: in the half
     that the test is of (`in_half` is `confirm`), or in the half that has fewer (`fewer`). The former alone tells little

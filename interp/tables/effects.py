@@ -9,7 +9,7 @@ from jaxtyping import Float
 from interp.heads import HEAD
 from interp.statistics.bootstrap import bootstrap_interval
 from interp.statistics.false_discovery import benjamini_hochberg
-from interp.statistics.finite import finite_or_nan
+from interp.statistics.nan_handling import finite_or_nan
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import EffectSums
 

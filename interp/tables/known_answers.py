@@ -9,8 +9,8 @@ from scipy.stats import binomtest
 
 from interp.errors import InterpError
 from interp.heads import HEAD
-from interp.statistics.finite import finite_or_nan
 from interp.statistics.lift import split_blocks
+from interp.statistics.nan_handling import finite_or_nan
 from interp.sums import RoleSums
 
 PAIR = [*HEAD, "role"]

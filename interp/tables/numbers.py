@@ -6,7 +6,7 @@ from jaxtyping import Float, Num
 
 from interp.heads import HEAD
 from interp.statistics.bootstrap import bootstrap_interval_of
-from interp.statistics.finite import finite_or_nan
+from interp.statistics.nan_handling import finite_or_nan
 from interp.sums import NumberSums
 
 

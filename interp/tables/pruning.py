@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from interp.statistics.bootstrap import bootstrap_interval
-from interp.statistics.finite import finite_or_nan
+from interp.statistics.nan_handling import finite_or_nan
 from interp.sums import PruningSums
 
 RANDOM = "random"

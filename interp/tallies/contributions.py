@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.attention.finite import finite_attention, finite_z
+from interp.attention.nan_checks import finite_attention, finite_z
 from interp.attention.visibility import Visible, mask_groups, visible_keys
 from interp.corpora.batching import batches
 from interp.corpora.memory import heads_of_a_layer, require_room_for
+from interp.models.head_weights import lay_open
 from interp.models.hugging_face.interface import Ingredients
-from interp.models.weights import lay_open
 from interp.progress import Progress, silent
 from interp.roles.cross import aligned, on_diagonal, source_end, source_first
 from interp.roles.positional import first, offset, self_token, separator

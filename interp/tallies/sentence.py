@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.attention.candidates import word_candidates
-from interp.attention.finite import finite_attention
+from interp.attention.nan_checks import finite_attention
 from interp.attention.visibility import mask_groups, visible_keys
 from interp.errors import ModelError
 from interp.heads import HEAD, Head, Site

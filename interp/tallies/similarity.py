@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.attention.finite import finite_attention
+from interp.attention.nan_checks import finite_attention
 from interp.attention.visibility import mask_groups, visible_to
 from interp.corpora.batching import Group, batches
 from interp.corpora.memory import require_room

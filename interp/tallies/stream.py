@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from interp.attention.finite import finite_attention
+from interp.attention.nan_checks import finite_attention
 from interp.attention.visibility import Visible, mask_groups, visible_keys
 from interp.types import Batch, ChunkedPatterns, HeadModel, Pattern, Site
 

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from interp import metrics
 from interp.ablation import replacements
-from interp.ablation.engine import measure_fast
+from interp.ablation.fast_engine import measure_fast
 from interp.corpora.encoding import encode
 from interp.errors import InterpError
 from interp.types import EncodedCorpus, Resumable

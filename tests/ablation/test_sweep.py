@@ -13,8 +13,8 @@ from transformers import AlbertConfig, AlbertForMaskedLM
 
 from interp import metrics
 from interp.ablation import replacements
-from interp.ablation.engine import measure_fast
-from interp.ablation.plain import measure_plain
+from interp.ablation.fast_engine import measure_fast
+from interp.ablation.plain_engine import measure_plain
 from interp.ablation.sweep import alone, runs_fast, sweep
 from interp.corpora.batching import batches, evenly_spaced, read_batches
 from interp.corpora.encoding import encode

@@ -18,8 +18,8 @@ from interp.corpora.conllu import read_conllu
 from interp.corpora.encoding import encode
 from interp.corpora.text import text_document
 from interp.models.gate import check, insist
+from interp.models.inputs.text import decoded, encodings
 from interp.models.loading import Model, from_transformers
-from interp.models.readers.text import decoded, encodings
 from interp.results import read_manifest
 from interp.text.spelling import letters, losses
 from interp.types import Corpus, Document, EncodedCorpus

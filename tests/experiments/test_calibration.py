@@ -34,7 +34,7 @@ from interp.statistics.calibration import (
     true_hit,
 )
 from interp.statistics.criteria import Criteria
-from interp.statistics.resampling import resample_heads
+from interp.statistics.redrawn_corpora import resample_heads
 from interp.statistics.sign_flip import sign_vectors
 from interp.sums import DocumentSums, RoleLabel, RoleSums
 from interp.tables.calibration import coverage_table, head_coverage_table, null_curve, null_table

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from experiments.cli import study
-from experiments.cli.wording import LINES, cut, shortened, table_lines
+from experiments.cli.summary_lines import LINES, cut, shortened, table_lines
 from interp.tables.nulls import REAL
 from interp.tallies import definitions
 from tests.support.paths import ROOT

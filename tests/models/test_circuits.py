@@ -18,8 +18,8 @@ from interp import plots
 from interp.corpora.encoding import encode
 from interp.errors import InterpError, ModelError
 from interp.models import circuits
+from interp.models.head_weights import HeadWeights, head_weights, lay_open
 from interp.models.loading import from_transformers
-from interp.models.weights import HeadWeights, head_weights, lay_open
 from interp.roles import positional
 from interp.statistics import bootstrap_interval
 from interp.tables import anatomy_table

@@ -16,8 +16,8 @@ from interp.errors import ModelError
 from interp.models import loading
 from interp.models.bridge import BridgeModel
 from interp.models.hugging_face.interface import WATCH
+from interp.models.inputs.text import windows
 from interp.models.loading import Model
-from interp.models.readers.text import windows
 from interp.types import Batch, HeadModel, Output
 from tests.conftest import (
     HEADS,

@@ -24,7 +24,7 @@ from interp.corpora.validation import validate
 from interp.errors import CorpusError, InterpError, ModelError
 from interp.metrics import language
 from interp.models.hugging_face.model import AttentionModel
-from interp.models.readers.pictures import PictureReader
+from interp.models.inputs.pictures import PictureReader
 from interp.results import read_manifest
 from interp.roles.pictures import NEIGHBOURS, neighbour
 from interp.types import Batch, Corpus, Encoding, Head, HeadModel, Site

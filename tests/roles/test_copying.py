@@ -17,7 +17,7 @@ from interp.corpora.encoding import encode
 from interp.corpora.repeats import repeats
 from interp.corpora.text import text_document
 from interp.errors import InterpError, ModelError
-from interp.models.readers.vocabulary import Vocabulary
+from interp.models.inputs.vocabulary import Vocabulary
 from interp.roles.copying import duplicate_targets, induction_targets
 from interp.roles.copying_scores import DEFINITIONS
 from interp.tables import agreement_table, number_table, spread_table

@@ -22,12 +22,12 @@ from interp.statistics import (
     calibration,
     concentration,
     false_discovery,
-    finite,
     lift,
     matching,
     max_t,
+    nan_handling,
     power,
-    resampling,
+    redrawn_corpora,
     sequential,
     sign_flip,
     ties,
@@ -50,8 +50,8 @@ from interp.tables import (
     best_heads,
     copying_scores,
     effects,
-    kernel,
     known_answers,
+    local_kernel,
     nulls,
     numbers,
     pruning,
@@ -183,7 +183,7 @@ def check_earliest_best(bad: float) -> None:
 
 
 def check_finite_or_nan(bad: float) -> None:
-    assert np.isnan(finite.finite_or_nan(np.array([1.0, bad]))).tolist() == [False, True]
+    assert np.isnan(nan_handling.finite_or_nan(np.array([1.0, bad]))).tolist() == [False, True]
 
 
 # --- roles
@@ -374,17 +374,17 @@ def check_kernels(bad: float) -> None:
         n = np.full(total.shape, 3)
         return KernelSums(HEADS, (-1, 0, 1), n[:, 0], n, total, total)
 
-    tables = [kernel.kernel_table(sums(one), "k@1", seed=0) for one in (None, bad)]
+    tables = [local_kernel.kernel_table(sums(one), "k@1", seed=0) for one in (None, bad)]
     tables_apart(tables[0], tables[1], lambda t: of_bad_head(t) & (t.offset == 0), ["ci_low", "ci_high"])
     assert not np.isfinite(tables[1].value[of_bad_head(tables[1]) & (tables[1].offset == 0)]).any()
     names = ("mass", "explained", "width", "peak")
-    sound, broken = (kernel.kernel_numbers(sums(one), *names, seed=0) for one in (None, bad))
+    sound, broken = (local_kernel.kernel_numbers(sums(one), *names, seed=0) for one in (None, bad))
     tables_apart(sound, broken, of_bad_head, ["ci_low", "ci_high"])
     assert not np.isfinite(broken[of_bad_head(broken)].value).any() and sound.value.notna().all()
-    assert np.isnan(kernel.width_of(np.array([0.1, bad])))
+    assert np.isnan(local_kernel.width_of(np.array([0.1, bad])))
     n, total = np.full((3, 2), 4.0), np.random.default_rng(10).random((3, 2))
     spoilt = np.where(total == total[1, 1], bad, total)
-    rows_apart(kernel.explained_by_offset(n, total, total), kernel.explained_by_offset(n, spoilt, total))
+    rows_apart(local_kernel.explained_by_offset(n, total, total), local_kernel.explained_by_offset(n, spoilt, total))
 
 
 def check_tags(bad: float) -> None:
@@ -467,7 +467,7 @@ def check_coverage(bad: float) -> None:
     for make in (calibration_tables.null_table, calibration_tables.null_curve):
         pd.testing.assert_frame_equal(make(spoilt), make(tested[~some]))
     sums = replace(role_sums(), n=np.full((2, 64), N))
-    resampled = resampling.resample_heads(sums, 60, repeats=[0, 1], seed=0)
+    resampled = redrawn_corpora.resample_heads(sums, 60, repeats=[0, 1], seed=0)
     some = (resampled["head"] == BAD_HEAD).to_numpy()
     spoilt = resampled.assign(p=resampled.p.where(~some, bad))
     pd.testing.assert_frame_equal(
@@ -477,9 +477,9 @@ def check_coverage(bad: float) -> None:
 
 def check_resampling(bad: float) -> None:
     with np.errstate(invalid="ignore"):
-        found = resampling.resample_heads(role_sums(bad), 60, repeats=[0], seed=0)
+        found = redrawn_corpora.resample_heads(role_sums(bad), 60, repeats=[0], seed=0)
         assert found.loc[of_bad_head(found), "p"].isna().all() and found.loc[~of_bad_head(found), "p"].notna().all()
-        drawn = resampling.drawn_sums(role_sums(bad), np.arange(64), np.arange(64))
+        drawn = redrawn_corpora.drawn_sums(role_sums(bad), np.arange(64), np.arange(64))
     assert not np.isfinite(drawn.hit[:, BAD_HEAD]).all() and np.isfinite(np.delete(drawn.hit, BAD_HEAD, 1)).all()
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from experiments import head_ablation, head_roles
-from experiments.cli.wording import interval, signed, unsigned
+from experiments.cli.summary_lines import interval, signed, unsigned
 from interp import api as analysis
 from interp.ablation.effects import measure_effects
 from interp.ablation.plan import Plan

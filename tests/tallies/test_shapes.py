@@ -16,7 +16,7 @@ from interp.corpora.encoding import encode
 from interp.corpora.reversal import reversal
 from interp.models.recurrent import recurrent
 from interp.statistics.bootstrap import bootstrap_interval, bootstrap_interval_of
-from interp.tables.kernel import explained_by_offset, width_of
+from interp.tables.local_kernel import explained_by_offset, width_of
 from interp.tallies.definitions import DEFINITIONS
 from interp.tallies.numbers import NumberFold
 from interp.types import Batch, Corpus, Head

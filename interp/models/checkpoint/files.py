@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from interp.errors import ModelError
-from interp.models.readers.pictures import PICTURES
+from interp.models.inputs.pictures import PICTURES
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken")
 """What a tokenizer may be read from, by any of these."""

@@ -10,7 +10,7 @@ from torch import nn
 from transformers.initialization import no_init_weights
 
 from interp.errors import ModelError
-from interp.models.readers.token_ids import forget_padding_beyond
+from interp.models.inputs.token_ids import forget_padding_beyond
 
 
 def check_given(model: Any, name: str) -> None:

@@ -14,7 +14,7 @@ from transformers.models.auto import modeling_auto
 from interp.errors import ModelError
 from interp.models.checkpoint.files import read_json
 from interp.models.hugging_face.language_head import class_of
-from interp.models.readers.text import is_causal
+from interp.models.inputs.text import is_causal
 
 NEVER_READ = {
     "quantization_config": "weights in fewer bits than are read here. Write them out in full: "

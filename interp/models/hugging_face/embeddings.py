@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from interp.models.hugging_face.positions import some_token
-from interp.models.readers.text import inputs_of_tokens
+from interp.models.inputs.text import inputs_of_tokens
 
 
 @torch.inference_mode()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from interp.devices import tokens_for
 from interp.errors import ModelError
+from interp.models.head_weights import LayerSlices, See
 from interp.models.hooking_errors import because
 from interp.models.hugging_face.embeddings import from_head_to_embedding, position_embeddings
 from interp.models.hugging_face.hooks import keep_both, keep_input, keep_output
@@ -29,13 +30,12 @@ from interp.models.hugging_face.layers import (
 )
 from interp.models.hugging_face.logits_at import LogitsAt
 from interp.models.hugging_face.slices import PROBES, trace_slices
+from interp.models.inputs.pictures import PictureReader
+from interp.models.inputs.targets import ends, generate
+from interp.models.inputs.text import base_of, visible_keys, windows
+from interp.models.inputs.tokenizer import TextReader
 from interp.models.library_errors import refusing
-from interp.models.readers.pictures import PictureReader
-from interp.models.readers.targets import ends, generate
-from interp.models.readers.text import base_of, visible_keys, windows
-from interp.models.readers.tokenizer import TextReader
 from interp.models.unhooked import projecting, run_unhooked, without_bias
-from interp.models.weights import LayerSlices, See
 from interp.types import (
     Batch,
     CleanRun,

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import PreTrainedModel
 
-from interp.models.readers.text import base_of, inputs_of_tokens
+from interp.models.inputs.text import base_of, inputs_of_tokens
 
 UNLIMITED = 1_000_000
 """Where nothing limits a text."""

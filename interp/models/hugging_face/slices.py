@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from interp.errors import ModelError
+from interp.models.head_weights import Columns, LayerSlices
 from interp.models.hugging_face.interface import Ingredients
 from interp.models.hugging_face.layers import SITE_ORDER, Layer, see_each
-from interp.models.weights import Columns, LayerSlices
 from interp.types import Place
 
 DIGITS, BASE = 6, 16

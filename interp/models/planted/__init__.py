@@ -8,11 +8,11 @@ import torch
 from interp.devices import pick_device, pick_dtype
 from interp.errors import ModelError, closest
 from interp.models.hugging_face.model import AttentionModel
+from interp.models.inputs.tokenizer import TextReader
 from interp.models.planted import layout
 from interp.models.planted.heads import Plan
 from interp.models.planted.networks import bert, fresh, gpt2
 from interp.models.planted.stream import tokenizer
-from interp.models.readers.tokenizer import TextReader
 from interp.types import Head
 
 KINDS = ("causal", "encoder")

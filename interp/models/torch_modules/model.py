@@ -11,15 +11,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from interp.errors import ModelError
+from interp.models.head_weights import LayerSlices, See
 from interp.models.hugging_face.interface import Ingredients
 from interp.models.hugging_face.layers import computing
-from interp.models.readers.targets import special_ends, target_encodings, write_greedily
-from interp.models.readers.text import check_offsets, decoded, encodings, visible_keys
-from interp.models.readers.vocabulary import Vocabulary
+from interp.models.inputs.targets import special_ends, target_encodings, write_greedily
+from interp.models.inputs.text import check_offsets, decoded, encodings, visible_keys
+from interp.models.inputs.vocabulary import Vocabulary
 from interp.models.torch_modules.attention import as_it_came, ingredients, slow_path, what_is_projected, with_sinks
 from interp.models.torch_modules.layers import Layer, find_layers
 from interp.models.torch_modules.slices import proven_slices
-from interp.models.weights import LayerSlices, See
 from interp.types import Batch, Encoding, Head, HeadOutput, Output, Place, Site, Tap, Unhooked
 from interp.types.describing import describe_model
 

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from interp.errors import ModelError
+from interp.models.head_weights import Columns, LayerSlices
 from interp.models.torch_modules.attention import ingredients, projections, slow_path
-from interp.models.weights import Columns, LayerSlices
 
 TOKENS = 5
 """Random tokens that the proof attends from; it attends to two more."""

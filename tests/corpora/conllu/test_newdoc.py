@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from experiments.cli.description import describe
+from experiments.cli.manifest_entries import describe
 from interp.corpora.conllu import read_conllu
 from interp.corpora.conllu.newdoc import document_marker, is_like_marker, may_name_source
 from interp.errors import CorpusError

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import interp as library
-from experiments.cli.closing import blank_words
+from experiments.cli.closing_notes import blank_words
 from interp import plots
 from interp.plots.style import blank_reason, new_figure
 

@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from experiments.__main__ import CONF
-from experiments.cli.folders import make_folder
-from experiments.cli.quoting import quote
+from experiments.cli.output_folder import make_folder
+from experiments.cli.shell_quoting import quote
 from interp.errors import CorpusError, InterpError, ModelError, closest
 from interp.results import load_runs, read_manifest
 from interp.text.find_word import find_word

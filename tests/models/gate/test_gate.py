@@ -460,7 +460,7 @@ def test_nothing_is_changed_by_the_gate(tiny_bert: Case) -> None:
 )
 @pytest.mark.parametrize("make", [byte_level_tokenizer, word_piece_tokenizer])
 def test_spelling_forgives_what_tokenizers_do(make: Callable[[], Any], text: str) -> None:
-    from interp.models.readers.text import decoded, encodings
+    from interp.models.inputs.text import decoded, encodings
 
     tokenizer = make()
     encoded = encodings(tokenizer, [text], 40)

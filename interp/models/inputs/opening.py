@@ -4,10 +4,10 @@ from typing import Any
 
 import transformers
 
+from interp.models.inputs.pictures import PICTURES, PictureReader
+from interp.models.inputs.token_ids import check_counted_from
+from interp.models.inputs.tokenizer import TextReader
 from interp.models.library_errors import refusing
-from interp.models.readers.pictures import PICTURES, PictureReader
-from interp.models.readers.token_ids import check_counted_from
-from interp.models.readers.tokenizer import TextReader
 
 
 def tokenizer_or_processor(folder: str, config: Any) -> Any:

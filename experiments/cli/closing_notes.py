@@ -8,7 +8,7 @@ from typing import Any, TextIO
 from matplotlib.figure import Figure
 
 from experiments.cli.run_folder import shown
-from experiments.cli.wording import shortened
+from experiments.cli.summary_lines import shortened
 from interp import results
 from interp.corpora.fidelity import WARNING
 from interp.plots.glyphs import without_glyph

@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from experiments.cli.quoting import exists, is_sweep, unquoted
+from experiments.cli.shell_quoting import exists, is_sweep, unquoted
 from interp.errors import InterpError
 
 HYDRA_FLAGS_WITHOUT_A_RUN = (

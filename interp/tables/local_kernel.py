@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from interp.heads import HEAD
 from interp.statistics.bootstrap import bootstrap_interval, bootstrap_interval_of
-from interp.statistics.finite import finite_or_nan
+from interp.statistics.nan_handling import finite_or_nan
 from interp.sums import KernelSums
 
 HALF = 0.5

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Int
 
 from interp.models.hugging_face.positions import limits
-from interp.models.readers.targets import Ends, target_encodings
-from interp.models.readers.text import check_offsets, decoded, encodings, inputs_of, inputs_of_tokens, is_causal
-from interp.models.readers.token_ids import check_ids, mask_id, padding_id, sizes
-from interp.models.readers.vocabulary import Vocabulary
+from interp.models.inputs.targets import Ends, target_encodings
+from interp.models.inputs.text import check_offsets, decoded, encodings, inputs_of, inputs_of_tokens, is_causal
+from interp.models.inputs.token_ids import check_ids, mask_id, padding_id, sizes
+from interp.models.inputs.vocabulary import Vocabulary
 from interp.types import Batch, Encoding
 
 

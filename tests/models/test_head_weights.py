@@ -19,11 +19,11 @@ from interp.corpora.reversal import reversal
 from interp.corpora.text import text_document
 from interp.errors import ModelError
 from interp.models import circuits
+from interp.models.head_weights import LayerSlices, head_weights, lay_open
 from interp.models.loading import from_transformers
 from interp.models.recurrent import recurrent
 from interp.models.torch_modules import slices as torch_slices
 from interp.models.torch_modules.model import from_module
-from interp.models.weights import LayerSlices, head_weights, lay_open
 from interp.tallies.contributions import measure_contributions
 from interp.types import Corpus, Head, Output
 from tests.conftest import TEXTS, byte_level_tokenizer, corpus_of, seeded

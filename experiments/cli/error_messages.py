@@ -18,7 +18,7 @@ from hydra.errors import (
 from hydra.utils import get_method
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from experiments.cli.quoting import quoted
+from experiments.cli.shell_quoting import quoted
 from interp.errors import InterpError, closest
 
 CONF = next(
