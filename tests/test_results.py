@@ -337,7 +337,7 @@ def test_the_commit_is_that_of_this_code(
             raise subprocess.CalledProcessError(128, words)
         return answers[words[0]]
 
-    monkeypatch.setattr(results, "_git", git)
+    monkeypatch.setattr(manifest_of, "_git", git)
     assert manifest_of.commit() == expected
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
@@ -92,5 +93,9 @@ def make(config: DictConfig) -> None:
     Raises `InterpError` for a value that one of them cannot have.
     """
     for section in ("classify", "ablation"):
-        if config.get(section) is not None:
+        if config.get(section) is None:
+            continue
+        try:
             instantiate(config[section], _convert_="all")
+        except InstantiationException as error:
+            raise error.__cause__ if isinstance(error.__cause__, InterpError) else error from None

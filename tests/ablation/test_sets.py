@@ -11,7 +11,6 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from interp import metrics
-from interp.ablation import effects
 from interp.ablation.budget import Budget
 from interp.ablation.effects import measure_effects
 from interp.ablation.plan import Plan
@@ -100,7 +99,7 @@ def test_out_of_memory_halves_the_budget_and_says_so(tiny_gpt2: Case, monkeypatc
     monkeypatch.setattr(AttentionModel, "_forward", small)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        found = effects.of_heads(tiny_gpt2.model, encoded, **settings).table
+        found = effects_with(tiny_gpt2.model, encoded, **settings).table
     assert "Out of memory: going on with 96 tokens at a time." in [str(one.message) for one in told]
     assert found.effect.to_numpy() == pytest.approx(expected.effect.to_numpy(), abs=1e-6)
 

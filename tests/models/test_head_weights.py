@@ -283,7 +283,7 @@ def test_the_maps_leave_out_what_a_site_has_not(pair: Pair) -> None:
         set() if pair.plain.config.model_type == "t5" else placed
     )
     assert {f"share of the layer's output, {site}" for site in SITES} <= titles
-    note = figure.texts[0].get_text() if figure.texts else ""
+    note = " ".join(text.get_text() for text in figure.texts)
     assert "eigenvalues of W_V W_O (encoder); eigenvalues of W_E W_V W_O W_U (decoder, cross)" in note.replace(
         "\n", " "
     )

@@ -60,6 +60,7 @@ from interp.tables import (
     tags,
 )
 from interp.tables import calibration as calibration_tables
+from interp.tables import matching as matching_tables
 from interp.tables.roles import classify
 
 N = 20
@@ -322,6 +323,8 @@ def check_matching(bad: float) -> None:
     refused(lambda: matching.match(spoilt))
     refused(lambda: matching.matched_similarity(spoilt))
     refused(lambda: matching.match_table(spoilt, heads, HEADS))
+    refused(lambda: matching_tables.all_matches({"roles": spoilt}, replace(role_sums(), heads=heads), HEADS))
+    refused(lambda: matching_tables.matching_table({"roles": spoilt}, np.array([0.1, 0.2])))
     with np.errstate(invalid="ignore"):
         refused(lambda: matching.match(matching.profile_similarity(spoilt_profiles, profiles)))
         refused(lambda: matching.permuted(spoilt_profiles, profiles, repeats=2, seed=0))
@@ -496,11 +499,15 @@ CASES: dict[str, Callable[[float], None]] = {
     "effect_table": check_effects,
     "benjamini_hochberg": check_benjamini_hochberg,
     "finite_or_nan": check_finite_or_nan,
-    **dict.fromkeys(["best_harder_baselines", "harder_columns"], check_harder),
+    **dict.fromkeys(["best_annotation_baselines", "annotation_columns"], check_harder),
     **dict.fromkeys(["kernel_table", "kernel_numbers", "explained_by_offset", "width_of"], check_kernels),
     **dict.fromkeys(["true_lifts", "mark"], check_marking),
     **dict.fromkeys(
-        ["match", "matched_similarity", "profile_similarity", "permuted", "match_table", "p_of"], check_matching
+        [
+            *("match", "matched_similarity", "profile_similarity", "permuted", "match_table", "p_of"),
+            *("all_matches", "matching_table"),
+        ],
+        check_matching,
     ),
     **dict.fromkeys(["max_t_p", "critical_value_of_max_t", "largest_under_flips", "studentised"], check_max_t),
     **dict.fromkeys(["nulls.null_table", "lifts_of_chosen"], check_nulls),
@@ -521,6 +528,12 @@ CASES: dict[str, Callable[[float], None]] = {
 
 WITHOUT = {
     "agreement": "compares sets of names",
+    "in_common": "picks columns by their names",
+    "atlas_table": "joins tables whose numbers are finite or NaN",
+    "baseline_credit": "an entry of the sums; `excess` says what becomes of it",
+    "candidate_table": "of attention that is finite: `interp.attention.nan_checks` refuses any other",
+    "most_attending_heads": "of attention that is finite: `interp.attention.nan_checks` refuses any other",
+    "words_of": "of words",
     "effective_blocks": "of counts, whole numbers",
     "rates_of": "of planted accuracies",
     "true_hit": "of planted accuracies and counts",

@@ -1,5 +1,7 @@
 """Planted sums: whoever has a role gets it, and every single rule can refuse it."""
 
+from dataclasses import fields
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -52,8 +54,8 @@ def planted(
 
 
 def assign(sums: RoleSums, **options) -> pd.DataFrame:
-    thresholds = {name: options[name] for name in ("min_queries", "min_blocks") if name in options}
-    return classify(sums, score_table(sums, seed=0, **thresholds), **options)
+    criteria = Criteria(**{one.name: options.pop(one.name) for one in fields(Criteria) if one.name in options})
+    return classify(sums, score_table(sums, criteria, seed=0), criteria, **options)
 
 
 def test_a_clear_head_has_its_role_and_the_others_none():

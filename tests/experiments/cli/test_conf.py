@@ -80,7 +80,7 @@ def test_every_option_composes_and_its_target_takes_its_arguments(group: str, op
 
 
 def test_every_file_in_conf_belongs_to_a_group() -> None:
-    known = {*GROUPS, "hydra"}
+    known = {*GROUPS, "hydra", "shared"}
     assert {file.relative_to(CONF).parts[0] for file in CONF.glob("*/**/*.yaml")} == known
     assert [file.name for file in CONF.glob("*.yaml")] == ["config.yaml"]
     assert len(OPTIONS) >= 20
@@ -120,6 +120,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert config["roles"]["_target_"] == "interp.roles.everything"
     assert (config["seed"], config["device"], config["dtype"]) == (0, "auto", "float32")
     assert config["classify"] == {
+        "_target_": "interp.statistics.criteria.Criteria",
         "margin": 0.10,
         "alpha": 0.05,
         "correction": "bh",
@@ -138,8 +139,8 @@ def test_the_limit_of_the_sweep_is_the_experiments(ablation: str) -> None:
         (["experiment=atlas", "ablation.limit=null"], None),
     ):
         config = composed(*overrides, f"ablation={ablation}")
-        assert config["experiment"]["ablation"]["limit"] == limit
-        assert config["experiment"]["ablation"]["replacement"]["_target_"].endswith(f".{ablation}")
+        assert config["experiment"]["plan"]["limit"] == limit
+        assert config["experiment"]["plan"]["replacement"]["_target_"].endswith(f".{ablation}")
 
 
 def test_the_sentence_chooses_its_corpus() -> None:

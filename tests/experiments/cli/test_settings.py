@@ -7,8 +7,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from experiments.__main__ import CONF
-from experiments.cli.settings import NUMBERS, check
+from experiments.cli.settings import NUMBERS, check, make
+from interp.ablation.plan import Plan
 from interp.errors import InterpError
+from interp.statistics.criteria import Criteria
 
 
 def configuration(*overrides: str) -> dict[str, Any]:
@@ -46,8 +48,7 @@ def test_a_number_is_a_number_and_in_its_range(key: str, value: object) -> None:
 
 def test_only_limits_may_be_null() -> None:
     may_be_null = {key for key, allowed in NUMBERS.items() if allowed.holds(None)}
-    limits = {"corpus.limit", "corpus.first", "ablation.limit", "random_init.layers"}
-    assert may_be_null == {*limits, "ablation.until", "ablation.top"}
+    assert may_be_null == {"corpus.limit", "corpus.first", "random_init.layers"}
 
 
 def test_the_message_types_null_as_it_is_typed() -> None:
@@ -59,5 +60,35 @@ def test_the_message_types_null_as_it_is_typed() -> None:
     ("setting", "closest"), [("precision", "delta"), ("estimate", "gauss_newton"), ("engine", "plain")]
 )
 def test_a_choice_is_one_of_those_there_are(setting: str, closest: str) -> None:
-    with pytest.raises(InterpError, match=rf"^ablation\.{setting}={closest}x is not known.*{closest}"):
-        check({"ablation": {setting: closest + "x"}})
+    given: dict[str, Any] = {setting: closest + "x"}
+    with pytest.raises(InterpError, match=rf"^ablation\.{setting}={closest}x is not known.*{closest}") as in_python:
+        Plan(**given)
+    with pytest.raises(InterpError) as typed:
+        make(OmegaConf.create(configuration(f"ablation.{setting}={closest}x")))
+    assert str(typed.value) == str(in_python.value), "one text for both"
+
+
+NOTHING = {"limit", "until", "top"}
+BAD: dict[Any, dict[str, Any]] = {
+    Plan: {"limit": 0, "sample": 0, "until": 0, "top": 0, "margin": 1.5},
+    Criteria: {"margin": -0.1, "alpha": 2, "min_queries": 0, "min_blocks": 2.5, "min_word_mass": "x"},
+}
+
+
+@pytest.mark.parametrize(("made", "name"), [(made, name) for made, values in BAD.items() for name in values])
+def test_criteria_and_plans_check_themselves_alike_from_python_and_as_typed(made: Any, name: str) -> None:
+    value, section = BAD[made][name], "ablation" if made is Plan else "classify"
+    told = rf"^{section}\.{name}=.* is not allowed\. Allowed: a (whole )?number"
+    for wrong in (value, True, "one", *([] if name in NOTHING else [None])):
+        with pytest.raises(InterpError, match=told) as one:
+            made(**{name: wrong})
+        config = OmegaConf.create(configuration())
+        OmegaConf.update(config, f"{section}.{name}", wrong, force_add=True)
+        with pytest.raises(InterpError) as typed:
+            make(config)
+        assert str(typed.value) == str(one.value)
+
+
+def test_what_does_not_go_together_is_refused_before_anything_is_loaded() -> None:
+    with pytest.raises(InterpError, match=r"ablation\.until=0\.1 and ablation\.top=3 are different ways"):
+        make(OmegaConf.create(configuration("ablation.until=0.1", "ablation.top=3")))
