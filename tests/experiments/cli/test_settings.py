@@ -80,8 +80,8 @@ def test_criteria_and_plans_check_themselves_alike_from_python_and_as_typed(made
     value, section = BAD[made][name], "ablation" if made is Plan else "classify"
     told = rf"^{section}\.{name}=.* is not allowed\. Allowed: a (whole )?number"
     for wrong in (value, True, "one", *([] if name in NOTHING else [None])):
+        arguments: dict[str, Any] = {name: wrong}
         with pytest.raises(InterpError, match=told) as one:
-            arguments: dict[str, Any] = {name: wrong}
             made(**arguments)
         config = OmegaConf.create(configuration())
         OmegaConf.update(config, f"{section}.{name}", wrong, force_add=True)
