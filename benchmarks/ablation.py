@@ -1,4 +1,4 @@
-"""Every head silenced in turn, exactly, by zero: `python -m benchmarks.ablation`."""
+"""Every head ablated in turn, exactly, by zero: `python -m benchmarks.ablation`."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -141,7 +141,7 @@ def measure(subject: Subject, documents: int, rounds: int, *, with_nnsight: bool
     largest = float(found["interp"].abs().max())
     assert float((low - exact).abs().max()) < 0.01 * float(exact.abs().max()), "interp-delta is no delta"
     print(f"  the largest effect is {largest:.1e}")
-    # methods that silence nothing would agree, too
+    # methods that ablate nothing would agree, too
     assert largest > 10 * TOLERANCE, (
         f"the largest effect, {largest:.1e}, is too small to tell a method that does nothing"
     )
@@ -202,8 +202,8 @@ def estimated(subject: Subject, sentences: int) -> str:
                 subject.forward(subject.plain, group.batch(), logits=language)
         finish()
         ratios.append((middle - start) / (time.perf_counter() - middle))
-    guessed = pd.Series(sums[0].effect.sum(axis=1)).abs()
-    rank = guessed.corr(exact.effect.abs(), method="spearman")
+    estimated = pd.Series(sums[0].effect.sum(axis=1)).abs()
+    rank = estimated.corr(exact.effect.abs(), method="spearman")
     return (
         f"estimate ({estimate}) of {metric.name} of {subject.name} on {sentences} sentences: Spearman's rank "
         f"agreement with the exact effects {rank:.3f}, for {median(ratios):.1f} plain forwards"

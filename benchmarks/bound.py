@@ -19,7 +19,7 @@ Shape = tuple[int, int]
 
 
 def rerun(model: AttentionModel, read: Sequence[Batch], *, logits: bool) -> Counter[Shape]:
-    """Rows of each shape of linear layer that come after a silenced head, over all heads and batches.
+    """Rows of each shape of linear layer that come after an ablated head, over all heads and batches.
 
     That is the feed-forward layers of its own block, everything in the later ones, and the language head if asked.
     Rows are padded tokens; attention itself is left out.
