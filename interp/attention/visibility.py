@@ -13,11 +13,11 @@ MaskGroups = Mapping[tuple[Site, int], MaskGroup]
 
 
 Visible = Mapping[MaskGroup, Bool[Tensor, "batch query key"]]
-"""What the heads of each sight could attend to in a batch."""
+"""What the heads of each mask group could attend to in a batch."""
 
 
 def mask_groups(model: HeadModel) -> MaskGroups:
-    """Layers of one site see alike, unless the model has windows of different widths."""
+    """Layers of one site share a mask, unless the model has windows of different widths."""
     windows = model.windows if isinstance(model, Windowed) else None
     first: dict[tuple[Site, int | None], int] = {}
     found: dict[tuple[Site, int], MaskGroup] = {}
@@ -28,11 +28,11 @@ def mask_groups(model: HeadModel) -> MaskGroups:
 
 
 def visible_keys(model: HeadModel, batch: Batch) -> Visible:
-    """What the heads of each sight could attend to in this batch."""
+    """What the heads of each mask group could attend to in this batch."""
     return {group: visible_to(model, batch, group) for group in dict.fromkeys(mask_groups(model).values())}
 
 
 def visible_to(model: HeadModel, batch: Batch, group: MaskGroup) -> Bool[Tensor, "batch query key"]:
-    """The keys that each query of this sight may attend to."""
+    """The keys that each query of this mask group may attend to."""
     visible: Any = model.visible  # a model of one site need not know of any
     return visible(batch) if group == ("self", 0) else visible(batch, *group)

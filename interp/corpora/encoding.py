@@ -8,7 +8,7 @@ from jaxtyping import Int
 
 from interp.corpora.fidelity import fidelity
 from interp.corpora.memory import require_room
-from interp.corpora.patches import as_read_by
+from interp.corpora.picture_patches import as_read_by
 from interp.corpora.text import words_of
 from interp.corpora.withheld import check_words
 from interp.errors import CorpusError, ModelError

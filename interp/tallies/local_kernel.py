@@ -17,7 +17,7 @@ class KernelTally:
     def __init__(self, heads: Sequence[Head], groups: MaskGroups, reach: int = 10) -> None:
         self.heads = tuple(head for head in heads if head.site != "cross")
         self.offsets = tuple(range(-reach, reach + 1))
-        self._sights = groups
+        self._groups = groups
         self._number = {head: number for number, head in enumerate(self.heads)}
         shape = (len(self.heads), len(self.offsets), BLOCKS)
         self._queries = np.zeros((len(self.heads), BLOCKS), dtype=np.int64)
@@ -41,7 +41,7 @@ class KernelTally:
         """Add one layer's attention."""
         if site == "cross":
             return
-        start, group = self._number[Head(site, layer, first)], self._sights[site, layer]
+        start, group = self._number[Head(site, layer, first)], self._groups[site, layer]
         rows = slice(start, start + pattern.shape[1])
         np.add.at(self._queries[rows].T, self._block, self._asking[group].sum(1).cpu().numpy()[:, None])
         for place, (by, pairs) in enumerate(zip(self.offsets, self._pairs[group], strict=True)):

@@ -20,7 +20,7 @@ class ShuffledRows:
     """
 
     def __init__(self, inner: Tally, groups: MaskGroups, seed: int) -> None:
-        self.inner, self._sights, self._seed = inner, groups, seed
+        self.inner, self._groups, self._seed = inner, groups, seed
         self._documents: list[int] = []
         self._visible: dict[MaskGroup, Bool[Tensor, "batch query key"]] = {}
 
@@ -31,7 +31,7 @@ class ShuffledRows:
 
     def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
         """Shuffle and hand on."""
-        visible = self._visible[self._sights[site, layer]]
+        visible = self._visible[self._groups[site, layer]]
         drawn = [self._draw(document, site, layer, first, pattern.shape[1:]) for document in self._documents]
         lot = torch.from_numpy(np.stack(drawn)).to(pattern.device)
         self.inner.update(site, layer, shuffled(pattern, visible, lot), first)

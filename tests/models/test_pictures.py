@@ -18,7 +18,7 @@ from interp import roles
 from interp.corpora.batching import Group
 from interp.corpora.drawings import drawings
 from interp.corpora.encoding import encode
-from interp.corpora.patches import patches
+from interp.corpora.picture_patches import patches
 from interp.corpora.pictures import picture_document, read_pictures
 from interp.corpora.validation import validate
 from interp.errors import CorpusError, InterpError, ModelError
