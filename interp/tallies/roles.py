@@ -168,7 +168,7 @@ class RoleTally:
         )
 
     def _all_queries(self, batch: Batch, group: MaskGroup, seen: Bool[Tensor, "batch query key"]) -> Iterator[_Queries]:
-        """What the roles of each unit and view ask of the heads of one sight; those of one view follow one another."""
+        """What the roles ask of the heads of one mask group, by unit and view; those of one view follow one another."""
         site = group[0]
         # within one side everything but the attention is as in a model that has no other
         side = batch if site == "cross" else batch.query_side(site)
