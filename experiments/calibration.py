@@ -1,7 +1,7 @@
 """Do the intervals hold the truth, and is p uniform without it? Heads of known accuracy, and the model's own ones."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from experiments.cli.summary_lines import more_sources, table_lines
 from interp import plots
 from interp.api import findings, tally_roles
 from interp.corpora.encoding import encode
-from interp.errors import InterpError, closest
+from interp.errors import COUNT, InterpError, closest
 from interp.models.planted.known_accuracy import KnownAccuracy
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -36,10 +36,10 @@ def run(
     corpus: Corpus,
     *,
     accuracies: Sequence[float],
-    relations: int,
+    relations: Annotated[int, COUNT],
     roles: Sequence[str],
     documents: Sequence[int],
-    repeats: int,
+    repeats: Annotated[int, COUNT._replace(lowest=2)],
     criteria: Criteria,
     seed: int = 0,
     progress: Progress = silent,

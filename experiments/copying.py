@@ -1,7 +1,7 @@
 """Does a head copy? It depends on whom one asks: every published score of the same heads on the same attention."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -11,6 +11,7 @@ from interp import plots
 from interp.api import findings
 from interp.corpora.batching import batches
 from interp.corpora.encoding import encode
+from interp.errors import SHARE
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.copying_scores import DEFINITIONS
@@ -24,7 +25,7 @@ def run(
     model: HeadModel,
     corpus: Corpus,
     *,
-    threshold: float = 0.4,
+    threshold: Annotated[float, SHARE] = 0.4,
     min_blocks: int = 12,
     seed: int = 0,
     progress: Progress = silent,

@@ -9,7 +9,7 @@ words, too: only the induction head and the head that it is composed with may ma
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -22,6 +22,7 @@ from interp.ablation.plan import Plan
 from interp.api import label, tally_roles
 from interp.corpora.encoding import encode
 from interp.corpora.repeats import repeats as repeats_of
+from interp.errors import COUNT
 from interp.heads import HEAD
 from interp.models.planted import PlantedModel
 from interp.models.planted.ideal import Ideal
@@ -52,8 +53,8 @@ def run(
     criteria: Criteria,
     plan: Plan,
     kinds: Sequence[str] = ("causal", "encoder"),
-    seeds: int = 20,
-    repeats: int = 100,
+    seeds: Annotated[int, COUNT] = 20,
+    repeats: Annotated[int, COUNT] = 100,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Findings:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Annotated
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -13,7 +14,7 @@ from interp.api import RolesOf, findings, tally_roles
 from interp.attention.visibility import mask_groups
 from interp.corpora.encoding import encode
 from interp.corpora.permuted_gold import MOVED, permuted_gold
-from interp.errors import InterpError, closest
+from interp.errors import COUNT, InterpError, closest
 from interp.models.loading import random_weights
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -33,7 +34,7 @@ def run(
     roles: RolesOf,
     criteria: Criteria,
     null: Sequence[str] | str = NULLS,
-    null_seeds: int = 5,
+    null_seeds: Annotated[int, COUNT] = 5,
     seed: int = 0,
     fresh: Callable[[HeadModel, int], HeadModel] = random_weights,
     progress: Progress = silent,

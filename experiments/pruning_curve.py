@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -14,7 +14,7 @@ from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan
 from interp.api import RolesOf, findings, tally_roles
 from interp.corpora.encoding import encode
-from interp.errors import InterpError, closest
+from interp.errors import COUNT, InterpError, closest
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.sums import PruningSums
@@ -28,8 +28,8 @@ def run(
     *,
     roles: RolesOf,
     role: str | None,
-    steps: int,
-    seeds: int,
+    steps: Annotated[int, COUNT._replace(lowest=2)],
+    seeds: Annotated[int, COUNT],
     plan: Plan,
     metrics: MetricsOf,
     min_blocks: int = 12,

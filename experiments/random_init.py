@@ -1,7 +1,7 @@
 """Do heads of networks that know nothing get roles? Known architectures with random weights, over many seeds."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,6 +10,7 @@ from experiments.cli.summary_lines import cut, name_of, signed, table_lines
 from experiments.head_roles import role_tables
 from interp.api import RolesOf, label, tally_roles
 from interp.corpora.encoding import encode
+from interp.errors import COUNT
 from interp.models.architectures import SHAPES, random_model
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -25,8 +26,8 @@ def run(
     roles: RolesOf,
     criteria: Criteria,
     shapes: Sequence[str] = SHAPES,
-    seeds: int = 10,
-    layers: int | None = None,
+    seeds: Annotated[int, COUNT] = 10,
+    layers: Annotated[int | None, COUNT._replace(null="all layers")] = None,
     vocabulary: str = "minilm",
     device: str = "auto",
     dtype: str = "float32",

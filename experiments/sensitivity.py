@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from interp.corpora.batching import batches
 from interp.corpora.conllu import read_conllu
 from interp.corpora.encoding import encode
 from interp.corpora.fidelity import of_another
-from interp.errors import InterpError
+from interp.errors import COUNT, InterpError
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.redefined import redefined
@@ -44,7 +44,7 @@ def run(
     roles: RolesOf,
     other_corpus: str | None,
     margins: Sequence[float],
-    seeds: int,
+    seeds: Annotated[int, COUNT._replace(lowest=0)],
     criteria: Criteria,
     seed: int = 0,
     progress: Progress = silent,

@@ -1,7 +1,7 @@
 """What is a head's attention like, whatever it attends to? Its spread, its reach, its rest, and its local kernel."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -12,6 +12,7 @@ from interp.api import findings
 from interp.attention.visibility import mask_groups
 from interp.corpora.batching import batches, read_batches
 from interp.corpora.encoding import encode
+from interp.errors import COUNT
 from interp.heads import HEAD, head_name
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -30,7 +31,7 @@ def run(
     model: HeadModel,
     corpus: Corpus,
     *,
-    reach: int = 10,
+    reach: Annotated[int, COUNT] = 10,
     most_frequent: int = MOST_FREQUENT,
     min_blocks: int = 12,
     seed: int = 0,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -13,6 +13,7 @@ from interp.api import RolesOf, findings, tally_roles
 from interp.corpora.batching import evenly_spaced
 from interp.corpora.encoding import encode
 from interp.corpora.fidelity import of_another
+from interp.errors import COUNT
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics import matching
@@ -31,8 +32,8 @@ def run(
     roles: RolesOf,
     other: HeadModel | None,
     random: HeadModel | None,
-    documents: int,
-    permutations: int,
+    documents: Annotated[int, COUNT],
+    permutations: Annotated[int, COUNT],
     criteria: Criteria,
     seed: int = 0,
     progress: Progress = silent,

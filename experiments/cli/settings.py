@@ -1,18 +1,20 @@
 """Settings that a configuration takes as they are typed: checked here, in one place, before anything is loaded."""
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from experiments.cli.manifest import flatten
-from interp.errors import COUNT, SHARE, InterpError, Range, closest, refusal, require_choice, require_number
+from interp.errors import COUNT, InterpError, Range, closest, refusal, require_choice, require_number
 
 SEED = Range(True, 0, 2**32 - 1)
 LIMIT = COUNT._replace(null="all")
 
+# those of an experiment's own are in the annotations of its `run`
 NUMBERS = {
     "seed": SEED,
     "model.seed": SEED,
@@ -20,20 +22,6 @@ NUMBERS = {
     "corpus.documents": COUNT,
     "corpus.limit": LIMIT,
     "corpus.first": LIMIT,
-    "pruning.steps": COUNT._replace(lowest=2),
-    "pruning.seeds": COUNT,
-    "null_seeds": COUNT,
-    "planted.seeds": COUNT,
-    "random_init.seeds": COUNT,
-    "random_init.layers": COUNT._replace(null="all layers"),
-    "planted.repeats": COUNT,
-    "calibration.relations": COUNT,
-    "sensitivity.seeds": COUNT._replace(lowest=0),
-    "stability.documents": COUNT,
-    "stability.permutations": COUNT,
-    "calibration.repeats": COUNT._replace(lowest=2),
-    "copying.threshold": SHARE,
-    "shapes.reach": COUNT,
     "corpus.length": COUNT._replace(lowest=2),
     "corpus.times": COUNT._replace(lowest=2),
 }
@@ -90,7 +78,7 @@ def check(config: Mapping[str, Any]) -> None:
 def make(config: DictConfig) -> None:
     """Makes the criteria and the plan of a run, which check themselves, before anything is loaded.
 
-    Raises `InterpError` for a value that one of them cannot have.
+    Raises `InterpError` for a value that one of them, or a parameter of the experiment, cannot have.
     """
     for section in ("classify", "ablation"):
         if config.get(section) is None:
@@ -99,3 +87,21 @@ def make(config: DictConfig) -> None:
             instantiate(config[section], _convert_="all")
         except InstantiationException as error:
             raise error.__cause__ if isinstance(error.__cause__, InterpError) else error from None
+    for name, (setting, allowed) in ranges(config.experiment).items():
+        require_number(setting, config.experiment[name], allowed)
+
+
+def ranges(experiment: DictConfig) -> dict[str, tuple[str, Range]]:
+    """By parameter of an experiment that says its range (`Annotated[float, SHARE]`): its setting's name, and the range.
+
+    A setting has the name of what its value is taken from (`${copying.threshold}`), if it is, else `experiment.NAME`.
+    """
+    typed: Any = OmegaConf.to_container(experiment, resolve=False)
+    found: dict[str, tuple[str, Range]] = {}
+    run = instantiate({"_target_": experiment["_target_"], "_partial_": True})
+    for name, parameter in signature(run).parameters.items():
+        allowed = [one for one in getattr(parameter.annotation, "__metadata__", ()) if isinstance(one, Range)]
+        if name in typed and allowed:
+            taken = str(typed[name]).startswith("${")
+            found[name] = typed[name][2:-1] if taken else f"experiment.{name}", allowed[0]
+    return found

@@ -1,9 +1,13 @@
 """What every document must keep, wherever it came from: offsets that fit its text, annotation that fits its words."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 
 from interp.errors import InterpError
 from interp.types import UNSPECIFIED, Document
+
+PER_WORD = [one.name for one in fields(Document) if one.type in (tuple[str, ...] | None, tuple[int, ...] | None)]
+"""The layers of gold with a name or a number for each word."""
 
 
 def validate(document: Document) -> None:
@@ -17,11 +21,11 @@ def validate(document: Document) -> None:
 
 
 def _lengths(document: Document) -> Iterator[str]:
-    """One span, tag, governor and relation per word."""
+    """One span per word, and one entry of every layer that has a name or a number for each."""
     count = len(document.words)
     if document.spans.shape != (count, 2):
         yield f"spans have the shape {document.spans.shape}; allowed: ({count}, 2), a start and an end for each word"
-    for name in ("tags", "governors", "relations"):
+    for name in PER_WORD:
         column = getattr(document, name)
         if column is not None and len(column) != count:
             yield f"{len(column)} {name} were given for {count} words; allowed: one for each word"

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interp.corpora.validation import validate
+from interp.corpora.validation import PER_WORD, validate
+from interp.documents import LAYERS
 from interp.errors import InterpError
 from interp.types import Document, Mention
 
@@ -28,6 +29,16 @@ def spans(*rows: tuple[int, int]) -> np.ndarray:
 
 def test_a_sound_document_passes() -> None:
     validate(SOUND)
+
+
+def test_every_layer_is_known() -> None:
+    """One that has an entry for each word is checked for it, and any is told of where a corpus shows itself."""
+    assert {"tags", "governors", "relations"} <= set(PER_WORD)
+    layers = {one.name for one in fields(Document) if one.default is None}
+    assert layers - {"relations"} == set(LAYERS), "syntax is both governors and relations"
+    for name in PER_WORD:
+        with pytest.raises(InterpError, match=f"were given for {len(SOUND.words)} words"):
+            validate(replace(SOUND, **{name: ()}))
 
 
 def test_absent_annotation_is_not_checked() -> None:

@@ -1,15 +1,17 @@
 """Which values a setting may have."""
 
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from experiments.__main__ import CONF
-from experiments.cli.settings import NUMBERS, check, make
+from experiments.cli.settings import NUMBERS, check, make, ranges
 from interp.ablation.plan import Plan
-from interp.errors import InterpError
+from interp.errors import SHARE, InterpError
 from interp.statistics.criteria import Criteria
 
 
@@ -46,9 +48,43 @@ def test_a_number_is_a_number_and_in_its_range(key: str, value: object) -> None:
         check(nested)
 
 
+@cache
+def experiment(option: str) -> DictConfig:
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        return compose("config", overrides=[f"experiment={option}"])
+
+
+OWN = [
+    (option, setting)
+    for option in sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
+    for setting, _ in ranges(experiment(option).experiment).values()
+]
+"""Every setting of an experiment whose parameter says its range."""
+
+
+def test_settings_of_experiments_have_the_names_that_are_typed() -> None:
+    known = {"copying.threshold", "null_seeds", "planted.seeds", "random_init.layers"}
+    assert known <= {setting for _, setting in OWN}
+
+
+@pytest.mark.parametrize(("option", "setting"), OWN)
+@pytest.mark.parametrize("value", ["one", [1], True, -0.5])
+def test_a_number_of_an_experiment_is_in_the_range_of_its_parameter(option: str, setting: str, value: object) -> None:
+    config = deepcopy(experiment(option))
+    make(config)
+    OmegaConf.update(config, setting, value)
+    with pytest.raises(InterpError, match=rf"^{setting}=.* is not allowed\. Allowed: a (whole )?number"):
+        make(config)
+
+
+def test_a_range_without_a_section_of_its_own_has_the_name_of_the_parameter() -> None:
+    config = OmegaConf.create({"_target_": "experiments.copying.run", "_partial_": True, "threshold": 2})
+    assert ranges(config) == {"threshold": ("experiment.threshold", SHARE)}
+
+
 def test_only_limits_may_be_null() -> None:
     may_be_null = {key for key, allowed in NUMBERS.items() if allowed.holds(None)}
-    assert may_be_null == {"corpus.limit", "corpus.first", "random_init.layers"}
+    assert may_be_null == {"corpus.limit", "corpus.first"}
 
 
 def test_the_message_types_null_as_it_is_typed() -> None:
