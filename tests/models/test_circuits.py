@@ -43,6 +43,7 @@ from tests.conftest import (
     plain_values,
     seeded,
     tiny,
+    word_piece_tokenizer,
 )
 from tests.models.hugging_face.test_families import FAMILIES
 from tests.support.fakes import FakeModel, uniform
@@ -126,6 +127,22 @@ def test_slices_are_told_apart_in_low_precision_and_where_weights_are_equal(kind
             assert torch.equal(getattr(found, name), expected), (head, name)
     read = {columns.columns.tolist()[0] for layer in lay_open(model).slices().values() for columns in layer.key}
     assert read == {head * D_HEAD + (WIDTH if kind is transformers.GPT2Model else 0) for head in range(HEADS)}
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_slices_are_found_where_the_embedding_of_a_probe_is_broken(number: float) -> None:
+    """The probes are tokens like any other: what they make of the residual stream decides nothing."""
+    tokenizer = word_piece_tokenizer()
+    network = seeded(transformers.BertForMaskedLM, bert_config(len(tokenizer), tie_word_embeddings=False))
+    intact = from_transformers(network, tokenizer)
+    with torch.no_grad():
+        # every token that is not one of the first two, with which a network is opened
+        network.get_input_embeddings().weight[2:] = number
+    broken = from_transformers(network, tokenizer)
+    for head in intact.heads:
+        one, other = head_weights(broken, head), head_weights(intact, head)
+        for part in ("query", "key", "value", "output"):
+            assert torch.equal(getattr(one, part), getattr(other, part))
 
 
 def test_what_scales_rotary_embeddings_is_part_of_the_scaling() -> None:

@@ -163,4 +163,6 @@ def _heads_seen(numbers: _Numbers, activation: Float[Tensor, "row head 1 d"], ki
 
 
 def _is_same(one: Any, other: Tensor) -> bool:
-    return isinstance(one, Tensor) and one.shape == other.shape and torch.equal(one, other)
+    # a token whose embedding is NaN or ∞ may be among the probes, and NaN is not equal to itself
+    same_shape = isinstance(one, Tensor) and one.shape == other.shape
+    return same_shape and torch.allclose(one, other, rtol=0.0, atol=0.0, equal_nan=True)
