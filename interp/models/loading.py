@@ -26,6 +26,7 @@ from interp.models.checkpoint.files import (
 )
 from interp.models.checkpoint.in_memory import check_given
 from interp.models.checkpoint.settings import check_read
+from interp.models.gguf import gguf, smollm2
 from interp.models.hugging_face import language_head
 from interp.models.hugging_face.model import AttentionModel
 from interp.models.inputs.opening import reader_of
@@ -166,11 +167,18 @@ def hub(
 
 
 def load_model(name: str | Path, **options: Any) -> Model:
-    """`minilm`, `small`, a directory, or a name on the hub: whichever `name` is. Options as in `local`."""
+    """`minilm`, `small`, `smollm2`, a directory, a GGUF file, or a name on the hub: whichever `name` is.
+
+    Options as in `local`.
+    """
     if str(name) == "minilm":
         return minilm(**options)
     if str(name) == "small":
         return small(**options)
+    if str(name) == "smollm2":
+        return smollm2(**options)
+    if Path(name).suffix == ".gguf":
+        return gguf(name, **options)
     if Path(name).expanduser().is_dir():
         return local(name, **options)
     return hub(str(name), **options)
