@@ -116,7 +116,7 @@ def test_weights_at_random_are_of_the_same_shape(tmp_path: Path) -> None:
 
 
 def damaged(path: Path, kind: str) -> Path:
-    file = write_gguf(path, tiny_llama(), architecture="lama" if kind == "architecture" else "llama")
+    file = write_gguf(path, tiny_llama(), architecture="unheard-of" if kind == "architecture" else "llama")
     if kind == "text":
         file.write_text("no GGUF at all")
     if kind == "cut":
