@@ -58,7 +58,7 @@ def refused(outcome: "Outcome", folder: Path, *said: str) -> None:
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("model=minilmm", "Did you mean 'minilm'? Allowed: bert_base, gpt2, hub, local, minilm"),
+        ("model=minilmm", "Did you mean 'minilm'? Allowed: bert_base, gguf, gpt2, hub, local, minilm"),
         ("model=some/directory", "model=local model.path=DIR"),
         (
             "experiment=atlass",
@@ -76,7 +76,7 @@ def refused(outcome: "Outcome", folder: Path, *said: str) -> None:
         ),
         ("corpus.foo=1", "corpus.foo is not a setting."),
         ("path=x", "Did you mean corpus.path or model.path?"),
-        ("model.path=x", "It belongs to model=local: add it"),
+        ("model.path=x", "It belongs to model=gguf or model=local: add it"),
         ("corpus.unit=document", "It belongs to corpus=conllu or corpus=coreference: add it"),
         ("hydra.run.dr=x", "--cfg hydra"),
         ("hydra/launcher=nothing", "Allowed: basic"),

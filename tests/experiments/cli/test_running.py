@@ -764,4 +764,4 @@ def test_a_model_and_a_corpus_of_ones_own_plug_in(
     outcome = interp(*own, "experiment=head_roles", "roles=positional", "hydra.run.dir=run")
     assert outcome.code == 0, outcome.err
     assert outcome.out.startswith("mine on sentence")
-    assert "Allowed: bert_base, gpt2, hub, local, mine, minilm" in interp("--config-dir=own", "model=mined").err
+    assert "Allowed: bert_base, gguf, gpt2, hub, local, mine, minilm" in interp("--config-dir=own", "model=mined").err
