@@ -175,7 +175,7 @@ def anatomy(
 ) -> pd.DataFrame:
     """The table `anatomy`: one row per head, what its weights say and what it writes on the corpus.
 
-    Its columns are those of `interp.models.circuits.circuit_table` and `interp.statistics.anatomy_table`; the weights
+    Its columns are those of `interp.models.circuits.circuit_table` and `interp.tables.anatomy_table`; the weights
     themselves are given by `interp.head_weights`. Raises `ModelError` for a model whose heads cannot be laid open.
     """
     check_arguments(model, corpus)

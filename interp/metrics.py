@@ -108,7 +108,9 @@ def difference_of_pair(values: Float[Tensor, "*set row"], rows: Batch) -> Float[
     """log P(good) − log P(bad), in nats, from the log-probabilities of their rows."""
     _, place = torch.unique_consecutive(rows.document, return_inverse=True)
     if rows.alternative is None:
-        raise InterpError("A pair is compared over the rows of minimal pairs. Read them with readings.pairs.")
+        raise InterpError(
+            "A pair is compared over the rows of minimal pairs. Read them with interp.corpora.expansions.pairs."
+        )
     sums = _summed(values, 2 * place + rows.alternative, 2 * (int(place.max()) + 1)).unflatten(-1, (-1, 2))
     return sums[..., 0] - sums[..., 1]
 

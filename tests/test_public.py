@@ -1,10 +1,12 @@
 """The public list is true: every name is there, says what it is, is told of, and costs nothing before it is used."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra.utils import get_object
@@ -13,6 +15,7 @@ import interp
 from experiments.__main__ import CONF
 
 ROOT = Path(interp.__file__).parent
+NAMED = re.compile(r"(?<![\w./])interp(?:\.[A-Za-z_]\w*)+(?!\w*[/(]?\.(?:py|md))")
 TARGET = re.compile(r"^\s*(?:- )?_target_:\s*(\S+)", re.MULTILINE)
 TARGETS = sorted(
     {target for file in CONF.rglob("*.yaml") for target in TARGET.findall(file.read_text(encoding="utf-8"))}
@@ -79,3 +82,27 @@ def test_the_package_says_that_it_is_typed() -> None:
     assert (ROOT / "py.typed").read_bytes() == b""
     ignored = subprocess.run(["git", "check-ignore", "-q", "interp/py.typed"], cwd=ROOT.parent, check=False)
     assert ignored.returncode != 0
+
+
+def test_what_texts_name_is_there() -> None:
+    """Docstrings, messages and pages that say `interp.….NAME` mean something that can be imported."""
+    places = [*ROOT.rglob("*.py"), *(ROOT.parent / "experiments").rglob("*.py"), *(ROOT.parent / "docs").glob("*.md")]
+    texts = [*places, ROOT.parent / "README.md", ROOT.parent / "CONTRIBUTING.md"]
+    told = {name for text in texts if text.name != "moved.md" for name in NAMED.findall(text.read_text("utf-8"))}
+    assert len(told) > 100
+    assert [name for name in sorted(told) if not exists(name)] == []
+
+
+def exists(name: str) -> bool:
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[end:]:
+            if not hasattr(found, part):
+                return False
+            found = getattr(found, part)
+        return True
+    return False

@@ -47,7 +47,7 @@ def resample(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Substit
     """z becomes that of the next document in a seeded cycle, position by position, repeated where that is shorter.
 
     The cycle is `default_rng(seed).permutation` of all documents of the corpus, whichever of them are swept. Every row
-    of a reading (masked copies, both sentences of a pair) takes from the next document as it stands.
+    of an expansion (masked copies, both sentences of a pair) takes from the next document as it stands.
     """
     cycle = np.random.default_rng(seed).permutation(len(encoded))
     after = dict(zip(cycle.tolist(), np.roll(cycle, -1).tolist(), strict=True))

@@ -30,7 +30,7 @@ TOKENS_A_SWEEP = 512
 """Padded tokens of a batch that is swept: the engine stacks several variants of it to fill a pass."""
 
 TOKENS_A_PART = 512
-"""Padded tokens of the rows of a reading that are swept together: a long document has many masked copies."""
+"""Padded tokens of the rows of an expansion that are swept together: a long document has many masked copies."""
 
 
 def tokens_a_sweep(model: HeadModel) -> int:
@@ -184,7 +184,7 @@ def _of_rows(
 
 
 def _rows(batch: Batch | Group, expansion: Expansion | None, metric: Metric) -> Batch:
-    """What metrics of one reading read."""
+    """What metrics of one expansion read."""
     if isinstance(batch, Group):
         return batch.batch() if expansion is None else expansion(batch.encoded, batch.documents, batch.model)
     if expansion is not None:

@@ -67,7 +67,7 @@ def _read(model: HeadModel, documents: Sequence[Document]) -> list[Encoding]:
         if not isinstance(model, TokenSampler):
             raise ModelError(
                 f"{model.name!r} has no vocabulary that tokens can be drawn from, and corpus=repeats is made of drawn "
-                "tokens. Choose a corpus of texts, or give the model a method `draw` (interp.types.Drawing)."
+                "tokens. Choose a corpus of texts, or give the model a method `draw` (interp.types.TokenSampler)."
             )
         seeds = [documents[number].number for number in drawn]
         found |= dict(zip(drawn, model.draw(list(drawn.values()), seeds), strict=True))

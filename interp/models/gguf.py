@@ -8,6 +8,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -155,15 +156,17 @@ def dequantised(file: Path, digest: str) -> tuple[Path, dict[str, Any]]:
     made = Path(mkdtemp(dir=kept.parent, prefix=".making-"))
     try:
         write(file, made)
-        if kept.exists():
+        # another run may have written the same in the meantime, and read from it by now
+        if whole(kept) is None:
             # damaged, or of a run that was killed
-            shutil.rmtree(kept)
-        os.replace(made, kept)
+            shutil.rmtree(kept, ignore_errors=True)
+            with suppress(OSError):
+                os.replace(made, kept)
     finally:
         shutil.rmtree(made, ignore_errors=True)
     content = whole(kept)
     if content is None:
-        raise ModelError(f"{kept} was changed while it was written. Try again.")
+        raise ModelError(f"{kept} could not be written whole. Make room there, or set INTERP_CACHE to another folder.")
     return kept, content
 
 
@@ -184,7 +187,10 @@ def whole(folder: Path) -> dict[str, Any] | None:
 
 
 def write(file: Path, folder: Path) -> None:
-    """Dequantise the file into the folder: safetensors in float32, config.json and the tokenizer."""
+    """Dequantise the file into the folder: safetensors in float32, config.json and the tokenizer.
+
+    Raises `ModelError` for what transformers cannot read, and as `as_the_file_cuts` does.
+    """
     from gguf import GGUFReader
 
     with quietly(), refusing(f"{file} could not be read as a GGUF file"):

@@ -105,6 +105,27 @@ def test_what_was_dequantised_is_kept_and_checked(
     assert "types" in json.loads((kept / module.CONTENT).read_text())
 
 
+def test_two_runs_at_once_leave_one_whole_directory(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one is written, another run finishes the same: what that one reads from is not taken away."""
+    file = write_gguf(tmp_path / "tiny.gguf", tiny_llama())
+    write = module.write
+    left: list[int] = []
+
+    def slower(one: Path, folder: Path) -> None:
+        write(one, folder)
+        if not left:
+            left.append(0)
+            gguf(file, device="cpu")
+            left[0] = next(own_cache.glob("[!.]*/model.safetensors")).stat().st_ino
+
+    monkeypatch.setattr(module, "write", slower)
+    gguf(file, device="cpu")
+    (kept,) = own_cache.iterdir()
+    assert (kept / "model.safetensors").stat().st_ino == left[0]
+
+
 def test_weights_at_random_are_of_the_same_shape(tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "tiny.gguf", tiny_llama())
     one, other, pretrained = (
