@@ -10,7 +10,7 @@ from transformers.pytorch_utils import Conv1D
 
 from interp.ablation.fast_engine import TOKENS_AT_ONCE
 from interp.models.hugging_face.model import AttentionModel
-from interp.types import Batch
+from interp.types import Batch, Head
 
 REPEATS = 5
 
@@ -18,15 +18,16 @@ Shape = tuple[int, int]
 """Numbers going in and coming out."""
 
 
-def rerun(model: AttentionModel, read: Sequence[Batch], *, logits: bool) -> Counter[Shape]:
-    """Rows of each shape of linear layer that come after an ablated head, over all heads and batches.
+def rerun(model: AttentionModel, read: Sequence[Batch], heads: Sequence[Head], *, logits: bool) -> Counter[Shape]:
+    """Rows of each shape of linear layer that come after an ablated head, over these heads and all batches.
 
     That is the feed-forward layers of its own block, everything in the later ones, and the language head if asked.
     Rows are padded tokens; attention itself is left out.
     """
     needed: Counter[Shape] = Counter()
-    a_layer = model.layers[0].heads * sum(batch.tokens.numel() for batch in read)
+    tokens, in_layer = sum(batch.tokens.numel() for batch in read), Counter(head.layer for head in heads)
     for number, layer in enumerate(model.layers):
+        a_layer = in_layer[number] * tokens
         known = {id(module) for module in (*layer.attention.modules(), layer.projection)}
         for later in model.layers[number:]:
             assert later.block is not None

@@ -4,15 +4,16 @@ import argparse
 import ctypes
 import gc
 import json
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
 import torch
 
-MODELS = ("minilm", "gpt2-small", "bert-base")
+MODELS = ("minilm", "gpt2-small", "bert-base", "smollm2")
 TOLERANCE = 1e-4
 """How far two methods may lie apart and still count as doing the same."""
 
@@ -35,19 +36,22 @@ class Row:
     peak_mib: float | None
 
 
-def options(description: str, documents: str) -> argparse.Namespace:
+def options(description: str, documents: str, works: Sequence[str]) -> argparse.Namespace:
     """The command line that all benchmarks share; sets the number of threads."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--models", default="minilm,gpt2-small", help=f"comma-separated, of: {', '.join(MODELS)}")
+    parser.add_argument("--works", default=",".join(works), help="comma-separated; all unless told")
     parser.add_argument("--rounds", type=int, default=3, help="every method runs once a round")
     parser.add_argument("--threads", type=int, default=2, help="of torch")
     parser.add_argument("--documents", type=int, help=documents)
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
     parser.add_argument("--json", type=Path, help="write the rows there, too")
     asked = parser.parse_args()
-    asked.models = asked.models.split(",")
-    if unknown := set(asked.models) - set(MODELS):
-        parser.error(f"--models: {', '.join(sorted(unknown))} is not known. Allowed: {', '.join(MODELS)}.")
+    for option, allowed in (("models", MODELS), ("works", works)):
+        chosen = getattr(asked, option).split(",")
+        setattr(asked, option, chosen)
+        if unknown := set(chosen) - set(allowed):
+            parser.error(f"--{option}: {', '.join(sorted(unknown))} is not known. Allowed: {', '.join(allowed)}.")
     if asked.rounds < 1 or asked.threads < 1 or (asked.documents is not None and asked.documents < 1):
         parser.error("--rounds, --threads and --documents: allowed are whole numbers of 1 or more.")
     torch.set_num_threads(asked.threads)
@@ -89,14 +93,19 @@ def finish() -> None:
         torch.cuda.synchronize()
 
 
-def report(rows: Sequence[Row], file: Path | None) -> None:
-    """The table on the screen and, if a file is named, the rows as JSON."""
-    print(f"\n{'work':15}{'model':12}{'method':17}{'seconds':>10}{'÷ interp':>10}{'peak MiB':>10}")
+def report(rows: Iterable[Row], file: Path | None) -> None:
+    """Each row on the screen as it comes and, if a file is named, all rows so far as JSON."""
+    known: list[Row] = []
     for row in rows:
+        if not known:
+            print(f"\n{'work':15}{'model':12}{'method':17}{'seconds':>10}{'÷ interp':>10}{'peak MiB':>10}")
+        known.append(row)
         peak = "–" if row.peak_mib is None else f"{row.peak_mib:.0f}"
-        print(f"{row.work:15}{row.model:12}{row.method:17}{row.seconds:10.3f}{row.ratio:10.2f}{peak:>10}")
-    if file is not None:
-        file.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        print(f"{row.work:15}{row.model:12}{row.method:17}{row.seconds:10.3f}{row.ratio:10.2f}{peak:>10}", flush=True)
+        if file is not None:
+            whole = file.with_name(f"{file.name}.part")
+            whole.write_text(json.dumps([asdict(one) for one in known], indent=1) + "\n")
+            os.replace(whole, file)
 
 
 def _measure(method: Callable[[], object]) -> tuple[float, float | None]:

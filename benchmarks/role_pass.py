@@ -1,6 +1,7 @@
 """One pass over a corpus that scores every role for every head: `python -m benchmarks.role_pass`."""
 
-from collections.abc import Callable, Sequence
+import argparse
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -18,7 +19,10 @@ from interp.tallies.roles import RoleTally
 from interp.tallies.stream import stream
 from interp.types import Batch, Corpus, Role
 
-SENTENCES = 800
+LONG = 4096
+WORKS = ("role_pass", "role_pass_512", f"role_pass_{LONG}")
+
+SENTENCES = {"minilm": 800, "gpt2-small": 800, "bert-base": 800, "smollm2": 160}
 SENTENCES_A_TEXT = 32
 """A text of 512 tokens stands for as many sentences of up to 64."""
 
@@ -93,19 +97,43 @@ def _mass(tally: RoleTally) -> Tensor:
     return torch.from_numpy(sums.mass.sum(-1) / sums.n.sum(-1).clip(1)[:, None])
 
 
-def main() -> None:
-    """Every model asked for, with sentences and with long texts."""
-    told = f"sentences (default {SENTENCES}); texts of 512 tokens are one for each {SENTENCES_A_TEXT} of them"
-    asked = options("Scoring all roles of all heads, by several methods.", told)
-    count = asked.documents or SENTENCES
+def long_texts(subject: Subject, documents: int, rounds: int) -> list[Row]:
+    """Texts whose patterns no method that keeps them has room for: beside the plain forward pass alone."""
+    corpus = joined(subject.model, documents, LONG)
+    read = [group.batch() for group in batches(encode(subject.model, corpus), subject.model)]
+    roles = everything(corpus)
+    print(f"role_pass_{LONG}, {subject.name}: {documents} documents, {len(roles)} roles")
+    unwatched(subject, read)
+    methods: dict[str, Callable[[], object]] = {
+        "interp": lambda: by_interp(subject, read, roles, annotation_baselines(corpus)),
+        "transformers": lambda: unwatched(subject, read),
+    }
+    return compare(f"role_pass_{LONG}", subject.name, methods, rounds)
+
+
+def rows_of(asked: argparse.Namespace) -> Iterator[Row]:
+    """The rows of every model and work asked for."""
     with_nnsight = by_nnsight.installed()
-    rows: list[Row] = []
     for name in asked.models:
         subject = load(name, asked.device)
-        rows += measure("role_pass", subject, grammar(limit=count), asked.rounds, with_nnsight=with_nnsight)
-        long = joined(subject.model, max(1, count // SENTENCES_A_TEXT), 512)
-        rows += measure("role_pass_512", subject, long, asked.rounds, with_nnsight=with_nnsight)
-    report(rows, asked.json)
+        count = asked.documents or SENTENCES[name]
+        if "role_pass" in asked.works:
+            yield from measure("role_pass", subject, grammar(limit=count), asked.rounds, with_nnsight=with_nnsight)
+        if "role_pass_512" in asked.works:
+            long = joined(subject.model, max(1, count // SENTENCES_A_TEXT), 512)
+            yield from measure("role_pass_512", subject, long, asked.rounds, with_nnsight=with_nnsight)
+        if f"role_pass_{LONG}" in asked.works:
+            if subject.model.positions < LONG:
+                print(f"role_pass_{LONG}: {name} reads {subject.model.positions} tokens at most; not measured")
+            else:
+                yield from long_texts(subject, 1, asked.rounds)
+
+
+def main() -> None:
+    """Every model and work asked for."""
+    told = f"sentences (default {SENTENCES}); texts of 512 tokens are one for each {SENTENCES_A_TEXT} of them"
+    asked = options("Scoring all roles of all heads, by several methods.", told, WORKS)
+    report(rows_of(asked), asked.json)
     print("transformerlens: its usual loop runs the language head, too; no other method does.")
     print("transformers: the plain forward pass with fused attention, nobody watching, nothing scored.")
 

@@ -15,6 +15,7 @@ from interp.corpora.grammar import grammar
 from interp.corpora.text import text_document
 from interp.models import loading
 from interp.models.bridge import BridgeModel
+from interp.models.gguf import smollm2
 from interp.models.hugging_face.model import AttentionModel
 from interp.models.inputs.text import base_of, inputs_of
 from interp.types import Batch, Corpus, HeadModel, Output
@@ -53,12 +54,18 @@ class Subject:
 
 
 def load(name: str, device: str = "cpu") -> Subject:
-    """MiniLM as it is published; gpt2-small and bert-base in shape only, their weights random from a seed."""
+    """MiniLM and SmolLM2 as published; gpt2-small and bert-base in shape only, their weights random from a seed."""
+    if name == "smollm2":
+        return _of(smollm2(backend="attention", device=device), name)
     minilm = loading.minilm(backend="attention", device=device)
     model = minilm
     if name != "minilm":
         # its 30,522 ids are ids of both
         model = loading.from_transformers(_random(name).to(device), minilm.tokenizer, name=name, backend="attention")
+    return _of(model, name)
+
+
+def _of(model: HeadModel, name: str) -> Subject:
     assert isinstance(model, AttentionModel)
     plain = plain_copy(model, "sdpa")
     bridge = loading.from_transformers(plain, model.tokenizer, name=name, backend="bridge")
