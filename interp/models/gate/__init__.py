@@ -21,7 +21,7 @@ from interp.models.gate.checks import (
     rows_sum_to_one,
     same_as_unhooked,
 )
-from interp.models.gate.evidence import Check, Evidence, look
+from interp.models.gate.evidence import PROBE, Check, Evidence, look
 from interp.models.gate.inputs import (
     order_changes_nothing,
     padding_changes_nothing,
@@ -72,7 +72,8 @@ def check(model: HeadModel, encoded: EncodedCorpus, batch: Batch) -> list[Check]
     shortened = examples(batch, model.pad_token)
     network = type(getattr(model, "network", model)).__name__
     with refusing(f"The first forward pass of {model.name!r} ({network}) failed", "Allowed: models that can be run."):
-        evidence = Evidence(model, encoded, shortened, look(model, shortened, logits=True))
+        evidence = Evidence(model, encoded, shortened, look(model, shortened))
+        _ = evidence.bare  # with the language head
     first = every_layer_is_seen(evidence)
     # the others compare what was seen of every layer
     with refusing(f"The gate could not look into {model.name!r} ({network})", "Allowed: models that can be watched."):
@@ -99,12 +100,12 @@ def insist(model: HeadModel, checks: Sequence[Check]) -> None:
 
 
 def examples(batch: Batch, pad_token: int) -> Batch:
-    """The documents cut to `LONGEST` tokens, and the first of them once more, cut in half: so that there is padding."""
+    """The documents cut to `LONGEST` tokens, and the first once more, its half or `PROBE` tokens: there is padding."""
     rows = len(batch.tokens)
 
     def cut(lengths: Tensor) -> Tensor:
         kept = lengths.clamp(max=LONGEST)
-        kept[-1] = (kept[-1] + 1) // 2
+        kept[-1] = ((kept[-1] + 1) // 2).clamp(max=PROBE)
         return kept
 
     return batch.rows([*range(rows), 0]).shortened(pad_token, cut)

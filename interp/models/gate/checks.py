@@ -111,9 +111,8 @@ def patterns_make_z(evidence: Evidence) -> Check:
     back, so that every layer is given what it was given before.
     """
     name, what = "patterns_make_z", "a head's pattern and its values do not make what it writes"
-    count = max(keys(evidence.copies(1), site).shape[1] for site, _ in evidence.places)
-    copies = evidence.copies(count + 1)
-    clean = look(evidence.model, copies)
+    batch, clean = evidence.alone
+    copies = evidence.copies(max(keys(batch, site).shape[1] for site, _ in evidence.places) + 1)
 
     def at_one_key(_site: Site, _layer: int, pattern: Tensor) -> Tensor:
         keys = torch.arange(pattern.shape[-1], device=pattern.device)
@@ -121,8 +120,8 @@ def patterns_make_z(evidence: Evidence) -> Check:
         alone[keys, :, :, keys] = 1
         return alone
 
-    def put_back(site: Site, layer: int, _z: Tensor) -> Tensor:
-        return clean.z[site, layer]
+    def put_back(site: Site, layer: int, z: Tensor) -> Tensor:
+        return clean.z[site, layer].expand_as(z).contiguous()
 
     try:
         looking = look(evidence.model, copies, pattern=at_one_key, z=put_back)

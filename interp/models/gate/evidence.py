@@ -8,10 +8,11 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp.attention.visibility import mask_groups, visible_to
+from interp.errors import ModelError
 from interp.models.library_errors import refusing
 from interp.types import (
     Batch,
@@ -28,11 +29,14 @@ from interp.types import (
     Unhooked,
 )
 
-PROBE = 16
+PROBE = 3
 """Tokens of the one document that is run in many copies, a head ablated or a key attended to in each."""
 
 HEADS_AT_MOST = 64
-"""Heads ablated one at a time; of more, a seeded sample with every layer in it as long as there are so many."""
+"""Heads ablated in a run of their own; of more, a seeded sample with every layer in it as long as there are so many."""
+
+HEADS_OF_A_NETWORK = 6
+"""The same where the output projections of the network itself showed every head's ablation."""
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-6, torch.float16: 3e-2, torch.bfloat16: 2e-1}
 """What may lie between two ways to the same activation: share of its own size plus that of all (root mean square).
@@ -103,21 +107,50 @@ class Evidence:
         return list(dict.fromkeys((head.site, head.layer) for head in self.model.heads))
 
     @cached_property
-    def sampled(self) -> list[Head]:
-        """The heads that are ablated one at a time."""
-        return sample(self.model.heads)
+    def lengths(self) -> list[int]:
+        """Tokens of each document."""
+        return self.batch.mask.sum(1).tolist()
 
     @cached_property
-    def whole_copies(self) -> tuple[Batch, "Seen"]:
-        """A copy of one document for each of these heads and one more, and a run of them in which none is ablated."""
-        copies = self.copies(len(self.sampled) + 1)
-        return copies, look(self.model, copies)
+    def probe(self) -> int:
+        """The row of the shortest document that has a few tokens."""
+        return min(range(len(self.lengths)), key=lambda row: (self.lengths[row] < 3, self.lengths[row]))
+
+    @cached_property
+    def ablated(self) -> tuple[list[Head], Seen]:
+        """Heads, and a run of as many copies of that document and one more, each of the heads ablated in its copy.
+
+        They are a sample, a small one where the network itself shows what the ablation of each does to its layer.
+        """
+        heads = sample(self.model.heads, HEADS_OF_A_NETWORK if isinstance(self.model, Provable) else HEADS_AT_MOST)
+        return heads, look(self.model, self.copies(len(heads) + 1), z=without_head(heads), logits=True)
+
+    @cached_property
+    def alone(self) -> tuple[Batch, Seen]:
+        """That document with no other beside it: the copy in which no head is ablated."""
+        seen = self.ablated[1]
+        pattern, z = ({place: one[-1:] for place, one in kept.items()} for kept in (seen.pattern, seen.z))
+        return self.copies(1), Seen(rows_of(seen.output, [-1]), pattern, z, seen.calls)
+
+    @cached_property
+    def given_back(self) -> tuple[list[int], Batch, Seen]:
+        """All documents in reverse, their rows, and a run in which the taps give back what they were given."""
+        rows = list(range(len(self.lengths)))[::-1]
+        batch = self.batch.rows(rows)
+
+        def give_back(_site: Site, _layer: int, activation: Tensor) -> Tensor:
+            return activation.clone()
+
+        try:
+            seen = look(self.model, batch, pattern=give_back, z=give_back, logits=True)
+        except ModelError:
+            # patterns_make_z says that, and why, this model's patterns cannot be rewritten
+            seen = look(self.model, batch, z=give_back, logits=True)
+        return rows, batch, seen
 
     def copies(self, count: int) -> Batch:
-        """The shortest document that has a few tokens, cut to `PROBE`, this many times."""
-        lengths = self.batch.mask.sum(1).tolist()
-        row = min(range(len(lengths)), key=lambda number: (lengths[number] < 3, lengths[number]))
-        return self.batch.rows([row] * count).shortened(self.model.pad_token, lambda kept: kept.clamp(max=PROBE))
+        """The probe, this many times."""
+        return self.batch.rows([self.probe] * count).shortened(self.model.pad_token)
 
 
 def look(
@@ -162,6 +195,17 @@ def queries_of_output(batch: Batch) -> Bool[Tensor, "batch query"]:
     return batch.written.mask
 
 
+def rows_of(output: Output, rows: Sequence[int]) -> Output:
+    """These rows of what a run gave, in this order."""
+    return Output(output.hidden[rows], None if output.logits is None else output.logits[rows])
+
+
+def document_of(output: Output, row: int, real: Int[Tensor, " pos"]) -> Output:
+    """What a run gave for one document, at its real positions."""
+    logits = output.logits
+    return Output(output.hidden[row, real][None], None if logits is None else logits[row, real][None])
+
+
 def sinks(evidence: Evidence) -> Collection[Place]:
     """The attention layers that have keys that are no token."""
     return evidence.model.sinks if isinstance(evidence.model, HasSinks) else ()
@@ -170,15 +214,15 @@ def sinks(evidence: Evidence) -> Collection[Place]:
 # Ablation
 
 
-def sample(heads: Sequence[Head]) -> list[Head]:
-    """At most `HEADS_AT_MOST` heads, drawn with a seed, as evenly over the layers as can be."""
+def sample(heads: Sequence[Head], most: int = HEADS_AT_MOST) -> list[Head]:
+    """At most so many heads, drawn with a seed, as evenly over the layers as can be."""
     shuffled = [heads[number] for number in np.random.default_rng(0).permutation(len(heads))]
     rank: Counter[Place] = Counter()
     drawn: list[tuple[int, Head]] = []
     for head in shuffled:
         rank[head.site, head.layer] += 1
         drawn.append((rank[head.site, head.layer], head))
-    return [head for _, head in sorted(drawn, key=lambda pair: pair[0])][:HEADS_AT_MOST]
+    return [head for _, head in sorted(drawn, key=lambda pair: pair[0])][:most]
 
 
 def without_head(heads: Sequence[Head]) -> Tap:
@@ -222,14 +266,19 @@ class Worst:
 
     def by_head(self, place: Place, seen: Tensor, expected: Tensor, axis: int, first: int = 0) -> None:
         """Add how far a layer's heads, which lie along this axis, are apart; `first` is the number of the first."""
-        for number, one in enumerate(apart(seen, expected).moveaxis(axis, 0).flatten(1).amax(1)):
-            self.add(f"{name_of(place)}, head {first + number}", one)
+        largest = apart(seen, expected).moveaxis(axis, 0).flatten(1).amax(1)
+        number = int(largest.argmax())  # NaN counts as the largest
+        self.add(f"{name_of(place)}, head {first + number}", largest[number])
 
     def outputs(self, seen: Output, expected: Output, there: Bool[Tensor, "batch query"]) -> None:
         """Add how far hidden states, and logits where both have them, are apart."""
         self.add("hidden states", apart(seen.hidden[there], expected.hidden[there]))
         if seen.logits is not None and expected.logits is not None:
             self.add("logits", apart(seen.logits[there], expected.logits[there]))
+
+    def documents(self, seen: Output, expected: Output) -> None:
+        """Add how far what two runs gave for one document (`document_of`) is apart."""
+        self.outputs(seen, expected, torch.ones(expected.hidden.shape[:2], dtype=torch.bool))
 
     def runs(self, seen: "Seen", whole: "Seen", batch: Batch, rows: Sequence[int]) -> None:
         """Add how far a run of some rows is apart from these rows of a larger run, in patterns, z and outputs."""
@@ -242,11 +291,7 @@ class Worst:
                 self.add(name_of(place), apart(seen.z[place][number, here], whole.z[place][row, here]))
         for number, row in enumerate(rows):
             real = queries_of_output(batch)[number].nonzero()[:, 0]
-            alone, among = (
-                Output(one.hidden[at, real][None], None if one.logits is None else one.logits[at, real][None])
-                for one, at in ((seen.output, number), (whole.output, row))
-            )
-            self.outputs(alone, among, torch.ones_like(real, dtype=torch.bool)[None])
+            self.documents(document_of(seen.output, number, real), document_of(whole.output, row, real))
 
     def check(self, name: str, allowed: float, what: str) -> Check:
         """The check that none is larger than is allowed."""

@@ -6,14 +6,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from interp.attention.visibility import mask_groups, visible_to
 from interp.models.gate.evidence import (
     INVISIBLE,
     Check,
     Evidence,
     Worst,
-    look,
     name_of,
-    visible,
 )
 from interp.text.spelling import first_loss
 from interp.types import Batch, Provable, Site
@@ -25,30 +24,32 @@ LONG = 1024
 def padding_changes_nothing(evidence: Evidence) -> Check:
     """A document among longer ones is seen, and run, as it is alone."""
     name, what = "padding_changes_nothing", "a document beside longer ones is not what it is alone"
-    model, lengths = evidence.model, evidence.batch.mask.sum(1).tolist()
-    padded = sorted((row for row, length in enumerate(lengths) if length < max(lengths)), key=lambda row: lengths[row])
-    if not padded:
+    if evidence.lengths[evidence.probe] == max(evidence.lengths):
         return Check(name, None, 0.0, "no document is longer than another")
+    batch, alone = evidence.alone
     found = Worst()
-    for row in padded[:2]:
-        batch = evidence.batch.rows([row]).shortened(model.pad_token)
-        found.runs(look(model, batch, logits=True), evidence.seen, batch, [row])
+    found.runs(alone, evidence.seen, batch, [evidence.probe])
     return found.check(name, evidence.tolerance, what)
 
 
 def order_changes_nothing(evidence: Evidence) -> Check:
     """The documents of a batch in reverse give the same in reverse."""
-    model, rows = evidence.model, range(len(evidence.batch.tokens))[::-1]
-    batch = evidence.batch.rows(rows).shortened(model.pad_token)
+    rows, batch, reverse = evidence.given_back
     found = Worst()
-    found.runs(look(model, batch, logits=True), evidence.seen, batch, rows)
+    found.runs(reverse, evidence.seen, batch, rows)
     return found.check("order_changes_nothing", evidence.tolerance, "documents in another order give something else")
+
+
+class _SeenEnough(Exception):  # noqa: N818 - it is no error
+    """Raised in a tap where the layers that follow have nothing new to show."""
 
 
 def the_longest_text_is_read(evidence: Evidence) -> Check | None:
     """A text as long as the model is said to read, or of `LONG` tokens, is read, and nothing invisible in it is seen.
 
-    Tables of positions, masks and windows end where a short text never comes. Pictures are all of one size.
+    Tables of positions, masks and windows end where a short text never comes. Where some layer is built to see less
+    than all, or all that came before, every layer is run; else as far as the first layer of every site. Pictures are
+    all of one size.
     """
     model, batch = evidence.model, evidence.batch
     if batch.pixels is not None:
@@ -59,19 +60,30 @@ def the_longest_text_is_read(evidence: Evidence) -> Check | None:
         longest = min(getattr(model, "target_positions", model.positions), LONG)
         text = replace(text, target=_as_long_as(batch.target, rows, longest))
     name, said = "the_longest_text_is_read", f"a text of {text.tokens.shape[1]} tokens, and {model.positions} are said"
-    found = Worst()
+    groups = mask_groups(model)
+    visible = {group: visible_to(model, text, group) for group in set(groups.values())}
+    windowed = any(not (seen.all() or torch.equal(seen, seen.new_ones(seen.shape).tril())) for seen in visible.values())
+    found, unseen = Worst(), {site for site, _ in evidence.places}
 
     def compare(site: Site, layer: int, pattern: Tensor) -> None:
-        hidden_from = ~visible(model, text, (site, layer))
-        found.add(name_of((site, layer)), pattern.abs().amax(1)[hidden_from])
+        found.add(name_of((site, layer)), pattern.abs().amax(1)[~visible[groups[site, layer]]], _not_finite(pattern))
+        unseen.discard(site)
+        if not (unseen or windowed):
+            raise _SeenEnough
 
     try:
-        output = model.run(text, pattern=compare, logits=False)
+        found.add("hidden states", _not_finite(model.run(text, pattern=compare, logits=False).hidden))
+    except _SeenEnough:
+        pass
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         return Check(name, math.inf, INVISIBLE, f"{said} to be read, ends in {type(error).__name__}: {reason}")
-    found.add("hidden states", torch.where(output.hidden.isfinite(), 0.0, math.inf))
     return found.check(name, INVISIBLE, f"{said} to be read: attention goes where nothing can be seen")
+
+
+def _not_finite(activation: Tensor) -> Tensor:
+    """Infinite where a sum over the last axis is no number."""
+    return torch.where(activation.float().sum(-1).isfinite(), 0.0, math.inf)
 
 
 def _as_long_as(batch: Batch, row: int, length: int) -> Batch:

@@ -3,59 +3,71 @@
 import torch
 from torch import Tensor
 
-from interp.errors import ModelError
 from interp.models.gate.evidence import (
     Check,
     Evidence,
     Worst,
     apart,
+    document_of,
     name_of,
     queries,
     queries_of_output,
-    without_head,
+    rows_of,
 )
 from interp.models.unhooked import traces
-from interp.types import Head, Provable, Resumable, Site, Tap
+from interp.types import Provable, Resumable, Site, Tap
+
+NOTHING = 1e-3
+"""A head that writes less, as a share of what its layer writes, is not asked to matter."""
+
+AT_ONCE = 2**22
+"""Numbers of contributions that are compared together."""
 
 
 def a_silenced_head_takes_its_share(evidence: Evidence) -> Check:
-    """Where a head's z is zero, its own contribution is, no other, and the attention's output is without it."""
+    """Where a head's z is zero, its own contribution is, no other, and the attention's output is without it.
+
+    A copy of one document for each number of a head, in which that head is ablated in every layer; z is otherwise put
+    back, so that one run tells of every head by itself.
+    """
     name, what = "a_silenced_head_takes_its_share", "ablating a head changes more, or less, than its contribution"
-    model, heads = evidence.model, evidence.sampled
-    copies, intact = evidence.whole_copies
-    clean = intact.z
-    outputs = model.attention_outputs(copies, z=without_head(heads)) if isinstance(model, Provable) else {}
+    model, clean = evidence.model, evidence.alone[1].z
+    copies = evidence.copies(1 + max(head.head for head in model.heads))
+
+    def without_one(site: Site, layer: int, z: Tensor) -> Tensor:
+        left = clean[site, layer].expand_as(z).clone()
+        heads = torch.arange(left.shape[2], device=left.device)
+        left[heads, :, heads] = 0
+        return left
+
+    outputs = model.attention_outputs(copies, z=without_one) if isinstance(model, Provable) else {}
     found = Worst()
     for place in evidence.places:
-        site, layer = place
-        rows = [row for row, head in enumerate(heads) if (head.site, head.layer) == place]
-        if not rows:
-            continue
-        there = queries(copies, site)[rows]
-        number = torch.tensor([heads[row].head for row in rows], device=there.device)
-        without = clean[place][rows].clone()
-        without[torch.arange(len(rows)), :, number] = 0
-        shares = model.contribution(layer, without, site)
-        expected = model.contribution(layer, clean[place][rows], site).clone()
-        expected[torch.arange(len(rows)), :, number] = 0
-        found.by_head(place, shares[there], expected[there], axis=1)
-        if place in outputs:
-            found.add(name_of(place), apart(outputs[place][rows][there], expected.sum(2)[there]))
+        (site, layer), there = place, queries(evidence.alone[0], place[0])[0]
+        whole = model.contribution(layer, clean[place], site)[0, there]
+        for some in torch.arange(whole.shape[1], device=whole.device).split(max(1, AT_ONCE // whole.numel())):
+            rows = torch.arange(len(some), device=whole.device)
+            silent, left = clean[place].repeat(len(some), 1, 1, 1), whole.repeat(len(some), 1, 1, 1)
+            silent[rows, :, some] = left[rows, :, some] = 0
+            found.by_head(place, model.contribution(layer, silent, site)[:, there], left, axis=2)
+            if place in outputs:
+                found.by_head(place, outputs[place][some][:, there], left.sum(2), axis=0, first=int(some[0]))
     return found.check(name, evidence.tolerance, what)
 
 
 def a_silenced_head_matters(evidence: Evidence) -> Check:
-    """Ablating a head that writes anything moves what the model gives; a copy in which none is stays as it is."""
-    model, heads = evidence.model, evidence.sampled
-    copies, clean = evidence.whole_copies
-    ablated = model.run(copies, z=without_head(heads), logits=False).hidden
-    moved = apart(ablated, clean.output.hidden).flatten(1).amax(1)
+    """Ablating a head that writes anything moves what the model gives."""
+    model, tolerance = evidence.model, max(evidence.tolerance, NOTHING)
+    (heads, seen), (_, clean) = evidence.ablated, evidence.alone
+    # how far apart rounding puts a copy in which no head is ablated and the document among others
+    length = seen.output.hidden.shape[1]
+    noise = apart(clean.output.hidden[0], evidence.seen.output.hidden[evidence.probe, :length]).max()
     dead: list[str] = []
     for row, head in enumerate(heads):
-        shares = model.contribution(head.layer, clean.z[head.site, head.layer][row : row + 1], head.site)
-        size = evidence.tolerance * shares.float().sum(2).square().mean().sqrt()
-        writes = bool(shares[:, :, head.head].float().abs().max() > size)
-        if writes and not moved[row] > 10 * moved[-1]:
+        shares = model.contribution(head.layer, clean.z[head.site, head.layer], head.site)
+        writes = shares[:, :, head.head].float().abs().max() > tolerance * shares.float().sum(2).square().mean().sqrt()
+        moved = apart(seen.output.hidden[[row]], clean.output.hidden).max()
+        if writes and not moved > min(10 * noise, evidence.tolerance):
             dead.append(f"{name_of((head.site, head.layer))}, head {head.head}")
     detail = f"heads whose ablation moves nothing: {'; '.join(dead[:3])}"
     return Check("a_silenced_head_matters", float(len(dead)), 0.0, detail)
@@ -63,36 +75,33 @@ def a_silenced_head_matters(evidence: Evidence) -> Check:
 
 def watching_changes_nothing(evidence: Evidence) -> Check:
     """Taps that look, and taps that give back what they were given, change nothing."""
-    model, there = evidence.model, queries_of_output(evidence.batch)
-
-    def give_back(_site: Site, _layer: int, activation: Tensor) -> Tensor:
-        return activation.clone()
-
+    rows, batch, given_back = evidence.given_back
     found = Worst()
-    found.outputs(evidence.seen.output, evidence.bare, there)
-    try:
-        given_back = model.run(evidence.batch, pattern=give_back, z=give_back)
-    except ModelError:
-        # patterns_make_z says that, and why, this model's patterns cannot be rewritten
-        given_back = model.run(evidence.batch, z=give_back)
-    found.outputs(given_back, evidence.bare, there)
+    found.outputs(evidence.seen.output, evidence.bare, queries_of_output(evidence.batch))
+    found.outputs(given_back.output, rows_of(evidence.bare, rows), queries_of_output(batch))
     return found.check("watching_changes_nothing", evidence.tolerance, "a tap that only looks changes the output")
 
 
 def resumed_is_run(evidence: Evidence) -> Check | None:
-    """What the fast engine runs from a layer on, one head ablated there, is what a whole run gives, if it can."""
+    """What the fast engine runs from a layer on, one head ablated there, is what a whole run gives, if it can.
+
+    Beside a longer document, so that there is padding; of the ablated heads that in the last layer and a middle one.
+    """
     name, what = "resumed_is_run", "the rest of the network from a layer on is not that of a whole run"
-    model, batch = evidence.model, evidence.batch
+    model, lengths, (heads, ablated) = evidence.model, evidence.lengths, evidence.ablated
     if not (isinstance(model, Resumable) and model.resumable):
         return None
-    clean, found = model.remember(batch), Worst()
-    site, last = evidence.places[-1]
-    for layer in sorted({0, (last + 1) // 2}):
-        silent = Head(site, layer, 0)
-        change = model.contribution(layer, clean.z[layer], site)[:, :, silent.head]
-        resumed = model.resume(clean, layer, (clean.attention_output[layer] - change)[None])
-        expected = model.run(batch, z=without_head([silent] * len(batch.tokens)))
-        found.outputs(resumed, expected, queries_of_output(batch))
+    longer = [row for row, length in enumerate(lengths) if length > lengths[evidence.probe]]
+    rows = [evidence.probe, *sorted(longer, key=lambda row: lengths[row])[:1]]
+    batch = evidence.batch.rows(rows).shortened(model.pad_token)
+    among, alone = (queries_of_output(one)[0].nonzero()[:, 0] for one in (batch, evidence.alone[0]))
+    clean, by_layer = model.remember(batch, logits=False), sorted(heads, key=lambda head: head.layer)
+    found = Worst()
+    for head in dict.fromkeys((by_layer[len(by_layer) // 2], by_layer[-1])):
+        change = model.contribution(head.layer, clean.z[head.layer], head.site)[:, :, head.head]
+        resumed = model.resume(clean, head.layer, (clean.attention_output[head.layer] - change)[None])
+        expected = document_of(ablated.output, heads.index(head), alone)
+        found.documents(document_of(resumed, 0, among), expected)
     return found.check(name, evidence.tolerance, what)
 
 
@@ -102,10 +111,11 @@ class _OnPurpose(Exception):  # noqa: N818 - it is no error
 
 def nothing_stays_hooked(evidence: Evidence) -> Check:
     """After runs that ended well, and after exceptions in either tap, nothing is left, and the output is the same."""
-    model, batch = evidence.model, evidence.batch
+    name, model, batch = "nothing_stays_hooked", evidence.model, evidence.batch
     modules = list(model.modules()) if isinstance(model, Provable) else []
-    bare, before = evidence.bare, traces(modules)
-    site, layer = evidence.places[len(evidence.places) // 2]
+    short, alone = evidence.alone
+    before = traces(modules)
+    site, layer = evidence.places[min(1, len(evidence.places) - 1)]
     left: list[str] = []
 
     def fail(at_site: Site, at: int, activation: Tensor) -> Tensor | None:
@@ -113,27 +123,24 @@ def nothing_stays_hooked(evidence: Evidence) -> Check:
             raise _OnPurpose
         return torch.zeros_like(activation)
 
-    def no_look(_site: Site, _layer: int, _activation: Tensor) -> None:
-        return None
-
-    for taps in ({"pattern": no_look, "z": fail}, {"pattern": _only_raising(fail), "z": no_look}):
+    for tap in ({"pattern": _only_raising(fail)}, {"z": fail}):
         try:
-            model.run(batch, **taps, logits=False)
+            model.run(batch, **tap, logits=False)
             left.append("an exception in a tap did not come through")
         except _OnPurpose:
             pass
-        try:
-            again = model.run(batch)
-        except _OnPurpose:
-            return Check("nothing_stays_hooked", 1.0, 0.0, "a tap is called in a run without taps")
-        found = Worst()
-        found.outputs(again, bare, queries_of_output(batch))
-        if not found.check("", evidence.tolerance, "").passed:
-            left.append("after an exception in a tap the model gives something else")
-    left += [f"{name} on a module" for _, name, _ in traces(modules) - before]
-    return Check(
-        "nothing_stays_hooked", float(len(left)), 0.0, f"what stays behind: {'; '.join(sorted(set(left))[:3])}"
-    )
+    try:
+        again = model.run(short, logits=False)
+    except _OnPurpose:
+        return Check(name, 1.0, 0.0, "a tap is called in a run without taps")
+    there = queries_of_output(short)
+    length = there.shape[1]
+    # by itself or among others, watched or not: whether that is the same is what other checks ask
+    known = (alone.output.hidden, evidence.bare.hidden[[evidence.probe], :length])
+    if not any(bool((apart(again.hidden[there], one[there]) <= evidence.tolerance).all()) for one in known):
+        left.append("after an exception in a tap the model gives something else")
+    left += [f"{trace} on a module" for _, trace, _ in traces(modules) - before]
+    return Check(name, float(len(left)), 0.0, f"what stays behind: {'; '.join(sorted(set(left))[:3])}")
 
 
 def _only_raising(tap: Tap) -> Tap:
