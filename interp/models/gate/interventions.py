@@ -89,8 +89,9 @@ def resumed_is_run(evidence: Evidence) -> Check | None:
     site, last = evidence.places[-1]
     for layer in sorted({0, (last + 1) // 2}):
         silent = Head(site, layer, 0)
-        change = model.contribution(layer, clean.z[layer], site)[:, :, silent.head]
-        resumed = model.resume(clean, layer, (clean.attention_output[layer] - change)[None])
+        place = (site, layer)
+        change = model.contribution(layer, clean.z[place], site)[:, :, silent.head]
+        resumed = model.resume(clean, place, (clean.attention_output[place] - change)[None])
         expected = model.run(batch, z=without_head([silent] * len(batch.tokens)))
         found.outputs(resumed, expected, queries_of_output(batch))
     return found.check(name, evidence.tolerance, what)
