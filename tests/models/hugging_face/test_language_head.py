@@ -102,7 +102,7 @@ def test_a_part_of_an_encoder_decoder_is_proved(kind: str, name: str, tmp_path: 
     model = loading.local(folder)
     checks = prove(model, corpus_of())
     assert all(one.passed for one in checks)
-    # T5's blocks hand on the position bias of the first, which is kept where there is a decoder; each of umT5's has its own
+    # T5's blocks hand on the position bias of the first, kept where there is a decoder; each of umT5's has its own
     assert isinstance(model, AttentionModel) and model.resumable == (kind == "umt5" or name == "T5Model")
 
 
