@@ -98,7 +98,8 @@ def of_heads(
     if plan.estimate is not None:
         label = plan.estimate if plan.estimate == "gate_gradient" else f"{plan.estimate} of {plan.name}"
         label, fitted = f"{label} (estimate)", fitting(plan.estimate, metrics)
-        groups = progress(batches(encoded, model, documents=documents), label)
+        # what is differentiated is kept for every layer: small batches, as in a sweep
+        groups = progress(batches(encoded, model, documents=documents, tokens=tokens_a_sweep(model)), label)
         sums = estimate_sums(model, groups, substitute, fitted, estimate=plan.estimate, ablation=label, seed=seed)
         exact = _swept(model, encoded, substitute, fitted, plan, sample, progress=progress)
         table, swept = (effect_table(one, seed=seed, min_blocks=min_blocks) for one in (sums, exact))

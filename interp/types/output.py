@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from interp.devices import tokens_for
+
 Result = TypeVar("Result")
 
 PIECE = 2**19
@@ -31,7 +33,7 @@ class LogitPieces:
 
         Where they are differentiated, a piece is not kept for that but computed once more.
         """
-        size = max(NARROWEST, PIECE // max(1, len(self.read)) // 64 * 64)
+        size = max(NARROWEST, tokens_for(self.read.device, PIECE) // max(1, len(self.read)) // 64 * 64)
         keeps = torch.is_grad_enabled() and self.read.requires_grad
 
         def one(start: int) -> Result:

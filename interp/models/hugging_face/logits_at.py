@@ -38,16 +38,19 @@ class LogitsAt:
         if self._is_linear is None:
             # a bias shows in small logits, a cap on them in large ones
             row = out[0][:1]
-            self._is_linear = isinstance(self.unembedding, nn.Linear) and all(
-                torch.equal(
-                    self._head(inputs, out, some).float(), self.unembedding(self._read(inputs, out, some)).float()
-                )
-                for some in (row, 100 * row)
-            )
+            self._is_linear = all(self._ends_in_linear(inputs, out, some) for some in (row, 100 * row))
         if not (self._is_linear and self._can_select(inputs, out)):
             return None
         read = self._read(inputs, out, out[0][at][None])[0]
         return LogitPieces(read, self.unembedding.weight, self.unembedding.bias)
+
+    def _ends_in_linear(self, inputs: dict[str, Any], out: Any, hidden: Tensor) -> bool:
+        """Whether these hidden states have the logits that the output embeddings alone give what goes into them."""
+        last: Any = self.unembedding
+        if not isinstance(last, nn.Linear):
+            return False
+        found = nn.functional.linear(self._read(inputs, out, hidden), last.weight, last.bias)
+        return torch.equal(found.float(), self._head(inputs, out, hidden).float())
 
     def _can_select(self, inputs: dict[str, Any], out: Any) -> bool:
         """Whether the head gives each hidden state the same logits wherever it stands, seen on one row of a batch."""
