@@ -54,7 +54,7 @@ def _measure(
     clean = model.remember(batch, pattern=substitution.kind == "pattern", linear=linear, logits=logits)
     before = torch.stack([metric.measure(clean.output, batch.written, clean.output) for metric in metrics])
     after = before.new_zeros(len(metrics), len(sets), len(batch.tokens))
-    at_once = max(1, tokens // batch.tokens.numel())
+    at_once = max(1, tokens // max(batch.tokens.numel(), batch.written.tokens.numel()))
     pieces = all(metric.piecewise for metric in metrics if metric.language)
     for place, numbers in _by_first_place(sets, list(clean.z)).items():
         change = _changes(model, clean, substitution, place)

@@ -83,7 +83,9 @@ class Resuming:
 
         def keep(place: Place) -> Watch:
             def watch(_module: nn.Module, at: Ingredients) -> Tensor:
-                value[place], kept.masks[place] = at.value, at.mask
+                value[place] = at.value
+                if self._packs is not False:
+                    kept.masks[place] = at.mask
                 if pattern:
                     patterns[place] = at.pattern()
                 z[place] = at.write(patterns[place]) if pattern else at.attended()
@@ -198,6 +200,8 @@ class Resuming:
         packing = packing_of(clean.batch.mask) if self._packs is not False else None
         if packing is None:
             return clean
+        if self._packs is None and torch.is_autocast_enabled(clean.batch.tokens.device.type):
+            return clean  # rounding would hide what padding does
         if self._packs is None:
             self._packs = self._packs_well(replace(clean, kept=replace(clean.kept, packing=packing, linear={})))
         if not self._packs:
@@ -215,6 +219,8 @@ class Resuming:
             return False
         try:
             found = self.resume(clean, first, clean.attention_output[first][None], logits=False)
+        except torch.OutOfMemoryError:
+            raise
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
             return False
         apart = (found.hidden[clean.batch.mask] - expected).abs().max()
