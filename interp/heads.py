@@ -37,6 +37,11 @@ class Head(NamedTuple):
     head: int
 
     @property
+    def place(self) -> Place:
+        """The attention layer that it belongs to."""
+        return self.site, self.layer
+
+    @property
     def name(self) -> str:
         """`3.1` for head 1 of layer 3, with the site where it is not `self`: `cross 3.1`."""
         return head_name(*self)

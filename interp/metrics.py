@@ -16,8 +16,8 @@ TIE = 1e-4
 """Nats within which two sentences are as probable as each other: what rounding does to the sum over a sentence."""
 
 
-ROWS_AT_ONCE = 16
-"""Positions whose probabilities are summed over the vocabulary together."""
+AT_ONCE = 2**20
+"""Logits that are summed over the vocabulary together: as many as a processor's cache holds (4 MiB)."""
 
 
 def automatic(model: HeadModel) -> tuple[Metric, ...]:
@@ -81,8 +81,17 @@ def kl(output: Output, batch: Batch, intact: Output) -> Float[Tensor, " batch"]:
     KL(intact ‖ given), over the positions whose next token is in the document; NaN for a document of one token.
     """
     there = scored_positions(batch)
-    before, after = (_logits(one, there).log_softmax(-1) for one in (intact, output))
-    apart = _in_place((before.exp() * (before - after)).sum(-1), there)
+    before = _logits(intact, there)
+    scale = _logsumexp(before)[:, None]
+
+    def of_piece(start: int, after: Tensor) -> tuple[Tensor, Tensor]:
+        clean = before[:, start : start + after.shape[1]]
+        probabilities = (clean - scale).exp_()
+        return precise((probabilities * (clean - after)).sum(-1)), after.logsumexp(-1)
+
+    # what each logit lost, weighted, and how far the logarithm of the sum moved: both small where little changed
+    lost, sums = zip(*_in_pieces(output, there, of_piece), strict=True)
+    apart = _in_place(sum(lost) + precise(torch.stack(sums).logsumexp(0) - scale[:, 0]), there)
     return -apart.sum(-1) / precise(there).sum(-1)
 
 
@@ -179,10 +188,27 @@ def _check_language_head(model: HeadModel, group: str) -> None:
 def _of_scored_tokens(output: Output, batch: Batch) -> Float[Tensor, "batch pos"]:
     """The log-probability of each token asked for, at the position where it is; 0 elsewhere."""
     there = scored_positions(batch)
+    token = (batch.tokens.roll(-1, 1) if batch.masked is None else batch.masked)[there][:, None]
+
+    def of_piece(start: int, logits: Tensor) -> tuple[Tensor, Tensor]:
+        place, width = token - start, logits.shape[1]
+        chosen = logits.gather(-1, place.clamp(0, width - 1))
+        return torch.where((place >= 0) & (place < width), chosen, 0)[:, 0], logits.logsumexp(-1)
+
+    chosen, sums = zip(*_in_pieces(output, there, of_piece), strict=True)
+    return _in_place(sum(chosen) - torch.stack(sums).logsumexp(0), there)
+
+
+def _in_pieces(
+    output: Output, there: Bool[Tensor, "batch pos"], of_piece: Callable[[int, Tensor], tuple[Tensor, Tensor]]
+) -> list[tuple[Tensor, Tensor]]:
+    """What `of_piece` makes of the logits at these positions, some of the vocabulary at a time."""
+    if output.pieces is not None and output.at is not None:
+        exact = torch.equal(output.at, there)
+        return (output.pieces if exact else output.pieces.rows(there[output.at])).each(of_piece)
     logits = _logits(output, there)
-    token = batch.tokens.roll(-1, 1) if batch.masked is None else batch.masked
-    chosen = logits.gather(-1, token[there][:, None])[:, 0] - _logsumexp(logits)
-    return _in_place(chosen, there)
+    size = max(1024, AT_ONCE // max(1, len(logits)))
+    return [of_piece(start * size, piece) for start, piece in enumerate(logits.split(size, dim=1))]
 
 
 def _logits(output: Output, there: Bool[Tensor, "batch pos"]) -> Float[Tensor, "scored vocab"]:
@@ -196,7 +222,8 @@ def _logits(output: Output, there: Bool[Tensor, "batch pos"]) -> Float[Tensor, "
 
 def _logsumexp(logits: Float[Tensor, "scored vocab"]) -> Float[Tensor, " scored"]:
     """Over the vocabulary; some rows at a time, which a processor's cache holds, is more than twice as fast."""
-    return torch.cat([rows.logsumexp(-1) for rows in logits.split(ROWS_AT_ONCE)])
+    rows = max(1, AT_ONCE // logits.shape[1])
+    return torch.cat([some.logsumexp(-1) for some in logits.split(rows)])
 
 
 def _in_place(values: Float[Tensor, " scored"], there: Bool[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
@@ -218,21 +245,13 @@ def _scored_tokens(batch: Batch) -> Int[Tensor, " batch"]:
 
 
 EMBEDDING_COSINE = Metric("embedding_cosine", False, False, embedding_cosine, _all_tokens, direction=cosine_direction)
-LOG_PROB = Metric("log_prob", True, True, log_prob, _scored_tokens, scored_positions)
-KL = Metric("kl", False, True, kl, _scored_tokens, scored_positions, direction=kl_direction)
-PSEUDO_LOG_PROB = Metric(
-    "pseudo_log_prob", True, True, log_prob, _scored_tokens, scored_positions, expansions.masked, mean_of_rows
-)
-ACCURACY = Metric(
-    "accuracy", True, True, sentence_log_prob, _scored_tokens, scored_positions, expansions.pairs, better_of_pair
-)
-LOGIT_DIFFERENCE = Metric(
-    "logit_difference",
-    True,
-    True,
-    sentence_log_prob,
-    _scored_tokens,
-    scored_positions,
-    expansions.pairs,
-    difference_of_pair,
+LOG_PROB = Metric("log_prob", True, True, log_prob, _scored_tokens, scored_positions, piecewise=True)
+KL = Metric("kl", False, True, kl, _scored_tokens, scored_positions, direction=kl_direction, piecewise=True)
+PSEUDO_LOG_PROB, ACCURACY, LOGIT_DIFFERENCE = (
+    Metric(name, True, True, measure, _scored_tokens, scored_positions, expansion, combine, piecewise=True)
+    for name, measure, expansion, combine in (
+        ("pseudo_log_prob", log_prob, expansions.masked, mean_of_rows),
+        ("accuracy", sentence_log_prob, expansions.pairs, better_of_pair),
+        ("logit_difference", sentence_log_prob, expansions.pairs, difference_of_pair),
+    )
 )

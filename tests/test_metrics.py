@@ -185,8 +185,8 @@ def test_logits_at_some_positions_are_those_of_plain_transformers(name: str, req
     case.model.remember(batch, logits=at)  # the first time asks what the head can
     outputs.clear()
     clean = case.model.remember(batch, logits=at)
-    stacked = clean.attention_output[1].repeat(3, 1, 1, 1)
-    resumed = case.model.resume(clean, 1, stacked, logits=at)
+    stacked = clean.attention_output["self", 1].repeat(3, 1, 1, 1)
+    resumed = case.model.resume(clean, ("self", 1), stacked, logits=at)
     seen.remove()
     width = network.get_output_embeddings().weight.shape[1]
     assert outputs == [int(at.sum()) * width, 3 * int(at.sum()) * width]

@@ -10,6 +10,7 @@ from interp import metrics as known_metrics
 from interp.ablation.early_stopping import settle
 from interp.ablation.estimates import ESTIMATES, estimate_sums, fitting
 from interp.ablation.plan import MEAN, Plan
+from interp.ablation.precision import slower_than_exact
 from interp.ablation.replacements import Substitute, named
 from interp.ablation.sets import head_sets
 from interp.ablation.sweep import runs_fast, sweep, tokens_a_sweep
@@ -77,12 +78,19 @@ def of_heads(
     """One row per head and metric: effect = intact − ablated, averaged over documents.
 
     What a replacement measures, it measures on the whole corpus. Lower `plan.precision` adds the column `error`,
-    |effect − exact effect| over `plan.sample` documents. `plan.until` and `plan.top` stop early (see
+    |effect − exact effect| over `plan.sample` documents; where that takes longer than the exact sweep, this runs, the
+    error is 0, and a note says so. `plan.until` and `plan.top` stop early (see
     `interp.ablation.early_stopping`), with the first metric only. `plan.estimate` adds the column `rank_agreement`,
     Spearman's with the exact effects of `plan.sample` documents. Raises `InterpError` for a plan that the model does
     not allow.
     """
     _check_model(plan, model)
+    runs_fast(model, plan.engine, plan.precision)  # an error comes before anything is measured
+    why_exact = slower_than_exact(model, plan.precision)
+    if why_exact is not None:
+        exact_plan = replace(plan, precision="float32")
+        found = of_heads(model, encoded, exact_plan, metrics, seed=seed, min_blocks=min_blocks, progress=progress)
+        return Effects(found.table.assign(error=0.0), found.skipped, (*found.notes, why_exact))
     require_room_to_ablate(model, encoded, plan)
     substitute = named(plan.replacement)[1](model, encoded, seed)
     documents = evenly_spaced(len(encoded), plan.limit)
@@ -90,7 +98,8 @@ def of_heads(
     if plan.estimate is not None:
         label = plan.estimate if plan.estimate == "gate_gradient" else f"{plan.estimate} of {plan.name}"
         label, fitted = f"{label} (estimate)", fitting(plan.estimate, metrics)
-        groups = progress(batches(encoded, model, documents=documents), label)
+        # what is differentiated is kept for every layer: small batches, as in a sweep
+        groups = progress(batches(encoded, model, documents=documents, tokens=tokens_a_sweep(model)), label)
         sums = estimate_sums(model, groups, substitute, fitted, estimate=plan.estimate, ablation=label, seed=seed)
         exact = _swept(model, encoded, substitute, fitted, plan, sample, progress=progress)
         table, swept = (effect_table(one, seed=seed, min_blocks=min_blocks) for one in (sums, exact))
@@ -108,7 +117,7 @@ def of_heads(
         _swept(model, encoded, substitute, metrics, one, sample, progress=progress)
         for one in (plan, replace(plan, precision="float32"))
     )
-    note = f"precision={plan.precision}: `error` is |effect − exact effect| over {len(sample)} documents."
+    note = f"precision={plan.precision} ran: `error` is |effect − exact effect| over {len(sample)} documents."
     table = found.table.merge(_errors(low, exact), on=[*HEAD, "metric"], how="left", validate="many_to_one")
     return Effects(table, found.skipped, (*found.notes, note))
 

@@ -21,7 +21,7 @@ from interp.corpora.expansions import parts
 from interp.errors import InterpError, closest
 from interp.metrics import precise
 from interp.sums import EffectSums
-from interp.types import Batch, CleanRun, HeadModel, HeadOutput, Metric, Resumable
+from interp.types import Batch, CleanRun, HeadModel, HeadOutput, Metric, Place, Resumable
 
 PROBES = 1
 """Random directions per document for the Gauss-Newton sketch."""
@@ -121,13 +121,17 @@ def _of_rows(
 ) -> list[tuple[Float[Tensor, " row"], Float[Tensor, "any_head row"]]]:
     """Each metric of each row, of the intact model and as it is estimated to be without each head."""
     substitution = substitute(rows)
-    logits = positions_scored(metrics, rows)
-    clean = model.remember(rows, pattern=substitution.kind == "pattern", gradients=True, logits=logits)
-    change = [-clean.z[layer] if kind.to_zero else _change(clean, substitution, layer) for layer in clean.z]
+    logits = positions_scored(metrics, rows.written)
+    pieces = not kind.of_change and all(metric.piecewise for metric in metrics if metric.language)
+    pattern = substitution.kind == "pattern"
+    clean = model.remember(rows, pattern=pattern, gradients=True, logits=logits, pieces=pieces)
+    places = list(dict.fromkeys(head.place for head in model.heads))
+    change = [-clean.z[place] if kind.to_zero else _change(clean, substitution, place) for place in places]
     found: list[tuple[Tensor, Tensor]] = []
     for metric in metrics:
-        before = metric.measure(clean.output, rows, clean.output)
-        slopes = torch.stack([_slopes(view, clean, change) for view in _views(metric, clean, before, kind, seed)])
+        before = metric.measure(clean.output, rows.written, clean.output)
+        views = _views(metric, clean, before, kind, seed)
+        slopes = torch.stack([_slopes(view, [clean.z[place] for place in places], change) for view in views])
         before = before.detach()
         found.append((before, before - kind.effect(slopes).to(before)))
     heads = [(head,) for head in model.heads]
@@ -136,8 +140,8 @@ def _of_rows(
 
 
 @torch.no_grad()
-def _change(clean: CleanRun, substitution: Substitution, layer: int) -> HeadOutput:
-    return replaced_z(clean, substitution, layer) - clean.z[layer]
+def _change(clean: CleanRun, substitution: Substitution, place: Place) -> HeadOutput:
+    return replaced_z(clean, substitution, place) - clean.z[place]
 
 
 def _views(metric: Metric, clean: CleanRun, value: Tensor, kind: Estimate, seed: int) -> list[Tensor]:
@@ -147,17 +151,19 @@ def _views(metric: Metric, clean: CleanRun, value: Tensor, kind: Estimate, seed:
     documents = clean.batch.document.tolist()
     # of a document's own number, so that batches and their order change nothing
     return [
-        metric.direction(clean.output, clean.batch, [np.random.default_rng([seed, probe, one]) for one in documents])
+        metric.direction(
+            clean.output, clean.batch.written, [np.random.default_rng([seed, probe, one]) for one in documents]
+        )
         for probe in range(PROBES)
     ]
 
 
 def _slopes(
-    values: Float[Tensor, " batch"], clean: CleanRun, change: Sequence[HeadOutput]
+    values: Float[Tensor, " batch"], z: Sequence[HeadOutput], change: Sequence[HeadOutput]
 ) -> Float[Tensor, "any_head batch"]:
     """How fast each document's number moves as each head's z moves along its change."""
     # a document's number depends on its own row only, so that the sum gives every row its own gradient
-    gradients = torch.autograd.grad(values.nan_to_num().sum(), list(clean.z.values()), retain_graph=True)
+    gradients = torch.autograd.grad(values.nan_to_num().sum(), z, retain_graph=True)
     return torch.cat(
         [precise(one.detach() * gradient).sum((1, 3)).T for one, gradient in zip(change, gradients, strict=True)]
     )
@@ -165,8 +171,9 @@ def _slopes(
 
 def _normalised(sums: EffectSums) -> EffectSums:
     """Divided by the root of the layer's summed squares (Michel et al. 2019, section 4.1, after Molchanov et al.)."""
-    total, layers = sums.effect.sum(axis=1), np.array([layer for _, layer, _ in sums.heads])
-    length = np.array([np.sqrt(np.square(total[layers == layer]).sum()) for layer in layers]) / max(sums.n.sum(), 1)
+    total, places = sums.effect.sum(axis=1), [place for *place, _ in sums.heads]
+    squares = [sum(total[row] ** 2 for row, other in enumerate(places) if other == place) for place in places]
+    length = np.sqrt(squares) / max(sums.n.sum(), 1)
     scale = 1 / np.where(length > 0, length, 1)[:, None]
     return replace(
         sums,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from interp.ablation.replacements import Substitution, tap_of
 from interp.devices import tokens_for
-from interp.types import Batch, CleanRun, Head, HeadOutput, Metric, Output, Resumable, Scored, Site, Tap
+from interp.types import Batch, CleanRun, Head, HeadOutput, Metric, Output, Place, Resumable, Scored, Site, Tap
 
 TOKENS_AT_ONCE = 1536
 """Padded tokens of all variants that go through the rest of the network together."""
@@ -50,17 +50,19 @@ def _measure(
     *,
     linear: bool,
 ) -> tuple[Float[Tensor, "metric batch"], Float[Tensor, "metric variant batch"]]:
-    logits = positions_scored(metrics, batch)
+    logits = positions_scored(metrics, batch.written)
     clean = model.remember(batch, pattern=substitution.kind == "pattern", linear=linear, logits=logits)
     before = torch.stack([metric.measure(clean.output, batch.written, clean.output) for metric in metrics])
     after = before.new_zeros(len(metrics), len(sets), len(batch.tokens))
-    at_once = max(1, tokens // batch.tokens.numel())
-    for layer, numbers in _by_first_layer(sets).items():
-        change = _changes(model, clean, substitution, layer)
+    at_once = max(1, tokens // max(batch.tokens.numel(), batch.written.tokens.numel()))
+    pieces = all(metric.piecewise for metric in metrics if metric.language)
+    for place, numbers in _by_first_place(sets, list(clean.z)).items():
+        change = _changes(model, clean, substitution, place)
         for some in _chunks(numbers, at_once):
             chosen = [sets[number] for number in some]
-            changed = clean.attention_output[layer] + torch.stack([_added(change, heads, layer) for heads in chosen])
-            output = model.resume(clean, layer, changed, **_later(substitution, chosen, layer), logits=logits)
+            changed = clean.attention_output[place] + torch.stack([_added(change, heads, place) for heads in chosen])
+            later = _later(substitution, chosen, place)
+            output = model.resume(clean, place, changed, **later, logits=logits, pieces=pieces)
             for variant, number in enumerate(some):
                 one = _variant(output, variant, len(batch.tokens))
                 for row, metric in enumerate(metrics):
@@ -77,44 +79,48 @@ def positions_scored(metrics: Sequence[Metric], batch: Batch) -> Scored:
     return torch.stack(where).any(0) if where else False
 
 
-def _by_first_layer(sets: Sequence[Sequence[Head]]) -> dict[int, list[int]]:
-    """The numbers of the sets whose first layer each is; those that reach into later layers after the others."""
-    found: dict[int, list[int]] = defaultdict(list)
+def _by_first_place(sets: Sequence[Sequence[Head]], places: Sequence[Place]) -> dict[Place, list[int]]:
+    """The numbers of the sets whose first place each is, of the places in running order."""
+    order = {place: number for number, place in enumerate(places)}
+    found: dict[Place, list[int]] = defaultdict(list)
     for number, heads in enumerate(sets):
-        found[min(head.layer for head in heads)].append(number)
+        found[min((head.place for head in heads), key=lambda place: order[place])].append(number)
     return found
 
 
 @torch.inference_mode()
 def _changes(
-    model: Resumable, clean: CleanRun, substitution: Substitution, layer: int
+    model: Resumable, clean: CleanRun, substitution: Substitution, place: Place
 ) -> Float[Tensor, "head batch pos d"]:
     """What ablating each head of a layer alone adds to the output of its attention."""
-    return model.contribution(layer, replaced_z(clean, substitution, layer) - clean.z[layer]).permute(2, 0, 1, 3)
+    site, layer = place
+    change = replaced_z(clean, substitution, place) - clean.z[place]
+    return model.contribution(layer, change, site).permute(2, 0, 1, 3)
 
 
-def replaced_z(clean: CleanRun, substitution: Substitution, layer: int) -> HeadOutput:
+def replaced_z(clean: CleanRun, substitution: Substitution, place: Place) -> HeadOutput:
     """What the heads of a layer write, every one of them ablated alone."""
     if substitution.kind == "z":
-        return substitution.replace("self", layer, clean.z[layer])
-    pattern = substitution.replace("self", layer, clean.pattern[layer])
-    return (pattern @ clean.value[layer]).transpose(1, 2)
+        return substitution.replace(*place, clean.z[place])
+    pattern = substitution.replace(*place, clean.pattern[place])
+    return (pattern @ clean.value[place]).transpose(1, 2)
 
 
 def _added(
-    change: Float[Tensor, "head batch pos d"], heads: Sequence[Head], layer: int
+    change: Float[Tensor, "head batch pos d"], heads: Sequence[Head], place: Place
 ) -> Float[Tensor, "batch pos d"]:
-    return change[[head.head for head in heads if head.layer == layer]].sum(0)
+    return change[[head.head for head in heads if head.place == place]].sum(0)
 
 
-def _later(substitution: Substitution, sets: Sequence[Sequence[Head]], layer: int) -> dict[str, Tap]:
-    """The tap for the heads in later layers, each variant's in its own rows; none where all lie in this layer."""
-    if all(head.layer == layer for heads in sets for head in heads):
+def _later(substitution: Substitution, sets: Sequence[Sequence[Head]], place: Place) -> dict[str, Tap]:
+    """The tap for the heads of later places, each variant's in its own rows; none where all lie in this one."""
+    places = {head.place for heads in sets for head in heads}
+    if places == {place}:
         return {}
     taps = [tap_of(substitution, heads) for heads in sets]
 
     def tap(site: Site, at: int, activation: Tensor) -> Tensor | None:
-        if not any(head.layer == at for heads in sets for head in heads):
+        if (site, at) not in places:
             return None
         parts = activation.chunk(len(sets))
         replaced = [one(site, at, part) for one, part in zip(taps, parts, strict=True)]
@@ -130,8 +136,10 @@ def _chunks(numbers: Sequence[int], size: int) -> Iterator[Sequence[int]]:
 def _variant(output: Output, number: int, rows: int) -> Output:
     rows_of_it = slice(number * rows, (number + 1) * rows)
     hidden = output.hidden[rows_of_it]
-    if output.logits is None or output.at is None:
+    if output.at is None:
         return Output(hidden, None if output.logits is None else output.logits[rows_of_it])
     at = output.at[rows_of_it]
     scored = int(at.sum())  # the same in every variant
-    return Output(hidden, output.logits[number * scored : (number + 1) * scored], at)
+    those = slice(number * scored, (number + 1) * scored)
+    logits = None if output.logits is None else output.logits[those]
+    return Output(hidden, logits, at, None if output.pieces is None else output.pieces.rows(those))

@@ -32,7 +32,6 @@ from interp.types.model import HeadModel as HeadModel
 from interp.types.model import HeadOutput as HeadOutput
 from interp.types.model import Look as Look
 from interp.types.model import MaskedModel as MaskedModel
-from interp.types.model import Output as Output
 from interp.types.model import Pattern as Pattern
 from interp.types.model import Provable as Provable
 from interp.types.model import Resumable as Resumable
@@ -42,5 +41,7 @@ from interp.types.model import TokenSampler as TokenSampler
 from interp.types.model import Unhooked as Unhooked
 from interp.types.model import VisionModel as VisionModel
 from interp.types.model import Windowed as Windowed
+from interp.types.output import LogitPieces as LogitPieces
+from interp.types.output import Output as Output
 from interp.types.questions import Metric as Metric
 from interp.types.questions import Role as Role

@@ -5,7 +5,7 @@ A model offers two taps per attention layer: `pattern` (where each head attends)
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from interp.documents import Picture
 from interp.heads import Head, Place, Site
 from interp.types.batch import Batch, EncodedCorpus, Encoding, Grid
+from interp.types.output import Output
 
 Pattern = Float[Tensor, "batch head query key"]
 """Attention weights of one layer; rows over `key` sum to one (to less where some goes to no token: `HasSinks`)."""
@@ -33,32 +34,23 @@ Look = Callable[[Site, int, int, Tensor], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Output:
-    """What a model made of a batch: final hidden states and, from a trained language head only, logits.
+class CleanRun:
+    """What one undisturbed forward pass leaves behind, so that the network can be run from any attention layer on.
 
-    Logits are at every position or, where `at` is given, at those positions only, row after row.
+    All by place, in the order in which the places run.
     """
 
-    hidden: Float[Tensor, "batch pos d_model"]
-    logits: Float[Tensor, "batch pos vocab"] | Float[Tensor, "scored vocab"] | None
-    at: Bool[Tensor, "batch pos"] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class CleanRun:
-    """What one undisturbed forward pass leaves behind per layer, so that the network can be run from any layer on."""
-
     batch: Batch
-    before: dict[int, Float[Tensor, "batch pos d_model"]]
-    """What goes into each block."""
-    attention_output: dict[int, Float[Tensor, "batch pos d_written"]]
+    before: dict[Place, Float[Tensor, "batch pos d_model"]]
+    """What goes into each block; an encoder-decoder's block of two attention layers is there for both."""
+    attention_output: dict[Place, Float[Tensor, "batch pos d_written"]]
     """As wide as the block's input, but for blocks that work in fewer dimensions inside (MobileBERT)."""
-    z: dict[int, HeadOutput]
-    value: dict[int, Float[Tensor, "batch head key d_value"]]
-    pattern: dict[int, Pattern]
-    linear: dict[int, list[tuple[nn.Module, Tensor, Tensor]]]
-    """Each block's linear maps with what went in and came out, where they were asked for."""
+    z: dict[Place, HeadOutput]
+    value: dict[Place, Float[Tensor, "batch head key d_value"]]
+    pattern: dict[Place, Pattern]
     output: Output
+    kept: Any
+    """Whatever else the model that ran needs to go on from there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +177,7 @@ class ChunkedPatterns(HeadModel, Protocol):
 
 @runtime_checkable
 class Resumable(HeadModel, Protocol):
-    """A model that can also be run from any layer on: what the fast ablation engine asks for."""
+    """A model that can also be run from any attention layer on: what the fast ablation engine asks for."""
 
     @property
     def resumable(self) -> bool:
@@ -200,24 +192,27 @@ class Resumable(HeadModel, Protocol):
         linear: bool = False,
         gradients: bool = False,
         logits: Scored = True,
+        pieces: bool = False,
     ) -> CleanRun:
         """One forward pass that keeps what `resume` starts from; patterns and linear maps only if asked.
 
-        With `gradients`, the output can be differentiated with respect to every layer's z.
+        With `gradients`, the output can be differentiated with respect to every layer's z. With `pieces`, logits at
+        given positions may come in pieces.
         """
         ...
 
     def resume(
         self,
         clean: CleanRun,
-        layer: int,
+        place: Place,
         attention_output: Float[Tensor, "variant batch query d_model"],
         *,
         pattern: Tap | None = None,
         z: Tap | None = None,
         logits: Scored = True,
+        pieces: bool = False,
     ) -> Output:
-        """The rest of the network from `layer` on, all variants in one batch, variants first; taps see later layers.
+        """The rest of the network from `place` on, all variants in one batch, variants first; taps see what follows.
 
         Where positions to score are given, they are those of the clean batch, the same in every variant.
         Where linear maps were remembered, they work in bfloat16 on the difference from the clean run.

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from interp.heads import Site
 from interp.types.batch import Batch
-from interp.types.model import Expansion, Output
+from interp.types.model import Expansion
+from interp.types.output import Output
 
 
 @dataclass(frozen=True)
@@ -59,4 +60,9 @@ class Metric:
     """A random linear view of what is compared with the intact model, one generator a document.
 
     Half its squared change is, on average and to second order, what the metric loses; none where a gradient tells.
+    """
+    piecewise: bool = False
+    """Whether `measure` also reads logits in pieces (`Output.pieces`), so that those of all variants are never whole.
+
+    The intact model's are whole all the same.
     """

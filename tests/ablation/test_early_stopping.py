@@ -1,5 +1,8 @@
 """Stopping early: the right documents in the right order, labelled as what it is, and right about the winners."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +10,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from interp import metrics
-from interp.ablation import replacements
+from interp.ablation import fast_engine, replacements, sweep
+from interp.ablation import precision as low_precision
 from interp.ablation.fast_engine import measure_fast
 from interp.corpora.encoding import encode
 from interp.errors import InterpError
@@ -110,11 +114,55 @@ def test_what_does_not_go_together_is_refused(settings: dict[str, object], said:
 # Lower precision
 
 
-def test_the_error_of_low_precision_is_its_distance_from_the_exact_effect(tiny_gpt2: Case) -> None:
+def planted_seconds(monkeypatch: pytest.MonkeyPatch, float32: float, bfloat16: float) -> list[torch.dtype]:
+    """The two products take so long, whatever they do; gives what each of them makes."""
+    made: list[torch.dtype] = []
+    answers = iter((float32, bfloat16))
+
+    def seconds(work: Callable[[], torch.Tensor], _device: torch.device) -> float:
+        made.append(work().dtype)
+        return next(answers)
+
+    monkeypatch.setattr(low_precision, "seconds", seconds)
+    return made
+
+
+def test_the_error_of_low_precision_is_its_distance_from_the_exact_effect(
+    tiny_gpt2: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted_seconds(monkeypatch, 1.0, 0.6)
     low, exact = measured(tiny_gpt2, precision="delta", sample=COUNT), measured(tiny_gpt2)
     assert low.error.to_numpy() == pytest.approx((low.effect - exact.effect).abs().to_numpy(), abs=1e-9)
     assert 0 < low.error.max() < 0.02 * exact.effect.abs().max()
     assert "error" not in exact
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_low_precision_runs_only_where_a_product_measured_at_the_start_is_faster(
+    pays: bool, tiny_gpt2: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = planted_seconds(monkeypatch, 1.0, 0.5 if pays else 5.8)
+    ran: list[str] = []
+    sweeps = fast_engine.measure_fast
+
+    def seen(*given: Any, precision: str, **options: Any) -> Any:
+        ran.append(precision)
+        return sweeps(*given, precision=precision, **options)
+
+    monkeypatch.setattr(sweep, "measure_fast", seen)
+    found = effects_with(
+        tiny_gpt2.model, encoded(tiny_gpt2), replacement="zero", metrics=[metrics.LOG_PROB], precision="delta"
+    )
+    assert made == [torch.float32, torch.float32]  # the difference is added to what is exact
+    assert set(ran) == ({"delta", "float32"} if pays else {"float32"})
+    (note,) = [note for note in found.notes if note.startswith("precision=")]
+    if pays:
+        assert note.startswith("precision=delta ran") and (found.table.error > 0).any()
+        return
+    assert note.startswith("precision=float32 ran, the exact sweep, and not delta") and "5.8 times" in note
+    exact = measured(tiny_gpt2)
+    assert (found.table.error == 0).all()
+    assert found.table.effect.tolist() == exact.effect.tolist()
 
 
 def test_bfloat16_throughout_is_near_and_not_the_same(tiny_gpt2: Case) -> None:

@@ -1,7 +1,7 @@
 """Encoder-decoders through the seam: every site against plain transformers, one document at a time where it matters."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -10,14 +10,18 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from experiments import sentence
 from interp import load_model, metrics, prove, roles
+from interp.ablation import replacements
 from interp.ablation.effects import measure_effects
+from interp.ablation.fast_engine import measure_fast
+from interp.ablation.plain_engine import measure_plain
 from interp.ablation.plan import Plan
 from interp.ablation.pruning import halves
+from interp.ablation.sweep import runs_fast
 from interp.api import tally_roles
 from interp.attention.visibility import visible_keys
 from interp.corpora.batching import Group
@@ -202,6 +206,77 @@ def test_effects_are_those_of_plain_transformers(replacement: str, case: Case) -
             with case.without(site, layer, head, value):
                 ablated.append(case.log_probability(number))
         assert row.effect == pytest.approx(np.mean(np.subtract(intact, ablated)), abs=1e-5), (site, layer, head)
+
+
+TOGETHER = (
+    (Head("encoder", 1, 0), Head("encoder", 1, 2)),
+    (Head("decoder", 0, 1), Head("cross", 0, 1)),
+    (Head("cross", 2, 0), Head("decoder", 1, 0)),
+    (Head("cross", 1, 1), Head("encoder", 0, 3), Head("decoder", 2, 1)),
+)
+"""Heads of one site and of several, the first of them not always the first to run."""
+
+
+def test_heads_of_several_sites_together_are_those_of_plain_transformers(case: Case) -> None:
+    assert runs_fast(case.model)
+    before, after = measured(case, measure_fast, "zero", TOGETHER)
+    for number in range(len(SOURCES)):
+        assert before[0, number].item() == pytest.approx(case.log_probability(number), abs=1e-5)
+        for row, heads in enumerate(TOGETHER):
+            with ExitStack() as stack:
+                for head in heads:
+                    stack.enter_context(case.without(*head))
+                expected = case.log_probability(number)
+            assert after[0, row, number].item() == pytest.approx(expected, abs=1e-5), heads
+
+
+@pytest.mark.parametrize("replacement", ["zero", "mean", "resample", "uniform"])
+def test_the_fast_engine_does_what_the_plain_one_does(replacement: str, case: Case) -> None:
+    sets = (*TOGETHER, tuple(case.model.heads), *((head,) for head in case.model.heads))
+    expected = measured(case, measure_plain, replacement, sets)
+    # three sets at a time, the last of them alone
+    found = measured(case, measure_fast, replacement, sets, tokens=3 * case.batch.tokens.numel())
+    for one, other in zip(found, expected, strict=True):
+        assert_close(one, other)
+    assert (found[1][0] - found[0][0]).abs().sum(-1).min() > 1e-6
+
+
+def measured(case: Case, measure: Any, replacement: str, sets: Any, **options: Any) -> tuple[Tensor, Tensor]:
+    substitution = getattr(replacements, replacement)(case.model, case.encoded, 0)(case.batch)
+    return measure(case.model, case.batch, substitution, sets, [metrics.LOG_PROB, metrics.KL], **options)
+
+
+def test_what_runs_before_a_place_is_not_run_again(case: Case) -> None:
+    ran: list[tuple[str, int]] = []
+    clean = case.model.remember(case.batch)
+    assert list(clean.z) == [
+        *[("encoder", layer) for layer in range(2)],
+        *[(site, layer) for layer in range(3) for site in ("decoder", "cross")],
+    ]
+    maps = {place: case.model.network.get_submodule(path) for place, path in value_maps(case).items()}
+    handles = [
+        module.register_forward_hook(lambda *_, place=place: ran.append(place)) for place, module in maps.items()
+    ]
+    for place in clean.z:
+        ran.clear()
+        case.model.resume(clean, place, clean.attention_output[place][None])
+        order = list(clean.z)
+        later = order[order.index(place) + 1 :]
+        # the attention itself is answered where that ends in the projection, as it does in all of these
+        assert sorted(ran) == sorted(later), place
+    for handle in handles:
+        handle.remove()
+
+
+def value_maps(case: Case) -> dict[tuple[str, int], str]:
+    """Where each attention layer's map to v is."""
+    paths = {id(module): path for path, module in case.plain.named_modules()}
+    name = "v" if case.plain.config.model_type == "t5" else "v_proj"
+    return {
+        (site, layer): f"{paths[id(projection)].rpartition('.')[0]}.{name}"
+        for site in SITES
+        for layer, projection in enumerate(case.projections(site))
+    }
 
 
 @cache

@@ -1,5 +1,6 @@
 """GGUF files against the models that they were written from; SmolLM2 against transformers' own reading of its file."""
 
+import copy
 import importlib.util
 import json
 from collections.abc import Callable
@@ -12,10 +13,16 @@ import pytest
 import torch
 import transformers
 
+from interp import metrics
+from interp.ablation.replacements import REPLACEMENTS
+from interp.ablation.sweep import alone, sweep
+from interp.corpora.batching import batches
+from interp.corpora.encoding import encode
 from interp.errors import ModelError
 from interp.models import gguf as module
 from interp.models.gguf import PRE_TOKENIZERS, cache, gguf, smollm2, smollm2_file
-from tests.conftest import batch_of
+from interp.types import Head
+from tests.conftest import batch_of, corpus_of
 from tests.support.gguf_files import tiny_llama, write_gguf
 
 if TYPE_CHECKING:
@@ -256,3 +263,86 @@ def test_without_its_package_the_command_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module, "SMOLLM2_PACKAGE", "llm-smollm-that-is-not")
     with pytest.raises(ModelError, match=r"which is not installed\. Install it: make smollm2"):
         smollm2()
+
+
+SWEPT = ("John gave a drink to Mary.", "The cat sat on the mat, and the dog saw it there.", "It rained.")
+"""Of different lengths, so that there is padding."""
+
+CHOSEN = (Head("self", 2, 4), Head("self", 29, 8))
+
+
+@pytest.mark.parametrize("engine", ["fast", "plain"])
+def test_ablated_smollm2_is_plain_transformers_with_a_hook(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    smollm2_or_skip()
+    monkeypatch.delenv("INTERP_CACHE")
+    model: Any = smollm2(device="cpu", backend="attention")
+    plain = transformers.LlamaForCausalLM(copy.deepcopy(model.network.config)).eval()
+    plain.load_state_dict(model.network.state_dict())
+    plain.set_attn_implementation("eager")
+    encoded = encode(model, corpus_of(SWEPT))
+    tokens = [torch.from_numpy(one.tokens.astype(np.int64))[None] for one in encoded.encodings]
+    own = [written(plain, one) for one in tokens]
+    cycle = np.random.default_rng(0).permutation(len(SWEPT)).tolist()
+    for replacement in REPLACEMENTS if engine == "fast" else ("uniform",):
+        substitute = REPLACEMENTS[replacement](model, encoded, 0)
+        (sums,) = sweep(
+            model,
+            batches(encoded, model),
+            substitute,
+            [metrics.LOG_PROB],
+            ablation="",
+            sets=alone(CHOSEN),
+            engine=engine,
+        )
+        for row, (_, layer, head) in enumerate(CHOSEN):
+            expected = 0.0
+            for number, one in enumerate(tokens):
+                z, value = own[number][layer]
+                donor = own[cycle[(cycle.index(number) + 1) % len(cycle)]][layer][0][:, head]
+                count = torch.arange(1, len(z) + 1)[:, None]
+                by = {
+                    "zero": torch.zeros_like(z[:, head]),
+                    "mean": torch.cat([of_layer[layer][0] for of_layer in own])[:, head].mean(0).expand_as(z[:, head]),
+                    "resample": donor[torch.arange(len(z)) % len(donor)],
+                    # three query heads share a key-value head
+                    "uniform": value[:, head // 3].cumsum(0) / count,
+                }[replacement]
+                expected += log_probability(plain, one) - log_probability(plain, one, layer, head, by)
+            assert abs(expected) > 1e-3
+            assert sums.effect[row].sum() == pytest.approx(expected, abs=1e-4), (replacement, layer, head)
+
+
+@torch.no_grad()
+def written(plain: Any, tokens: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Each layer's z [query, head, d_head] and v [key, shared head, d_head] of one document alone."""
+    found: dict[tuple[int, str], torch.Tensor] = {}
+    handles = []
+    for number, layer in enumerate(plain.model.layers):
+        attention = layer.self_attn
+        handles += [
+            attention.o_proj.register_forward_pre_hook(lambda _m, args, n=number: found.update({(n, "z"): args[0][0]})),
+            attention.v_proj.register_forward_hook(lambda _m, _a, out, n=number: found.update({(n, "v"): out[0]})),
+        ]
+    plain(tokens)
+    for handle in handles:
+        handle.remove()
+    z, v = ([found[number, of].unflatten(-1, (-1, 64)) for number in range(30)] for of in "zv")
+    return list(zip(z, v, strict=True))
+
+
+@torch.no_grad()
+def log_probability(
+    plain: Any, tokens: torch.Tensor, layer: int = 0, head: int = 0, by: torch.Tensor | None = None
+) -> float:
+    """Nats per token, with this in the place of one head's z."""
+
+    def replace(_module: Any, args: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+        z = args[0].clone()
+        if by is not None:
+            z[0, :, 64 * head : 64 * (head + 1)] = by
+        return (z,)
+
+    handle = plain.model.layers[layer].self_attn.o_proj.register_forward_pre_hook(replace)
+    logits = plain(tokens).logits[0, :-1]
+    handle.remove()
+    return -torch.nn.functional.cross_entropy(logits, tokens[0, 1:]).item()

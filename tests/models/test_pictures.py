@@ -161,7 +161,7 @@ def test_a_token_is_the_patch_that_its_word_names(corpus: Corpus) -> None:
     pair = Corpus("pair", tuple(picture_document(one, str(i)) for i, one in enumerate((picture, other))), "none")
     encoded = encode(model, pair)
     batch = whole_batch(model, pair)
-    read = model.remember(batch).before[0]
+    read = model.remember(batch).before["self", 0]
     changed = (read[0] != read[1]).any(-1).nonzero().flatten().tolist()
     assert len(changed) == 1
     assert encoded.corpus.documents[0].words[int(batch.word[0, changed[0]])] == "2,1"

@@ -1,5 +1,7 @@
 """Checks of what the taps change: an ablated head, a rewritten activation, a resumed run, and nothing left behind."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -85,7 +87,8 @@ def watching_changes_nothing(evidence: Evidence) -> Check:
 def resumed_is_run(evidence: Evidence) -> Check | None:
     """What the fast engine runs from a layer on, one head ablated there, is what a whole run gives, if it can.
 
-    Beside a longer document, so that there is padding; of the ablated heads that in the last layer and a middle one.
+    Beside a longer document, so that there is padding; of the ablated heads of each site one of a middle layer and one
+    of the last.
     """
     name, what = "resumed_is_run", "the rest of the network from a layer on is not that of a whole run"
     model, lengths, (heads, ablated) = evidence.model, evidence.lengths, evidence.ablated
@@ -95,14 +98,23 @@ def resumed_is_run(evidence: Evidence) -> Check | None:
     rows = [evidence.probe, *sorted(longer, key=lambda row: lengths[row])[:1]]
     batch = evidence.batch.rows(rows).shortened(model.pad_token)
     among, alone = (queries_of_output(one)[0].nonzero()[:, 0] for one in (batch, evidence.alone[0]))
-    clean, by_layer = model.remember(batch, logits=False), sorted(heads, key=lambda head: head.layer)
-    found = Worst()
-    for head in dict.fromkeys((by_layer[len(by_layer) // 2], by_layer[-1])):
-        change = model.contribution(head.layer, clean.z[head.layer], head.site)[:, :, head.head]
-        resumed = model.resume(clean, head.layer, (clean.attention_output[head.layer] - change)[None])
+    clean, found = model.remember(batch, logits=False), Worst()
+    for head in _middle_and_last(heads):
+        place = head.site, head.layer
+        change = model.contribution(head.layer, clean.z[place], head.site)[:, :, head.head]
+        resumed = model.resume(clean, place, (clean.attention_output[place] - change)[None])
         expected = document_of(ablated.output, heads.index(head), alone)
         found.documents(document_of(resumed, 0, among), expected)
     return found.check(name, evidence.tolerance, what)
+
+
+def _middle_and_last(heads: Sequence[Head]) -> list[Head]:
+    """Of the heads of each site, one of a middle layer and one of the last that is among them."""
+    chosen: dict[Head, None] = {}
+    for site in dict.fromkeys(head.site for head in heads):
+        by_layer = sorted((head for head in heads if head.site == site), key=lambda head: head.layer)
+        chosen |= dict.fromkeys((by_layer[len(by_layer) // 2], by_layer[-1]))
+    return list(chosen)
 
 
 class _OnPurpose(Exception):  # noqa: N818 - it is no error

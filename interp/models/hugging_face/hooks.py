@@ -5,11 +5,11 @@ from typing import Any
 from torch import Tensor, nn
 
 
-def keep_input(module: Any, into: dict[int, Tensor], number: int) -> Any:
-    """Keep what goes into a module at each call, under this number; gives the handle that stops it."""
+def keep_input(module: Any, into: dict[Any, Tensor], key: Any) -> Any:
+    """Keep what goes into a module at each call, under this key; gives the handle that stops it."""
 
     def hook(_module: nn.Module, args: tuple[Any, ...], options: dict[str, Any]) -> None:
-        into[number] = args[0] if args else options["hidden_states"]
+        into[key] = args[0] if args else options["hidden_states"]
 
     return module.register_forward_pre_hook(hook, with_kwargs=True)
 
@@ -23,10 +23,19 @@ def keep_both(module: nn.Module, into: list[tuple[nn.Module, Tensor, Tensor]]) -
     return module.register_forward_hook(hook)
 
 
-def keep_output(module: nn.Module, into: dict[int, Tensor], number: int) -> Any:
-    """Keep what comes out of a module at each call, under this number."""
+def keep_output(module: nn.Module, into: dict[Any, Tensor], key: Any) -> Any:
+    """Keep what comes out of a module at each call, under this key."""
 
     def hook(_module: nn.Module, _args: Any, output: Tensor) -> None:
-        into[number] = output
+        into[key] = output
+
+    return module.register_forward_hook(hook)
+
+
+def keep_rest(module: Any, into: dict[nn.Module, tuple[Any, ...]]) -> Any:
+    """Keep what comes out of a module after its first tensor, at each call."""
+
+    def hook(module: nn.Module, _args: Any, output: Any) -> None:
+        into[module] = output[1:] if isinstance(output, tuple) else ()
 
     return module.register_forward_hook(hook)

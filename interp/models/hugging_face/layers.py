@@ -16,7 +16,7 @@ from transformers.pytorch_utils import Conv1D
 from interp.errors import ModelError
 from interp.models.hooking_errors import because, own_code
 from interp.models.hugging_face.interface import Ingredients, watching
-from interp.types import Site
+from interp.types import Place, Site
 
 SITES: dict[tuple[int, int], Site] = {(3, 3): "encoder", (2, 2): "decoder", (2, 3): "cross"}
 """By the numbers of queries and keys, where the encoder reads three tokens and the decoder two."""
@@ -30,7 +30,8 @@ SITE_ORDER: tuple[Site, ...] = ("self", "encoder", "decoder", "cross")
 class Layer:
     """One attention layer: its module, the projection that mixes its heads, and the block around both, if found.
 
-    `number` counts the layers of one site. A block that hands on more than the stream (T5's position bias) is none.
+    `number` counts the layers of one site. A block that hands on more than the stream (T5's position bias) is none, but
+    in an encoder-decoder, whose blocks stand for two attention layers each.
     """
 
     site: Site
@@ -42,15 +43,15 @@ class Layer:
     ends_in_projection: bool
     """Whether what the attention module returns is what the projection returned, unchanged."""
 
+    @property
+    def place(self) -> Place:
+        """Its site and number."""
+        return self.site, self.number
+
     def output_weights(self) -> Float[Tensor, "head d_head d_model"]:
         """W_O, cut into each head's slice."""
         weight = self.projection.weight if isinstance(self.projection, Conv1D) else self.projection.weight.T
         return weight.unflatten(0, (self.heads, -1))  # pyright: ignore[reportCallIssue]
-
-    def linear_maps(self) -> list[nn.Linear | Conv1D]:
-        """Every linear map of the block."""
-        modules = () if self.block is None else self.block.modules()
-        return [module for module in modules if isinstance(module, nn.Linear | Conv1D)]
 
 
 @torch.inference_mode()
@@ -64,8 +65,8 @@ def find_layers(network: Any, base: nn.Module, name: str, run: Callable[[nn.Modu
     projections: dict[int, nn.Module] = {}
     projected: dict[int, Tensor] = {}
     returned: dict[int, Any] = {}
-    streams: set[nn.Module] = set()  # modules that return one tensor
     pair = network.config.is_encoder_decoder
+    streams: set[nn.Module] = set()  # modules that return one tensor; in an encoder-decoder maybe more after it
 
     def watch(module: nn.Module, at: Ingredients) -> Tensor:
         written = at.write(at.pattern())
@@ -78,7 +79,8 @@ def find_layers(network: Any, base: nn.Module, name: str, run: Callable[[nn.Modu
             projections[number], projected[number] = module, output
 
     def note(module: nn.Module, _args: Any, output: Any) -> None:
-        if isinstance(output, Tensor):
+        stream = output[0] if pair and isinstance(output, tuple) and output else output
+        if isinstance(stream, Tensor):
             streams.add(module)
         if found and found[-1][0] is module:
             returned[len(found) - 1] = output
@@ -97,14 +99,17 @@ def find_layers(network: Any, base: nn.Module, name: str, run: Callable[[nn.Modu
             f"Of {expected} layers of {name!r}, {len(found)} were seen to attend through transformers' interface and "
             f"{len(projections)} to project what their heads wrote. {why}".rstrip()
         )
-    blocks = _blocks(base, [module for module, _, _ in found])
+    of_site: dict[Site, Iterator[nn.Module | None]] = {
+        each: iter(_blocks(base, [module for module, _, site in found if site == each])) for each in SITE_ORDER
+    }
     counted: Counter[Site] = Counter()
     layers: list[Layer] = []
     for order, (module, written, site) in enumerate(found):
         ends = isinstance(returned.get(order), tuple) and _is_same(returned[order][0], projected[order])
         heads = written.shape[2]
-        two = not isinstance(returned.get(order), tuple) or len(returned[order]) == 2
-        block = blocks[order] if two and blocks[order] in streams else None
+        two = pair or not isinstance(returned.get(order), tuple) or len(returned[order]) == 2
+        block = next(of_site[site])
+        block = block if two and block in streams else None
         layers.append(Layer(site, counted[site], heads, module, projections[order], block, ends))
         counted[site] += 1
     return tuple(layers)
@@ -178,6 +183,11 @@ def fused_activations(network: nn.Module) -> Iterator[None]:
         yield
 
 
+def linear_maps(block: nn.Module) -> list[nn.Linear | Conv1D]:
+    """Every linear map in it."""
+    return [module for module in block.modules() if isinstance(module, nn.Linear | Conv1D)]
+
+
 def low_precision_weight(module: nn.Linear | Conv1D) -> Tensor:
     """Its weight in bfloat16, [out, in]."""
     weight = module.weight.T if isinstance(module, Conv1D) else module.weight
@@ -189,10 +199,11 @@ def from_clean(weight: Tensor, clean_in: Tensor, clean_out: Tensor) -> Callable[
 
     So the rounding error is a share of the difference, not of the activation. Rows are variants of the clean batch.
     """
+    rows_in, rows_out = clean_in.flatten(0, -2), clean_out.flatten(0, -2)
 
     def forward(given: Tensor) -> Tensor:
-        difference = given.unflatten(0, (-1, len(clean_in))) - clean_in
+        difference = given.flatten(0, -2).unflatten(0, (-1, len(rows_in))) - rows_in
         changed = nn.functional.linear(difference.bfloat16(), weight)
-        return (clean_out + changed).flatten(0, 1)
+        return (rows_out + changed).view(*given.shape[:-1], -1)
 
     return forward

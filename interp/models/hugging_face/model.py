@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -15,20 +16,11 @@ from interp.errors import ModelError
 from interp.models.head_weights import LayerSlices, See
 from interp.models.hooking_errors import because
 from interp.models.hugging_face.embeddings import from_head_to_embedding, position_embeddings
-from interp.models.hugging_face.hooks import keep_both, keep_input, keep_output
 from interp.models.hugging_face.interface import INTERFACE, Ingredients, Watch, watching
-from interp.models.hugging_face.layers import (
-    SITE_ORDER,
-    Layer,
-    answering,
-    computing,
-    find_layers,
-    from_clean,
-    fused_activations,
-    low_precision_weight,
-    see_each,
-)
-from interp.models.hugging_face.logits_at import LogitsAt
+from interp.models.hugging_face.layers import SITE_ORDER, Layer, find_layers, see_each
+from interp.models.hugging_face.logits_at import LogitsAt, input_of
+from interp.models.hugging_face.packing import Packing
+from interp.models.hugging_face.resuming import Resuming
 from interp.models.hugging_face.slices import PROBES, trace_slices
 from interp.models.inputs.pictures import PictureReader
 from interp.models.inputs.targets import ends, generate
@@ -92,8 +84,10 @@ class AttentionModel:
         self.windows = windows(network.config, len(self.layers), name)
         # what the last block of the text that is written gives
         self._last: nn.Module = network.get_decoder() if self.translates else self.base
-        self._rounded: dict[nn.Module, Tensor] = {}
-        self._logits_at = LogitsAt(network, self.base)
+        encoder = network.get_encoder() if self.translates else None
+        self._logits_at = LogitsAt(network, self._last, encoder)
+        packs = reads and not self.translates and "position_ids" in signature(self.base.forward).parameters
+        self._resuming = Resuming(network, self.layers, self._pass, self.reader.inputs, encoder, packs)
         by_site = sorted(self.layers, key=lambda layer: SITE_ORDER.index(layer.site))
         self.heads: Sequence[Head] = [Head(at.site, at.number, head) for at in by_site for head in range(at.heads)]
 
@@ -254,8 +248,11 @@ class AttentionModel:
 
     @property
     def resumable(self) -> bool:
-        """Whether every layer lies in a block of its own that hands on the stream alone, so that what follows runs."""
-        return all(layer.block is not None and layer.site == "self" for layer in self.layers)
+        """Whether every layer lies in a block of its own that hands on the stream alone, so that what follows runs.
+
+        The blocks of an encoder-decoder may hand on more, and hold two layers.
+        """
+        return self._resuming.possible
 
     def remember(
         self,
@@ -265,124 +262,95 @@ class AttentionModel:
         linear: bool = False,
         gradients: bool = False,
         logits: Scored = True,
+        pieces: bool = False,
     ) -> CleanRun:
         """One forward pass that keeps what `resume` starts from, and each layer's z, v and (if asked) pattern.
 
         `linear` keeps what goes into and comes out of every linear map, for `resume` to work on differences; with
         `gradients`, what the model gives can be differentiated with respect to every layer's z. Where positions are
-        given for `logits`, the language head runs at those only.
+        given for `logits`, the language head runs at those only; with `pieces`, if it can, they are never whole.
         """
         if not self.resumable:
             raise ModelError(
                 f"The layers of {self.name!r} do not lie in blocks of their own that hand on the stream alone, so that "
                 "the network cannot be run from one of them on. Allowed: ablation.engine=plain."
             )
-        before: dict[int, Tensor] = {}
-        attention_output: dict[int, Tensor] = {}
-        z: dict[int, Tensor] = {}
-        value: dict[int, Tensor] = {}
-        patterns: dict[int, Tensor] = {}
-        maps: dict[int, list[tuple[nn.Module, Tensor, Tensor]]] = {number: [] for number in range(len(self.layers))}
+        return self._resuming.remember(
+            batch, pattern=pattern, linear=linear, gradients=gradients, logits=logits, pieces=pieces
+        )
 
-        def keep(number: int) -> Watch:
-            def watch(_module: nn.Module, at: Ingredients) -> Tensor:
-                value[number] = at.value
-                if pattern:
-                    patterns[number] = at.pattern()
-                z[number] = at.write(patterns[number]) if pattern else at.attended()
-                if gradients and not z[number].requires_grad:
-                    z[number].requires_grad_()
-                return z[number]
-
-            return watch
-
-        with ExitStack() as stack:
-            stack.enter_context(torch.enable_grad() if gradients else torch.inference_mode())
-            for number, layer in enumerate(self.layers):
-                stack.enter_context(watching(layer.attention, keep(number)))
-                stack.callback(keep_input(layer.block, before, number).remove)
-                stack.callback(keep_output(layer.projection, attention_output, number).remove)
-                for module in layer.linear_maps() if linear else []:
-                    stack.callback(keep_both(module, maps[number]).remove)
-            output = self._forward(self.reader.inputs(batch), None, None, logits)
-        return CleanRun(batch, before, attention_output, z, value, patterns, maps, output)
-
-    @torch.inference_mode()
     def resume(
         self,
         clean: CleanRun,
-        layer: int,
+        place: Place,
         attention_output: Float[Tensor, "variant batch query d_model"],
         *,
         pattern: Tap | None = None,
         z: Tap | None = None,
         logits: Scored = True,
+        pieces: bool = False,
     ) -> Output:
-        """The network from `layer` on, with other outputs of its attention: all variants of all rows in one batch.
+        """The network from `place` on, with other outputs of its attention: all variants of all rows in one batch.
 
-        The taps see the layers after `layer`. Variants come first: row v · batch + b is document b of variant v.
+        The taps see the layers after that place. Variants come first: row v · batch + b is document b of variant v.
         Positions for `logits` are those of the clean batch, the same in every variant.
         Where linear maps were remembered, they work in bfloat16 on the difference from the clean run.
         """
-        variants = attention_output.shape[0]
-        here = self.layers[layer]
-        replaced = attention_output.flatten(0, 1)
-        with ExitStack() as stack:
-            before = clean.before[layer].repeat(variants, 1, 1)
-            for block in [skipped.block for skipped in self.layers[:layer] if skipped.block is not None]:
-                stack.enter_context(answering(block, before))
-            for module, clean_in, clean_out in (
-                one for at in range(layer, len(self.layers)) for one in clean.linear[at]
-            ):
-                low = from_clean(self._low_precision(module), clean_in, clean_out)
-                stack.enter_context(computing(module, low))
-            stack.enter_context(answering(here.projection, replaced))
-            if here.ends_in_projection:
-                stack.enter_context(answering(here.attention, (replaced, None)))
-            elif not any(module is here.projection for module in here.attention.modules()):
-                # the projection lies outside, so what the attention returns is read by nobody
-                unread = clean.z[layer].new_empty(1).expand(*replaced.shape[:2], clean.z[layer][0, 0].numel())
-                stack.enter_context(answering(here.attention, (unread, None)))
-            inputs = self.reader.inputs(clean.batch)
-            stacked = {k: torch.cat([v] * variants) if isinstance(v, Tensor) else v for k, v in inputs.items()}
-            where = logits.repeat(variants, 1) if isinstance(logits, Tensor) else logits
-            stack.enter_context(fused_activations(self.network))
-            return self._forward(stacked, pattern, z, where, after=layer)
-
-    def _low_precision(self, module: Any) -> Tensor:
-        if module not in self._rounded:
-            self._rounded[module] = low_precision_weight(module)
-        return self._rounded[module]
+        return self._resuming.resume(clean, place, attention_output, pattern=pattern, z=z, logits=logits, pieces=pieces)
 
     def _forward(
-        self, inputs: dict[str, Any], pattern: Tap | None, z: Tap | None, logits: Scored, after: int = -1
+        self,
+        inputs: dict[str, Any],
+        pattern: Tap | None,
+        z: Tap | None,
+        logits: Scored,
+        *,
+        after: int = -1,
+        pieces: bool = False,
+        packing: Packing | None = None,
+        masks: Mapping[Place, Tensor | None] | None = None,
     ) -> Output:
+        """One pass, its layers watched after that number; with a packing, each under its mask of the padded batch."""
         at = logits if isinstance(logits, Tensor) and self.has_language_head else None
         everywhere = logits is True and self.has_language_head
-        hidden: list[Tensor] = []
+        tapped = pattern is not None or z is not None
+        last: list[Any] = []
         order = iter(self.layers[after + 1 :])
 
-        def watch(_module: nn.Module, at: Ingredients) -> Tensor:
+        def watch(_module: nn.Module, given: Ingredients) -> Tensor:
             layer = next(order)
-            seen = at.pattern()
-            if pattern is not None:
-                replacement = pattern(layer.site, layer.number, seen)
-                seen = seen if replacement is None else replacement
-            written = at.write(seen)
-            replacement = z(layer.site, layer.number, written) if z is not None else None
-            return written if replacement is None else replacement
+            at = given if packing is None or masks is None else packing.ingredients(given, masks[layer.place])
+            written = at.attended() if not tapped else _rewritten(layer, at, pattern, z)
+            return written if packing is None else packing.pack(written)
 
         with ExitStack() as stack:
-            keep = self._last.register_forward_hook(lambda _module, _args, out: hidden.append(out[0]))
+            keep = self._last.register_forward_hook(lambda _module, _args, out: last.append(out))
             stack.callback(keep.remove)
-            if pattern is not None or z is not None:
+            if tapped or packing is not None:
                 self._watch_all(stack, watch, after=after)
-            out = self.reader.call(self.network if everywhere else self.base, inputs)
-        if pattern is not None or z is not None:
+            out = self._called(inputs, everywhere)
+        if tapped:
             self._check_seen(order)
-        if at is not None:
-            return Output(hidden[0], self._logits_at(inputs, out, at), at)
-        return Output(hidden[0], out.logits if everywhere else None)
+        hidden, logits_everywhere = last[0][0], out.logits if everywhere else None
+        if packing is not None:
+            hidden = packing.unpack(hidden)
+            logits_everywhere = None if logits_everywhere is None else packing.unpack(logits_everywhere)
+        if at is None:
+            return Output(hidden, logits_everywhere)
+        seen = type(last[0])(last_hidden_state=hidden)
+        some = self._logits_at.pieces(inputs, seen, at) if pieces else None
+        return Output(hidden, self._logits_at(inputs, seen, at) if some is None else None, at, some)
+
+    def _pass(self, *asked: Any, **options: Any) -> Output:
+        return self._forward(*asked, **options)
+
+    def _called(self, inputs: dict[str, Any], everywhere: bool) -> Any:
+        """What the network gives, or where logits are not asked for its part without the head."""
+        head: Any = self._logits_at.unembedding
+        if everywhere or self.base is not self.network or head is None:
+            return self.reader.call(self.network if everywhere else self.base, inputs)
+        # T5's has no such part, so it is left where the head begins
+        return input_of(head, lambda: self.reader.call(self.network, inputs))
 
     def _watch_all(self, stack: ExitStack, watch: Watch, after: int = -1) -> None:
         # a module that stands for several layers is watched once
@@ -395,6 +363,17 @@ class AttentionModel:
                 f"In {self.name!r} the taps never saw the layers {missed}. {because(self.network)}"
                 "Allowed: models all of whose layers attend in every pass."
             )
+
+
+def _rewritten(layer: Layer, at: Ingredients, pattern: Tap | None, z: Tap | None) -> HeadOutput:
+    """What a layer writes when both taps were there."""
+    seen = at.pattern()
+    if pattern is not None:
+        replacement = pattern(layer.site, layer.number, seen)
+        seen = seen if replacement is None else replacement
+    written = at.write(seen)
+    replacement = z(layer.site, layer.number, written) if z is not None else None
+    return written if replacement is None else replacement
 
 
 def _look(site: Site, layer: int, activation: Tensor) -> None:  # noqa: ARG001 - a tap that only watches

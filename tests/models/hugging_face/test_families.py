@@ -117,7 +117,7 @@ def test_patterns_outputs_and_what_resumes_are_those_of_the_untouched_model(name
         assert name == "albert"
         return
     clean = model.remember(batch)
-    resumed = model.resume(clean, 1, clean.attention_output[1].repeat(3, 1, 1, 1))
+    resumed = model.resume(clean, ("self", 1), clean.attention_output["self", 1].repeat(3, 1, 1, 1))
     assert resumed.logits is not None
     for variant in resumed.logits.chunk(3):
         torch.testing.assert_close(variant[there], expected.logits[there], atol=1e-4, rtol=1e-4)
