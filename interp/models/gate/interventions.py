@@ -17,7 +17,7 @@ from interp.models.gate.evidence import (
     rows_of,
 )
 from interp.models.unhooked import traces
-from interp.types import Provable, Resumable, Site, Tap
+from interp.types import Head, Provable, Resumable, Site, Tap
 
 NOTHING = 1e-3
 """A head that writes less, as a share of what its layer writes, is not asked to matter."""
