@@ -84,7 +84,8 @@ def of_heads(
     """
     _check_model(plan, model)
     require_room_to_ablate(model, encoded, plan)
-    substitute = named(plan.replacement)[1](model, encoded, seed)
+    replacement = named(plan.replacement)[1]
+    [substitute] = [replacement(model, whole, seed) for whole in progress([encoded], f"replacement ({plan.name})")]
     documents = evenly_spaced(len(encoded), plan.limit)
     sample = [documents[i] for i in evenly_spaced(len(documents), plan.sample)]
     if plan.estimate is not None:
