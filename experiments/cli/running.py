@@ -163,9 +163,9 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
         beginning.append(f"Note: weights that hold NaN or ∞: {run.model.provenance['not_finite']}.")
     if run.model is not None and "language_head" in run.model.provenance:
         beginning.append(f"Note: language head: {run.model.provenance['language_head']}.")
-    for line in [*beginning, *summary, *closing_words(run.corpus, findings, manifest.get("gate"), folder)]:
+    closing = closing_words(run.corpus, findings, manifest.get("gate"), run.watch.words(), folder)
+    for line in [*beginning, *summary, *closing]:
         say(line)
-    say(run.watch.words())
 
 
 def bar(items: Sequence[Any], name: str, *, quiet: bool) -> Iterable[Any]:

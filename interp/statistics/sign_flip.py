@@ -13,8 +13,8 @@ VECTORS = 99_999
 TOLERANCE = 1e-9  # of Σ|D|: sums this close are equal
 EXACT_BELOW = 10  # sampled vectors that reach the observed sum
 EXACT_BLOCKS = 32
-TESTS_AT_ONCE, VECTORS_AT_ONCE = 128, 4_096
-"""So few that their sums are compared before they leave the cache."""
+TESTS_AT_ONCE, VECTORS_AT_ONCE = 128, 16_384
+"""Few enough that what is summed does not leave the cache, and enough that each product is worth its start."""
 
 
 @lru_cache(maxsize=4)

@@ -12,7 +12,7 @@ def tail_quantiles(
 ) -> tuple[Float[np.ndarray, " test"], Float[np.ndarray, " test"]]:
     """`np.quantile(samples, [tail, 1 − tail], axis=1)` to the last bit; NaN for a sample with any NaN.
 
-    Only what lies in a tail is put in order, which takes half the time.
+    Samples have two values or more. Only what lies in a tail is put in order, which takes half the time.
     """
     low, high = np.full((2, len(samples)), np.nan)
     probes = np.sort(samples[:, :PROBE], axis=1)
@@ -35,9 +35,11 @@ def _quantile(
     Between two values numpy goes from the nearer one, which decides the last bit.
     """
     position = (len(sample) - 1) * share
-    place = int(position) - before
-    if not 0 <= place < len(part) - 1:
-        part, place = sample, int(position)
-    lower, upper = np.partition(part, (place, min(place + 1, len(part) - 1)))[place : place + 2]
-    weight = position - int(position)
-    return lower + (upper - lower) * weight if weight < 0.5 else upper - (upper - lower) * (1 - weight)
+    # the last of all values is reached from the one before it
+    lower = min(int(position), len(sample) - 2)
+    if not before <= lower < before + len(part) - 1:
+        part, before = sample, 0
+    place = lower - before
+    low, high = np.partition(part, (place, place + 1))[place : place + 2]
+    weight = position - lower
+    return low + (high - low) * weight if weight < 0.5 else high - (high - low) * (1 - weight)

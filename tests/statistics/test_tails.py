@@ -20,7 +20,7 @@ def samples(kind: str) -> np.ndarray:
     }[kind]
 
 
-@pytest.mark.parametrize("tail", [1e-5, 0.0007, 0.0125, 0.025, 0.1])
+@pytest.mark.parametrize("tail", [0.0, 1e-300, 1e-5, 0.0007, 0.0125, 0.025, 0.1])
 @pytest.mark.parametrize(
     "kind",
     [
