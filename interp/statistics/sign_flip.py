@@ -14,7 +14,7 @@ TOLERANCE = 1e-9  # of Σ|D|: sums this close are equal
 EXACT_BELOW = 10  # sampled vectors that reach the observed sum
 EXACT_BLOCKS = 32
 TESTS_AT_ONCE, VECTORS_AT_ONCE = 128, 16_384
-"""Few enough that what is summed does not leave the cache, and enough that each product is worth its start."""
+"""Small enough for a cache; where other programs want the cores, smaller products wait longer than they compute."""
 
 
 @lru_cache(maxsize=4)
