@@ -1,38 +1,59 @@
 """The command line, `python -m experiments experiment=atlas model=minilm corpus=grammar`: where Hydra comes in."""
 
+import gc
 import os
 import sys
+from collections.abc import Callable
+from functools import cache
 from io import TextIOWrapper
 from pathlib import Path
+from time import perf_counter
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from experiments import BEGAN
 from experiments.cli.error_messages import CONF, explain
 from experiments.cli.output_folder import make_folder, remove_empty, sweep_notes_kept
 from experiments.cli.shell_quoting import is_sweep, quote, sweep_first
+from experiments.cli.stopwatch import Stopwatch
 from interp.errors import InterpError
 from interp.text.printable import printable
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def task(config: DictConfig) -> None:
-    """One run; imported here so that --help and --cfg need neither torch nor TransformerLens."""
-    from experiments.cli.running import run_once
-
+    """One run; of several in one process each begins with itself."""
+    is_only = HydraConfig.get().mode == RunMode.RUN
+    watch = Stopwatch(BEGAN if is_only else perf_counter())
     try:
-        run_once(config)
+        import_runner()(config, watch)
     except Exception as error:
         message = explain(error)
         if message is None:
             raise
-        if HydraConfig.get().mode == RunMode.RUN:
+        if is_only:
             # of an error Hydra would say first that there was one
             raise SystemExit(1) from error
         # a job of a sweep may run in another process, and causes do not come back from there
         raise InterpError(message) from error
+
+
+@cache
+def import_runner() -> Callable[[DictConfig, Stopwatch], None]:
+    """What runs an experiment; imported here so that --help and --cfg need neither torch nor TransformerLens.
+
+    Half a million objects come with these libraries and stay to the end. Looking for garbage among them, again and
+    again while they come, and once more at the end, would take a third of the time that they take.
+    """
+    gc.disable()
+    from experiments.cli.running import run_once
+
+    gc.freeze()
+    gc.enable()
+    return run_once
 
 
 def main() -> None:

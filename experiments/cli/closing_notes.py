@@ -18,15 +18,15 @@ from interp.types import Corpus
 
 
 def closing_words(
-    corpus: Corpus | None, findings: results.Findings, gate: Mapping[str, Any] | None, folder: Path
+    corpus: Corpus | None, findings: results.Findings, gate: Mapping[str, Any] | None, seconds: str, folder: Path
 ) -> list[str]:
-    """What a reader has to know of the numbers, and where the files are."""
+    """What a reader has to know of the numbers, how long they took, and where the files are."""
     lines = [f"Skipped: {count} {reason.replace('_', ' ')}." for reason, count in findings.skipped.items() if count]
     notes = (*(corpus.notes if corpus else ()), *findings.notes, *(gate_words(gate) if gate else ()))
     lines += [note if note.startswith(WARNING) else f"Note: {shortened(note)}" for note in notes]
     if corpus and corpus.generated:
         lines.append("Note: the corpus is generated: intervals and p-values describe its generator, not a language.")
-    return [*lines, f"Tables ({', '.join(sorted(findings.tables))}), figures and manifest: {shown(folder)}"]
+    return [*lines, seconds, f"Tables ({', '.join(sorted(findings.tables))}), figures and manifest: {shown(folder)}"]
 
 
 def blank_words(figures: Mapping[str, Figure]) -> list[str]:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from time import perf_counter
 from typing import Any, NamedTuple
 
 from hydra.core.hydra_config import HydraConfig
@@ -21,6 +20,7 @@ from experiments.cli.closing_notes import blank_words, closing_words, glyph_word
 from experiments.cli.earlier_run import is_done, literal, say_kept
 from experiments.cli.error_messages import explain
 from experiments.cli.manifest_entries import describe, describe_gate, is_off
+from experiments.cli.stopwatch import Stopwatch
 from interp import results
 from interp.api import prove
 from interp.errors import InterpError
@@ -36,10 +36,10 @@ class Run(NamedTuple):
     corpus: Corpus | None
     findings: results.Findings
     manifest: dict[str, Any]
-    watch: "Stopwatch"
+    watch: Stopwatch
 
 
-def run_once(config: DictConfig) -> None:
+def run_once(config: DictConfig, watch: Stopwatch) -> None:
     """Run the experiment into Hydra's folder, unless a complete run of the same settings and data lies there.
 
     An error that the user can mend leaves no trace of the run, so that the mended command can use the same folder.
@@ -47,14 +47,14 @@ def run_once(config: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
         with run_folder.held(folder):
-            run_in(config, folder)
+            run_in(config, folder, watch)
     except Exception as error:
         if explain(error) is not None:
             run_folder.remove_empty(folder, named=is_named())
         raise
 
 
-def run_in(config: DictConfig, folder: Path) -> None:
+def run_in(config: DictConfig, folder: Path, watch: Stopwatch) -> None:
     """The run in a folder that is held: nothing is written before it is seen that the folder is free for it."""
     recorded = results.read_manifest(folder)
     if recorded is None:
@@ -67,7 +67,7 @@ def run_in(config: DictConfig, folder: Path) -> None:
         if recorded and is_done(folder, recorded, plain, read):
             say_kept(folder, recorded, as_json=config.json)
             return
-        run = begin(config, folder, recorded, manifest_of.new_manifest(plain) | {"inputs": read})
+        run = begin(config, folder, recorded, manifest_of.new_manifest(plain) | {"inputs": read}, watch)
     except Exception as error:
         if recorded is None and config.get("study") and (said := explain(error)) is not None:
             raise InterpError(f"{said} {study.needs(config.study)}") from error
@@ -75,14 +75,16 @@ def run_in(config: DictConfig, folder: Path) -> None:
     record(config, folder, run)
 
 
-def begin(config: DictConfig, folder: Path, recorded: dict[str, Any] | None, manifest: dict[str, Any]) -> Run:
+def begin(
+    config: DictConfig, folder: Path, recorded: dict[str, Any] | None, manifest: dict[str, Any], watch: Stopwatch
+) -> Run:
     """The manifest and Hydra's notes, then everything up to the tables; an error that the user can mend undoes both."""
     notes = hydra_notes(config)
     try:
         results.write_manifest(folder, manifest)
         results.remove_unfinished(folder)
         results.save_notes(folder, notes)
-        return run_experiment(literal(manifest["config"]), folder, manifest)
+        return run_experiment(literal(manifest["config"]), folder, manifest, watch)
     except Exception as error:
         if explain(error) is not None:
             results.discard_run(folder, recorded, notes)
@@ -102,9 +104,9 @@ def is_named() -> bool:
     return any(override.startswith("hydra.run.dir=") and "${" not in override for override in typed)
 
 
-def run_experiment(config: DictConfig, folder: Path, manifest: dict[str, Any]) -> Run:
+def run_experiment(config: DictConfig, folder: Path, manifest: dict[str, Any], watch: Stopwatch) -> Run:
     """Everything up to the tables, which are in memory; the manifest grows on the way."""
-    watch = Stopwatch()
+    watch.lap("start")
     corpus: Corpus | None = instantiate(config.corpus, _convert_="all")
     watch.lap("corpus")
     model: HeadModel | None = instantiate(config.model, _convert_="all")
@@ -115,14 +117,14 @@ def run_experiment(config: DictConfig, folder: Path, manifest: dict[str, Any]) -
         manifest |= {
             "model": {"name": model.name, **model.provenance},
             "corpus": describe(corpus),
-            "gate": describe_gate("off" if is_off(config) else "passed", proven, watch.laps["gate"]),
+            "gate": describe_gate("off" if is_off(config) else "passed", proven, round(watch.laps["gate"], 2)),
         }
         results.write_manifest(folder, manifest)
     experiment = instantiate(config.experiment, _convert_="all")
-    findings: results.Findings = experiment(model, corpus, progress=partial(bar, quiet=config.quiet))
+    findings: results.Findings = experiment(model, corpus, progress=watch.timed(partial(bar, quiet=config.quiet)))
     if config.get("study"):
         findings = study.judge(findings, config.study)
-    watch.lap("experiment")
+    watch.lap("tables")
     return Run(model, corpus, findings, manifest, watch)
 
 
@@ -136,18 +138,19 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
     figures = {name: figure for name, figure in drawn.items() if blank_reason(figure) is None}
     results.save_figures(folder, figures)
     findings = replace(findings, notes=(*findings.notes, *blank_words(drawn), *glyph_words(figures)))
-    run.watch.lap("figures")
     summary = module.summarise(findings.tables)
     if judged:
         # the paper's claims are what a study is about; of the experiment, its verdict
         summary = [*study.summarise(findings.tables, judged), *summary[:1]]
+    files = results.written(folder, findings.tables, figures)
+    run.watch.lap("figures")
     manifest |= {
         "skipped": findings.skipped,
         "said": findings.notes,
         "tables": {name: len(table) for name, table in findings.tables.items()},
-        "files": results.written(folder, findings.tables, figures),
+        "files": files,
         "summary": summary,
-        "seconds": run.watch.laps,
+        "seconds": run.watch.seconds(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "status": "complete",
     }
@@ -160,24 +163,11 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
         beginning.append(f"Note: weights that hold NaN or ∞: {run.model.provenance['not_finite']}.")
     if run.model is not None and "language_head" in run.model.provenance:
         beginning.append(f"Note: language head: {run.model.provenance['language_head']}.")
-    for line in [*beginning, *summary, *closing_words(run.corpus, findings, manifest.get("gate"), folder)]:
+    closing = closing_words(run.corpus, findings, manifest.get("gate"), run.watch.words(), folder)
+    for line in [*beginning, *summary, *closing]:
         say(line)
 
 
 def bar(items: Sequence[Any], name: str, *, quiet: bool) -> Iterable[Any]:
     """A progress bar with an estimate; silent where the output is no terminal."""
     return tqdm(items, desc=printable(name), leave=False, disable=quiet or not sys.stderr.isatty())
-
-
-class Stopwatch:
-    """Seconds that each part of a run took."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = perf_counter()
-
-    def lap(self, name: str) -> None:
-        """The time since the last lap belongs to `name`."""
-        now = perf_counter()
-        self.laps[name] = round(now - self._last, 2)
-        self._last = now

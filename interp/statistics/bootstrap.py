@@ -8,6 +8,7 @@ from jaxtyping import Float, Int, UInt8
 from scipy.stats import norm, t
 
 from interp.statistics.nan_handling import finite_or_nan
+from interp.statistics.tails import tail_quantiles
 
 RESAMPLES = 9_999
 
@@ -50,8 +51,7 @@ def bootstrap_interval_of(
         return np.full(tests, np.nan), np.full(tests, np.nan)
     resampled = statistic(_resample_counts(seed, len(weights)).astype(np.float64))
     tail = norm.cdf(-np.sqrt(effective / (effective - 1)) * t.ppf(0.975, effective - 1))
-    low, high = np.quantile(finite_or_nan(resampled), [tail, 1 - tail], axis=1, overwrite_input=True)
-    return low, high
+    return tail_quantiles(finite_or_nan(resampled), float(tail))
 
 
 def effective_blocks(n: Int[np.ndarray, " block"]) -> float:

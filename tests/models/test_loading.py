@@ -331,6 +331,9 @@ def test_the_digest_of_several_files_is_that_of_their_names_and_digests(tmp_path
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     listed = "".join(f"{name} {hashlib.sha256(parts[name]).hexdigest()}\n" for name in sorted(parts))
     assert folders.weights_digest(tmp_path) == hashlib.sha256(listed.encode()).hexdigest()
+    known = {"a.safetensors": "0" * 64, "unrelated.safetensors": "1" * 64}
+    listed = listed.replace(hashlib.sha256(b"first").hexdigest(), "0" * 64)
+    assert folders.weights_digest(tmp_path, known) == hashlib.sha256(listed.encode()).hexdigest(), "not read again"
     assert folders.tokenizer_digest(tmp_path) == "none"
 
 

@@ -30,6 +30,7 @@ from interp.statistics import (
     redrawn_corpora,
     sequential,
     sign_flip,
+    tails,
     ties,
 )
 from interp.statistics.criteria import Criteria
@@ -172,6 +173,14 @@ def check_bootstrap_interval_of(bad: float) -> None:
 
     low, high = bootstrap.bootstrap_interval_of(means, np.full(32, N), tests=5, seed=0)
     assert np.isnan(low).tolist() == np.isnan(high).tolist() == [False, True, False, False, False]
+
+
+def check_tail_quantiles(bad: float) -> None:
+    # infinite ones come as NaN: `bootstrap_interval_of` sees to it
+    samples = np.stack([np.linspace(row.min(), row.max(), 2_000) for row in excesses()])
+    broken = samples.copy()
+    broken[1, 7] = np.nan_to_num(bad, posinf=np.nan, neginf=np.nan, nan=np.nan)
+    rows_apart(*(np.stack(tails.tail_quantiles(one, 0.02)) for one in (samples, broken)), axis=1)
 
 
 def check_deciding_blocks(bad: float) -> None:
@@ -495,6 +504,7 @@ CASES: dict[str, Callable[[float], None]] = {
     "cover": check_calibration,
     "p_under_nulls": check_calibration,
     "deciding_blocks": check_deciding_blocks,
+    "tail_quantiles": check_tail_quantiles,
     **dict.fromkeys(["calibration.null_table", "null_curve", "head_coverage_table"], check_coverage),
     "effect_table": check_effects,
     "benjamini_hochberg": check_benjamini_hochberg,

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path, PurePath
@@ -227,12 +228,17 @@ def file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def weights_digest(folder: Path) -> str:
-    """sha256 of the weight file; of the files' names and sha256s, in order, where several are loaded."""
-    files = weight_files(folder)
-    if len(files) == 1:
-        return file_digest(files[0])
-    listed = "".join(f"{file.relative_to(folder).as_posix()} {file_digest(file)}\n" for file in files)
+def weights_digest(folder: Path, known: Mapping[str, str] | None = None) -> str:
+    """sha256 of the weight file; of the files' names and sha256s, in order, where several are loaded.
+
+    Files whose sha256 is `known` by their name in the folder are not read for it.
+    """
+    known = known or {}
+    names = [file.relative_to(folder).as_posix() for file in weight_files(folder)]
+    digests = [known.get(name) or file_digest(folder / name) for name in names]
+    if len(names) == 1:
+        return digests[0]
+    listed = "".join(f"{name} {digest}\n" for name, digest in zip(names, digests, strict=True))
     return sha256(listed.encode()).hexdigest()
 
 

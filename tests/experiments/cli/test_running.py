@@ -166,8 +166,12 @@ def test_the_manifest_says_what_ran(
     assert manifest["model"]["tokenizer_sha256"] == sha256(tokenizer.read_bytes()).hexdigest()
     assert set(manifest["skipped"].values()) == {0}
     assert {"truncated_documents", "unaligned_words"} <= set(manifest["skipped"])
-    assert set(manifest["seconds"]) == {"corpus", "model", "gate", "experiment", "figures"}
-    assert all(seconds >= 0 for seconds in manifest["seconds"].values())
+    passes, total = manifest["seconds"].pop("passes"), manifest["seconds"].pop("total")
+    assert set(manifest["seconds"]) == {"start", "corpus", "model", "gate", "tables", "figures"}
+    assert set(passes) == {"roles", "replacement (mean)", "ablation (mean)"}
+    parts = [*manifest["seconds"].values(), *passes.values()]
+    assert all(seconds >= 0 for seconds in parts)
+    assert sum(parts) == pytest.approx(total, abs=0.005 * (len(parts) + 1))
     assert manifest["started"] <= manifest["finished"]
     for name, rows in manifest["tables"].items():
         assert rows == len(pd.read_parquet(atlas_run.folder / f"{name}.parquet"))
