@@ -28,8 +28,11 @@ def finite_attention(
     layer: int,
     first: int,
     pattern: Float[Tensor, "batch head query attended"],
+    query: int = 0,
 ) -> Float[Tensor, "batch head query attended"]:
     """The same attention, if that of every query that is no padding and sees any key is finite.
+
+    It is that of some queries, from `query` on.
 
     What is attended to may be more than the keys that are tokens (`interp.types.HasSinks`).
 
@@ -39,7 +42,8 @@ def finite_attention(
     is_finite = pattern.sum(-1).isfinite()
     if is_finite.all():
         return pattern
-    query_side = batch.query_side(site).mask & visible.any(-1)
+    shown = slice(query, query + pattern.shape[2])
+    query_side = batch.query_side(site).mask[:, shown] & visible[:, shown].any(-1)
     found = (~is_finite & query_side[:, None]).any(-1)
     if found.any():
         raise _refusal(model, batch, f"Attention {_at(site, layer, first, found)}", found.any(1))

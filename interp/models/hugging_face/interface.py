@@ -36,7 +36,10 @@ class Ingredients:
 
     def pattern(self) -> Pattern:
         """Where each head attends: softmax of the scaled products, in float32 at least."""
-        scores = (self.query @ self.key.mT).mul_(self.scaling)
+        query, key = self.query.flatten(0, 1), self.key.flatten(0, 1)
+        # with beta 0 nothing is read of what the products are added to
+        scores = torch.baddbmm(query.new_empty(1, 1, 1), query, key.mT, beta=0, alpha=self.scaling)
+        scores = scores.unflatten(0, self.query.shape[:2])
         if self.softcap is not None:
             scores = torch.tanh(scores / self.softcap) * self.softcap
         if self.mask is not None:
@@ -48,10 +51,14 @@ class Ingredients:
         """What each head writes when it attends there."""
         return (pattern @ self.value).transpose(1, 2)
 
-    def some(self, heads: slice) -> "Ingredients":
-        """Those of some heads only."""
-        mask = self.mask if self.mask is None or self.mask.shape[1] == 1 else self.mask[:, heads]
-        return replace(self, query=self.query[:, heads], key=self.key[:, heads], value=self.value[:, heads], mask=mask)
+    def some(self, heads: slice, queries: slice = slice(None)) -> "Ingredients":
+        """Those of some heads and queries only."""
+        mask = self.mask
+        if mask is not None:
+            mask = mask[:, heads if mask.shape[1] > 1 else slice(None), queries if mask.shape[2] > 1 else slice(None)]
+        return replace(
+            self, query=self.query[:, heads, queries], key=self.key[:, heads], value=self.value[:, heads], mask=mask
+        )
 
     def attended(self) -> HeadOutput:
         """The same without a pattern to look at, fused where torch can."""
@@ -60,6 +67,20 @@ class Ingredients:
         fused = nn.functional.scaled_dot_product_attention
         z = fused(self.query, self.key, self.value, attn_mask=self.mask, scale=self.scaling)
         return z.transpose(1, 2)
+
+
+class NoMask:
+    """Leaves out a mask that hides nothing; layers mostly share one, which is read once."""
+
+    def __init__(self) -> None:
+        self._read: Tensor | None = None
+        self._hides = False
+
+    def left_out(self, at: Ingredients) -> Ingredients:
+        """The same, without a mask of zeros."""
+        if at.mask is not None and at.mask is not self._read:
+            self._read, self._hides = at.mask, bool(at.mask.any())
+        return at if at.mask is None or self._hides else replace(at, mask=None)
 
 
 def attend(

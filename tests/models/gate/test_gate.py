@@ -405,13 +405,18 @@ def test_heads_out_of_place_are_caught_in_causal_models_too(request: pytest.Fixt
 
 
 class ShowsPartsOutOfPlace(Broken):
-    def watch(self, batch: Batch, look: Callable[..., None]) -> None:
-        super().watch(batch, lambda site, layer, first, p: look(site, layer, first, p.roll(1, 1)))  # pyright: ignore
+    def watch(self, batch: Batch, look: Callable[..., None], starts: Any) -> None:
+        super().watch(batch, lambda *seen: look(*seen[:-1], seen[-1].roll(1, 1)), starts)  # pyright: ignore
 
 
 class ShowsOnePartTwice(Broken):
-    def watch(self, batch: Batch, look: Callable[..., None]) -> None:
-        super().watch(batch, lambda *seen: [look(*seen), look(*seen)])  # pyright: ignore
+    def watch(self, batch: Batch, look: Callable[..., None], starts: Any) -> None:
+        super().watch(batch, lambda *seen: [look(*seen), look(*seen)], starts)  # pyright: ignore
+
+
+class ShowsQueriesOutOfPlace(Broken):
+    def watch(self, batch: Batch, look: Callable[..., None], starts: Any) -> None:
+        super().watch(batch, lambda site, layer, first, _query, p: look(site, layer, first, 0, p), starts)  # pyright: ignore
 
 
 class ResumesElsewhere(Broken):
