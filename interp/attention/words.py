@@ -111,14 +111,11 @@ class WordRows:
     """Turns the patterns of some queries into those of the words among them, and of the words that can be asked.
 
     `row` and `word` are the words that ask, in the order in which they are wanted; all their tokens are among the
-    queries from `start` to `stop`. Attention is the mean over the tokens of the word attending of the sum over those
+    queries from `start` on. Attention is the mean over the tokens of the word attending of the sum over those
     of the word attended to (Clark et al. 2019, section 4.1), 0 on all but candidates.
     """
 
-    def __init__(
-        self, words: Words, row: Int[Tensor, " asking"], word: Int[Tensor, " asking"], start: int, stop: int
-    ) -> None:
-        self._size = stop - start
+    def __init__(self, words: Words, row: Int[Tensor, " asking"], word: Int[Tensor, " asking"], start: int) -> None:
         asking, asked = words.asking, words.asked
         self._row, self._first = row, asking.first[row, word] - start
         number = torch.full((len(asking.word), asking.width), -1, device=row.device)
@@ -152,7 +149,7 @@ class WordRows:
 
     def __call__(self, pattern: Pattern) -> Float[Tensor, "head asking asked"]:
         """Word attention of these words: one row for each that asks, one column for each word of its document."""
-        batch, heads, queries, keys = pattern.shape
+        _, heads, queries, keys = pattern.shape
         rows, head = pattern.reshape(-1, keys), torch.arange(heads, device=pattern.device)[:, None]
 
         def tokens(row: Tensor, token: Tensor) -> Float[Tensor, "head token key"]:

@@ -17,8 +17,8 @@ from interp.types import Pattern
 TIE = 1e-6
 """Candidates whose attention is within this of the largest share the hit."""
 
-KEPT = 2**22
-"""Numbers of places that are kept from layer to layer (16 MiB); more are counted anew."""
+KEPT = 2**19
+"""Numbers of places that are kept from layer to layer (2 MiB); more are counted anew."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,7 +71,7 @@ class RoleTally:
     def begin(self, batch: Batch, visible: Visible) -> None:
         """Find the scored queries of this batch, count them, and let the baselines answer them."""
         self._move_to(summing_device(batch.tokens.device))
-        sites = dict.fromkeys(site for site, _ in visible)
+        sites: list[Site] = list(dict.fromkeys(site for site, _ in visible))
         self.starts = {
             site: part_starts(batch, site, self._heads_together) if self._takes_parts else (0,) for site in sites
         }
@@ -212,7 +212,7 @@ def _of_words(words: Words, targets: Targets, start: int, stop: int) -> Question
     place = number[row, query]
     choices = words.candidates[rows, asking].sum(-1)
     on_words = SegmentSums(targets.slot[targets.begins], place[targets.begins], len(rows))
-    attention = WordRows(words, rows, asking, start, stop)
+    attention = WordRows(words, rows, asking, start)
     scored = torch.ones(len(rows), dtype=torch.bool, device=row.device)
     slots = SegmentSums(targets.slot)
     return Questions(start, stop, attention, place.int(), key.int(), slots, scored, choices, on_words)

@@ -12,6 +12,11 @@ def summing_device(device: torch.device) -> torch.device:
     return torch.device("cpu") if device.type == "mps" else device
 
 
+def on_processor(device: torch.device) -> bool:
+    """Whether numbers here are added by a product with a sparse matrix of scipy's."""
+    return device.type == "cpu"
+
+
 class SegmentSums:
     """Adds up the rows of a tensor by slot: row i, or row `item[i]`, goes to `slot[i]`; slots ascend.
 
@@ -22,7 +27,8 @@ class SegmentSums:
     def __init__(self, slot: Int[Tensor, " item"], item: Int[Tensor, " item"] | None = None, items: int = 0) -> None:
         self._slot, self._item = slot.to(summing_device(slot.device)), item
         self._items = len(slot) if item is None else items
-        if self._slot.device.type != "cpu":
+        self._matrices: dict[str, csr_array] = {}
+        if not on_processor(self._slot.device):
             return
         slots = self._slot.numpy()
         begins = np.flatnonzero(np.diff(slots, prepend=-1))
@@ -37,15 +43,16 @@ class SegmentSums:
         """Add the values, each exactly as a float64, to the rows of the table that they belong to."""
         if not len(self._slot):
             return
-        if table.device.type == "cpu":
+        if on_processor(table.device):
             self._multiply(table, values.cpu().double().numpy())
         else:
-            values = values if self._item is None else values.index_select(0, self._item)
+            values = values.to(table.device)
+            values = values if self._item is None else values.index_select(0, self._item.to(table.device))
             table.index_add_(0, self._slot, values.double())
 
     def add_counts(self, table: Float[Tensor, "slot column"], marks: Float[Tensor, "item column"]) -> None:
         """Add zeros and ones: of fewer than 2^24 a float32 is exact."""
-        if table.device.type == "cpu" and marks.device.type == "cpu" and 0 < len(self._slot) < 2**24:
+        if on_processor(marks.device) and 0 < len(self._slot) < 2**24:
             self._multiply(table, marks.numpy())
         else:
             self.add(table, marks)
@@ -60,10 +67,13 @@ class SegmentSums:
         SegmentSums(self._slot.index_select(0, some.to(self._slot.device))).add(table, values)
 
     def _multiply(self, table: Tensor, values: np.ndarray) -> None:
-        ones = _ones(len(self._columns), values.dtype.str)
-        matrix = csr_array((ones, self._columns, self._ends), shape=(len(self._present), self._items))
+        kind = values.dtype.str
+        if kind not in self._matrices:
+            ones = _ones(len(self._columns), kind)
+            shape = (len(self._present), self._items)
+            self._matrices[kind] = csr_array((ones, self._columns, self._ends), shape=shape)
         # the slots that are present occur once
-        table.numpy()[self._present] += matrix @ values
+        table.numpy()[self._present] += self._matrices[kind] @ values
 
 
 _KEPT: dict[str, np.ndarray] = {}

@@ -43,7 +43,10 @@ def stream(model: HeadModel, batches: Iterable[Batch], *tallies: Tally) -> None:
     groups = mask_groups(model)
 
     def look(site: Site, layer: int, first: int, query: int, pattern: Tensor) -> None:
-        pattern = finite_attention(model, batch, visible[groups[site, layer]], site, layer, first, pattern, query)
+        seen = visible[groups[site, layer]]
+        pattern = finite_attention(
+            model, batch, seen, site, layer, first, pattern, query, by_softmax=isinstance(model, ChunkedPatterns)
+        )
         for tally in tallies:
             if isinstance(tally, PartTally):
                 tally.update(site, layer, pattern, first, query)

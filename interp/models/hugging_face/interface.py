@@ -38,7 +38,7 @@ class Ingredients:
     def pattern(self) -> Pattern:
         """Where each head attends: softmax of the scaled products, in float32 at least."""
         if math.frexp(self.scaling)[0] == 0.5:
-            # a power of two changes no digit of a product, wherever it comes in: cheapest where there are fewest numbers
+            # a power of two changes no digit of a product, so that it may come in where there are fewest numbers
             scores = (self.query * self.scaling) @ self.key.mT
         else:
             scores = (self.query @ self.key.mT).mul_(self.scaling)

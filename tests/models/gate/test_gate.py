@@ -429,6 +429,7 @@ class ResumesElsewhere(Broken):
     [
         (ShowsPartsOutOfPlace, "parts_are_the_whole"),
         (ShowsOnePartTwice, "parts_are_the_whole"),
+        (ShowsQueriesOutOfPlace, "parts_are_the_whole"),
         (ResumesElsewhere, "resumed_is_run"),
     ],
 )
