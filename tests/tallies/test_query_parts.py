@@ -13,6 +13,7 @@ from interp.attention import query_parts
 from interp.corpora.batching import batches
 from interp.corpora.encoding import encode
 from interp.corpora.grammar import grammar
+from interp.roles.lexical import punctuation
 from interp.sums import RoleSums
 from interp.tables import score_table
 from interp.tallies import segment_sums
@@ -144,9 +145,10 @@ def test_a_tally_that_needs_whole_patterns_is_shown_them(tiny_gpt2: Case, monkey
     assert all(query == 0 for query, _ in beside.shown) and {size for _, size in beside.shown} <= sizes
     entire = beside.inner.sums()
     for name in ("n", "hit", "mass", "word_mass", "baseline"):
-        np.testing.assert_allclose(getattr(parts, name), getattr(entire, name), rtol=1e-12, err_msg=name)
+        # products of fewer queries may round otherwise
+        np.testing.assert_allclose(getattr(parts, name), getattr(entire, name), rtol=1e-6, err_msg=name)
     # down the columns there is no telling from some of the rows
-    variant = replace(roles.everything(encoded.corpus)[-1], unit="word", view="columns", sites=("self",))
+    variant = replace(punctuation(), view="columns")
     down = Noting(RoleTally([variant], model.heads))
     stream(model, (group.batch() for group in batches(encoded, model)), down)
     assert all(query == 0 for query, _ in down.shown)

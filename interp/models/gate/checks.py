@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from itertools import product
 
 import torch
@@ -160,8 +159,10 @@ def parts_are_the_whole(evidence: Evidence) -> Check | None:
         else:
             found.by_head((site, layer), shown.transpose(1, 2)[there], expected.transpose(1, 2)[there], 1, first)
 
-    sides = {head.site: evidence.batch.query_side(head.site).tokens.shape[1] for head in evidence.model.heads}
-    halves: Mapping[Site, Sequence[int]] = {site: (0, length // 2) for site, length in sides.items() if length > 1}
+    sides: dict[Site, int] = {
+        head.site: evidence.batch.query_side(head.site).tokens.shape[1] for head in evidence.model.heads
+    }
+    halves: dict[Site, tuple[int, ...]] = {site: (0, length // 2) for site, length in sides.items() if length > 1}
     for starts in (NOWHERE, halves):
         times.clear()
         evidence.model.watch(evidence.batch, compare, starts)
