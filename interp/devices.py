@@ -1,10 +1,11 @@
 """Where a model runs and in which precision; tokens per forward pass for a device, and the memory it has left."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from interp.errors import InterpError, closest
 
@@ -38,6 +39,11 @@ ACCELERATED = 8
 def tokens_for(device: torch.device, count: int) -> int:
     """How many tokens (or weights) go through a device together, where `count` fill two cores of a processor."""
     return count if device.type == "cpu" else ACCELERATED * count
+
+
+def cut(starts: Sequence[int], length: int) -> list[tuple[int, int]]:
+    """Where each part begins, and the place after its end."""
+    return list(zip(starts, [*starts[1:], length], strict=True))
 
 
 def free_memory(device: torch.device) -> int | None:
@@ -96,3 +102,8 @@ def _lines(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
+
+
+def precise(values: Tensor) -> Tensor:
+    """In float64, for sums; on the processor where the device has no float64."""
+    return (values.cpu() if values.device.type == "mps" else values).double()

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from interp.corpora import expansions as expansions
+from interp.devices import precise as precise
 from interp.errors import InterpError, closest
 from interp.types import Batch, HeadModel, MaskedModel, Metric, Output
 
@@ -156,11 +157,6 @@ def kl_direction(output: Output, batch: Batch, generators: Sequence[np.random.Ge
     signs = torch.where(draws[:, 1] < 0.5, -1.0, 1.0)
     chosen = _in_place(log_probs.gather(-1, drawn)[:, 0] * signs, there)
     return chosen.sum(-1) / precise(there).sum(-1).sqrt()
-
-
-def precise(values: Tensor) -> Tensor:
-    """In float64, for sums; on the CPU where the device has none (mps)."""
-    return (values.cpu() if values.device.type == "mps" else values).double()
 
 
 def _pooled(output: Output, batch: Batch) -> Float[Tensor, "batch d_model"]:

@@ -27,19 +27,25 @@ def finite_attention(
     site: Site,
     layer: int,
     first: int,
-    pattern: Float[Tensor, "batch head query attended"],
-) -> Float[Tensor, "batch head query attended"]:
+    pattern: Float[Tensor, "batch head shown attended"],
+    query: int = 0,
+    *,
+    by_softmax: bool = False,
+) -> Float[Tensor, "batch head shown attended"]:
     """The same attention, if that of every query that is no padding and sees any key is finite.
+
+    It is that of some queries, from `query` on. `by_softmax` promises that a row is finite as a whole or nowhere.
 
     What is attended to may be more than the keys that are tokens (`interp.types.HasSinks`).
 
     Other rows, such as those of padding, are made zero where they are not finite. Raises `ModelError` that names
     document, layer and heads.
     """
-    is_finite = pattern.sum(-1).isfinite()
+    is_finite = (pattern[..., 0] if by_softmax else pattern.sum(-1)).isfinite()
     if is_finite.all():
         return pattern
-    query_side = batch.query_side(site).mask & visible.any(-1)
+    shown = slice(query, query + pattern.shape[2])
+    query_side = batch.query_side(site).mask[:, shown] & visible[:, shown].any(-1)
     found = (~is_finite & query_side[:, None]).any(-1)
     if found.any():
         raise _refusal(model, batch, f"Attention {_at(site, layer, first, found)}", found.any(1))

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from interp.devices import precise
 from interp.types import Batch, Corpus, Role
 
 AGREEING = "nearest_agreeing_mention"
@@ -71,7 +72,7 @@ def annotation_credit(
     nothing = torch.full_like(batch.tag, -1)
     # all baselines of a word side by side: one look-up for each query
     names = torch.stack([named.get(baseline, nothing) for baseline in baselines], dim=-1)
-    return (names[row, query] == key[:, None]).cpu().double()
+    return precise(names[row, query] == key[:, None])
 
 
 def _named(tags: Collection[str]) -> dict[str, tuple[str, ...]]:

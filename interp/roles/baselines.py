@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from interp.devices import precise
 from interp.types import Batch
 
 WORD_BASELINES = (*(f"offset{sign * by:+d}" for by in range(1, 11) for sign in (-1, 1)), "first", "most_tokens")
@@ -41,29 +42,29 @@ def credit(
     """
     row, query, key = pair.unbind(1)
     if baseline == "uniform":
-        return 1 / candidates.sum(-1)[row, query].cpu().double()
+        return 1 / precise(candidates.sum(-1)[row, query])
     if baseline == "uniform_tokens":
-        owned = tokens_of_word[row, key].cpu().double()
-        return owned / (candidates * tokens_of_word[:, None, :]).sum(-1)[row, query].cpu()
+        owned = precise(tokens_of_word[row, key])
+        return owned / precise((candidates * tokens_of_word[:, None, :].short()).sum(-1)[row, query])
     if baseline.startswith("offset"):
-        return (key == query + int(baseline.removeprefix("offset"))).cpu().double()
+        return precise(key == query + int(baseline.removeprefix("offset")))
     if baseline.startswith("diagonal"):
         words, source_words = batch.written.word.amax(1) + 1, batch.word.amax(1) + 1
         aim = diagonal(query, words[row], source_words[row]) + int(baseline.removeprefix("diagonal") or 0)
-        return (key == aim).cpu().double()
+        return precise(key == aim)
     if baseline == "last":
-        return (key == batch.word.amax(1)[row]).cpu().double()
+        return precise(key == batch.word.amax(1)[row])
     if baseline == "first":
-        return (key == 0).cpu().double()
+        return precise(key == 0)
     if baseline == "nearest_mention":
-        return (batch.nearest_mention[row, query] == key).cpu().double()
+        return precise(batch.nearest_mention[row, query] == key)
     if baseline in CHOICE_BASELINES:
         return _of_mentions(baseline, batch, pair, candidates)
     owned = torch.where(candidates, tokens_of_word[:, None, :], -1)
     most = owned.amax(-1, keepdim=True)
     shared = ((owned == most) & candidates).sum(-1)
     is_one = tokens_of_word[row, key] == most[row, query, 0]
-    return is_one.cpu().double() / shared[row, query].cpu()
+    return precise(is_one) / precise(shared[row, query])
 
 
 def _of_mentions(
@@ -84,7 +85,7 @@ def _of_mentions(
     nearest = far.amin(-1)[row, query]
     is_one = (far[row, query, key] == nearest) & (nearest < none)
     shared = (far == far.amin(-1, keepdim=True)).sum(-1)[row, query]
-    return is_one.cpu().double() / shared.cpu()
+    return precise(is_one) / precise(shared)
 
 
 def diagonal(

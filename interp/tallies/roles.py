@@ -1,61 +1,29 @@
 """Fold attention into sums per role, head and block while a corpus streams by; no pattern is ever kept."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Num
-from scipy.sparse import csr_array
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from interp.attention.candidates import CANDIDATES, Candidates, CandidatesOf, word_candidates
+from interp.attention.query_parts import part_starts
 from interp.attention.visibility import MaskGroups, Visible
+from interp.attention.words import WordRows, Words, aligned_words
+from interp.devices import cut
 from interp.roles.annotation_baselines import annotation_credit, is_held_against
 from interp.roles.baselines import ALL_BASELINES, credit
 from interp.sums import RoleLabel, RoleSums
+from interp.tallies.questions import TIE as TIE
+from interp.tallies.questions import Questions, Sums
+from interp.tallies.segment_sums import SegmentSums, summing_device
+from interp.tallies.targets import Targets, find_targets
 from interp.types import BLOCKS, Batch, Head, MaskGroup, Pattern, Role, Site
 
-TIE = 1e-6
-"""Candidates whose attention is within this of the largest share the hit."""
-
-
-class _Slots:
-    """Sums per slot: a role's number times the number of blocks, plus the block."""
-
-    def __init__(self, slot: Int[Tensor, " item"]) -> None:
-        slots, items = slot.cpu().numpy(), np.arange(len(slot))
-        is_present = np.bincount(slots) > 0
-        self.present, place = np.flatnonzero(is_present), np.cumsum(is_present) - 1
-        self._matrix = csr_array((np.ones(len(slots)), (place[slots], items)), shape=(len(self.present), len(slots)))
-
-    def add(self, table: np.ndarray, columns: slice, values: Tensor) -> None:
-        """Add the values [item, column], in float64, to the rows of the table that they belong to."""
-        if len(self.present):
-            table[self.present, columns] += self._matrix @ values.cpu().double().numpy()
-
-
-@dataclass(frozen=True, eq=False)
-class _Queries:
-    """What some roles ask of a batch: scored queries (role, row, query), and (row, query, key) on their targets.
-
-    Of roles that have many targets a query, `marked` holds the targets too: a product with it is faster than to pick.
-    """
-
-    view: Candidates
-    query: Int[Tensor, "scored 3"]
-    pair: Int[Tensor, "target 3"]
-    slot_of_query: _Slots
-    slot_of_pair: _Slots
-    marked: Float[Tensor, "batch query role key"] | None = None
-
-    def on_targets(self, values: Float[Tensor, "batch head query key"]) -> Float[Tensor, "scored head"]:
-        """Summed over the marked targets of each scored query."""
-        assert self.marked is not None
-        role, row, query = self.query.unbind(1)
-        sums = (self.marked @ values.permute(0, 2, 3, 1)).flatten(0, 2)
-        return sums.index_select(0, (row * self.marked.shape[1] + query) * self.marked.shape[2] + role)
+BY_PARTS = (("token", "rows"), ("token", "own"), ("word", "rows"))
+"""Units and views of which the attention of some queries can be looked at without that of the others."""
 
 
 class RoleTally:
@@ -77,7 +45,7 @@ class RoleTally:
         words: CandidatesOf | None = None,
     ) -> None:
         self.heads = tuple(heads)
-        self._word_candidates = words or word_candidates
+        self._words = words
         self._group: MaskGroups = groups or {(head.site, head.layer): (head.site, 0) for head in self.heads}
         present = dict.fromkeys(self._group.values())
         self._rows = [(role, group) for role in roles for group in present if group[0] in role.sites]
@@ -85,67 +53,52 @@ class RoleTally:
         self.baselines = tuple(name for name in ALL_BASELINES if any(name in role.baselines for role in self.roles))
         slots, count = len(self.roles) * BLOCKS, len(self.heads)
         self._number = {head: number for number, head in enumerate(self.heads)}
-        self._n = np.zeros((slots, 1))
-        self._hit, self._mass, self._word_mass = (np.zeros((slots, count)) for _ in range(3))
-        self._baseline = np.zeros((slots, len(self.baselines)))
+        self._n = np.zeros(slots)
+        layers = Counter((head.site, head.layer) for head in self.heads)
+        self._heads_together = max(layers.values(), default=1)
+        self._sums = Sums(*(torch.zeros(slots, count, dtype=torch.float64) for _ in range(3)))
         self._annotation_baselines = tuple(annotation_baselines)
-        self._annotation = np.zeros((slots, len(self._annotation_baselines)))
+        self._baseline, self._annotation = (
+            torch.zeros(slots, len(names), dtype=torch.float64)
+            for names in (self.baselines, self._annotation_baselines)
+        )
         held = [[is_held_against(role, name) for name in self._annotation_baselines] for role in self.roles]
         self._held = np.array(held, dtype=bool).reshape(len(self.roles), -1)
-        self._queries: dict[MaskGroup, list[_Queries]] = {}
+        self._questions: dict[MaskGroup, list[Questions]] = {}
+        self._takes_parts = words is None and all((role.unit, role.view) in BY_PARTS for role in self.roles)
+        self.starts: Mapping[Site, tuple[int, ...]] = {}
 
     def begin(self, batch: Batch, visible: Visible) -> None:
         """Find the scored queries of this batch, count them, and let the baselines answer them."""
-        self._queries = {group: list(self._all_queries(batch, group, seen)) for group, seen in visible.items()}
-        for queries in self._queries.values():
-            for asked in queries:
-                asked.slot_of_query.add(self._n, slice(1), torch.ones(len(asked.query), 1))
+        self._move_to(summing_device(batch.tokens.device))
+        sites: list[Site] = list(dict.fromkeys(site for site, _ in visible))
+        self.starts = {
+            site: part_starts(batch, site, self._heads_together) if self._takes_parts else (0,) for site in sites
+        }
+        self._questions = {group: list(self._all_questions(batch, group, seen)) for group, seen in visible.items()}
 
-    def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
-        """Add one layer's hits and mass on the questions asked in `begin`."""
-        columns = _columns(self._number[Head(site, layer, first)], pattern)
-        for view, asked in groupby(self._queries[self._group[site, layer]], key=lambda queries: queries.view):
-            attention = view.attention(pattern)
-            choice = view.choice(attention)
-            enough = choice.amax(-1) - TIE
-            # counted in float: torch compares and adds floats several times faster than truth values
-            chosen = torch.ge(choice, enough[..., None], out=torch.empty_like(choice))
-            sharing, on_words = chosen.sum(-1), attention.sum(-1) if view.rows is not None else None
-            for queries in asked:
-                if queries.marked is None:
-                    self._pick(queries, columns, attention, enough, sharing)
-                else:
-                    self._multiply(queries, columns, attention, chosen, sharing)
-                if on_words is not None:
-                    _, row, query = queries.query.unbind(1)
-                    queries.slot_of_query.add(self._word_mass, columns, _of_queries(on_words, row, query))
+    def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0, query: int = 0) -> None:
+        """Add one layer's hits and mass on the questions asked in `begin`, from the queries from `query` on."""
+        start = self._number[Head(site, layer, first)]
+        sums = self._sums.of(slice(start, start + pattern.shape[1]))
+        for asked in self._questions[self._group[site, layer]]:
+            if query <= asked.start and asked.stop <= query + pattern.shape[2]:
+                asked.answer(sums, pattern[:, :, asked.start - query : asked.stop - query])
 
-    def _pick(self, queries: _Queries, columns: slice, attention: Tensor, enough: Tensor, sharing: Tensor) -> None:
-        """Hits and mass of roles with few targets, one target after another."""
-        row, query, key = queries.pair.unbind(1)
-        on_target = attention[row, :, query, key]
-        # shares in float64, like those of the baselines: a head that does as a baseline does has a lift of exactly 0
-        is_hit = (on_target >= _of_queries(enough, row, query)).cpu().double()
-        hits = is_hit / _of_queries(sharing, row, query).cpu()
-        queries.slot_of_pair.add(self._hit, columns, hits)
-        queries.slot_of_pair.add(self._mass, columns, on_target)
-
-    def _multiply(self, queries: _Queries, columns: slice, attention: Tensor, chosen: Tensor, sharing: Tensor) -> None:
-        """Hits and mass of roles with many targets, all targets of a query at once."""
-        _, row, query = queries.query.unbind(1)
-        hits = queries.on_targets(chosen).cpu().double() / _of_queries(sharing, row, query).cpu()
-        queries.slot_of_query.add(self._hit, columns, hits)
-        queries.slot_of_query.add(self._mass, columns, queries.on_targets(attention))
+    def _move_to(self, device: torch.device) -> None:
+        if self._baseline.device != device:
+            self._sums = Sums(*(table.to(device) for table in (self._sums.hit, self._sums.mass, self._sums.word_mass)))
+            self._baseline, self._annotation = self._baseline.to(device), self._annotation.to(device)
 
     def sums(self) -> RoleSums:
         """Everything folded in so far, as arrays."""
         shape = (len(self.roles), BLOCKS)
 
-        def by_role(table: np.ndarray) -> np.ndarray:
-            return table.reshape(*shape, -1).transpose(0, 2, 1).copy()
+        def by_role(table: Tensor) -> np.ndarray:
+            return table.cpu().numpy().reshape(*shape, -1).transpose(0, 2, 1).copy()
 
         word_mass, baseline, annotation = (
-            by_role(table) for table in (self._word_mass, self._baseline, self._annotation)
+            by_role(table) for table in (self._sums.word_mass, self._baseline, self._annotation)
         )
         for number, role in enumerate(self.roles):
             if role.unit == "token":
@@ -158,8 +111,8 @@ class RoleTally:
             heads=tuple((head.site, head.layer, head.head) for head in self.heads),
             baselines=self.baselines,
             n=self._n.reshape(shape).astype(np.int64),
-            hit=by_role(self._hit),
-            mass=by_role(self._mass),
+            hit=by_role(self._sums.hit),
+            mass=by_role(self._sums.mass),
             word_mass=word_mass,
             baseline=baseline,
             applies_to=np.array([[self._group[head[:2]] == group for head in self.heads] for _, group in self._rows]),
@@ -167,62 +120,104 @@ class RoleTally:
             annotation=annotation if self._annotation_baselines else None,
         )
 
-    def _all_queries(self, batch: Batch, group: MaskGroup, seen: Bool[Tensor, "batch query key"]) -> Iterator[_Queries]:
-        """What the roles ask of the heads of one mask group, by unit and view; those of one view follow one another."""
+    def _all_questions(
+        self, batch: Batch, group: MaskGroup, seen: Bool[Tensor, "batch query key"]
+    ) -> Iterator[Questions]:
+        """What the roles ask of the heads of one mask group, by unit, view and part of the queries."""
         site = group[0]
         # within one side everything but the attention is as in a model that has no other
         side = batch if site == "cross" else batch.query_side(site)
+        cuts = cut(self.starts[site], seen.shape[1])
         for kind, candidates_of in CANDIDATES.items():
             here = {n: role for n, (role, at) in enumerate(self._rows) if at == group}
-            asking = {n: role for n, role in here.items() if (role.unit, role.view) == kind}
-            make = self._word_candidates if candidates_of is word_candidates else candidates_of
-            view = make(batch, seen, site) if asking else None
-            for many in (False, True):
-                some = {n: role for n, role in asking.items() if has_many_targets(role) == many}
-                if view is not None and some:
-                    queries = self._ask(side, view, some, crossing=site == "cross", keep=many)
-                    self._answer_by_baselines(side, queries, some)
-                    yield queries
+            roles = {n: role for n, role in here.items() if (role.unit, role.view) == kind}
+            if not roles:
+                continue
+            if candidates_of is word_candidates and self._words is None:
+                words = aligned_words(batch, seen, site)
+                targets = self._count(side, words.candidates, words.queries, words.asked.count, roles, site)
+                yield from (_of_words(words, targets, *one) for one in cuts)
+            else:
+                made_by = self._words if candidates_of is word_candidates and self._words else candidates_of
+                view = made_by(batch, seen, site)
+                targets = self._count(side, view.candidates, view.queries, view.owned, roles, site)
+                yield from (_of_view(view, targets, *one) for one in cuts)
 
-    def _ask(
-        self, batch: Batch, view: Candidates, asking: Mapping[int, Role], *, crossing: bool, keep: bool
-    ) -> _Queries:
-        allowed = view.candidates & (view.candidates.sum(-1, keepdim=True) >= 2) & view.queries[:, :, None]
-        others = allowed
-        if not crossing:
-            others = allowed & ~torch.eye(allowed.shape[1], dtype=torch.bool, device=allowed.device)
-        targets = torch.stack([r.targets(batch) & (allowed if r.reflexive else others) for r in asking.values()])
-        role, *pair = targets.nonzero().unbind(1)
-        slot = torch.tensor(list(asking), device=role.device)[role] * BLOCKS + batch.block[pair[0]]
-        # the targets of one query follow one another
-        same_role, same_row, same_query = (one[1:] == one[:-1] for one in (role, *pair[:2]))
-        first = torch.cat([torch.ones_like(role[:1], dtype=torch.bool), ~(same_role & same_row & same_query)])
-        query = torch.stack([role, *pair[:2]], dim=1)[first]
-        marked = targets.permute(1, 2, 0, 3).float() if keep else None
-        return _Queries(view, query, torch.stack(pair, dim=1), _Slots(slot[first]), _Slots(slot), marked)
-
-    def _answer_by_baselines(self, batch: Batch, queries: _Queries, asking: Mapping[int, Role]) -> None:
-        wanted = {baseline for role in asking.values() for baseline in role.baselines}
-        for number, baseline in enumerate(self.baselines):
-            if baseline in wanted:
-                earned = credit(baseline, batch, queries.pair, queries.view.candidates, queries.view.owned)
-                queries.slot_of_pair.add(self._baseline, slice(number, number + 1), earned[:, None])
-        if self._held[list(asking)].any():
-            earned_by_harder = annotation_credit(self._annotation_baselines, batch, queries.pair)
-            queries.slot_of_pair.add(self._annotation, slice(None), earned_by_harder)
-
-
-def has_many_targets(role: Role) -> bool:
-    """Whether a query is likely to have more than a few targets: such as every noun of the sentence."""
-    return role.unit == "word" and role.statistic == "mass"
+    def _count(
+        self,
+        batch: Batch,
+        candidates: Bool[Tensor, "batch query key"],
+        queries: Bool[Tensor, "batch query"],
+        owned: Int[Tensor, "batch key"],
+        roles: Mapping[int, Role],
+        site: Site,
+    ) -> Targets:
+        """Find what these roles ask, count their queries, and let the baselines answer."""
+        targets = find_targets(batch, candidates, queries, roles, crossing=site == "cross")
+        self._n += np.bincount(targets.slot[targets.begins].cpu().numpy(), minlength=len(self._n))
+        slots = SegmentSums(targets.slot)
+        wanted = {baseline for role in roles.values() for baseline in role.baselines}
+        places = [place for place, baseline in enumerate(self.baselines) if baseline in wanted]
+        if places:
+            names = [self.baselines[place] for place in places]
+            earned = [credit(name, batch, targets.pair, candidates, owned) for name in names]
+            table = self._baseline.new_zeros(len(self._baseline), len(places))
+            slots.add(table, torch.stack(earned, dim=1))
+            self._baseline[:, places] += table
+        if self._held[list(roles)].any():
+            slots.add(self._annotation, annotation_credit(self._annotation_baselines, batch, targets.pair))
+        return targets
 
 
-def _of_queries(
-    values: Num[Tensor, "batch head query"], row: Int[Tensor, " item"], query: Int[Tensor, " item"]
-) -> Num[Tensor, "item head"]:
-    """`values[row, :, query]`, several times faster."""
-    return values.transpose(1, 2).flatten(0, 1).contiguous().index_select(0, row * values.shape[2] + query)
+def _of_view(view: Candidates, targets: Targets, start: int, stop: int) -> Questions:
+    """Questions about tokens, or about what a view makes of the whole pattern."""
+    candidates, first = view.candidates, 0
+    if view.rows is None:
+        # queries are tokens, some of which may be looked at alone
+        targets, candidates, first = _within(targets, start, stop), candidates[:, start:stop], start
+    row, query, key = targets.pair.unbind(1)
+    queries = candidates.shape[1]
+    place = row * queries + query - first
+    scored = torch.zeros(len(view.candidates) * queries, dtype=torch.bool, device=row.device)
+    scored[place] = True
+    # of tokens all that have any attention are candidates, unless the view leaves some out
+    is_whole = view.rows is None and not view.excludes_special
+    choices = None if is_whole else candidates.sum(-1).flatten()
+    attention = view.attention
+    if view.rows is None and view.excludes_special:
+        allowed = candidates[:, None].float()
+        attention = lambda pattern: pattern.float() * allowed  # noqa: E731 - what a view does, on some of the queries
+    on_words = None
+    if view.rows is not None:
+        slot = targets.slot[targets.begins]
+        on_words = SegmentSums(slot, place[targets.begins], len(scored))
+    return Questions(
+        start, stop, attention, place.int(), key.int(), SegmentSums(targets.slot), scored, choices, on_words
+    )
 
 
-def _columns(first: int, pattern: Pattern) -> slice:
-    return slice(first, first + pattern.shape[1])
+def _of_words(words: Words, targets: Targets, start: int, stop: int) -> Questions:
+    """Questions about words; only those that any role asks about are made of their tokens."""
+    size = words.candidates.shape[1]
+    first = words.asking.first
+    row, query, key = targets.pair.unbind(1)
+    token = first[row, query]
+    targets = targets.some((token >= start) & (token < stop))
+    row, query, key = targets.pair.unbind(1)
+    asked = torch.zeros(len(words.candidates), size, dtype=torch.bool, device=row.device)
+    asked[row, query] = True
+    rows, asking = asked.nonzero().unbind(1)
+    number = torch.zeros_like(asked, dtype=torch.long)
+    number[rows, asking] = torch.arange(len(rows), device=row.device)
+    place = number[row, query]
+    choices = words.candidates[rows, asking].sum(-1)
+    on_words = SegmentSums(targets.slot[targets.begins], place[targets.begins], len(rows))
+    attention = WordRows(words, rows, asking, start)
+    scored = torch.ones(len(rows), dtype=torch.bool, device=row.device)
+    slots = SegmentSums(targets.slot)
+    return Questions(start, stop, attention, place.int(), key.int(), slots, scored, choices, on_words)
+
+
+def _within(targets: Targets, start: int, stop: int) -> Targets:
+    query = targets.pair[:, 1]
+    return targets.some((query >= start) & (query < stop))

@@ -23,6 +23,7 @@ from interp.types.batch import EncodedCorpus as EncodedCorpus
 from interp.types.batch import Encoding as Encoding
 from interp.types.batch import Grid as Grid
 from interp.types.describing import describe_model as describe_model
+from interp.types.model import NOWHERE as NOWHERE
 from interp.types.model import ChunkedPatterns as ChunkedPatterns
 from interp.types.model import CleanRun as CleanRun
 from interp.types.model import EncoderDecoder as EncoderDecoder

@@ -3,8 +3,9 @@
 A model offers two taps per attention layer: `pattern` (where each head attends) and `z` (what each head writes).
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -29,8 +30,11 @@ Tap = Callable[[Site, int, Tensor], Tensor | None]
 Scored = bool | Bool[Tensor, "batch pos"]
 """Where the language head runs: at every position, at none, or at these."""
 
-Look = Callable[[Site, int, int, Tensor], None]
-"""Sees (site, layer, first head, pattern of that head and those after it), some heads of a layer at a time."""
+Look = Callable[[Site, int, int, int, Tensor], None]
+"""Sees (site, layer, first head, first query, pattern of these and those after them), a part of a layer at a time."""
+
+NOWHERE: Mapping[Site, Sequence[int]] = MappingProxyType({})
+"""No site's queries are cut into parts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,10 +172,16 @@ class MaskedModel(HeadModel, Protocol):
 
 @runtime_checkable
 class ChunkedPatterns(HeadModel, Protocol):
-    """A model that shows its patterns a few heads at a time, so that none is ever held whole: faster to look at."""
+    """A model that shows its patterns part by part, so that none is ever held whole: faster to look at.
 
-    def watch(self, batch: Batch, look: Look) -> None:
-        """One forward pass without the language head, of which nothing is kept; `look` sees every head once."""
+    Of a row that is not finite no weight is: softmax divides all of them by the same sum.
+    """
+
+    def watch(self, batch: Batch, look: Look, starts: Mapping[Site, Sequence[int]] = NOWHERE) -> None:
+        """One forward pass without the language head, of which nothing is kept; `look` sees every row once.
+
+        A few heads at a time; and of a site for which `starts` has the first query of each part, part by part.
+        """
         ...
 
 

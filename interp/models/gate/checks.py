@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from interp.models.gate.evidence import (
     sinks,
     visible,
 )
-from interp.types import ChunkedPatterns, Head, Place, Site
+from interp.types import NOWHERE, ChunkedPatterns, Head, Place, Site
 
 NO_NETWORK = "the model shows no network without its taps (interp.types.Provable)"
 
@@ -139,24 +140,32 @@ def patterns_make_z(evidence: Evidence) -> Check:
 
 
 def parts_are_the_whole(evidence: Evidence) -> Check | None:
-    """A model that shows its patterns a few heads at a time shows each once, and the same; others are not asked."""
+    """A model that shows its patterns part by part shows each row once, and the same; others are not asked."""
     name, what = "parts_are_the_whole", "patterns shown a few heads at a time are not those of a run"
     if not isinstance(evidence.model, ChunkedPatterns):
         return None
     found = Worst()
-    times: Counter[Head] = Counter()
+    times: Counter[tuple[Head, int]] = Counter()
 
-    def compare(site: Site, layer: int, first: int, pattern: Tensor) -> None:
-        times.update(Head(site, layer, first + number) for number in range(pattern.shape[1]))
-        whole, there = evidence.seen.pattern[site, layer], queries(evidence.batch, site)
-        shown, expected = pattern, whole[:, first : first + pattern.shape[1]]
+    def compare(site: Site, layer: int, first: int, query: int, pattern: Tensor) -> None:
+        part = slice(query, query + pattern.shape[2])
+        places = product(range(first, first + pattern.shape[1]), range(query, query + pattern.shape[2]))
+        times.update((Head(site, layer, head), place) for head, place in places)
+        whole, there = evidence.seen.pattern[site, layer], queries(evidence.batch, site)[:, part]
+        shown, expected = pattern, whole[:, first : first + pattern.shape[1], part]
         if shown.shape != expected.shape:
             found.add(name_of((site, layer)), torch.tensor(math.inf))
         else:
             found.by_head((site, layer), shown.transpose(1, 2)[there], expected.transpose(1, 2)[there], 1, first)
 
-    evidence.model.watch(evidence.batch, compare)
-    for head in evidence.model.heads:
-        if times[head] != 1:
-            found.add(name_of((head.site, head.layer)), torch.tensor(math.inf))
+    sides: dict[Site, int] = {
+        head.site: evidence.batch.query_side(head.site).tokens.shape[1] for head in evidence.model.heads
+    }
+    halves: dict[Site, tuple[int, ...]] = {site: (0, length // 2) for site, length in sides.items() if length > 1}
+    for starts in (NOWHERE, halves):
+        times.clear()
+        evidence.model.watch(evidence.batch, compare, starts)
+        for head in evidence.model.heads:
+            if any(times[head, place] != 1 for place in range(sides[head.site])):
+                found.add(name_of((head.site, head.layer)), torch.tensor(math.inf))
     return found.check(name, evidence.tolerance, what)

@@ -1,5 +1,6 @@
 """transformers' attention interface: fused attention unless tapped; explicit softmax otherwise."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -36,7 +37,11 @@ class Ingredients:
 
     def pattern(self) -> Pattern:
         """Where each head attends: softmax of the scaled products, in float32 at least."""
-        scores = (self.query @ self.key.mT).mul_(self.scaling)
+        if math.frexp(self.scaling)[0] == 0.5:
+            # a power of two changes no digit of a product, so that it may come in where there are fewest numbers
+            scores = (self.query * self.scaling) @ self.key.mT
+        else:
+            scores = (self.query @ self.key.mT).mul_(self.scaling)
         if self.softcap is not None:
             scores = torch.tanh(scores / self.softcap) * self.softcap
         if self.mask is not None:
@@ -48,10 +53,14 @@ class Ingredients:
         """What each head writes when it attends there."""
         return (pattern @ self.value).transpose(1, 2)
 
-    def some(self, heads: slice) -> "Ingredients":
-        """Those of some heads only."""
-        mask = self.mask if self.mask is None or self.mask.shape[1] == 1 else self.mask[:, heads]
-        return replace(self, query=self.query[:, heads], key=self.key[:, heads], value=self.value[:, heads], mask=mask)
+    def some(self, heads: slice, queries: slice = slice(None)) -> "Ingredients":
+        """Those of some heads and queries only."""
+        mask = self.mask
+        if mask is not None:
+            mask = mask[:, heads if mask.shape[1] > 1 else slice(None), queries if mask.shape[2] > 1 else slice(None)]
+        return replace(
+            self, query=self.query[:, heads, queries], key=self.key[:, heads], value=self.value[:, heads], mask=mask
+        )
 
     def attended(self) -> HeadOutput:
         """The same without a pattern to look at, fused where torch can."""
@@ -60,6 +69,20 @@ class Ingredients:
         fused = nn.functional.scaled_dot_product_attention
         z = fused(self.query, self.key, self.value, attn_mask=self.mask, scale=self.scaling)
         return z.transpose(1, 2)
+
+
+class NoMask:
+    """Leaves out a mask that hides nothing; layers mostly share one, which is read once."""
+
+    def __init__(self) -> None:
+        self._read: Tensor | None = None
+        self._hides = False
+
+    def left_out(self, at: Ingredients) -> Ingredients:
+        """The same, without a mask of zeros."""
+        if at.mask is not None and at.mask is not self._read:
+            self._read, self._hides = at.mask, bool(at.mask.any())
+        return at if at.mask is None or self._hides else replace(at, mask=None)
 
 
 def attend(

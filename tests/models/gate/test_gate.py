@@ -425,13 +425,18 @@ def test_heads_out_of_place_are_caught_in_causal_models_too(request: pytest.Fixt
 
 
 class ShowsPartsOutOfPlace(Broken):
-    def watch(self, batch: Batch, look: Callable[..., None]) -> None:
-        super().watch(batch, lambda site, layer, first, p: look(site, layer, first, p.roll(1, 1)))  # pyright: ignore
+    def watch(self, batch: Batch, look: Callable[..., None], starts: Any) -> None:
+        super().watch(batch, lambda *seen: look(*seen[:-1], seen[-1].roll(1, 1)), starts)  # pyright: ignore
 
 
 class ShowsOnePartTwice(Broken):
-    def watch(self, batch: Batch, look: Callable[..., None]) -> None:
-        super().watch(batch, lambda *seen: [look(*seen), look(*seen)])  # pyright: ignore
+    def watch(self, batch: Batch, look: Callable[..., None], starts: Any) -> None:
+        super().watch(batch, lambda *seen: [look(*seen), look(*seen)], starts)  # pyright: ignore
+
+
+class ShowsQueriesOutOfPlace(Broken):
+    def watch(self, batch: Batch, look: Callable[..., None], starts: Any) -> None:
+        super().watch(batch, lambda site, layer, first, _query, p: look(site, layer, first, 0, p), starts)  # pyright: ignore
 
 
 class ResumesElsewhere(Broken):
@@ -444,6 +449,7 @@ class ResumesElsewhere(Broken):
     [
         (ShowsPartsOutOfPlace, "parts_are_the_whole"),
         (ShowsOnePartTwice, "parts_are_the_whole"),
+        (ShowsQueriesOutOfPlace, "parts_are_the_whole"),
         (ResumesElsewhere, "resumed_is_run"),
     ],
 )
@@ -468,7 +474,7 @@ def test_a_head_of_many_layers_is_proved_with_few_passes_and_logits_only_where_t
     passes: list[int] = []
     layers: list[int] = []
     logits: list[int] = []
-    network = model.network
+    network: Any = model.network
     network.model.embed_tokens.register_forward_hook(lambda _module, args, _out: passes.append(args[0].numel()))
     for block in network.model.layers:
         block.mlp.register_forward_hook(lambda _module, args, _out: layers.append(args[0][..., 0].numel()))
