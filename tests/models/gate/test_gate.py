@@ -483,8 +483,8 @@ def test_a_head_of_many_layers_is_proved_with_few_passes_and_logits_only_where_t
     batch = collate(encoded, range(len(encoded)), model)
     checks = check(model, encoded, batch)
     assert all(one.passed and one.deviation is not None for one in checks), checks
-    # whole passes of which it takes a dozen, two of which end early, and two texts that are taken up from a layer on
-    assert len(passes) <= 16
+    # two of them end with an exception, one with the first layer; one that tries to leave padding out is made but once
+    assert len(passes) <= 17
     tokens = examples(batch, model.pad_token).tokens.numel()
     assert sum(layers) / 12 <= 12 * tokens, "the tokens of twelve passes through every layer"
     # two of the bare network, one given back, one ablated, two resumed
@@ -530,7 +530,7 @@ def test_the_manifest_says_what_was_proved(atlas_run: "Finished") -> None:
     assert set(gate["checks"]) == EVERY
     assert gate["not_checked"] == {}
     assert 0 <= gate["seconds"] < 60
-    assert "gate" not in atlas_run.outcome.out
+    assert "hooks not validated" not in atlas_run.outcome.out and "gate=" not in atlas_run.outcome.out
     assert atlas_run.manifests[1]["gate"] == gate, "before the experiment"
 
 
