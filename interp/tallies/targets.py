@@ -62,5 +62,6 @@ def find_targets(
     if (slot[1:] < slot[:-1]).any():
         order = slot.argsort(stable=True)
         slot, pair = slot[order], pair[order]
-    same = (slot[1:] == slot[:-1]) & (pair[1:, :2] == pair[:-1, :2]).all(1)
-    return Targets(slot, pair, torch.cat([torch.ones_like(same[:1]) if len(slot) else same, ~same])[: len(slot)])
+    begins = torch.ones_like(slot, dtype=torch.bool)
+    begins[1:] = (slot[1:] != slot[:-1]) | (pair[1:, :2] != pair[:-1, :2]).any(1)
+    return Targets(slot, pair, begins)

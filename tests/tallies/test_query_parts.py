@@ -24,6 +24,7 @@ from interp.tallies.stream import stream
 from interp.types import Batch, Corpus, Document, EncodedCorpus, HeadModel, Site
 from tests.conftest import Case, corpus_of
 from tests.support import oracle
+from tests.support.fakes import FakeModel, document, uniform
 from tests.tallies.test_contract import compare
 
 
@@ -152,6 +153,24 @@ def test_a_tally_that_needs_whole_patterns_is_shown_them(tiny_gpt2: Case, monkey
     down = Noting(RoleTally([variant], model.heads))
     stream(model, (group.batch() for group in batches(encoded, model)), down)
     assert all(query == 0 for query, _ in down.shown)
+
+
+@pytest.mark.parametrize("keys", [(), (2,), (1, 2)])
+def test_the_only_query_of_a_batch_is_counted_once(keys: tuple[int, ...]) -> None:
+    """Of one role that marks none, one, or two keys of one query, and no other."""
+    model = FakeModel(uniform, 1)
+    encoded = encode(model, Corpus("one", (document(["a", "b"], [-1, 0], ["root", "x"], "s"),), "none"))
+
+    def targets(batch: Batch) -> torch.Tensor:
+        marked = torch.zeros(1, 4, 4, dtype=torch.bool)
+        marked[0, 1, list(keys)] = True
+        return marked
+
+    role = replace(roles.positional()[0], targets=targets, reflexive=True)
+    counted = RoleTally([role], model.heads)
+    stream(model, (group.batch() for group in batches(encoded, model)), counted)
+    assert counted.sums().n.sum() == bool(keys)
+    assert counted.sums().mass.sum() == len(keys) / 4
 
 
 @pytest.mark.parametrize("accelerated", [False, True])
