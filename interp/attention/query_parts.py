@@ -9,7 +9,7 @@ from interp.devices import tokens_for
 from interp.types import Batch, Site
 
 WEIGHTS_A_PART = 2**20
-"""Attention weights of a layer that are looked at together on a processor (4 MiB): fastest of 2**18 to 2**21."""
+"""Attention weights of a layer that are looked at together on a processor (4 MiB): the best of four in one sweep."""
 
 FEWEST_QUERIES = 128
 """Products of fewer queries at a time are slower."""

@@ -47,7 +47,7 @@ from interp.types import (
 from interp.types.describing import describe_model
 
 WEIGHTS_AT_ONCE = 2**20
-"""Attention weights looked at together (4 MiB): on a processor the fastest of 2**18 to 2**21."""
+"""Attention weights looked at together (4 MiB): on a processor the best of four sizes in one sweep."""
 
 
 class AttentionModel:
