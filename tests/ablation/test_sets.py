@@ -89,14 +89,16 @@ def test_out_of_memory_halves_the_budget_and_says_so(tiny_gpt2: Case, monkeypatc
     encoded = encode(tiny_gpt2.model, corpus_of(TEXTS))
     settings: dict[str, Any] = {"replacement": "resample", "metrics": [metrics.LOG_PROB]}
     expected = effects_with(tiny_gpt2.model, encoded, **settings).table
-    forward = AttentionModel._forward
+    assert isinstance(tiny_gpt2.model, AttentionModel)
+    resuming = tiny_gpt2.model._resuming
+    forward = resuming._forward
 
-    def small(self: AttentionModel, inputs: dict[str, Any], *args: Any, **options: Any) -> Any:
+    def small(inputs: dict[str, Any], *args: Any, **options: Any) -> Any:
         if inputs["input_ids"].numel() > 100:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-        return forward(self, inputs, *args, **options)
+        return forward(inputs, *args, **options)
 
-    monkeypatch.setattr(AttentionModel, "_forward", small)
+    monkeypatch.setattr(resuming, "_forward", small)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         found = effects_with(tiny_gpt2.model, encoded, **settings).table

@@ -88,7 +88,7 @@ class AttentionModel:
         encoder = network.get_encoder() if self.translates else None
         self._logits_at = LogitsAt(network, self._last, encoder)
         packs = reads and not self.translates and "position_ids" in signature(self.base.forward).parameters
-        self._resuming = Resuming(network, self.layers, self._pass, self.reader.inputs, encoder, packs)
+        self._resuming = Resuming(network, self.layers, self._forward, self.reader.inputs, encoder, packs)
         by_site = sorted(self.layers, key=lambda layer: SITE_ORDER.index(layer.site))
         self.heads: Sequence[Head] = [Head(at.site, at.number, head) for at in by_site for head in range(at.heads)]
 
@@ -344,9 +344,6 @@ class AttentionModel:
         seen = type(last[0])(last_hidden_state=hidden)
         some = self._logits_at.pieces(inputs, seen, at) if pieces else None
         return Output(hidden, self._logits_at(inputs, seen, at) if some is None else None, at, some)
-
-    def _pass(self, *asked: Any, **options: Any) -> Output:
-        return self._forward(*asked, **options)
 
     def _called(self, inputs: dict[str, Any], everywhere: bool) -> Any:
         """What the network gives, or where logits are not asked for its part without the head."""
