@@ -38,9 +38,12 @@ def language(model: HeadModel) -> tuple[Metric, ...]:
 
 
 def minimal_pairs(model: HeadModel) -> tuple[Metric, ...]:
-    """Of language models on minimal pairs. Raises `InterpError` for a model without a trained language head."""
+    """Of language models on minimal pairs. Raises `InterpError` for a model without a trained language head.
+
+    The difference comes first, by which heads are settled: an accuracy of 0 or 1 a pair would need nearly all pairs.
+    """
     _check_language_head(model, "minimal_pairs")
-    return (ACCURACY, LOGIT_DIFFERENCE)
+    return (LOGIT_DIFFERENCE, ACCURACY)
 
 
 NAMES: dict[str, Callable[[HeadModel], tuple[Metric, ...]]] = {

@@ -395,7 +395,7 @@ def test_pairs_are_compared_by_the_summed_log_probability_of_their_tokens(
 ) -> None:
     case: Case = request.getfixturevalue(name)
     corpus, tokens = pairs_corpus(), values_of(case)
-    accuracy, difference = swept(case, corpus, metrics.minimal_pairs(case.model), engine=engine)
+    difference, accuracy = swept(case, corpus, metrics.minimal_pairs(case.model), engine=engine)
 
     def differences() -> list[float]:
         return [sum(tokens(case, good)) - sum(tokens(case, bad)) for good, bad in PAIRS]
@@ -420,7 +420,7 @@ def test_pairs_are_compared_by_the_summed_log_probability_of_their_tokens(
 def test_alike_sentences_tie(name: str, request: pytest.FixtureRequest) -> None:
     case: Case = request.getfixturevalue(name)
     corpus = pairs_corpus([(text, text) for text in TEXTS])
-    accuracy, difference = swept(case, corpus, metrics.minimal_pairs(case.model), tokens=1)
+    difference, accuracy = swept(case, corpus, metrics.minimal_pairs(case.model), tokens=1)
     assert accuracy.intact.tolist() == by_block(corpus, [0.5] * len(TEXTS)).tolist()
     assert accuracy.ablated[0].tolist() == by_block(corpus, [0.5] * len(TEXTS)).tolist()
     assert np.abs(difference.intact).max() < 1e-4
@@ -428,7 +428,7 @@ def test_alike_sentences_tie(name: str, request: pytest.FixtureRequest) -> None:
 
 def test_a_pair_of_which_a_sentence_has_no_next_token_is_left_out(tiny_gpt2: Case) -> None:
     corpus = pairs_corpus([("The cat sat.", "G"), PAIRS[0]])
-    accuracy, difference = swept(tiny_gpt2, corpus, metrics.minimal_pairs(tiny_gpt2.model))
+    difference, accuracy = swept(tiny_gpt2, corpus, metrics.minimal_pairs(tiny_gpt2.model))
     good, bad = (sum(next_tokens(tiny_gpt2, text)) for text in PAIRS[0])
     assert (accuracy.left_out, difference.left_out) == (1, 1)
     assert accuracy.intact == close(by_block(corpus, [0, float(good > bad)]))
