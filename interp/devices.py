@@ -41,6 +41,11 @@ def tokens_for(device: torch.device, count: int) -> int:
     return count if device.type == "cpu" else ACCELERATED * count
 
 
+def on_processor(device: torch.device) -> bool:
+    """Whether numbers here are added in a fixed order, and sparse matrices are scipy's."""
+    return device.type == "cpu"
+
+
 def cut(starts: Sequence[int], length: int) -> list[tuple[int, int]]:
     """Where each part begins, and the place after its end."""
     return list(zip(starts, [*starts[1:], length], strict=True))

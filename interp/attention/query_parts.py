@@ -8,8 +8,8 @@ from interp.attention.words import written_by
 from interp.devices import tokens_for
 from interp.types import Batch, Site
 
-WEIGHTS_A_PART = 2**20
-"""Attention weights of a layer that are looked at together on a processor (4 MiB): the best of four in one sweep."""
+WEIGHTS_A_PART = 2**22
+"""Attention weights of a layer that are looked at together on a processor (16 MiB): a look has its price, too."""
 
 FEWEST_QUERIES = 128
 """Products of fewer queries at a time are slower."""

@@ -1,6 +1,6 @@
-"""Attention added up to words by index: of each word the first token, then what its other tokens add.
+"""Attention added up to words by index: at each word's first token, to which its other tokens are added.
 
-In float32 as a sum over the tokens in their order, in reading and in writing much less than a product with a matrix.
+In float32 as a sum over the tokens in their order. Most words are one token, so that little is moved.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from interp.buffers import Buffer
+from interp.devices import on_processor
 from interp.types import Batch, Pattern, Site
 
-Rank = tuple[Int[Tensor, " token"], Int[Tensor, " token"], Int[Tensor, " token"]]
+Rank = tuple[Tensor, Tensor, Tensor]
 """Rows, words, and the tokens that are the second (third, …) of these words."""
+
+KEPT = 2**20
+"""Pairs of words, or tokens, whose weights are kept from layer to layer (4 MiB); those of more are made anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +42,12 @@ class WordTokens:
     def last(self) -> Int[Tensor, "batch word"]:
         """The last token of each word; 0 where it owns none."""
         return self._ends("amax", 0)
+
+    @cached_property
+    def begins(self) -> Bool[Tensor, "batch pos"]:
+        """Whether each token is the first of its word."""
+        place = torch.arange(self.word.shape[1], device=self.word.device)
+        return (self.word >= 0) & (self.first.gather(1, self.word.clamp(min=0)) == place)
 
     @cached_property
     def more(self) -> tuple[Rank, ...]:
@@ -107,59 +118,69 @@ def written_by(side: Batch, site: Site) -> Int[Tensor, "batch pos"]:
     return torch.cat([side.word[:, 1:], torch.full_like(side.word[:, :1], -1)], dim=1)
 
 
-class WordRows:
-    """Turns the patterns of some queries into those of the words among them, and of the words that can be asked.
+class WordAttention:
+    """Turns the patterns of some queries into those of the words among them, where the first tokens of words meet.
 
-    `row` and `word` are the words that ask, in the order in which they are wanted; all their tokens are among the
-    queries from `start` on. Attention is the mean over the tokens of the word attending of the sum over those
-    of the word attended to (Clark et al. 2019, section 4.1), 0 on all but candidates.
+    `asked` are the words that shall attend; all tokens of those that begin among the queries from `start` to `stop` are
+    among them. Attention is the mean over the tokens of the word attending of the sum over those of the word attended
+    to (Clark et al. 2019, section 4.1), 0 on all but candidates. Rows of tokens that begin no word mean nothing.
     """
 
-    def __init__(self, words: Words, row: Int[Tensor, " asking"], word: Int[Tensor, " asking"], start: int) -> None:
-        asking, asked = words.asking, words.asked
-        self._row, self._first = row, asking.first[row, word] - start
-        number = torch.full((len(asking.word), asking.width), -1, device=row.device)
-        number[row, word] = torch.arange(len(row), device=row.device)
-        self._more: list[Rank] = []
-        for at_row, at_word, token in asking.more:
-            to = number[at_row, at_word]
-            known = to >= 0
-            if known.any():
-                self._more.append((at_row[known], to[known], token[known] - start))
-        # of a batch of one, all rows have the same keys
-        self._alone = len(asked.word) == 1
-        of = row[:1] if self._alone else row
-        keys = asked.first.clamp(max=asked.word.shape[1] - 1)
-        self._keys = keys[of][None]
-        self._more_keys = [self._padded(rank, keys, of) for rank in asked.more]
-        share = 1 / asking.count[row, word].float()
-        self.weight = words.candidates[row, word].float().mul_(share[:, None])
+    def __init__(self, words: Words, asked: Bool[Tensor, "batch word"], start: int, stop: int) -> None:
+        asking, answering = words.asking, words.asked
+        word, key_word = asking.word[:, start:stop].clamp(min=0), answering.word.clamp(min=0)
+        # every token of a word weighs what its first one does
+        attends = (asking.word[:, start:stop] >= 0) & asked.gather(1, word)
+        by_query = words.candidates.gather(1, word[:, :, None].expand(-1, -1, words.candidates.shape[2]))
+        allowed = by_query.gather(2, key_word[:, None].expand(-1, word.shape[1], -1))
+        allowed &= attends[:, :, None] & answering.begins[:, None]
+        last = answering.last.gather(1, key_word)
+        self._reach = 1 + int(torch.where(allowed.any(1), last, 0).amax())
+        """Nothing is asked of later keys, as before the last query of a causal model."""
+        self._allowed = allowed[:, None, :, : self._reach].contiguous()
+        self._share = 1 / asking.count.gather(1, word).clamp(min=1).float()[:, None, :, None]
+        is_short = words.candidates.numel() <= KEPT
+        self._weight = self._allowed.float().mul_(self._share) if is_short else None
+        self._rows: list[Rank] = []
+        for row, at, token in asking.more:
+            first = asking.first[row, at]
+            here = asked[row, at] & (first >= start) & (first < stop)
+            if here.any():
+                self._rows.append((row[here], first[here] - start, token[here] - start))
+        ranks = answering.more
+        if ranks and on_processor(ranks[0][0].device):
+            # which adds in the order given, so that all may be added at once
+            row, at, token = (torch.cat(parts) for parts in zip(*ranks, strict=True))
+            order = row.argsort(stable=True)
+            ranks = ((row[order], at[order], token[order]),)
+        self._columns = [one for rank in ranks if (one := self._padded(answering, *rank)) is not None]
 
-    @staticmethod
-    def _padded(rank: Rank, first: Tensor, of: Int[Tensor, " asking"]) -> tuple[Tensor, Tensor, Tensor]:
-        """For each word that asks: the first tokens of the words that have one more, that token, and 1; else 0s."""
-        row, word, token = rank
-        rows = len(first)
-        column = torch.arange(len(row), device=row.device) - torch.searchsorted(row, row)
+    def _padded(self, words: WordTokens, row: Tensor, word: Tensor, token: Tensor) -> Rank | None:
+        """Of each row: first tokens of words that have one more, that token, and 1; filled up with zeros."""
+        near = token < self._reach
+        row, word, token = row[near], word[near], token[near]
+        if not len(row):
+            return None
+        rows, device = len(words.word), row.device
+        column = torch.arange(len(row), device=device) - torch.searchsorted(row, row)
         width = int(torch.bincount(row, minlength=rows).amax())
-        to, come = (torch.zeros(rows, width, dtype=torch.long, device=row.device) for _ in range(2))
-        there = torch.zeros(rows, width, device=row.device)
-        to[row, column], come[row, column], there[row, column] = first[row, word], token, 1
-        return to[of][None], come[of][None], there[of][None]
+        to, come = (torch.zeros(rows, width, dtype=torch.long, device=device) for _ in range(2))
+        there = torch.zeros(rows, width, device=device)
+        to[row, column], come[row, column], there[row, column] = words.first[row, word], token, 1
+        return to[:, None, None], come[:, None, None], there[:, None, None]
 
-    def __call__(self, pattern: Pattern) -> Float[Tensor, "head asking asked"]:
-        """Word attention of these words: one row for each that asks, one column for each word of its document."""
-        _, heads, queries, keys = pattern.shape
-        rows, head = pattern.reshape(-1, keys), torch.arange(heads, device=pattern.device)[:, None]
-
-        def tokens(row: Tensor, token: Tensor) -> Float[Tensor, "head token key"]:
-            return rows.index_select(0, ((row * heads + head) * queries + token).flatten()).unflatten(0, (heads, -1))
-
-        by_query = tokens(self._row, self._first)
-        for row, to, token in self._more:
-            by_query.index_add_(1, to, tokens(row, token))
-        for to, come, there in self._more_keys:
-            shape = (heads, by_query.shape[1], to.shape[2])
-            further = by_query.gather(2, come.expand(shape)).mul_(there)
-            by_query.scatter_add_(2, to.expand(shape), further)
-        return by_query.gather(2, self._keys.expand(heads, by_query.shape[1], -1)).mul_(self.weight)
+    def __call__(self, pattern: Pattern, buffer: Buffer) -> Float[Tensor, "batch head query reached"]:
+        """Word attention of these words, in the buffer; keys after the last one that is asked for are left out."""
+        pattern = pattern[..., : self._reach]
+        batch, heads, queries, keys = pattern.shape
+        weight = self._allowed.float().mul_(self._share) if self._weight is None else self._weight
+        found = torch.mul(pattern, weight, out=buffer.of(pattern.shape, pattern, torch.float32))
+        for to, come, there in self._columns:
+            further = pattern.gather(3, come.expand(batch, heads, queries, -1)).float()
+            further *= weight.gather(3, to.expand(batch, 1, queries, -1)).mul_(there)
+            found.scatter_add_(3, to.expand(further.shape), further)
+        by_row, head = found.view(-1, keys), torch.arange(heads, device=found.device)[:, None]
+        for row, to, come in self._rows:
+            place = (row * heads + head) * queries
+            by_row.index_add_(0, (place + to).flatten(), by_row.index_select(0, (place + come).flatten()))
+        return found

@@ -11,13 +11,15 @@ from torch import Tensor
 from interp.attention.candidates import CANDIDATES, Candidates, CandidatesOf, word_candidates
 from interp.attention.query_parts import part_starts
 from interp.attention.visibility import MaskGroups, Visible
-from interp.attention.words import WordRows, Words, aligned_words
+from interp.attention.words import KEPT, WordAttention, Words, aligned_words
+from interp.buffers import Buffer
 from interp.devices import cut
 from interp.roles.annotation_baselines import annotation_credit, is_held_against
 from interp.roles.baselines import ALL_BASELINES, credit
 from interp.sums import RoleLabel, RoleSums
+from interp.tallies.key_sets import KeySets, KeySums, find_key_sets
 from interp.tallies.questions import TIE as TIE
-from interp.tallies.questions import Questions, Sums
+from interp.tallies.questions import Questions, Room, Sums
 from interp.tallies.segment_sums import SegmentSums, summing_device
 from interp.tallies.targets import Targets, find_targets
 from interp.types import BLOCKS, Batch, Head, MaskGroup, Pattern, Role, Site
@@ -65,6 +67,7 @@ class RoleTally:
         held = [[is_held_against(role, name) for name in self._annotation_baselines] for role in self.roles]
         self._held = np.array(held, dtype=bool).reshape(len(self.roles), -1)
         self._questions: dict[MaskGroup, list[Questions]] = {}
+        self._room = Room()
         self._takes_parts = words is None and all((role.unit, role.view) in BY_PARTS for role in self.roles)
         self.starts: Mapping[Site, tuple[int, ...]] = {}
 
@@ -83,7 +86,7 @@ class RoleTally:
         sums = self._sums.of(slice(start, start + pattern.shape[1]))
         for asked in self._questions[self._group[site, layer]]:
             if query <= asked.start and asked.stop <= query + pattern.shape[2]:
-                asked.answer(sums, pattern[:, :, asked.start - query : asked.stop - query])
+                asked.answer(sums, pattern[:, :, asked.start - query : asked.stop - query], self._room)
 
     def _move_to(self, device: torch.device) -> None:
         if self._baseline.device != device:
@@ -135,8 +138,12 @@ class RoleTally:
                 continue
             if candidates_of is word_candidates and self._words is None:
                 words = aligned_words(batch, seen, site)
-                targets = self._count(side, words.candidates, words.queries, words.asked.count, roles, site)
-                yield from (_of_words(words, targets, *one) for one in cuts)
+                sets = find_key_sets(side, words.candidates, words.queries, roles)
+                listed = {n: role for n, role in roles.items() if sets is None or n not in sets.numbers}
+                targets = self._count(side, words.candidates, words.queries, words.asked.count, listed, site)
+                if sets is not None:
+                    self._count_sets(sets, words, batch.block, roles)
+                yield from (_of_words(words, targets, sets, batch.block, *one) for one in cuts)
             else:
                 made_by = self._words if candidates_of is word_candidates and self._words else candidates_of
                 view = made_by(batch, seen, site)
@@ -168,6 +175,16 @@ class RoleTally:
             slots.add(self._annotation, annotation_credit(self._annotation_baselines, batch, targets.pair))
         return targets
 
+    def _count_sets(self, sets: KeySets, words: Words, block: Int[Tensor, " batch"], roles: Mapping[int, Role]) -> None:
+        """The same of roles that ask every query for the same words."""
+        slot = sets.slots(block, sets.count > 0)
+        self._n += np.bincount(slot.cpu().numpy(), minlength=len(self._n))
+        slots = SegmentSums(slot)
+        for name in dict.fromkeys(baseline for number in sets.numbers for baseline in roles[number].baselines):
+            place = self.baselines.index(name)
+            earned = sets.credit(name, words.candidates, words.asked.count)[:, None]
+            slots.add(self._baseline[:, place : place + 1], earned)
+
 
 def _of_view(view: Candidates, targets: Targets, start: int, stop: int) -> Questions:
     """Questions about tokens, or about what a view makes of the whole pattern."""
@@ -182,11 +199,17 @@ def _of_view(view: Candidates, targets: Targets, start: int, stop: int) -> Quest
     scored[place] = True
     # of tokens all that have any attention are candidates, unless the view leaves some out
     is_whole = view.rows is None and not view.excludes_special
-    choices = None if is_whole else candidates.sum(-1).flatten()
-    attention = view.attention
-    if view.rows is None and view.excludes_special:
-        allowed = candidates[:, None].float()
-        attention = lambda pattern: pattern.float() * allowed  # noqa: E731 - what a view does, on some of the queries
+    choices = None if is_whole else candidates.sum(-1)
+    is_narrowed = view.rows is None and view.excludes_special
+    weight = candidates[:, None].float() if is_narrowed and view.candidates.numel() <= KEPT else None
+
+    def attention(pattern: Pattern, buffer: Buffer) -> Tensor:
+        if not is_narrowed:
+            return view.attention(pattern)
+        # what the view does, on some of the queries
+        allowed = (candidates[:, None].float() if weight is None else weight)[..., : pattern.shape[3]]
+        return torch.mul(pattern, allowed, out=buffer.of(pattern.shape, pattern, torch.float32))
+
     on_words = None
     if view.rows is not None:
         slot = targets.slot[targets.begins]
@@ -196,26 +219,33 @@ def _of_view(view: Candidates, targets: Targets, start: int, stop: int) -> Quest
     )
 
 
-def _of_words(words: Words, targets: Targets, start: int, stop: int) -> Questions:
-    """Questions about words; only those that any role asks about are made of their tokens."""
-    size = words.candidates.shape[1]
-    first = words.asking.first
-    row, query, key = targets.pair.unbind(1)
+def _of_words(
+    words: Words, targets: Targets, sets: KeySets | None, block: Int[Tensor, " batch"], start: int, stop: int
+) -> Questions:
+    """Questions about words, each of which stands at its first token; only words that any role asks about attend."""
+    first, answering = words.asking.first, words.asked.first
+    row, query, _ = targets.pair.unbind(1)
     token = first[row, query]
     targets = targets.some((token >= start) & (token < stop))
     row, query, key = targets.pair.unbind(1)
-    asked = torch.zeros(len(words.candidates), size, dtype=torch.bool, device=row.device)
+    place = row * (stop - start) + first[row, query] - start
+    asked = (sets.count > 0).any(0) if sets is not None else torch.zeros_like(words.queries)
     asked[row, query] = True
-    rows, asking = asked.nonzero().unbind(1)
-    number = torch.zeros_like(asked, dtype=torch.long)
-    number[rows, asking] = torch.arange(len(rows), device=row.device)
-    place = number[row, query]
-    choices = words.candidates[rows, asking].sum(-1)
-    on_words = SegmentSums(targets.slot[targets.begins], place[targets.begins], len(rows))
-    attention = WordRows(words, rows, asking, start)
-    scored = torch.ones(len(rows), dtype=torch.bool, device=row.device)
-    slots = SegmentSums(targets.slot)
-    return Questions(start, stop, attention, place.int(), key.int(), slots, scored, choices, on_words)
+    word = words.asking.word[:, start:stop].clamp(min=0)
+    begins = asked.gather(1, word) & words.asking.begins[:, start:stop]
+    choices = words.candidates.sum(-1).gather(1, word) * begins
+    return Questions(
+        start,
+        stop,
+        WordAttention(words, asked, start, stop),
+        place.int(),
+        answering[row, key].int(),
+        SegmentSums(targets.slot),
+        begins.flatten(),
+        choices,
+        SegmentSums(targets.slot[targets.begins], place[targets.begins], begins.numel()),
+        None if sets is None else KeySums(sets, words, block, start, stop),
+    )
 
 
 def _within(targets: Targets, start: int, stop: int) -> Targets:

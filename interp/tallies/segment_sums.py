@@ -6,15 +6,12 @@ from jaxtyping import Float, Int, Num
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from interp.devices import on_processor
+
 
 def summing_device(device: torch.device) -> torch.device:
     """Where numbers of this device are summed: there, unless it has no float64 (mps)."""
     return torch.device("cpu") if device.type == "mps" else device
-
-
-def on_processor(device: torch.device) -> bool:
-    """Whether numbers here are added by a product with a sparse matrix of scipy's."""
-    return device.type == "cpu"
 
 
 class SegmentSums:

@@ -48,7 +48,7 @@ def find_targets(
         others = allowed.clone()
         others.diagonal(dim1=1, dim2=2).fill_(False)
     listed, at_once = list(roles.items()), max(1, MARKS_AT_ONCE // max(1, allowed.numel()))
-    found: list[Tensor] = []
+    found = [torch.zeros(0, 4, dtype=torch.long, device=allowed.device)]
     for first in range(0, len(listed), at_once):
         some = listed[first : first + at_once]
         marked = torch.stack([role.targets(batch) for _, role in some])
@@ -57,7 +57,7 @@ def find_targets(
         found.append(marked.nonzero())
         found[-1][:, 0] += first
     where = torch.cat(found)
-    number = torch.tensor([number for number, _ in listed], device=where.device)
+    number = torch.tensor([number for number, _ in listed], dtype=torch.long, device=where.device)
     slot, pair = number[where[:, 0]] * BLOCKS + batch.block[where[:, 1]], where[:, 1:]
     if (slot[1:] < slot[:-1]).any():
         order = slot.argsort(stable=True)

@@ -31,7 +31,10 @@ Scored = bool | Bool[Tensor, "batch pos"]
 """Where the language head runs: at every position, at none, or at these."""
 
 Look = Callable[[Site, int, int, int, Tensor], None]
-"""Sees (site, layer, first head, first query, pattern of these and those after them), a part of a layer at a time."""
+"""Sees (site, layer, first head, first query, pattern of these and those after them), a part of a layer at a time.
+
+Keys after the last of these queries may be left out where none of them sees any. What it is shown is overwritten later.
+"""
 
 NOWHERE: Mapping[Site, Sequence[int]] = MappingProxyType({})
 """No site's queries are cut into parts."""

@@ -6,7 +6,8 @@ import torch
 
 from interp.attention import query_parts
 from interp.attention.query_parts import part_starts
-from interp.attention.words import WordRows, WordTokens, aligned_words
+from interp.attention.words import WordAttention, WordTokens, aligned_words
+from interp.buffers import Buffer
 from interp.corpora.batching import collate
 from interp.corpora.encoding import encode
 from interp.types import Batch, Corpus
@@ -42,14 +43,20 @@ def test_words_attend_as_in_a_plain_loop(causal: bool, rows: int) -> None:
     pattern = torch.rand(rows, 3, size, size, generator=torch.Generator().manual_seed(0))
     words = aligned_words(batch, model.visible(batch))
     row, word = words.queries.nonzero().unbind(1)
-    found = WordRows(words, row, word, 0)(pattern)
-    for number, (at, query) in enumerate(zip(row.tolist(), word.tolist(), strict=True)):
+    found = WordAttention(words, words.queries, 0, size)(pattern, Buffer())
+    unread = torch.zeros_like(found, dtype=torch.bool)
+    for at, query in zip(row.tolist(), word.tolist(), strict=True):
         owned = owned_by(batch, at)
+        begins = [tokens[0] if tokens else 0 for tokens in owned]
         candidates = oracle.word_candidates(owned, query, causal)
         assert words.candidates[at, query].nonzero()[:, 0].tolist() == candidates
-        expected = oracle.word_attention(pattern[at][None].numpy(), owned)[0, :, query]
-        expected[:, [key for key in range(len(owned)) if key not in candidates]] = 0
-        np.testing.assert_allclose(found[:, number], expected, atol=1e-6)
+        expected = oracle.word_attention(pattern[at][None].numpy(), owned)[0, :, query][:, candidates]
+        keys = [begins[key] for key in candidates]
+        np.testing.assert_allclose(found[at, :, begins[query], keys], expected, atol=1e-6)
+        unread[at, :, begins[query]] = True
+        unread[at, :, begins[query], keys] = False
+    # on all but candidates
+    assert not found[unread].any()
 
 
 def test_parts_cut_no_word_and_are_as_long_as_they_may_be(monkeypatch: pytest.MonkeyPatch) -> None:

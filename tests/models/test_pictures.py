@@ -101,7 +101,7 @@ def test_patterns_and_hidden_states_are_those_of_the_untouched_model(case: Case,
         assert_close(pattern, attention)
     watched: list[Tensor] = []
     assert isinstance(case.model, AttentionModel)
-    case.model.watch(batch, lambda _site, _layer, _first, _query, pattern: watched.append(pattern))
+    case.model.watch(batch, lambda _site, _layer, _first, _query, pattern: watched.append(pattern.clone()))
     assert_close(torch.cat(watched, dim=1), torch.cat(expected.attentions, dim=1))
 
 

@@ -12,6 +12,7 @@ from interp.models.gate.evidence import (
     INVISIBLE,
     Check,
     Evidence,
+    Seen,
     Worst,
     apart,
     keys,
@@ -22,7 +23,7 @@ from interp.models.gate.evidence import (
     sinks,
     visible,
 )
-from interp.types import NOWHERE, ChunkedPatterns, Head, Place, Site
+from interp.types import NOWHERE, Batch, ChunkedPatterns, Head, Place, Site
 
 NO_NETWORK = "the model shows no network without its taps (interp.types.Provable)"
 
@@ -145,27 +146,33 @@ def parts_are_the_whole(evidence: Evidence) -> Check | None:
     if not isinstance(evidence.model, ChunkedPatterns):
         return None
     found = Worst()
+    together, alone = (evidence.batch, evidence.seen), evidence.alone
+    # a causal layer leaves out the keys after a part where there is no padding
+    for (batch, seen), cuts in ((together, False), (alone, True)):
+        _compare_parts(found, evidence.model, batch, seen, cuts=cuts)
+    return found.check(name, evidence.tolerance, what)
+
+
+def _compare_parts(found: Worst, model: ChunkedPatterns, batch: Batch, seen: Seen, *, cuts: bool) -> None:
+    """Show a batch, each site's queries in two halves if `cuts`, beside what was seen of it in a run."""
     times: Counter[tuple[Head, int]] = Counter()
 
     def compare(site: Site, layer: int, first: int, query: int, pattern: Tensor) -> None:
         part = slice(query, query + pattern.shape[2])
         places = product(range(first, first + pattern.shape[1]), range(query, query + pattern.shape[2]))
         times.update((Head(site, layer, head), place) for head, place in places)
-        whole, there = evidence.seen.pattern[site, layer], queries(evidence.batch, site)[:, part]
-        shown, expected = pattern, whole[:, first : first + pattern.shape[1], part]
-        if shown.shape != expected.shape:
+        whole, there = seen.pattern[site, layer], queries(batch, site)[:, part]
+        expected = whole[:, first : first + pattern.shape[1], part]
+        # keys that a part does not show must get nothing
+        expected, unseen = expected[..., : pattern.shape[3]], expected[..., pattern.shape[3] :]
+        if pattern.shape != expected.shape or unseen.transpose(1, 2)[there].any():
             found.add(name_of((site, layer)), torch.tensor(math.inf))
         else:
-            found.by_head((site, layer), shown.transpose(1, 2)[there], expected.transpose(1, 2)[there], 1, first)
+            found.by_head((site, layer), pattern.transpose(1, 2)[there], expected.transpose(1, 2)[there], 1, first)
 
-    sides: dict[Site, int] = {
-        head.site: evidence.batch.query_side(head.site).tokens.shape[1] for head in evidence.model.heads
-    }
+    sides: dict[Site, int] = {head.site: batch.query_side(head.site).tokens.shape[1] for head in model.heads}
     halves: dict[Site, tuple[int, ...]] = {site: (0, length // 2) for site, length in sides.items() if length > 1}
-    for starts in (NOWHERE, halves):
-        times.clear()
-        evidence.model.watch(evidence.batch, compare, starts)
-        for head in evidence.model.heads:
-            if any(times[head, place] != 1 for place in range(sides[head.site])):
-                found.add(name_of((head.site, head.layer)), torch.tensor(math.inf))
-    return found.check(name, evidence.tolerance, what)
+    model.watch(batch, compare, halves if cuts else NOWHERE)
+    for head in model.heads:
+        if any(times[head, place] != 1 for place in range(sides[head.site])):
+            found.add(name_of((head.site, head.layer)), torch.tensor(math.inf))

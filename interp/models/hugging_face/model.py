@@ -11,12 +11,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from interp.buffers import Buffer
 from interp.devices import cut, tokens_for
 from interp.errors import ModelError
 from interp.models.head_weights import LayerSlices, See
 from interp.models.hooking_errors import because
 from interp.models.hugging_face.embeddings import from_head_to_embedding, position_embeddings
-from interp.models.hugging_face.interface import INTERFACE, Ingredients, NoMask, Watch, watching
+from interp.models.hugging_face.interface import INTERFACE, Ingredients, MaskReader, Watch, watching
 from interp.models.hugging_face.layers import SITE_ORDER, Layer, find_layers, see_each
 from interp.models.hugging_face.logits_at import LogitsAt, input_of
 from interp.models.hugging_face.packing import Packing
@@ -46,8 +47,8 @@ from interp.types import (
 )
 from interp.types.describing import describe_model
 
-WEIGHTS_AT_ONCE = 2**20
-"""Attention weights looked at together (4 MiB): on a processor the best of four sizes in one sweep."""
+WEIGHTS_AT_ONCE = 2**22
+"""Attention weights looked at together (16 MiB): on a processor the best of four sizes."""
 
 
 class AttentionModel:
@@ -141,7 +142,7 @@ class AttentionModel:
     @torch.inference_mode()
     def watch(self, batch: Batch, look: Look, starts: Mapping[Site, Sequence[int]] = NOWHERE) -> None:
         """One forward pass without the language head; `look` sees the patterns of a few heads and queries at a time."""
-        order, mask = iter(self.layers), NoMask()
+        order, mask, buffer = iter(self.layers), MaskReader(), Buffer()
 
         def see(_module: nn.Module, at: Ingredients) -> Tensor:
             layer = next(order)
@@ -149,12 +150,13 @@ class AttentionModel:
             rows, heads, queries, _ = at.query.shape
             z = at.value.new_empty(rows, queries, heads, at.value.shape[-1])
             for start, stop in cut(starts.get(layer.site, (0,)), queries):
-                weights = rows * (stop - start) * at.key.shape[2]
+                part = at.some(slice(None), slice(start, stop))
+                weights = rows * (stop - start) * part.key.shape[2]
                 passes = -(-heads * weights // tokens_for(self.device, WEIGHTS_AT_ONCE))
                 at_once = -(-heads // min(heads, max(1, passes)))
                 for first in range(0, heads, at_once):
-                    some = at.some(slice(first, first + at_once), slice(start, stop))
-                    pattern = some.pattern()
+                    some = part.some(slice(first, first + at_once))
+                    pattern = some.pattern(buffer)
                     look(layer.site, layer.number, first, start, pattern)
                     z[:, start:stop, first : first + at_once] = some.write(pattern)
             return z

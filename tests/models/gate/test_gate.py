@@ -439,6 +439,13 @@ class ShowsQueriesOutOfPlace(Broken):
         super().watch(batch, lambda site, layer, first, _query, p: look(site, layer, first, 0, p), starts)  # pyright: ignore
 
 
+class ShowsTooFewKeys(Broken):
+    """Without the last key that is attended to."""
+
+    def watch(self, batch: Batch, look: Callable[..., None], starts: Any) -> None:
+        super().watch(batch, lambda *seen: look(*seen[:-1], seen[-1][..., :-1]), starts)  # pyright: ignore
+
+
 class ResumesElsewhere(Broken):
     def resume(self, clean: Any, layer: int, attention_output: Tensor, **options: Any) -> Output:
         return super().resume(clean, layer, attention_output * 1.01, **options)  # pyright: ignore
@@ -450,6 +457,7 @@ class ResumesElsewhere(Broken):
         (ShowsPartsOutOfPlace, "parts_are_the_whole"),
         (ShowsOnePartTwice, "parts_are_the_whole"),
         (ShowsQueriesOutOfPlace, "parts_are_the_whole"),
+        (ShowsTooFewKeys, "parts_are_the_whole"),
         (ResumesElsewhere, "resumed_is_run"),
     ],
 )
@@ -484,7 +492,7 @@ def test_a_head_of_many_layers_is_proved_with_few_passes_and_logits_only_where_t
     checks = check(model, encoded, batch)
     assert all(one.passed and one.deviation is not None for one in checks), checks
     # two of them end with an exception, one with the first layer; one that tries to leave padding out is made but once
-    assert len(passes) <= 17
+    assert len(passes) <= 18
     tokens = examples(batch, model.pad_token).tokens.numel()
     assert sum(layers) / 12 <= 12 * tokens, "the tokens of twelve passes through every layer"
     # two of the bare network, one given back, one ablated, two resumed
