@@ -121,6 +121,8 @@ def save_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
         undated = {"CreationDate": None}
         for name, figure in figures.items():
             write_atomically(place / f"{file_name(name)}.pdf", lambda path, f=figure: f.savefig(path, metadata=undated))
+            # once laid out it stays as it is
+            figure.set_layout_engine("none")
             write_atomically(place / f"{file_name(name)}.png", lambda path, f=figure: f.savefig(path, dpi=200))
 
 

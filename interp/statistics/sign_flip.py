@@ -13,7 +13,7 @@ VECTORS = 99_999
 TOLERANCE = 1e-9  # of Σ|D|: sums this close are equal
 EXACT_BELOW = 10  # sampled vectors that reach the observed sum
 EXACT_BLOCKS = 32
-TESTS_AT_ONCE, VECTORS_AT_ONCE = 128, 16_384
+TESTS_AT_ONCE, VECTORS_AT_ONCE = 128, 8_192
 """Small enough for a cache; where other programs want the cores, smaller products wait longer than they compute."""
 
 
