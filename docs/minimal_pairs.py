@@ -45,8 +45,7 @@ def row(folder: Path) -> str:
         for one in difference.itertuples(index=False)
     ]
     largest = random[random.metric == "logit_difference"].effect.abs().max()
-    name = corpus.name.removesuffix(".jsonl")
-    return f"| `{name}` | {accuracy(trained)} | {'; '.join(heads)} | {accuracy(random)} | {largest:.2f} |"
+    return f"| `{corpus.name}` | {accuracy(trained)} | {'; '.join(heads)} | {accuracy(random)} | {largest:.2f} |"
 
 
 def effects(corpus: Corpus, sets: Mapping[str, Sequence[str]], init: str) -> pd.DataFrame:
@@ -65,10 +64,9 @@ def accuracy(table: pd.DataFrame) -> str:
 
 if __name__ == "__main__":
     print(
-        "| phenomenon | accuracy [95 %] | heads: what the difference loses, nats [95 %], and accuracy, points ",
-        end="",
+        "| phenomenon | accuracy [95 %] | heads: what the difference loses, nats [95 %], and accuracy, points "
+        "| random weights: accuracy | the same heads: largest effect, nats |"
     )
-    print("| random weights: accuracy | the same heads: largest effect, nats |")
     print("|---|---|---|---|---|")
     for given in sys.argv[1:]:
         print(row(Path(given)), flush=True)

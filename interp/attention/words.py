@@ -14,11 +14,11 @@ from interp.buffers import Buffer
 from interp.devices import on_processor
 from interp.types import Batch, Pattern, Site
 
-Rank = tuple[Tensor, Tensor, Tensor]
+Rank = tuple[Int[Tensor, " token"], Int[Tensor, " token"], Int[Tensor, " token"]]
 """Rows, words, and the tokens that are the second (third, …) of these words."""
 
-KEPT = 2**20
-"""Pairs of words, or tokens, whose weights are kept from layer to layer (4 MiB); those of more are made anew."""
+Added = tuple[Tensor, Tensor, Tensor]
+"""To which token is added which; with the rows that they lie in, or with 1s, and 0s where a row has no more of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,9 +139,7 @@ class WordAttention:
         """Nothing is asked of later keys, as before the last query of a causal model."""
         self._allowed = allowed[:, None, :, : self._reach].contiguous()
         self._share = 1 / asking.count.gather(1, word).clamp(min=1).float()[:, None, :, None]
-        is_short = words.candidates.numel() <= KEPT
-        self._weight = self._allowed.float().mul_(self._share) if is_short else None
-        self._rows: list[Rank] = []
+        self._rows: list[Added] = []
         for row, at, token in asking.more:
             first = asking.first[row, at]
             here = asked[row, at] & (first >= start) & (first < stop)
@@ -155,7 +153,7 @@ class WordAttention:
             ranks = ((row[order], at[order], token[order]),)
         self._columns = [one for rank in ranks if (one := self._padded(answering, *rank)) is not None]
 
-    def _padded(self, words: WordTokens, row: Tensor, word: Tensor, token: Tensor) -> Rank | None:
+    def _padded(self, words: WordTokens, row: Tensor, word: Tensor, token: Tensor) -> Added | None:
         """Of each row: first tokens of words that have one more, that token, and 1; filled up with zeros."""
         near = token < self._reach
         row, word, token = row[near], word[near], token[near]
@@ -173,7 +171,8 @@ class WordAttention:
         """Word attention of these words, in the buffer; keys after the last one that is asked for are left out."""
         pattern = pattern[..., : self._reach]
         batch, heads, queries, keys = pattern.shape
-        weight = self._allowed.float().mul_(self._share) if self._weight is None else self._weight
+        # made anew for each look, which costs little beside it, and of long texts would be as large as a pattern
+        weight = self._allowed.float().mul_(self._share)
         found = torch.mul(pattern, weight, out=buffer.of(pattern.shape, pattern, torch.float32))
         for to, come, there in self._columns:
             further = pattern.gather(3, come.expand(batch, heads, queries, -1)).float()

@@ -11,7 +11,7 @@ from torch import Tensor
 from interp.attention.candidates import CANDIDATES, Candidates, CandidatesOf, word_candidates
 from interp.attention.query_parts import part_starts
 from interp.attention.visibility import MaskGroups, Visible
-from interp.attention.words import KEPT, WordAttention, Words, aligned_words
+from interp.attention.words import WordAttention, Words, aligned_words
 from interp.buffers import Buffer
 from interp.devices import cut
 from interp.roles.annotation_baselines import annotation_credit, is_held_against
@@ -201,13 +201,12 @@ def _of_view(view: Candidates, targets: Targets, start: int, stop: int) -> Quest
     is_whole = view.rows is None and not view.excludes_special
     choices = None if is_whole else candidates.sum(-1)
     is_narrowed = view.rows is None and view.excludes_special
-    weight = candidates[:, None].float() if is_narrowed and view.candidates.numel() <= KEPT else None
 
     def attention(pattern: Pattern, buffer: Buffer) -> Tensor:
         if not is_narrowed:
             return view.attention(pattern)
         # what the view does, on some of the queries
-        allowed = (candidates[:, None].float() if weight is None else weight)[..., : pattern.shape[3]]
+        allowed = candidates[:, None, :, : pattern.shape[3]].float()
         return torch.mul(pattern, allowed, out=buffer.of(pattern.shape, pattern, torch.float32))
 
     on_words = None
