@@ -33,9 +33,6 @@ WHOLE = ".interp-whole"
 MADE_BY = "made_by.json"
 """What a run is made of and runs on: sums of another are not gone on with."""
 
-EVERY = 30.0
-"""Seconds after which a loop is kept again; more where keeping it would take more than a twentieth of the time."""
-
 
 @dataclass(frozen=True)
 class Loop:
@@ -59,9 +56,15 @@ def following(after: str, nodes: Mapping[Node, str]) -> str:
 
 
 class SumsOnDisk:
-    """Keeps the loops of one run in its folder; of a shard, what is about the whole corpus beside it as well."""
+    """Keeps the loops of one run in its folder, `every` so many seconds; of a shard, what is about the whole beside it.
 
-    def __init__(self, folder: Path, made_by: Mapping[str, Any], shard: Shard | None = None) -> None:
+    `made_by` is what the sums depend on: those of anything else are not gone on with.
+    """
+
+    def __init__(
+        self, folder: Path, made_by: Mapping[str, Any], shard: Shard | None = None, *, every: float = 30
+    ) -> None:
+        self.every = every
         self.folder, self.beside, self.shard = folder / SUMS, folder.parent / WHOLE, shard
         self.after = ""
         self._count, self._made_by = 0, json.loads(json.dumps(made_by, default=str))
@@ -118,8 +121,8 @@ class LoopOnDisk:
             say(f"{damage} {loop.name!r} is measured again.", to=sys.stderr)
 
     def is_due(self) -> bool:
-        """Whether it was kept long enough ago."""
-        return monotonic() - self._last > max(EVERY, 20 * self._took)
+        """Whether it was kept long enough ago: so that keeping takes a twentieth of the time at most."""
+        return monotonic() - self._last >= max(self._run.every, 20 * self._took)
 
     def save(self, tree: SumTree, begun: Begun | None) -> None:
         """Keep the parts that are done, and as much of the next as is."""

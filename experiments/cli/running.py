@@ -164,7 +164,8 @@ def run_experiment(
     manifest["machine"] = describe_machine(model)
     results.write_manifest(folder, manifest)
     shard = None if config.shard is None else read_shard(config.shard)
-    keeper = take_up(folder, manifest, shard) if shards is None else MergedSums(shards.folders)
+    every = config.keep_every
+    keeper = take_up(folder, manifest, shard, every) if shards is None else MergedSums(shards.folders)
     progress = Passes(watch.timed(partial(bar, quiet=config.quiet)), keeper, shard)
     experiment = instantiate(config.experiment, _convert_="all")
     try:
@@ -179,10 +180,10 @@ def run_experiment(
     return Run(model, corpus, findings, manifest, watch)
 
 
-def take_up(folder: Path, manifest: Mapping[str, Any], shard: Shard | None) -> SumsOnDisk:
+def take_up(folder: Path, manifest: Mapping[str, Any], shard: Shard | None, every: float) -> SumsOnDisk:
     """What an earlier start has kept, if it was of the same settings, data, versions and machine."""
     made_by = {"config": settings_compared(manifest["config"]), **{key: manifest.get(key) for key in SAME}}
-    keeper = SumsOnDisk(folder, made_by, shard)
+    keeper = SumsOnDisk(folder, made_by, shard, every=every)
     keeper.take_up()
     return keeper
 

@@ -18,6 +18,7 @@ LIMIT = COUNT._replace(null="all")
 # those of an experiment's own are in the annotations of its `run`
 NUMBERS = {
     "seed": SEED,
+    "keep_every": Range(False, 0, 86400),
     "model.seed": SEED,
     "corpus.seed": SEED,
     "corpus.documents": COUNT,

@@ -30,7 +30,15 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "nulls": (*GRAMMAR, "null=[permuted_gold,shuffled_rows]", "null_seeds=1", "roles=coreference"),
     "sensitivity": (*GRAMMAR, "sensitivity.seeds=1", "sensitivity.margins=[0.1]", "roles=copying"),
     "stability": (*GRAMMAR, "stability.permutations=9", "stability.documents=20", "roles=copying"),
-    "calibration": ("corpus=grammar", "corpus.documents=120", "calibration.repeats=4", "calibration.documents=[40]"),
+    "calibration": (
+        "corpus=grammar",
+        "corpus.documents=100",
+        "calibration.repeats=2",
+        "calibration.documents=[40]",
+        "calibration.relations=2",
+        "calibration.roles=[first,nsubj.to_governor]",
+        "calibration.accuracies=[0.5]",
+    ),
     "known_answers": ("corpus=grammar", "corpus.documents=24", "planted.seeds=1", "planted.repeats=12"),
     "random_init": (
         *GRAMMAR,
