@@ -4,6 +4,7 @@ A loop has a fold for what it leaves behind, and nothing else may change in its 
 fold's state at any item, and go on from there; and of several runs each can do some parts of it (`interp.sum_tree`).
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -61,8 +62,8 @@ class Shard:
 def read_shard(text: str) -> Shard:
     """From `3/8`. Raises `InterpError` for anything else."""
     number, _, count = text.partition("/")
-    # eight digits: none that could not be counted
-    if not (number.isdecimal() and count.isdecimal() and len(text) < 10 and 1 <= int(number) <= int(count)):
+    is_written = re.fullmatch(r"[0-9]{1,6}/[0-9]{1,6}", text) is not None
+    if not is_written or not 1 <= int(number) <= int(count):
         raise InterpError(f"shard={text}. Allowed: null, or i/n with i from 1 to n, such as shard=1/8 to shard=8/8.")
     return Shard(int(number), int(count))
 

@@ -58,6 +58,8 @@ def following(after: str, nodes: Mapping[Node, str]) -> str:
 class SumsOnDisk:
     """Keeps the loops of one run in its folder, `every` so many seconds; of a shard, what is about the whole beside it.
 
+    Without seconds (0) they are kept at every item.
+
     `made_by` is what the sums depend on: those of anything else are not gone on with.
     """
 
@@ -122,7 +124,8 @@ class LoopOnDisk:
 
     def is_due(self) -> bool:
         """Whether it was kept long enough ago: so that keeping takes a twentieth of the time at most."""
-        return monotonic() - self._last >= max(self._run.every, 20 * self._took)
+        every = self._run.every
+        return not every or monotonic() - self._last > max(every, 20 * self._took)
 
     def save(self, tree: SumTree, begun: Begun | None) -> None:
         """Keep the parts that are done, and as much of the next as is."""

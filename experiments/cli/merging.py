@@ -56,7 +56,8 @@ def find_shards(runs: object) -> Shards:
     _check_complete([*by_shard], [manifests[folder]["status"] for folder in by_shard.values()])
     first, *others = [(shard, manifests[folder]) for shard, folder in by_shard.items()]
     for shard, manifest in others:
-        changed = differences(_of_run(first[1]), _of_run(manifest))
+        changed = differences(settings_compared(first[1]["config"]), settings_compared(manifest["config"]))
+        changed += differences(*({key: of.get(key) for key in SAME} for of in (first[1], manifest)))
         if changed:
             raise InterpError(
                 f"The shards {first[0]} and {shard} are not of one run. What differs: {'; '.join(changed)}. "
@@ -155,7 +156,3 @@ def _check_complete(shards: Sequence[str], states: Sequence[str]) -> None:
 def settings_compared(config: Mapping[str, Any]) -> dict[str, Any]:
     """Those that decide what is found: shards of one run have the same."""
     return {key: value for key, value in config.items() if key not in (*NOT_COMPARED, "shard")}
-
-
-def _of_run(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    return {"config": settings_compared(manifest["config"]), **{key: manifest.get(key) for key in SAME}}

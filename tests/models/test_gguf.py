@@ -21,6 +21,7 @@ from interp.corpora.encoding import encode
 from interp.errors import ModelError
 from interp.models import gguf as module
 from interp.models.gguf import PRE_TOKENIZERS, cache, gguf, smollm2, smollm2_file
+from interp.progress import silent
 from interp.types import Head
 from tests.conftest import batch_of, corpus_of
 from tests.support.gguf_files import tiny_llama, write_gguf
@@ -284,7 +285,7 @@ def test_ablated_smollm2_is_plain_transformers_with_a_hook(engine: str, monkeypa
     own = [written(plain, one) for one in tokens]
     cycle = np.random.default_rng(0).permutation(len(SWEPT)).tolist()
     for replacement in REPLACEMENTS if engine == "fast" else ("uniform",):
-        substitute = REPLACEMENTS[replacement](model, encoded, 0)
+        substitute = REPLACEMENTS[replacement](model, encoded, 0, silent)
         (sums,) = sweep(
             model,
             batches(encoded, model),
