@@ -30,8 +30,11 @@ python -m experiments.cli.cluster --shards 64 --launcher slurm --folder outputs/
 Recipes: docs/clusters.md."""
 
 LONGEST_PAUSE = 600.0
-IN_USE = "is in use by another run"
-"""What a run is told whose folder another one holds: that is no setting to be mended."""
+NO_SETTING = ("is in use by another run", "Error in call to target")
+"""In errors that another attempt may not have: a folder that was still held; memory or time that ran out in a job.
+
+What comes back of these from another process has lost its cause, and looks like an error of the command line.
+"""
 
 
 class Pace(NamedTuple):
@@ -112,17 +115,17 @@ def _attempt(sweep: ShardSweep, left: list[int], attempt: int, launcher: dict[st
         _say(f"Attempt {attempt}: submitted {sweep.named(left)} ({sweep.launcher}).")
         try:
             submitted = _wait(sweep, launched, name if on_slurm else None, pace)
-            refused, failed = launched.error(), launched.status() not in (None, 0)
+            refused, failed, words = launched.error(), launched.status() not in (None, 0), launched.last_words()
         finally:
             launched.end()
-    if refused is not None and IN_USE not in refused:
+    if refused is not None and not any(words in refused for words in NO_SETTING):
         raise InterpError(refused)
     if failed and attempt == 1 and not submitted:
         raise InterpError(
-            f"Nothing could be submitted ({launched.last_words()}). Mend the launcher's settings, hydra.launcher.…: "
+            f"Nothing could be submitted ({words}). Mend the launcher's settings, hydra.launcher.…: "
             f"all that it said is in {run_folder.shown(log)}."
         )
-    return _last_words(sweep, left, began) or launched.last_words()
+    return _last_words(sweep, left, began) or words
 
 
 def _wait(sweep: ShardSweep, launched: Launched | None, name: str | None, pace: Pace) -> bool:

@@ -1,9 +1,11 @@
 """The process of a sweep: Hydra's multirun, which hands the jobs to its launcher and waits for them."""
 
+import ctypes
 import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +34,7 @@ class Launched:
                 stdout=words,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
                 # Ray asks and reports home otherwise, and leaves out lines that look alike
                 env={"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"} | os.environ,
             )
@@ -57,8 +60,18 @@ class Launched:
         return last.removeprefix("Error: ") if self.status() not in (None, 0) and last.startswith("Error: ") else None
 
     def last_words(self) -> str:
-        """What it wrote last: the name and text of its error, where there is one."""
-        return last_words(self.log)
+        """What it wrote last: the name and text of its error, where there is one; or which signal has ended it."""
+        status = self.status() or 0
+        return f"its launcher was ended by {signal.Signals(-status).name}" if status < 0 else last_words(self.log)
+
+
+def _end_with_parent() -> None:
+    """In the new process: let Ctrl-C stop it, and the death of the one that waits for it, where Linux can do that."""
+    # a shell's command in the background ignores it, and so would what that starts
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.platform == "linux":
+        set_death_signal = 1
+        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGINT)
 
 
 def last_words(file: Path) -> str:
