@@ -34,8 +34,9 @@ def run(
     encoded = encode(model, corpus)
     shape, first = ShapeTally(model.heads), FirstTokenTally(model.heads)
     sums = tally_roles(model, encoded, roles, shape, first, progress=progress)
-    tables = head_roles.role_tables(sums, criteria, seed)
     found = measure_effects(model, encoded, plan, metrics, seed=seed, min_blocks=criteria.min_blocks, progress=progress)
+    progress.measured()
+    tables = head_roles.role_tables(sums, criteria, seed)
     tables |= found.tables
     tables["atlas"] = atlas_table(shapes_of_heads(shape, first), tables["scores"], tables["roles"], tables["effects"])
     notes = (*head_roles.missing_evidence(sums, criteria, model.causal, corpus), *found.notes)

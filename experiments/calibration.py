@@ -15,7 +15,7 @@ from interp.api import findings, tally_roles
 from interp.corpora.encoding import encode
 from interp.errors import COUNT, InterpError, closest
 from interp.models.planted.known_accuracy import KnownAccuracy
-from interp.progress import Progress, silent
+from interp.progress import AboutTheWhole, Progress, silent
 from interp.results import Findings
 from interp.roles.syntax import to_governor
 from interp.statistics.calibration import Planted, cover, expected_evidence, p_under_nulls, rates_of, true_hit
@@ -52,24 +52,25 @@ def run(
     """
     encoded = encode(model, corpus)
     own_roles, lacking = roles_of_heads(corpus, roles)
-    governors = roles_asked(model, encoded, relations, criteria.min_queries)
-    population = tally_documents(model, encoded, governors, progress=progress)
+    # what the corpus is asked decides what is drawn, and how heads answer it
+    whole = AboutTheWhole(progress)
+    governors = roles_asked(model, encoded, relations, criteria.min_queries, whole)
+    population = tally_documents(model, encoded, governors, progress=whole)
     sizes = sorted({*documents, len(population.sources)})
     check_evidence(population, sizes[-1], corpus, criteria)
     heads = [Planted(kind, accuracy) for kind in KINDS for accuracy in accuracies]
-    whole, said = the_whole_way(model, encoded, governors, population, heads, seed, progress)
-    own = tally_heads(model, encoded, own_roles, progress=progress) if own_roles else None
+    scores, said = the_whole_way(model, encoded, governors, population, heads, seed, whole)
+    own = tally_heads(model, encoded, own_roles, progress=whole) if own_roles else None
 
-    numbers = list(range(repeats))
-    covered = cover(
-        population, heads, sizes, repeats=progress(numbers, "intervals"), seed=seed, min_blocks=criteria.min_blocks
-    )
-    tested = p_under_nulls(population, sizes[-1], criteria, repeats=progress(numbers, "nulls"), seed=seed)
+    draws = {"repeats": range(repeats), "seed": seed, "progress": progress}
+    covered = cover(population, heads, sizes, min_blocks=criteria.min_blocks, **draws)
+    tested = p_under_nulls(population, sizes[-1], criteria, **draws)
     resampled = pd.DataFrame(columns=RESAMPLED)
     if own is not None:
-        resampled = resample_heads(own, sizes[-1], criteria, repeats=progress(numbers, "own heads"), seed=seed)
+        resampled = resample_heads(own, sizes[-1], criteria, **draws)
+    progress.measured()
     tables = {
-        "planted_heads": whole,
+        "planted_heads": scores,
         "calibration": coverage_table(covered),
         "calibration_heads": head_coverage_table(resampled),
         "null_p": null_table(tested),
@@ -115,7 +116,9 @@ def check_evidence(population: DocumentSums, size: int, corpus: Corpus, criteria
     )
 
 
-def roles_asked(model: HeadModel, encoded: EncodedCorpus, count: int, min_queries: int) -> list[Role]:
+def roles_asked(
+    model: HeadModel, encoded: EncodedCorpus, count: int, min_queries: int, progress: Progress = silent
+) -> list[Role]:
     """From word to governor, for `count` relations from the most frequent to the rarest that could be tested."""
     every = [to_governor(relation) for relation in encoded.corpus.relations]
     if not every:
@@ -123,7 +126,7 @@ def roles_asked(model: HeadModel, encoded: EncodedCorpus, count: int, min_querie
             f"The corpus {encoded.corpus.name!r} has no syntax, and planted heads find governors. "
             "Give a treebank: corpus=conllu corpus.path=FILE."
         )
-    asked = tally_documents(model, encoded, every).n.sum(axis=1)
+    asked = tally_documents(model, encoded, every, progress=progress).n.sum(axis=1)
     enough = [number for number in np.argsort(-asked, kind="stable") if asked[number] >= 2 * min_queries]
     if not enough:
         raise InterpError(

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from experiments.cli.summary_lines import cut, interval, name_of, signed, table_lines
 from interp import plots
 from interp.api import findings
-from interp.corpora.batching import batches
+from interp.corpora.batching import batches, read_batches
 from interp.corpora.encoding import encode
 from interp.errors import SHARE
 from interp.progress import Progress, silent
@@ -36,7 +36,8 @@ def run(
     """
     encoded = encode(model, corpus)
     tally = VariantTally(model, periods(encoded))
-    stream(model, (group.batch() for group in progress(batches(encoded, model), "copying")), tally)
+    stream(model, read_batches(progress(batches(encoded, model), "copying", tally)), tally)
+    progress.measured()
     scores = number_table(tally.sums(), seed=seed, min_blocks=min_blocks)
     scores.insert(1, "role", scores["definition"].map({card.id: card.role for card in DEFINITIONS}))
     tables = {

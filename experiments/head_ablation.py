@@ -31,6 +31,7 @@ def run(
     """Every head's output replaced in turn; `plan` says by what, on how many documents, and how exactly."""
     encoded = encode(model, corpus)
     found = measure_effects(model, encoded, plan, metrics, seed=seed, min_blocks=min_blocks, progress=progress)
+    progress.measured()
     return findings(model, encoded, seed, found.tables, found.notes, found.skipped)
 
 

@@ -36,6 +36,7 @@ def run(
     """One pass over the corpus; then everything follows from sums per block of documents."""
     encoded = encode(model, corpus)
     sums = tally_roles(model, encoded, roles, progress=progress)
+    progress.measured()
     tables = role_tables(sums, criteria, seed)
     return findings(model, encoded, seed, tables, missing_evidence(sums, criteria, model.causal, corpus))
 

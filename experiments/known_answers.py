@@ -23,6 +23,7 @@ from interp.api import label, tally_roles
 from interp.corpora.encoding import encode
 from interp.corpora.repeats import repeats as repeats_of
 from interp.errors import COUNT
+from interp.folds import Collected
 from interp.heads import HEAD
 from interp.models.planted import PlantedModel
 from interp.models.planted.ideal import Ideal
@@ -59,10 +60,12 @@ def run(
     progress: Progress = silent,
 ) -> Findings:
     """Models planted from `seeds` seeds, the first of them `seed`; `repeats` is how many documents of words repeat."""
-    marks, strengths, costs = [], [], []
-    for kind, number in progress([(kind, seed + n) for n in range(seeds) for kind in kinds], "planted models"):
+    plantings = [(kind, seed + n) for n in range(seeds) for kind in kinds]
+    found = Collected()
+    for place, (kind, number) in progress(list(enumerate(plantings)), "planted models", found):
         planted = plant(kind=kind, seed=number)
         where = {"kind": kind, "planted_seed": number}
+        marks = []
         for text in (corpus, repeats_of(LENGTH, documents=repeats, seed=number)):
             encoded, asked = encode(planted, text), asked_of(text)
             sums, ideal = (tally_roles(one, encoded, asked) for one in (planted, Ideal(planted)))
@@ -70,18 +73,20 @@ def run(
             marked = _mark(planted, sums, ideal, table, criteria)
             marks.append(marked.assign(**where, text=text.name))
             if text is corpus:
-                strengths.append(_strengths(planted, sums, seed).assign(**where))
+                found.add(place, strengths=_strengths(planted, sums, seed).assign(**where))
+        found.add(place, marks=pd.concat(marks, ignore_index=True))
         if planted.has_language_head:
-            costs.append(_effects(planted, encoded, plan, criteria, seed).assign(**where))
-    every = pd.concat(marks, ignore_index=True)
+            found.add(place, effects=_effects(planted, encoded, plan, criteria, seed).assign(**where))
+    progress.measured()
+    every, costs = found.table("marks"), found.table("effects")
     tables = {
         "known_answers": pd.concat(
             [precision_recall(every.assign(role="all"), ["kind", "role"]), precision_recall(every, ["kind", "role"])],
             ignore_index=True,
         ).sort_values("kind", kind="stable", ignore_index=True),
         "marks": every[[*KEYS, "text", *every.columns.drop([*KEYS, "text"])]],
-        "planted_strength": pd.concat(strengths, ignore_index=True),
-        **({"planted_effects": pd.concat(costs, ignore_index=True)} if costs else {}),
+        "planted_strength": found.table("strengths"),
+        **({"planted_effects": costs} if len(costs) else {}),
     }
     return Findings({name: label(table, model, corpus, seed) for name, table in tables.items()}, {})
 

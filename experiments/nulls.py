@@ -15,6 +15,7 @@ from interp.attention.visibility import mask_groups
 from interp.corpora.encoding import encode
 from interp.corpora.permuted_gold import MOVED, permuted_gold
 from interp.errors import COUNT, InterpError, closest
+from interp.folds import Collected
 from interp.models.loading import random_weights
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -48,17 +49,22 @@ def run(
     chosen = _known(null)
     encoded = encode(model, corpus)
     sums = tally_roles(model, encoded, roles, progress=progress)
+    seeds = range(seed, seed + null_seeds)
+    passes = [
+        (null, one, *_sums_of(null, one, model, corpus, roles, fresh, progress)) for null in chosen for one in seeds
+    ]
+    progress.measured()
     tables = head_roles.role_tables(sums, criteria, seed)
     notes = head_roles.missing_evidence(sums, criteria, model.causal, corpus)
+    scored = Collected()
+    asked = [(null, one, found) for null, one, found, _ in passes if found is not None]
+    for place, (_, _, found) in progress(list(enumerate(asked)), "tables of nulls", scored):
+        # without re-splits: how stable a null's role is, nobody asks
+        scored.add(place, **head_roles.role_tables(found, criteria, seed, splits=0))
+    notes = (*notes, *(line for _, _, _, said in passes for line in said))
     measured = [Measured(REAL, None, tables["scores"], tables["roles"])]
-    for name in chosen:
-        for one in range(seed, seed + null_seeds):
-            found, of_null = _sums_of(name, one, model, corpus, roles, fresh, progress)
-            if found is not None:
-                notes = (*notes, *of_null)
-                # without re-splits: how stable a null's role is, nobody asks
-                null_tables = head_roles.role_tables(found, criteria, seed, splits=0)
-                measured.append(Measured(name, one, null_tables["scores"], null_tables["roles"]))
+    for (null, one, _), scores, assigned in zip(asked, scored.tables("scores"), scored.tables("roles"), strict=True):
+        measured.append(Measured(null, one, scores, assigned))
     tables |= {"nulls": null_table(measured), "null_lifts": lifts_of_chosen(measured)}
     missing = [name for name in chosen if name not in {one.null for one in measured}]
     if missing:

@@ -15,7 +15,7 @@ from interp.ablation.plan import Plan
 from interp.api import RolesOf, findings, tally_roles
 from interp.corpora.encoding import encode
 from interp.errors import COUNT, InterpError, closest
-from interp.progress import Progress, silent
+from interp.progress import AboutTheWhole, Progress, silent
 from interp.results import Findings
 from interp.sums import PruningSums
 from interp.tables import area_table, curve_table, joint_effect_table, score_table
@@ -47,8 +47,10 @@ def run(
     # sets of its own are what the curve is about
     plan = replace(plan, limit=half(plan.limit), sets=None)
     plans = {"effect": replace(plan, estimate=None), plan.estimate or "effect": plan}
+    # the orders decide what is ablated on the other half
+    whole = AboutTheWhole(progress)
     measured = {
-        name: measure_effects(model, select, one, metrics, seed=seed, min_blocks=min_blocks, progress=progress)
+        name: measure_effects(model, select, one, metrics, seed=seed, min_blocks=min_blocks, progress=whole)
         for name, one in plans.items()
     }
     found = measured["effect"]
@@ -58,10 +60,11 @@ def run(
         for name, one in measured.items()
     ]
     if asked is not None:
-        orders.append(order_by_role(model, select, asked, progress))
+        orders.append(order_by_role(model, select, asked, whole))
     orders += pruning.at_random(model.heads, seeds, seed)
 
     sums = pruning.prune(model, confirm, orders, plan, metrics, steps=steps, seed=seed, progress=progress)
+    progress.measured()
     tables = {
         "pruning_curve": curve_table(sums, seed=seed, min_blocks=min_blocks),
         "pruning_area": area_table(sums, seed=seed, min_blocks=min_blocks),

@@ -11,6 +11,7 @@ from experiments.head_roles import role_tables
 from interp.api import RolesOf, label, tally_roles
 from interp.corpora.encoding import encode
 from interp.errors import COUNT
+from interp.folds import Collected
 from interp.models.architectures import SHAPES, random_model
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -35,29 +36,29 @@ def run(
     progress: Progress = silent,
 ) -> Findings:
     """One row per shape and seed: how many heads were given how many roles, each run corrected by itself."""
-    rows, given = [], []
-    for shape, number in progress([(shape, seed + n) for shape in shapes for n in range(seeds)], "random networks"):
+    networks = [(shape, seed + n) for shape in shapes for n in range(seeds)]
+    found = Collected()
+    for place, (shape, number) in progress(list(enumerate(networks)), "random networks", found):
         untrained = random_model(shape, seed=number, layers=layers, vocabulary=vocabulary, device=device, dtype=dtype)
         sums = tally_roles(untrained, encode(untrained, corpus), roles)
         tables = role_tables(sums, criteria, seed, splits=0)
         assigned = tables["roles"][tables["roles"].role != "unclassified"]
         confirm = tables["scores"][(tables["scores"].split == "confirm") & tables["scores"].p.notna()]
         best = confirm.nlargest(1, "lift")
-        rows.append(
-            {
-                "shape": shape,
-                "weights_seed": number,
-                "layers": len({head.layer for head in untrained.heads}),
-                "heads": len(untrained.heads),
-                "tested_roles": len({role.name for role in sums.roles} - set(untestable(sums, criteria))),
-                "heads_with_role": len(assigned[["site", "layer", "head"]].drop_duplicates()),
-                "roles_given": len(assigned),
-                "largest_lift": best.lift.max(),
-                "largest_lift_role": ", ".join(best.role),
-            }
-        )
-        given.append(assigned.assign(shape=shape, weights_seed=number))
-    tables = {"random_init": pd.DataFrame(rows), "given": pd.concat(given, ignore_index=True)}
+        row = {
+            "shape": shape,
+            "weights_seed": number,
+            "layers": len({head.layer for head in untrained.heads}),
+            "heads": len(untrained.heads),
+            "tested_roles": len({role.name for role in sums.roles} - set(untestable(sums, criteria))),
+            "heads_with_role": len(assigned[["site", "layer", "head"]].drop_duplicates()),
+            "roles_given": len(assigned),
+            "largest_lift": best.lift.max(),
+            "largest_lift_role": ", ".join(best.role),
+        }
+        found.add(place, row=pd.DataFrame([row]), given=assigned.assign(shape=shape, weights_seed=number))
+    progress.measured()
+    tables = {"random_init": found.table("row"), "given": found.table("given")}
     said = (f"The decoders were cut to {layers} layers.",) if layers else ()
     return Findings({name: label(table, model, corpus, seed) for name, table in tables.items()}, {}, said)
 

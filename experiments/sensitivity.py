@@ -20,6 +20,7 @@ from interp.corpora.conllu import read_conllu
 from interp.corpora.encoding import encode
 from interp.corpora.fidelity import of_another
 from interp.errors import COUNT, InterpError
+from interp.folds import Collected, Folds
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.redefined import redefined
@@ -52,6 +53,9 @@ def run(
     """The corpus in quarters, whose sums add up to all others; then roles are assigned anew for every choice."""
     encoded = encode(model, corpus)
     quarters, otherwise = tally_choices(model, encoded, roles, seed, progress)
+    another = None if other_corpus is None else encode(model, read_conllu(other_corpus))
+    sums_of_another = None if another is None else tally_roles(model, another, roles, progress=progress)
+    progress.measured()
     whole = reduce(RoleSums.merge, quarters)
     choices: list[Choice] = [(*way, sums, criteria, seed) for way, sums in otherwise.items()]
     for parts in range(1, QUARTERS):
@@ -60,23 +64,21 @@ def run(
     first, second = (reduce(RoleSums.merge, quarters[start : start + 2]) for start in (0, 2))
     choices += [("corpus", "one half", first, criteria, seed), ("corpus", "other half", second, criteria, seed)]
     of_other: tuple[str, ...] = ()
-    if other_corpus is not None:
-        another = read_conllu(other_corpus)
-        as_read = encode(model, another)
-        sums = tally_roles(model, as_read, roles, progress=progress)
-        of_other = of_another(another.name, as_read.notes)
-        choices.append(("corpus", another.name, sums, criteria, seed))
+    if another is not None and sums_of_another is not None:
+        of_other = of_another(another.corpus.name, another.notes)
+        choices.append(("corpus", another.corpus.name, sums_of_another, criteria, seed))
     choices += [("margin", f"{margin:.2f}", whole, replace(criteria, margin=margin), seed) for margin in margins]
     choices += [("seed", str(seed + by), whole, criteria, seed + by) for by in range(1, seeds + 1)]
 
     # how stable a role is under new halves is not asked here
     baseline = role_tables(whole, criteria, seed, splits=0)["roles"]
-    rows = []
-    for factor, level, sums, own_criteria, own_seed in progress(choices, "choices"):
+    compared = Collected()
+    for place, choice in progress(list(enumerate(choices)), "choices", compared):
+        factor, level, sums, own_criteria, own_seed = choice
         found = role_tables(sums, own_criteria, own_seed, splits=0)["roles"]
         numbers = agreement(baseline, found, tested=tested(whole, criteria), tested_there=tested(sums, criteria))
-        rows.append({"factor": factor, "level": level, **numbers})
-    tables = {"sensitivity": pd.DataFrame(rows), "roles": baseline}
+        compared.add(place, row=pd.DataFrame([{"factor": factor, "level": level, **numbers}]))
+    tables = {"sensitivity": compared.table("row"), "roles": baseline}
     said = (
         f"The baseline: word attention by sum and mean, the whole corpus, margin {criteria.margin}, seed "
         f"{seed}. Roles are compared where both choices could test them.",
@@ -109,14 +111,16 @@ def tally_choices(
     }
     for name, changed in redefined(asked).items():
         others["definition", name] = RoleTally(changed, model.heads, groups)
-    quarters = []
-    for documents in progress(in_quarters(encoded, seed), "quarters"):
-        tally = RoleTally(asked, model.heads, groups)
-        stream(
-            model, (group.batch() for group in batches(encoded, model, documents=documents)), tally, *others.values()
-        )
-        quarters.append(tally.sums())
-    return quarters, {name: tally.sums() for name, tally in others.items()}
+    parts = in_quarters(encoded, seed)
+    quarters = [RoleTally(asked, model.heads, groups) for _ in parts]
+    work = [
+        (tally, group)
+        for tally, documents in zip(quarters, parts, strict=True)
+        for group in batches(encoded, model, documents=documents)
+    ]
+    for tally, group in progress(work, "quarters", Folds(*quarters, *others.values())):
+        stream(model, [group.batch()], tally, *others.values())
+    return [tally.sums() for tally in quarters], {name: tally.sums() for name, tally in others.items()}
 
 
 def other_aggregations() -> Iterator[tuple[str, str, str]]:

@@ -13,6 +13,7 @@ from interp.attention.visibility import mask_groups
 from interp.corpora.batching import batches, read_batches
 from interp.corpora.encoding import encode
 from interp.errors import COUNT
+from interp.folds import Folds
 from interp.heads import HEAD, head_name
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -44,13 +45,16 @@ def run(
     confidence, rarest = ConfidenceTally(model.heads), RarestTally(model.heads, most_frequent)
     distance = DistanceTally(model.heads)
     kernel = KernelTally(model.heads, mask_groups(model), reach)
-    stream(model, read_batches(progress(groups, "shapes")), spread, distance, confidence, first, mean, rarest, kernel)
+    # the second pass needs all of the first
+    tallies = (spread, distance, confidence, first, mean, rarest, kernel)
+    stream(model, read_batches(progress(groups, "shapes", Folds(*tallies), whole=True)), *tallies)
     variability = VariabilityTally(mean)
-    stream(model, read_batches(progress(groups, "variability")), variability)
+    stream(model, read_batches(progress(groups, "variability", variability)), variability)
+    progress.measured()
 
     settings = {"seed": seed, "min_blocks": min_blocks}
-    tallies = (spread, distance, confidence, first, variability, rarest)
-    numbers = [number_table(tally.sums(), **settings) for tally in tallies]
+    in_order = (spread, distance, confidence, first, variability, rarest)
+    numbers = [number_table(tally.sums(), **settings) for tally in in_order]
     ids = (of.MASS.id, of.EXPLAINED.id, of.WIDTH.id, of.PEAK.id)
     shape = pd.concat([*numbers, kernel_numbers(kernel.sums(), *ids, **settings)], ignore_index=True)
     tables = {"shape": shape, "kernel": kernel_table(kernel.sums(), of.OFFSET.id, **settings)}

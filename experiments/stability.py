@@ -45,45 +45,48 @@ def run(
     """
     encoded = encode(model, corpus)
     sums = tally_roles(model, encoded, roles, progress=progress)
+    others = {name: one for name, one in (("other", other), ("random", random)) if one is not None}
+    read = {name: encode(one, corpus) for name, one in others.items()}
+    sums_of = {name: tally_roles(one, read[name], roles, progress=progress) for name, one in others.items()}
+    compared = others if other is not None else {}
+    alike = {name for name, one in compared.items() if cuts_alike(model, one, encoded, read[name])}
+    chosen = evenly_spaced(len(encoded), documents)
+    attention = {
+        name: attention_similarity(model, one, encoded, read[name], documents=chosen, progress=progress)
+        for name, one in compared.items()
+        if name in alike
+    }
+    progress.measured()
+
     blocks = split_blocks(sums.n.shape[1])
     profiles_of = partial(profiles, criteria=criteria)
     if other is None:
-        mine, theirs, others = profiles_of(sums, blocks["select"]), profiles_of(sums, blocks["confirm"]), sums.heads
+        mine, theirs = profiles_of(sums, blocks["select"]), profiles_of(sums, blocks["confirm"])
         said = ["No other model was given: heads are matched with themselves, even blocks with odd ones."]
     else:
-        read_by_other = encode(other, corpus)
-        other_sums = tally_roles(other, read_by_other, roles, progress=progress)
-        mine, theirs, others = (
-            profiles_of(sums, blocks["all"]),
-            profiles_of(other_sums, blocks["all"]),
-            other_sums.heads,
-        )
+        mine, theirs = profiles_of(sums, blocks["all"]), profiles_of(sums_of["other"], blocks["all"])
         said = [f"The other model is {other.name}; the correctness gate was not asked of it."]
-        said += of_another(other.name, read_by_other.notes)
+        said += of_another(other.name, read["other"].notes)
+    said += [
+        f"{one.name} cuts texts into other tokens or lengths: its attention is not compared."
+        for name, one in compared.items()
+        if name not in alike
+    ]
     similarity = {"roles": matching.profile_similarity(*in_common(mine, theirs))}
     null = matching.permuted(*in_common(mine, theirs), repeats=permutations, seed=seed)
     nulls = [("roles", LABELS, value) for value in null]
     if random is not None:
-        untrained = profiles_of(tally_roles(random, encode(random, corpus), roles, progress=progress), blocks["all"])
+        untrained = profiles_of(sums_of["random"], blocks["all"])
         found = matching.profile_similarity(*in_common(profiles_of(sums, blocks["all"]), untrained))
         nulls.append(("roles", f"random: {random.name}", matching.matched_similarity(found)))
-    chosen = evenly_spaced(len(encoded), documents)
-    for name, one in (("other", other), ("random", random)):
-        if one is None or other is None:
-            continue
-        as_read = encode(one, corpus)
-        if not cuts_alike(model, one, encoded, as_read):
-            said.append(f"{one.name} cuts texts into other tokens or lengths: its attention is not compared.")
-            continue
-        found = attention_similarity(model, one, encoded, as_read, documents=chosen, progress=progress)
-        if name == "other":
-            similarity["attention"] = found
-        else:
-            nulls.append(("attention", f"random: {one.name}", matching.matched_similarity(found)))
-
+        if "random" in attention:
+            by_attention = matching.matched_similarity(attention["random"])
+            nulls.append(("attention", f"random: {random.name}", by_attention))
+    if "other" in attention:
+        similarity["attention"] = attention["other"]
     tables = {
         "reliability": reliability_table(sums, seed=seed),
-        "matches": all_matches(similarity, sums, others),
+        "matches": all_matches(similarity, sums, sums.heads if other is None else sums_of["other"].heads),
         "matching": matching_table(similarity, null),
         "matching_null": pd.DataFrame(nulls, columns=["by", "null", "similarity"]),
     }

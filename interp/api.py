@@ -15,11 +15,12 @@ from interp.ablation.plan import Plan
 from interp.ablation.replacements import Replacement
 from interp.ablation.sets import HeadSets
 from interp.attention.visibility import mask_groups
-from interp.corpora.batching import batches, collate
+from interp.corpora.batching import batches, collate, read_batches
 from interp.corpora.encoding import encode
 from interp.corpora.fidelity import WARNING
 from interp.corpora.probe_documents import probe_documents
 from interp.errors import InterpError
+from interp.folds import Folds
 from interp.models.circuits import circuit_table
 from interp.models.gate import check, insist
 from interp.models.gate.evidence import Check
@@ -34,7 +35,7 @@ from interp.tallies import definitions as shape_definitions
 from interp.tallies import tags
 from interp.tallies.contributions import measure_contributions
 from interp.tallies.roles import RoleTally
-from interp.tallies.stream import Tally, stream
+from interp.tallies.stream import SummedTally, Tally, stream
 from interp.types import Corpus, EncodedCorpus, HeadModel, Metric, Role
 from interp.types.arguments import check_arguments
 
@@ -189,6 +190,7 @@ def lay_open_heads(
     """The table of `anatomy` without the columns that say where it comes from."""
     circuits = circuit_table(model, progress)
     sums = measure_contributions(model, encoded, progress)
+    progress.measured()
     return anatomy_table(circuits, sums, seed=seed, min_blocks=min_blocks)
 
 
@@ -202,7 +204,7 @@ def tally_roles(
     model: HeadModel,
     encoded: EncodedCorpus,
     roles: RolesAsked,
-    *others: Tally,
+    *others: SummedTally,
     through: Callable[[Tally], Tally] = lambda tally: tally,
     progress: Progress = silent,
 ) -> RoleSums:
@@ -224,8 +226,8 @@ def tally_roles(
             f"None of the roles asked for can be asked of {model.name!r}: they belong to other sites than its heads' "
             f"({', '.join(sorted({head.site for head in model.heads}))}). Choose other roles, or another model."
         )
-    groups = batches(encoded, model)
-    stream(model, (group.batch() for group in progress(groups, "roles")), through(tally), *others)
+    groups = progress(batches(encoded, model), "roles", Folds(tally, *others))
+    stream(model, read_batches(groups), through(tally), *others)
     return tally.sums()
 
 

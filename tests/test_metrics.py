@@ -374,7 +374,7 @@ def test_many_masked_copies_are_read_some_at_a_time(tiny_bert: Case) -> None:
 def test_batches_cannot_be_read_otherwise(tiny_bert: Case) -> None:
     encoded = encode(tiny_bert.model, corpus_of(TEXTS))
     substitute = replacements.zero(tiny_bert.model, encoded)
-    read = read_batches(batches(encoded, tiny_bert.model))
+    read = list(read_batches(batches(encoded, tiny_bert.model)))
     with pytest.raises(InterpError, match="pseudo_log_prob reads copies of the documents"):
         sweep(tiny_bert.model, read, substitute, [metrics.PSEUDO_LOG_PROB], ablation="zero")
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from omegaconf import DictConfig
 
 from interp.models.gate.evidence import Check
-from interp.types import Corpus
+from interp.types import Corpus, HeadModel
 
 
 def describe(corpus: Corpus) -> dict[str, Any]:
@@ -20,6 +21,17 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         "sources_by": dict(corpus.sources_by),
         "generated": corpus.generated,
         "notes": corpus.notes,
+    }
+
+
+def describe_machine(model: HeadModel | None) -> dict[str, Any]:
+    """What sums of floating-point numbers depend on: the number of threads, and what adds up."""
+    device = torch.device("cpu") if model is None else model.device
+    is_cuda = device.type == "cuda"
+    return {
+        "threads": torch.get_num_threads(),
+        "device": device.type,
+        "processor": torch.cuda.get_device_name(device) if is_cuda else torch.backends.cpu.get_cpu_capability(),
     }
 
 

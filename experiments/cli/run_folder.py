@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from experiments.cli.locks import is_locked
 from interp.errors import InterpError
 
 LOCK = ".interp-lock"
 """Held by the process that works in the folder; what a killed one leaves holds nobody up."""
 
-WRITTEN = ("manifest.json", ".hydra", "figures", "tables", "methods.md", "report.html", "*.parquet", "*.csv")
+WRITTEN = ("manifest.json", ".hydra", "figures", "tables", "sums", "methods.md", "report.html", "*.parquet", "*.csv")
 """What a run writes, by its names; other files may lie beside them."""
 
 
@@ -78,7 +79,7 @@ def _acquire(folder: Path) -> int:
                 f"{shown(folder)}: nothing can be written there ({error.strerror}). Choose another folder with "
                 "hydra.run.dir=DIR."
             ) from error
-        if not _locked(handle):
+        if not is_locked(handle):
             holder = os.read(handle, 200).decode(errors="replace").strip()
             os.close(handle)
             raise InterpError(
@@ -91,19 +92,3 @@ def _acquire(folder: Path) -> int:
                 os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
                 return handle
         os.close(handle)
-
-
-def _locked(handle: int) -> bool:
-    """Whether the lock was free, and is now this process's until it ends, however it ends."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        # some network file systems have no locks: there, two runs in one folder are the user's to avoid
-        return True
-    return True

@@ -1,7 +1,8 @@
 """One run: from a resolved configuration to a folder that says `complete`, or does not."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,12 +20,18 @@ from experiments.cli import manifest as manifest_of
 from experiments.cli.closing_notes import blank_words, closing_words, glyph_words, say, to_json
 from experiments.cli.earlier_run import is_done, literal, say_kept
 from experiments.cli.error_messages import explain
-from experiments.cli.manifest_entries import describe, describe_gate, is_off
+from experiments.cli.kept_sums import SumsOnDisk
+from experiments.cli.manifest_entries import describe, describe_gate, describe_machine, is_off
+from experiments.cli.merged_sums import MergedSums
+from experiments.cli.merging import SAME, Shards, check_same, find_shards, settings_compared, unsharded
 from experiments.cli.stopwatch import Stopwatch
+from experiments.cli.sum_files import SUMS, holds_sums, remove_sums
 from interp import results
 from interp.api import prove
 from interp.errors import InterpError
+from interp.models.checkpoint.files import file_digest
 from interp.plots.style import blank_reason
+from interp.progress import Passes, Shard, ShardEnds, read_shard
 from interp.text.printable import printable
 from interp.types import Corpus, HeadModel
 
@@ -34,7 +41,8 @@ class Run(NamedTuple):
 
     model: HeadModel | None
     corpus: Corpus | None
-    findings: results.Findings
+    findings: results.Findings | None
+    """None of a shard, which leaves sums behind."""
     manifest: dict[str, Any]
     watch: Stopwatch
 
@@ -42,19 +50,25 @@ class Run(NamedTuple):
 def run_once(config: DictConfig, watch: Stopwatch) -> None:
     """Run the experiment into Hydra's folder, unless a complete run of the same settings and data lies there.
 
+    One that was stopped is gone on with; one that was shared out is made of its shards.
+
     An error that the user can mend leaves no trace of the run, so that the mended command can use the same folder.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
+        shards = None
+        if config.get("runs") is not None:
+            shards = find_shards(OmegaConf.to_container(config.runs) if OmegaConf.is_list(config.runs) else config.runs)
+            config = unsharded(shards)
         with run_folder.held(folder):
-            run_in(config, folder, watch)
+            run_in(config, folder, watch, shards)
     except Exception as error:
         if explain(error) is not None:
             run_folder.remove_empty(folder, named=is_named())
         raise
 
 
-def run_in(config: DictConfig, folder: Path, watch: Stopwatch) -> None:
+def run_in(config: DictConfig, folder: Path, watch: Stopwatch, shards: Shards | None = None) -> None:
     """The run in a folder that is held: nothing is written before it is seen that the folder is free for it."""
     recorded = results.read_manifest(folder)
     if recorded is None:
@@ -67,26 +81,45 @@ def run_in(config: DictConfig, folder: Path, watch: Stopwatch) -> None:
         if recorded and is_done(folder, recorded, plain, read):
             say_kept(folder, recorded, as_json=config.json)
             return
-        run = begin(config, folder, recorded, manifest_of.new_manifest(plain) | {"inputs": read}, watch)
+        typed = list(HydraConfig.get().overrides.task) if shards is None else shards.manifest["overrides"]
+        manifest = manifest_of.new_manifest(plain) | {"overrides": typed, "inputs": read}
+        run = begin(config, folder, recorded, manifest, watch, shards)
     except Exception as error:
         if recorded is None and config.get("study") and (said := explain(error)) is not None:
             raise InterpError(f"{said} {study.needs(config.study)}") from error
         raise
-    record(config, folder, run)
+    if run.findings is None:
+        record_shard(config, folder, run)
+    else:
+        record(config, folder, run, run.findings)
 
 
 def begin(
-    config: DictConfig, folder: Path, recorded: dict[str, Any] | None, manifest: dict[str, Any], watch: Stopwatch
+    config: DictConfig,
+    folder: Path,
+    recorded: dict[str, Any] | None,
+    manifest: dict[str, Any],
+    watch: Stopwatch,
+    shards: Shards | None,
 ) -> Run:
-    """The manifest and Hydra's notes, then everything up to the tables; an error that the user can mend undoes both."""
+    """The manifest and Hydra's notes, then everything up to the tables.
+
+    An error that the user can mend undoes both, unless sums were kept by then: the mended command goes on with them.
+    """
     notes = hydra_notes(config)
     try:
         results.write_manifest(folder, manifest)
         results.remove_unfinished(folder)
         results.save_notes(folder, notes)
-        return run_experiment(literal(manifest["config"]), folder, manifest, watch)
+        return run_experiment(literal(manifest["config"]), folder, manifest, watch, shards)
     except Exception as error:
-        if explain(error) is not None:
+        said = explain(error)
+        if said is not None and holds_sums(folder) and not (recorded and recorded["status"] == "complete"):
+            # what stopped it may be that nothing can be written
+            with suppress(OSError):
+                results.write_manifest(folder, manifest | {"status": "stopped", "reason": said})
+        elif said is not None:
+            remove_sums(folder)
             results.discard_run(folder, recorded, notes)
         raise
 
@@ -104,33 +137,78 @@ def is_named() -> bool:
     return any(override.startswith("hydra.run.dir=") and "${" not in override for override in typed)
 
 
-def run_experiment(config: DictConfig, folder: Path, manifest: dict[str, Any], watch: Stopwatch) -> Run:
-    """Everything up to the tables, which are in memory; the manifest grows on the way."""
+def run_experiment(
+    config: DictConfig, folder: Path, manifest: dict[str, Any], watch: Stopwatch, shards: Shards | None = None
+) -> Run:
+    """Everything up to the tables, which are in memory; the manifest grows on the way. A shard ends before its tables.
+
+    Raises `InterpError` for a shard of an experiment that has nothing to share out.
+    """
     watch.lap("start")
     corpus: Corpus | None = instantiate(config.corpus, _convert_="all")
     watch.lap("corpus")
     model: HeadModel | None = instantiate(config.model, _convert_="all")
     watch.lap("model")
     if model is not None and corpus is not None:
-        proven = [] if is_off(config) else prove(model, corpus)
-        watch.lap("gate")
-        manifest |= {
-            "model": {"name": model.name, **model.provenance},
-            "corpus": describe(corpus),
-            "gate": describe_gate("off" if is_off(config) else "passed", proven, round(watch.laps["gate"], 2)),
-        }
-        results.write_manifest(folder, manifest)
+        manifest |= {"model": {"name": model.name, **model.provenance}, "corpus": describe(corpus)}
+        if shards is None:
+            proven = [] if is_off(config) else prove(model, corpus)
+            watch.lap("gate")
+            status = "off" if is_off(config) else "passed"
+            manifest["gate"] = describe_gate(status, proven, round(watch.laps["gate"], 2))
+        else:
+            check_same(shards, manifest)
+            # every shard has asked
+            manifest["gate"] = shards.manifest["gate"]
+            manifest["shards"] = {shard: str(place) for shard, place in shards.folders.items()}
+    manifest["machine"] = describe_machine(model)
+    results.write_manifest(folder, manifest)
+    shard = None if config.shard is None else read_shard(config.shard)
+    every = config.keep_every
+    keeper = take_up(folder, manifest, shard, every) if shards is None else MergedSums(shards.folders)
+    progress = Passes(watch.timed(partial(bar, quiet=config.quiet)), keeper, shard)
     experiment = instantiate(config.experiment, _convert_="all")
-    findings: results.Findings = experiment(model, corpus, progress=watch.timed(partial(bar, quiet=config.quiet)))
+    try:
+        findings: results.Findings = experiment(model, corpus, progress=progress)
+    except ShardEnds:
+        return Run(model, corpus, None, manifest, watch)
+    if shard is not None:
+        raise InterpError(f"shard={shard}: this experiment has no passes to share out. Leave shard= out.")
     if config.get("study"):
         findings = study.judge(findings, config.study)
     watch.lap("tables")
     return Run(model, corpus, findings, manifest, watch)
 
 
-def record(config: DictConfig, folder: Path, run: Run) -> None:
-    """Tables, figures and the complete manifest; then what there is to say."""
-    findings, manifest = run.findings, run.manifest
+def take_up(folder: Path, manifest: Mapping[str, Any], shard: Shard | None, every: float) -> SumsOnDisk:
+    """What an earlier start has kept, if it was of the same settings, data, versions and machine."""
+    made_by = {"config": settings_compared(manifest["config"]), **{key: manifest.get(key) for key in SAME}}
+    keeper = SumsOnDisk(folder, made_by, shard, every=every)
+    keeper.take_up()
+    return keeper
+
+
+def record_shard(config: DictConfig, folder: Path, run: Run) -> None:
+    """The complete manifest of a shard, whose sums are its result; then what there is to say."""
+    run.watch.lap("sums")
+    manifest = run.manifest | {
+        "shard": config.shard,
+        "tables": {},
+        "files": {f"{SUMS}/{path.name}": file_digest(path) for path in sorted((folder / SUMS).iterdir())},
+        "summary": [f"Shard {config.shard} is complete. Of all shards, experiment=merge runs=[…] makes the tables."],
+        "seconds": run.watch.seconds(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "status": "complete",
+    }
+    results.write_manifest(folder, manifest)
+    words = [*manifest["summary"], run.watch.words(), f"Sums and manifest: {run_folder.shown(folder)}"]
+    for line in [to_json(folder, manifest)] if config.json else words:
+        say(line)
+
+
+def record(config: DictConfig, folder: Path, run: Run, findings: results.Findings) -> None:
+    """Tables, figures and the complete manifest, which make the sums needless; then what there is to say."""
+    manifest = run.manifest
     results.save_tables(folder, findings.tables)
     module = import_module(config.experiment["_target_"].rpartition(".")[0])
     judged = config.get("study")
@@ -155,6 +233,7 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
         "status": "complete",
     }
     results.write_manifest(folder, manifest)
+    remove_sums(folder)
     if config.json:
         say(to_json(folder, manifest))
         return

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.cli.manifest import flatten
 from interp.errors import COUNT, InterpError, Range, closest, refusal, require_choice, require_number
+from interp.progress import read_shard
 
 SEED = Range(True, 0, 2**32 - 1)
 LIMIT = COUNT._replace(null="all")
@@ -17,6 +18,7 @@ LIMIT = COUNT._replace(null="all")
 # those of an experiment's own are in the annotations of its `run`
 NUMBERS = {
     "seed": SEED,
+    "keep_every": Range(False, 0, 86400),
     "model.seed": SEED,
     "corpus.seed": SEED,
     "corpus.documents": COUNT,
@@ -50,6 +52,8 @@ def check(config: Mapping[str, Any]) -> None:
             require_choice(key, flat[key], options)
     if not isinstance(gate := flat.get("gate", "on"), bool) and gate not in ("on", "off"):
         raise InterpError(f"gate={'null' if gate is None else gate} is not known. {closest(gate, ('on', 'off'))}")
+    if flat.get("shard") is not None:
+        read_shard(str(flat["shard"]))
     for key in SWITCHES:
         if key in flat and not isinstance(flat[key], bool):
             raise refusal(key, flat[key], "true or false")

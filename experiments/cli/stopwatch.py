@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
-from interp.progress import Progress
+from interp.progress import Show
 
 
 class Stopwatch:
@@ -23,14 +23,14 @@ class Stopwatch:
         self.laps[name] = now - self._last - self._passed
         self._last, self._passed = now, 0.0
 
-    def timed(self, show: Progress) -> Progress:
-        """The same progress; the time of its loops is kept by their names, that of a loop in a loop by the outer's."""
+    def timed(self, show: Show) -> Show:
+        """Shows the same; the time of its loops is kept by their names, that of a loop in a loop by the outer's."""
 
-        def progress(items: Sequence[Any], name: str) -> Iterable[Any]:
+        def timed(items: Sequence[Any], name: str) -> Iterable[Any]:
             shown = show(items, name)
             return shown if self._is_passing else self._pass(shown, name)
 
-        return progress
+        return timed
 
     def seconds(self) -> dict[str, Any]:
         """By lap; `passes` by name, and the `total` of all, up to the last lap."""

@@ -5,15 +5,15 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Float, Int
 
 from interp.ablation.budget import budget_for
 from interp.ablation.plan import Plan
 from interp.ablation.replacements import Substitute
-from interp.ablation.sweep import Measured, ablated_metrics, expansions_of, tokens_a_sweep, weights
+from interp.ablation.sweep import ablated_metrics, expansions_of, tokens_a_sweep, weights
 from interp.corpora.batching import batches
 from interp.errors import InterpError
+from interp.folds import Collected
 from interp.progress import Progress, silent
 from interp.statistics.sequential import half_widths, looks, settled_top, settled_until
 from interp.tables.effects import COLUMNS
@@ -49,7 +49,6 @@ def settle(
     for count in looks(len(order)):
         fresh = order[values.shape[1] : count].tolist()
         groups = batches(encoded, model, documents=fresh, tokens=tokens_a_sweep(model))
-        shown = progress(groups, f"ablation ({plan.name}), {racing.sum()} heads to settle")
         sets = [(head,) for head, races in zip(heads, racing, strict=True) if races]
         measure = partial(
             ablated_metrics,
@@ -59,7 +58,12 @@ def settle(
             precision=plan.precision,
             budget=budget,
         )
-        found = [(group.documents, measure(model, group, substitute)[0]) for group in shown]
+        found = Collected()
+        name = f"ablation ({plan.name}), {racing.sum()} heads to settle"
+        for number, group in progress(list(enumerate(groups)), name, found, whole=True):
+            one = measure(model, group, substitute)[0]
+            before, after = (values.cpu().double().numpy() for values in (one.before, one.after))
+            found.add(number, documents=np.array(group.documents), before=before, after=after)
         before, after = _in_order(fresh, found)
         intact = np.concatenate([intact, before])
         more = np.full((len(heads), len(fresh)), np.nan)
@@ -91,14 +95,13 @@ def _scored_tokens(
 
 
 def _in_order(
-    documents: Sequence[int], found: Sequence[tuple[Sequence[int], Measured]]
+    documents: Sequence[int], found: Collected
 ) -> tuple[Float[np.ndarray, " document"], Float[np.ndarray, "head document"]]:
     """What was measured group by group, put back into the order in which the documents were drawn."""
-    measured = [document for group, _ in found for document in group]
+    measured = np.concatenate(found.arrays("documents")).tolist()
     place = {document: number for number, document in enumerate(measured)}
     back = [place[document] for document in documents]
-    before = torch.cat([one.before for _, one in found]).cpu().double().numpy()
-    after = torch.cat([one.after for _, one in found], dim=1).cpu().double().numpy()
+    before, after = np.concatenate(found.arrays("before")), np.concatenate(found.arrays("after"), axis=1)
     return before[back], after[:, back]
 
 

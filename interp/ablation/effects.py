@@ -17,6 +17,7 @@ from interp.ablation.sweep import runs_fast, sweep, tokens_a_sweep
 from interp.corpora.batching import batches, evenly_spaced
 from interp.corpora.memory import heads_of_a_layer, require_room_for
 from interp.errors import InterpError
+from interp.folds import Collected
 from interp.heads import HEAD
 from interp.progress import Progress, silent
 from interp.sums import EffectSums
@@ -86,22 +87,23 @@ def of_heads(
     """
     _check_model(plan, model)
     runs_fast(model, plan.engine, plan.precision)  # an error comes before anything is measured
-    why_exact = slower_than_exact(model, plan.precision)
-    if why_exact is not None:
+    why_exact = _slower_than_exact(model, plan, progress)
+    if why_exact:
         exact_plan = replace(plan, precision="float32")
         found = of_heads(model, encoded, exact_plan, metrics, seed=seed, min_blocks=min_blocks, progress=progress)
         return Effects(found.table.assign(error=0.0), found.skipped, (*found.notes, why_exact))
     require_room_to_ablate(model, encoded, plan)
-    replacement = named(plan.replacement)[1]
-    [substitute] = [replacement(model, whole, seed) for whole in progress([encoded], f"replacement ({plan.name})")]
+    substitute = named(plan.replacement)[1](model, encoded, seed, progress)
     documents = evenly_spaced(len(encoded), plan.limit)
     sample = [documents[i] for i in evenly_spaced(len(documents), plan.sample)]
     if plan.estimate is not None:
         label = plan.estimate if plan.estimate == "gate_gradient" else f"{plan.estimate} of {plan.name}"
         label, fitted = f"{label} (estimate)", fitting(plan.estimate, metrics)
         # what is differentiated is kept for every layer: small batches, as in a sweep
-        groups = progress(batches(encoded, model, documents=documents, tokens=tokens_a_sweep(model)), label)
-        sums = estimate_sums(model, groups, substitute, fitted, estimate=plan.estimate, ablation=label, seed=seed)
+        groups = batches(encoded, model, documents=documents, tokens=tokens_a_sweep(model))
+        sums = estimate_sums(
+            model, groups, substitute, fitted, estimate=plan.estimate, ablation=label, seed=seed, progress=progress
+        )
         exact = _swept(model, encoded, substitute, fitted, plan, sample, progress=progress)
         table, swept = (effect_table(one, seed=seed, min_blocks=min_blocks) for one in (sums, exact))
         table, notes = _with_agreement(table, swept, plan.estimate, metrics, len(sample))
@@ -140,9 +142,9 @@ def of_sets(
     require_room_to_ablate(model, encoded, plan)
     groups = batches(encoded, model, documents=evenly_spaced(len(encoded), plan.limit), tokens=tokens_a_sweep(model))
     sets = {("set", number, 0): heads for number, heads in enumerate(by_name.values())}
-    substitute = named(plan.replacement)[1](model, encoded, seed)
-    shown = progress(groups, f"sets ({plan.name})")
-    return sweep(model, shown, substitute, metrics, ablation=plan.name, sets=sets, engine=plan.engine), by_name
+    substitute = named(plan.replacement)[1](model, encoded, seed, progress)
+    settings = {"engine": plan.engine, "name": f"sets ({plan.name})", "progress": progress}
+    return sweep(model, groups, substitute, metrics, ablation=plan.name, sets=sets, **settings), by_name
 
 
 def require_room_to_ablate(model: HeadModel, encoded: EncodedCorpus, plan: Plan) -> None:
@@ -165,10 +167,25 @@ def _swept(
     progress: Progress,
 ) -> list[EffectSums]:
     """Every head ablated in turn on these documents."""
-    groups = progress(
-        batches(encoded, model, documents=documents, tokens=tokens_a_sweep(model)), f"ablation ({plan.name})"
+    return sweep(
+        model,
+        batches(encoded, model, documents=documents, tokens=tokens_a_sweep(model)),
+        substitute,
+        metrics,
+        ablation=plan.name,
+        engine=plan.engine,
+        precision=plan.precision,
+        name=f"ablation ({plan.name})",
+        progress=progress,
     )
-    return sweep(model, groups, substitute, metrics, ablation=plan.name, engine=plan.engine, precision=plan.precision)
+
+
+def _slower_than_exact(model: HeadModel, plan: Plan, progress: Progress) -> str:
+    """What there is to say where lower precision takes longer here than none; it is measured once, and kept."""
+    found = Collected()
+    for precision in progress([plan.precision], "precision", found, whole=True):
+        found.add(0, why=slower_than_exact(model, precision) or "")
+    return found.texts("why")[0]
 
 
 def _with_agreement(

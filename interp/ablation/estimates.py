@@ -3,7 +3,7 @@
 A forward pass costs about as much as a pass back to the activations, so each of these costs two or three.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,9 @@ from interp.attention.nan_checks import insist_on_finite_values
 from interp.corpora.batching import Group
 from interp.corpora.expansions import parts
 from interp.errors import InterpError, closest
+from interp.folds import Folds
 from interp.metrics import precise
+from interp.progress import Progress, silent
 from interp.sums import EffectSums
 from interp.types import Batch, CleanRun, HeadModel, HeadOutput, Metric, Place, Resumable
 
@@ -85,16 +87,19 @@ def fitting(name: str, metrics: Sequence[Metric]) -> list[Metric]:
 
 def estimate_sums(
     model: HeadModel,
-    batches: Iterable[Batch | Group],
+    batches: Sequence[Batch | Group],
     substitute: Substitute,
     metrics: Sequence[Metric],
     *,
     estimate: str,
     ablation: str,
     seed: int = 0,
+    progress: Progress = silent,
 ) -> list[EffectSums]:
-    """One `EffectSums` for each metric that the estimate is for. Raises `InterpError` as `fitting` does, or for a model
-    that cannot be differentiated."""
+    """One `EffectSums` for each metric that the estimate is for.
+
+    Raises `InterpError` as `fitting` does, or for a model that cannot be differentiated.
+    """
     chosen = fitting(estimate, metrics)
     if not (isinstance(model, Resumable) and model.resumable):
         raise InterpError(
@@ -103,7 +108,7 @@ def estimate_sums(
         )
     kind = ESTIMATES[estimate]
     totals = [Totals([(head.site, head.layer, head.head) for head in model.heads]) for _ in chosen]
-    for batch in batches:
+    for batch in progress(batches, ablation, Folds(*totals)):
         for rows, numbers in expansions_of(batch, chosen):
             of_expansion = [chosen[number] for number in numbers]
             some = [rows] if of_expansion[0].expansion is None else parts(rows, TOKENS_A_PART)

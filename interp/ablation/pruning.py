@@ -20,6 +20,7 @@ from interp.ablation.replacements import named
 from interp.ablation.sweep import ablated_metrics, tokens_a_sweep
 from interp.corpora.batching import batches, evenly_spaced
 from interp.errors import InterpError
+from interp.folds import State, restore_to, state_of
 from interp.progress import Progress, silent
 from interp.statistics.lift import split_blocks
 from interp.sums import PruningSums
@@ -122,27 +123,26 @@ def prune(
                 f"{len(model.heads)} heads of {model.name!r} once."
             )
     require_room_to_ablate(model, encoded, plan)
-    substitute = named(plan.replacement)[1](model, encoded, seed)
+    substitute = named(plan.replacement)[1](model, encoded, seed, progress)
     counts = step_sizes(len(model.heads), steps)
     steps_of = [[frozenset(order.heads[:count]) for count in counts] for order in orders]
     # what several orders share, such as all heads, is measured once; the empty set comes first
     joint = [heads for of_order in steps_of for heads in of_order]
     sets = list(dict.fromkeys([Heads(), *(Heads([head]) for head in model.heads), *joint]))
 
-    sums = np.zeros((len(chosen), len(sets), BLOCKS))
-    n, left_out = np.zeros((len(chosen), BLOCKS), dtype=np.int64), [0] * len(chosen)
+    sums = _SetSums(len(chosen), len(sets))
     documents = evenly_spaced(len(encoded), plan.limit)
     groups = batches(encoded, model, documents=documents, tokens=tokens_a_sweep(model))
     some, budget = [sorted(heads) for heads in sets[1:]], budget_for(model.device)
-    for group in progress(groups, f"pruning ({plan.name})"):
+    for group in progress(groups, f"pruning ({plan.name})", sums):
         for row, one in enumerate(
             ablated_metrics(model, group, substitute, some, chosen, engine=plan.engine, budget=budget)
         ):
             value = torch.cat([one.before[None], one.after]).cpu().double().numpy()
             blocks, scored = one.block.cpu().numpy(), ~np.isnan(value[0])
-            np.add.at(n[row], blocks[scored], 1)
-            np.add.at(sums[row].T, blocks[scored], value[:, scored].T)
-            left_out[row] += int((~scored).sum())
+            np.add.at(sums.n[row], blocks[scored], 1)
+            np.add.at(sums.value[row].T, blocks[scored], value[:, scored].T)
+            sums.left_out[row] += int((~scored).sum())
 
     number = {heads: index for index, heads in enumerate(sets)}
     at_step = np.array([[number[heads] for heads in of_order] for of_order in steps_of]).reshape(-1, len(counts))
@@ -150,11 +150,26 @@ def prune(
     labels = tuple((order.name, order.seed) for order in orders)
     return [
         PruningSums(
-            plan.name, metric.name, labels, len(model.heads), counts, n[row], sums[row, at_step],
-            _cumulated(sums[row, 0] - sums[row, in_order])[:, counts], left_out[row],
+            plan.name, metric.name, labels, len(model.heads), counts, sums.n[row], sums.value[row, at_step],
+            _cumulated(sums.value[row, 0] - sums.value[row, in_order])[:, counts], int(sums.left_out[row]),
         )
         for row, metric in enumerate(chosen)
     ]  # fmt: skip
+
+
+class _SetSums:
+    """Block sums of every metric with each set of heads ablated, and how many documents they are of."""
+
+    def __init__(self, metrics: int, sets: int) -> None:
+        self.value = np.zeros((metrics, sets, BLOCKS))
+        self.n = np.zeros((metrics, BLOCKS), dtype=np.int64)
+        self.left_out = np.zeros(metrics, dtype=np.int64)
+
+    def state(self) -> State:
+        return state_of(self, ("value", "n", "left_out"))
+
+    def restore(self, state: State) -> None:
+        restore_to(self, ("value", "n", "left_out"), state)
 
 
 def _cumulated(effects: Float[np.ndarray, "order head block"]) -> Float[np.ndarray, "order count block"]:

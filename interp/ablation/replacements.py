@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,10 +12,12 @@ from torch import Tensor
 
 from interp.attention.nan_checks import finite_z
 from interp.attention.visibility import mask_groups, visible_keys
-from interp.corpora.batching import batches, collate, read_batches
+from interp.corpora.batching import batches, collate
 from interp.errors import InterpError, closest
+from interp.folds import State
 from interp.metrics import precise
-from interp.types import Batch, EncodedCorpus, Head, HeadModel, HeadOutput, Pattern, Site, Tap
+from interp.progress import Progress, silent
+from interp.types import Batch, EncodedCorpus, Head, HeadModel, HeadOutput, Pattern, Place, Site, Tap
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,22 +30,22 @@ class Substitution:
 
 Substitute = Callable[[Batch], Substitution]
 
-Replacement = Callable[[HeadModel, EncodedCorpus, int], Substitute]
-"""From a model, the whole corpus and a seed: what has to be measured on the corpus is measured here."""
+Replacement = Callable[[HeadModel, EncodedCorpus, int, Progress], Substitute]
+"""From a model, the whole corpus and a seed: what has to be measured on the corpus is measured here, in such passes."""
 
 
-def zero(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Substitute:  # noqa: ARG001 - nothing to measure
+def zero(model: HeadModel, encoded: EncodedCorpus, seed: int = 0, progress: Progress = silent) -> Substitute:  # noqa: ARG001 - nothing to measure
     """z becomes 0 (Michel et al. 2019, section 2.3)."""
     return lambda _batch: Substitution("z", lambda _site, _layer, z: torch.zeros_like(z))
 
 
-def mean(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Substitute:  # noqa: ARG001 - nothing is drawn
+def mean(model: HeadModel, encoded: EncodedCorpus, seed: int = 0, progress: Progress = silent) -> Substitute:  # noqa: ARG001 - nothing is drawn
     """z becomes its mean over all non-padding positions of the corpus."""
-    means = mean_outputs(model, encoded)
+    means = mean_outputs(model, encoded, progress)
     return lambda _batch: Substitution("z", lambda site, layer, z: means[site, layer].to(z).expand_as(z))
 
 
-def resample(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Substitute:
+def resample(model: HeadModel, encoded: EncodedCorpus, seed: int = 0, progress: Progress = silent) -> Substitute:  # noqa: ARG001 - donors run when they are needed
     """z becomes that of the next document in a seeded cycle, position by position, repeated where that is shorter.
 
     The cycle is `default_rng(seed).permutation` of all documents of the corpus, whichever of them are swept. Every row
@@ -73,7 +75,7 @@ def resample(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Substit
     return substitute
 
 
-def uniform(model: HeadModel, encoded: EncodedCorpus, seed: int = 0) -> Substitute:  # noqa: ARG001 - nothing is drawn
+def uniform(model: HeadModel, encoded: EncodedCorpus, seed: int = 0, progress: Progress = silent) -> Substitute:  # noqa: ARG001 - nothing is measured or drawn
     """z becomes what the head would write if it attended alike to all that it can see."""
 
     def substitute(batch: Batch) -> Substitution:
@@ -118,22 +120,51 @@ def tap_of(substitution: Substitution, heads: Sequence[Head]) -> Tap:
     return tap
 
 
-def mean_outputs(model: HeadModel, encoded: EncodedCorpus) -> dict[tuple[Site, int], Float[Tensor, "head d_head"]]:
+def mean_outputs(
+    model: HeadModel, encoded: EncodedCorpus, progress: Progress = silent
+) -> dict[tuple[Site, int], Float[Tensor, "head d_head"]]:
     """Every head's mean z over all non-padding tokens, special ones included; summed in float64.
 
-    Raises `ModelError` where a head writes what is not finite.
+    Of the whole corpus, whoever asks. Raises `ModelError` where a head writes what is not finite.
     """
-    sums: dict[tuple[Site, int], Tensor] = {}
+    sums = _Sums()
 
     def add(site: Site, layer: int, z: HeadOutput, batch: Batch) -> None:
         total = precise(z[batch.query_side(site).mask]).sum(0)
         if not total.isfinite().all():
             finite_z(model, batch, site, layer, z)
-        sums[site, layer] = sums[site, layer] + total if (site, layer) in sums else total
+        sums.add((site, layer), total, int(batch.query_side(site).mask.sum()))
 
-    count: dict[Site, int] = {head.site: 0 for head in model.heads}
-    for batch in read_batches(batches(encoded, model)):
+    for group in progress(batches(encoded, model), "mean outputs", sums, whole=True):
+        batch = group.batch()
         model.run(batch, z=partial(add, batch=batch), logits=False)
-        for site in count:
-            count[site] += int(batch.query_side(site).mask.sum())
-    return {(site, layer): total / count[site] for (site, layer), total in sums.items()}
+    return sums.means()
+
+
+class _Sums:
+    """Sums of z by layer, and how many tokens they are of."""
+
+    def __init__(self) -> None:
+        self._total: dict[Place, Tensor] = {}
+        self._count: dict[Place, int] = {}
+
+    def add(self, place: Place, total: Tensor, count: int) -> None:
+        self._total[place] = self._total[place].to(total) + total if place in self._total else total
+        self._count[place] = self._count.get(place, 0) + count
+
+    def means(self) -> dict[Place, Tensor]:
+        return {place: total / self._count[place] for place, total in self._total.items()}
+
+    def state(self) -> State:
+        totals = {f"total {site} {layer}": total.cpu().numpy() for (site, layer), total in self._total.items()}
+        return totals | {f"count {site} {layer}": np.asarray(n) for (site, layer), n in self._count.items()}
+
+    def restore(self, state: State) -> None:
+        self._total, self._count = {}, {}
+        for name, array in state.items():
+            what, site, layer = name.split()
+            place: Any = (site, int(layer))
+            if what == "total":
+                self._total[place] = torch.from_numpy(array)
+            else:
+                self._count[place] = int(array)

@@ -1,6 +1,6 @@
 """Ablate every head in turn and measure what the model loses, in block sums."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,6 +17,8 @@ from interp.corpora.batching import Group
 from interp.corpora.expansions import parts
 from interp.devices import tokens_for
 from interp.errors import InterpError, closest
+from interp.folds import Folds
+from interp.progress import Progress, silent
 from interp.sums import EffectSums
 from interp.types import Batch, Expansion, Head, HeadModel, Metric, Resumable
 
@@ -50,7 +52,7 @@ class Measured(NamedTuple):
 
 def sweep(
     model: HeadModel,
-    batches: Iterable[Batch | Group],
+    batches: Sequence[Batch | Group],
     substitute: Substitute,
     metrics: Sequence[Metric],
     *,
@@ -58,16 +60,19 @@ def sweep(
     sets: Mapping[tuple[str, int, int], Sequence[Head]] | None = None,
     engine: str = "auto",
     precision: str = "float32",
+    name: str = "ablation",
+    progress: Progress = silent,
 ) -> list[EffectSums]:
     """Returns one `EffectSums` per metric; effect = intact − ablated, so a positive one means that the head helped.
 
     `sets` are heads ablated together, under what stands for them in the sums: without any, every head alone. A document
-    without a value (NaN) is left out of n and counted. Raises `InterpError` as `ablated_metrics` does.
+    without a value (NaN) is left out of n and counted. `name` is that of the pass over the batches. Raises
+    `InterpError` as `ablated_metrics` does.
     """
     chosen = alone(model.heads) if sets is None else sets
     together = list(chosen.values())
     totals, budget = [Totals(list(chosen)) for _ in metrics], budget_for(model.device)
-    for batch in batches:
+    for batch in progress(batches, name, Folds(*totals)):
         measured = ablated_metrics(
             model, batch, substitute, together, metrics, engine=engine, precision=precision, budget=budget
         )

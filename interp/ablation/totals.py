@@ -6,8 +6,11 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from interp.folds import State, restore_to, state_of
 from interp.sums import EffectSums
 from interp.types import BLOCKS
+
+TABLES = ("n", "tokens", "left_out", "intact", "ablated", "effect", "effect_by_token")
 
 
 class Totals:
@@ -42,6 +45,14 @@ class Totals:
             (self.effect_by_token, (intact - ablated) * weights),
         ):
             np.add.at(table.T, blocks, values.T)
+
+    def state(self) -> State:
+        """Everything added so far."""
+        return state_of(self, TABLES)
+
+    def restore(self, state: State) -> None:
+        """Go on from there."""
+        restore_to(self, TABLES, state)
 
     def sums(self, ablation: str, metric: str, *, signed: bool) -> EffectSums:
         """Everything added so far."""

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.errors import ModelError
+from interp.folds import Collected
 from interp.models.head_weights import HasWeights, HeadWeights, LayerSlices, lay_open
 from interp.progress import Progress, silent
 from interp.types import HeadModel, Place, Site, Windowed
@@ -64,18 +65,19 @@ def circuit_table(model: HeadModel, progress: Progress = silent) -> pd.DataFrame
             f"The embeddings of {model.name!r} (of tokens or positions, or those that give logits) hold NaN or ∞, and "
             "what its heads copy cannot be said. Mend the weights."
         )
-    rows = []
-    for place, layer in progress(list(slices.items()), "weights"):
+    found = Collected()
+    for order, (place, layer) in progress(list(enumerate(slices.items())), "weights", found):
         site, number = place
         embedded = positions[site]
         # a decoder may have room for fewer than its encoder
         nearby = _nearby(opened, place, length if embedded is None else len(embedded))
         ends = Ends(_read(layer, embedded), through[site], _is_one_stream(site, layer), nearby)
-        rows += [
+        rows = [
             {"site": site, "layer": number, "head": head} | _circuits(layer.head(head), ends)
             for head in range(len(layer.query))
         ]
-    return pd.DataFrame(rows)
+        found.add(order, rows=pd.DataFrame(rows))
+    return found.table("rows")
 
 
 def _insist_on_finite(name: str, slices: Mapping[Place, LayerSlices]) -> None:

@@ -4,7 +4,7 @@ Corpora are drawn from a population, the source documents of a real one, each wi
 accuracy answer their queries. So document sizes, and which document asks what, are real, and the truth is known.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,8 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 
+from interp.folds import Collected
+from interp.progress import Progress, silent
 from interp.statistics.bootstrap import bootstrap_interval, effective_blocks
 from interp.statistics.criteria import STANDARD, Criteria
 from interp.statistics.lift import best_baselines, excess, is_testable, split_blocks
@@ -101,14 +103,18 @@ def expected_evidence(
     return n.mean(axis=1) * size / 2, BLOCKS / 2 * (1 - (1 - asked / BLOCKS) ** size)
 
 
+PLACES = ["repeat", "documents", "role", "split", "blocks", "effective"]
+
+
 def cover(
     population: DocumentSums,
     heads: Sequence[Planted],
     sizes: Sequence[int],
     *,
-    repeats: Iterable[int],
+    repeats: Sequence[int],
     seed: int,
     min_blocks: int = 12,
+    progress: Progress = silent,
 ) -> pd.DataFrame:
     """One row per drawn corpus, role, head, split and statistic (`lift`, `hit`) that has an interval.
 
@@ -119,9 +125,10 @@ def cover(
     splits = split_blocks(BLOCKS)
     truth = np.stack([true_hit(head, population) for head in heads], axis=1)
     credit = _mean_credit(population)
-    places: list[tuple[int, int, int, str, int, float]] = []
-    outside: list[Bool[np.ndarray, "side test"]] = []
-    for repeat in repeats:
+    drawn = Collected()
+    for repeat in progress(repeats, "intervals", drawn):
+        places: list[tuple[int, int, int, str, int, float]] = []
+        outside: list[Bool[np.ndarray, "side test"]] = []
         for size in sizes:
             random = np.random.default_rng([seed, size, repeat])
             draw = draw_corpus(population, size, random)
@@ -139,17 +146,15 @@ def cover(
                     filled, effective = int((n[role] > 0).sum()), effective_blocks(n[role])
                     places.append((repeat, size, role, split, filled, effective))
                     outside.append(np.stack([true < low, true > high]))
-    return _long(places, outside, population, heads)
+        sides = np.stack(outside, axis=1) if outside else np.zeros((2, 0, 2 * len(heads)), dtype=bool)
+        drawn.add(repeat, places=pd.DataFrame(places, columns=PLACES), outside=sides)
+    return _long(drawn, population, heads)
 
 
-def _long(
-    places: Sequence[tuple[int, int, int, str, int, float]],
-    outside: Sequence[Bool[np.ndarray, "side test"]],
-    population: DocumentSums,
-    heads: Sequence[Planted],
-) -> pd.DataFrame:
+def _long(drawn: Collected, population: DocumentSums, heads: Sequence[Planted]) -> pd.DataFrame:
     tests = 2 * len(heads)
-    table = pd.DataFrame(places, columns=["repeat", "documents", "role", "split", "blocks", "effective"])
+    places = drawn.table("places")
+    table = places.copy()
     table["role"] = pd.Categorical(
         np.array([role.name for role in population.roles])[table["role"].to_numpy(dtype=int)]
     )
@@ -160,7 +165,7 @@ def _long(
     table["accuracy"] = np.array([head.accuracy for head in heads])[of_head]
     is_hit = np.tile(np.arange(tests) >= len(heads), len(places))
     table["statistic"] = pd.Categorical(np.where(is_hit, "hit", "lift"), ["lift", "hit"])
-    sides = np.stack(outside, axis=1).reshape(2, -1) if outside else np.zeros((2, 0), dtype=bool)
+    sides = np.concatenate([np.zeros((2, 0, tests), dtype=bool), *drawn.arrays("outside")], axis=1).reshape(2, -1)
     return table.assign(below=sides[0], above=sides[1])
 
 
@@ -169,8 +174,9 @@ def p_under_nulls(
     size: int,
     criteria: Criteria = STANDARD,
     *,
-    repeats: Iterable[int],
+    repeats: Sequence[int],
     seed: int,
+    progress: Progress = silent,
 ) -> pd.DataFrame:
     """The p-values of heads no better than the baseline: one row per drawn corpus, testable role, null and split.
 
@@ -184,8 +190,9 @@ def p_under_nulls(
     """
     splits = split_blocks(BLOCKS)
     credit, signs = _mean_credit(population), sign_vectors(seed, BLOCKS)
-    frames = []
-    for repeat in repeats:
+    found = Collected()
+    for repeat in progress(repeats, "nulls", found):
+        frames = []
         random = np.random.default_rng([seed, size, repeat])
         draw = draw_corpus(population, size, random)
         nothing = draw.sums(population, np.zeros((len(population.roles), len(NULLS), size)))
@@ -214,7 +221,8 @@ def p_under_nulls(
                     }
                 )
             )
-    return pd.concat(frames, ignore_index=True)
+        found.add(repeat, p=pd.concat(frames, ignore_index=True))
+    return found.table("p")
 
 
 def _null_hits(

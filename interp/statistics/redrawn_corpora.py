@@ -4,13 +4,15 @@ Planted heads err word by word; real ones differ from document to document, and 
 role sums.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from interp.folds import Collected
 from interp.heads import HEAD
+from interp.progress import Progress, silent
 from interp.statistics.bootstrap import bootstrap_interval
 from interp.statistics.calibration import BLOCKS, draw_documents
 from interp.statistics.concentration import deciding_blocks
@@ -30,8 +32,9 @@ def resample_heads(
     size: int,
     criteria: Criteria = STANDARD,
     *,
-    repeats: Iterable[int],
+    repeats: Sequence[int],
     seed: int,
+    progress: Progress = silent,
 ) -> pd.DataFrame:
     """One row per drawn corpus, role that it can test, and head: its interval on confirm, and p where nothing is left.
 
@@ -44,8 +47,9 @@ def resample_heads(
     splits, documents = split_blocks(BLOCKS), np.arange(population.n.shape[1])
     select, confirm = splits["select"], splits["confirm"]
     signs = sign_vectors(seed, BLOCKS)[confirm]
-    frames = [pd.DataFrame(columns=COLUMNS)]
-    for repeat in repeats:
+    found = Collected()
+    for repeat in progress(repeats, "own heads", found):
+        frames = []
         random = np.random.default_rng([seed, size, repeat])
         sums = drawn_sums(population, *draw_documents(len(documents), size, random))
         baseline = best_baselines(sums, select)
@@ -72,7 +76,10 @@ def resample_heads(
                 p=np.where(np.isnan(low), np.nan, sign_flip_p(D - truth[:, None] * n, signs)),
             )
             frames.append(frame[COLUMNS])
-    return pd.concat(frames[1:] or frames, ignore_index=True)
+        if frames:
+            found.add(repeat, heads=pd.concat(frames, ignore_index=True))
+    table = found.table("heads")
+    return table if len(table) else pd.DataFrame(columns=COLUMNS)
 
 
 def drawn_sums(population: RoleSums, drawn: np.ndarray, block: np.ndarray) -> RoleSums:

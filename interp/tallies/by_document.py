@@ -9,6 +9,7 @@ from jaxtyping import Int
 
 from interp.attention.visibility import mask_groups, visible_keys
 from interp.corpora.batching import batches
+from interp.folds import Folds
 from interp.models.planted.known_accuracy import KnownAccuracy, require_one_mask_group
 from interp.progress import Progress, silent
 from interp.sums import DocumentSums, RoleSums
@@ -48,14 +49,17 @@ def _by_document(
     sources = list(documents_of)
     place = {source: number % BLOCKS for number, source in enumerate(sources)}
     block = torch.tensor([place[document.source] for document in encoded.corpus])
-    found = []
     parts = [sources[start : start + BLOCKS] for start in range(0, len(sources), BLOCKS)]
-    for part in progress(parts, "documents"):
-        tally = RoleTally(roles, heads, mask_groups(model))
-        numbers = [number for source in part for number in documents_of[source]]
-        rows = (group.batch() for group in batches(encoded, model, documents=numbers))
-        look(model, (replace(batch, block=block[batch.document.cpu()].to(batch.block)) for batch in rows), tally)
-        found.append((tally.sums(), len(part)))
+    tallies = [RoleTally(roles, heads, mask_groups(model)) for _ in parts]
+    work = [
+        (tally, group)
+        for tally, part in zip(tallies, parts, strict=True)
+        for group in batches(encoded, model, documents=[number for source in part for number in documents_of[source]])
+    ]
+    for tally, group in progress(work, "documents", Folds(*tallies)):
+        batch = group.batch()
+        look(model, [replace(batch, block=block[batch.document.cpu()].to(batch.block))], tally)
+    found = [(tally.sums(), len(part)) for tally, part in zip(tallies, parts, strict=True)]
     joined = {
         name: np.concatenate([getattr(sums, name)[..., :filled] for sums, filled in found], axis=-1)
         for name in ("n", "hit", "mass", "word_mass", "baseline")

@@ -11,6 +11,7 @@ from interp.attention.nan_checks import finite_attention, finite_z
 from interp.attention.visibility import Visible, mask_groups, visible_keys
 from interp.corpora.batching import batches
 from interp.corpora.memory import heads_of_a_layer, require_room_for
+from interp.folds import Folds, State, restore_to, state_of
 from interp.models.head_weights import lay_open
 from interp.models.hugging_face.interface import Ingredients
 from interp.progress import Progress, silent
@@ -77,6 +78,14 @@ class _Written:
         self.n = np.zeros((len(heads), BLOCKS), dtype=np.int64)
         self.norm, self.share = (np.zeros((len(heads), BLOCKS)) for _ in range(2))
 
+    def state(self) -> State:
+        """Everything folded in so far."""
+        return state_of(self, ("n", "norm", "share"))
+
+    def restore(self, state: State) -> None:
+        """Go on from there."""
+        restore_to(self, ("n", "norm", "share"), state)
+
     def begin(self, batch: Batch) -> None:
         """Take up a batch."""
         self.batch, self.block = batch, batch.block.cpu().numpy()
@@ -104,7 +113,7 @@ def measure_contributions(model: HeadModel, encoded: EncodedCorpus, progress: Pr
     raw, by_norm = (RoleTally(roles, heads, groups) for _ in range(2))
     outputs = {place: layer.output.float() for place, layer in opened.slices().items()}
     made = {place: triangles(output) for place, output in outputs.items()}
-    for group in progress(batches(encoded, model), "contributions"):
+    for group in progress(batches(encoded, model), "contributions", Folds(written, raw, by_norm)):
         batch = group.batch()
         visible = visible_keys(model, batch)
         written.begin(batch)

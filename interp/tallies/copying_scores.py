@@ -7,6 +7,7 @@ from torch import Tensor
 
 from interp.attention.visibility import Visible
 from interp.errors import InterpError
+from interp.folds import State
 from interp.roles.copying import duplicate_targets, induction_targets
 from interp.roles.copying_scores import DEFINITIONS, KINDS
 from interp.sums import NumberSums
@@ -84,6 +85,14 @@ class VariantTally:
         )
         has_one = ~values.isnan()
         self._fold.add(Head(site, layer, first), self._block, values.nan_to_num(0.0), has_one.long())
+
+    def state(self) -> State:
+        """That of its sums."""
+        return self._fold.state()
+
+    def restore(self, state: State) -> None:
+        """Go on from there."""
+        self._fold.restore(state)
 
     def sums(self) -> NumberSums:
         """Everything folded in so far, per block; a document that has no such number is not counted for it."""

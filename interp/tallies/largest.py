@@ -7,6 +7,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from interp.attention.visibility import Visible
+from interp.folds import State
 from interp.roles.lexical import MOST_FREQUENT
 from interp.sums import NumberSums
 from interp.tallies.definitions import CONFIDENCE, RAREST, RAREST_TWO
@@ -39,6 +40,14 @@ class ConfidenceTally:
         query_side = self._asking[site][:, None].expand_as(largest)
         total, n = (largest * query_side).sum(-1), query_side.sum(-1)
         self._fold.add(Head(site, layer, first), self._block, total[None], n[None])
+
+    def state(self) -> State:
+        """That of its sums."""
+        return self._fold.state()
+
+    def restore(self, state: State) -> None:
+        """Go on from there."""
+        self._fold.restore(state)
 
     def sums(self) -> NumberSums:
         """Everything folded in so far, per block."""
@@ -85,6 +94,14 @@ class RarestTally:
         total = share * counts[:, None]
         n = counts[None, :, None].expand(total.shape).long()
         self._fold.add(Head(site, layer, first), self._block, total, n)
+
+    def state(self) -> State:
+        """That of its sums."""
+        return self._fold.state()
+
+    def restore(self, state: State) -> None:
+        """Go on from there."""
+        self._fold.restore(state)
 
     def sums(self) -> NumberSums:
         """Everything folded in so far, per block."""

@@ -7,8 +7,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.attention.visibility import MaskGroups, Visible
+from interp.folds import State, restore_to, state_of
 from interp.sums import KernelSums
 from interp.types import BLOCKS, Batch, Head, MaskGroup, Pattern, Site
+
+TABLES = ("_queries", "_n", "_total", "_square")
 
 
 class KernelTally:
@@ -49,6 +52,14 @@ class KernelTally:
             self._add(self._n[rows, place], pairs.sum(1).cpu().numpy()[:, None])
             self._add(self._total[rows, place], weights.sum(-1).cpu().numpy())
             self._add(self._square[rows, place], weights.square().sum(-1).cpu().numpy())
+
+    def state(self) -> State:
+        """Everything folded in so far."""
+        return state_of(self, TABLES)
+
+    def restore(self, state: State) -> None:
+        """Go on from there."""
+        restore_to(self, TABLES, state)
 
     def sums(self) -> KernelSums:
         """Everything folded in so far."""

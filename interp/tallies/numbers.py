@@ -6,8 +6,11 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from interp.folds import State, restore_to, state_of
 from interp.sums import NumberSums
 from interp.types import BLOCKS, Head
+
+TABLES = ("_n", "_total", "_over")
 
 
 class NumberFold:
@@ -45,6 +48,14 @@ class NumberFold:
         for table, values in parts:
             # [definition, head, block] seen with blocks first, for documents to be added to their own
             np.add.at(table[:, rows].transpose(2, 0, 1), place, values.numpy().transpose(1, 0, 2))
+
+    def state(self) -> State:
+        """Everything folded in so far."""
+        return state_of(self, TABLES)
+
+    def restore(self, state: State) -> None:
+        """Go on from there."""
+        restore_to(self, TABLES, state)
 
     def sums(self) -> NumberSums:
         """Everything folded in so far."""

@@ -20,7 +20,7 @@ TIE = 1e-6
 """Candidates whose attention is within this of the largest share the hit."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Sums:
     """What is summed up, per slot (a role's number times the number of blocks, plus the block) and head; float64."""
 

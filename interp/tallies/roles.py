@@ -14,6 +14,7 @@ from interp.attention.visibility import MaskGroups, Visible
 from interp.attention.words import WordAttention, Words, aligned_words
 from interp.buffers import Buffer
 from interp.devices import cut
+from interp.folds import State, restore_to, state_of
 from interp.roles.annotation_baselines import annotation_credit, is_held_against
 from interp.roles.baselines import ALL_BASELINES, credit
 from interp.sums import RoleLabel, RoleSums
@@ -26,6 +27,9 @@ from interp.types import BLOCKS, Batch, Head, MaskGroup, Pattern, Role, Site
 
 BY_PARTS = (("token", "rows"), ("token", "own"), ("word", "rows"))
 """Units and views of which the attention of some queries can be looked at without that of the others."""
+
+TABLES, SUMS = ("_n", "_baseline", "_annotation"), ("hit", "mass", "word_mass")
+"""What a tally adds up: of the questions, and of the heads' answers."""
 
 
 class RoleTally:
@@ -92,6 +96,15 @@ class RoleTally:
         if self._baseline.device != device:
             self._sums = Sums(*(table.to(device) for table in (self._sums.hit, self._sums.mass, self._sums.word_mass)))
             self._baseline, self._annotation = self._baseline.to(device), self._annotation.to(device)
+
+    def state(self) -> State:
+        """Everything folded in so far: all of it are sums."""
+        return {**state_of(self, TABLES), **state_of(self._sums, SUMS)}
+
+    def restore(self, state: State) -> None:
+        """Go on from there."""
+        restore_to(self, TABLES, state)
+        restore_to(self._sums, SUMS, state)
 
     def sums(self) -> RoleSums:
         """Everything folded in so far, as arrays."""

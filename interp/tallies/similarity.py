@@ -11,6 +11,7 @@ from interp.attention.nan_checks import finite_attention
 from interp.attention.visibility import mask_groups, visible_to
 from interp.corpora.batching import Group, batches
 from interp.corpora.memory import require_room
+from interp.folds import State, restore_to, state_of
 from interp.progress import Progress, silent
 from interp.types import Batch, EncodedCorpus, Head, HeadModel, Site
 
@@ -40,16 +41,28 @@ def attention_similarity(
     for one, read in ((model, encoded), (other, other_encoded)):
         texts, encodings = [read.corpus.documents[i] for i in documents], [read.encodings[i] for i in documents]
         require_room(one, read.corpus.name, texts, encodings, heads=len(one.heads))
-    products = np.zeros((len(model.heads), len(other.heads)))
-    squares, other_squares = np.zeros(len(model.heads)), np.zeros(len(other.heads))
-    for group in progress(batches(encoded, model, documents=documents), "attention"):
+    sums = _Products(len(model.heads), len(other.heads))
+    for group in progress(batches(encoded, model, documents=documents), "attention", sums):
         mine = _beyond_uniform(model, group.batch())
         theirs = _beyond_uniform(other, Group(other_encoded, other, group.documents).batch())
-        products += (mine @ theirs.T).numpy()
-        squares += mine.square().sum(1).numpy()
-        other_squares += theirs.square().sum(1).numpy()
-    size = np.sqrt(squares[:, None] * other_squares[None, :])
-    return products / np.where(size > 0, size, np.inf)
+        sums.products += (mine @ theirs.T).numpy()
+        sums.mine += mine.square().sum(1).numpy()
+        sums.theirs += theirs.square().sum(1).numpy()
+    size = np.sqrt(sums.mine[:, None] * sums.theirs[None, :])
+    return sums.products / np.where(size > 0, size, np.inf)
+
+
+class _Products:
+    """Of every two heads, and of every head with itself."""
+
+    def __init__(self, heads: int, others: int) -> None:
+        self.products, self.mine, self.theirs = np.zeros((heads, others)), np.zeros(heads), np.zeros(others)
+
+    def state(self) -> State:
+        return state_of(self, ("products", "mine", "theirs"))
+
+    def restore(self, state: State) -> None:
+        restore_to(self, ("products", "mine", "theirs"), state)
 
 
 def _beyond_uniform(model: HeadModel, batch: Batch) -> Float[Tensor, "head item"]:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.attention.visibility import Visible
+from interp.folds import State
 from interp.sums import NumberSums
 from interp.tallies.definitions import DISTANCE, DISTANCE_WITHOUT_FIRST, ENTROPY, ENTROPY_WITHOUT_FIRST, NULL
 from interp.tallies.numbers import NumberFold
@@ -48,6 +49,14 @@ class ShapeTally:
         rows = torch.stack([entropy_of(weights), distance])
         total = torch.einsum("dbhq,bq->dbh", rows, query_side)
         self._fold.add(Head(site, layer, first), self._block, total, _each(query_side.sum(1), total))
+
+    def state(self) -> State:
+        """That of its sums."""
+        return self._fold.state()
+
+    def restore(self, state: State) -> None:
+        """Go on from there."""
+        self._fold.restore(state)
 
     def sums(self) -> NumberSums:
         """Everything folded in so far, per block."""
@@ -92,6 +101,14 @@ class FirstTokenTally:
         n = torch.stack([query_side.sum(-1), kept.sum(-1)]).round().long()
         self._fold.add(Head(site, layer, first), self._block, total, n)
 
+    def state(self) -> State:
+        """That of its sums."""
+        return self._fold.state()
+
+    def restore(self, state: State) -> None:
+        """Go on from there."""
+        self._fold.restore(state)
+
     def sums(self) -> NumberSums:
         """Everything folded in so far, per block."""
         return self._fold.sums()
@@ -124,6 +141,14 @@ class DistanceTally:
         over, total = attention.sum((2, 3)), torch.einsum("bhqk,qk->bh", attention, apart)
         n = query_side.sum(1)[:, None].expand_as(over)
         self._fold.add(Head(site, layer, first), self._batch.block, total[None], n[None], over[None])
+
+    def state(self) -> State:
+        """That of its sums."""
+        return self._fold.state()
+
+    def restore(self, state: State) -> None:
+        """Go on from there."""
+        self._fold.restore(state)
 
     def sums(self) -> NumberSums:
         """Everything folded in so far, per block."""

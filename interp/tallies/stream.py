@@ -7,6 +7,7 @@ from torch import Tensor
 
 from interp.attention.nan_checks import finite_attention
 from interp.attention.visibility import Visible, mask_groups, visible_keys
+from interp.folds import Fold
 from interp.types import NOWHERE, Batch, ChunkedPatterns, HeadModel, Pattern, Site
 
 
@@ -21,6 +22,11 @@ class Tally(Protocol):
     def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
         """Fold in one layer's attention on that batch, of all its heads or of some from the `first` on."""
         ...
+
+
+@runtime_checkable
+class SummedTally(Tally, Fold, Protocol):
+    """A tally whose sums can be kept, and taken up again."""
 
 
 @runtime_checkable

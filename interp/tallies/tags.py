@@ -9,8 +9,9 @@ from torch import Tensor
 
 from interp.attention.candidates import Candidates, word_candidates
 from interp.attention.visibility import MaskGroups, Visible, mask_groups
-from interp.corpora.batching import batches
+from interp.corpora.batching import batches, read_batches
 from interp.errors import InterpError
+from interp.folds import State, restore_to, state_of
 from interp.progress import Progress, silent
 from interp.roles.definition import Definition
 from interp.sums import TagSums
@@ -48,7 +49,8 @@ def tally_tags(model: HeadModel, encoded: EncodedCorpus, progress: Progress = si
             "attention within one text."
         )
     tally = TagTally(tags, heads, mask_groups(model))
-    stream(model, (group.batch() for group in progress(batches(encoded, model), "tags")), tally)
+    stream(model, read_batches(progress(batches(encoded, model), "tags", tally)), tally)
+    progress.measured()
     sums = tally.sums()
     if not sums.n.any():
         raise InterpError(
@@ -56,6 +58,9 @@ def tally_tags(model: HeadModel, encoded: EncodedCorpus, progress: Progress = si
             "is of words that choose. Give longer documents."
         )
     return sums
+
+
+TABLES = ("_n", "_expected", "_mass", "_word_mass")
 
 
 class TagTally:
@@ -69,14 +74,15 @@ class TagTally:
         # the rows of all words, whatever their tag, are last
         self._mass = torch.zeros(*heads_and_blocks, size + 1, size, dtype=torch.float64)
         self._word_mass = torch.zeros(*heads_and_blocks, size + 1, dtype=torch.float64)
-        self._n = {group: torch.zeros(BLOCKS, size + 1, dtype=torch.float64) for group in self._group}
-        self._expected = {group: torch.zeros(BLOCKS, size + 1, size, dtype=torch.float64) for group in self._group}
+        self._groups = tuple(dict.fromkeys(self._group))
+        self._n = torch.zeros(len(self._groups), BLOCKS, size + 1, dtype=torch.float64)
+        self._expected = torch.zeros(len(self._groups), BLOCKS, size + 1, size, dtype=torch.float64)
         self._asked: dict[MaskGroup, tuple[Candidates, Tensor, Tensor]] = {}
 
     def begin(self, batch: Batch, visible: Visible) -> None:
         """Count the words that ask, and what even attention would give."""
         self._block = batch.block.cpu()
-        for group in self._n:
+        for number, group in enumerate(self._groups):
             side = batch.query_side(group[0])
             view = word_candidates(side, visible[group])
             query_side = view.queries & (view.candidates.sum(-1) >= 2)
@@ -85,8 +91,8 @@ class TagTally:
             owned = view.candidates * view.owned[:, None, :].float()
             even = owned / owned.sum(-1, keepdim=True).clamp(min=1)
             self._asked[group] = view, of, to
-            self._add(self._n[group], of.sum(1))
-            self._add(self._expected[group], torch.einsum("bqs,bqt->bst", of, even @ to))
+            self._add(self._n[number], of.sum(1))
+            self._add(self._expected[number], torch.einsum("bqs,bqt->bst", of, even @ to))
 
     def update(self, site: Site, layer: int, pattern: Pattern, first: int = 0) -> None:
         """Add one layer's attention."""
@@ -102,9 +108,16 @@ class TagTally:
     def _add(self, table: Tensor, values: Float[Tensor, "batch *rest"]) -> None:
         table.index_add_(0, self._block, values.cpu().double())
 
-    def sums(self) -> TagSums:
+    def state(self) -> State:
         """Everything folded in so far."""
-        present = list(self._n)
+        return state_of(self, TABLES)
+
+    def restore(self, state: State) -> None:
+        """Go on from there."""
+        restore_to(self, TABLES, state)
+
+    def sums(self) -> TagSums:
+        """Everything folded in so far, blocks last."""
 
         def blocks_last(table: Tensor) -> np.ndarray:
             return table.movedim(0, -1).numpy().copy()
@@ -112,9 +125,9 @@ class TagTally:
         return TagSums(
             tags=self.tags,
             heads=tuple((head.site, head.layer, head.head) for head in self.heads),
-            group=np.array([present.index(group) for group in self._group]),
-            n=np.stack([blocks_last(one) for one in self._n.values()]).astype(np.int64),
-            expected=np.stack([blocks_last(one) for one in self._expected.values()]),
+            group=np.array([self._groups.index(group) for group in self._group]),
+            n=np.stack([blocks_last(one) for one in self._n]).astype(np.int64),
+            expected=np.stack([blocks_last(one) for one in self._expected]),
             mass=blocks_last(self._mass),
             word_mass=blocks_last(self._word_mass),
         )

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.attention.visibility import Visible
+from interp.folds import State, restore_to, state_of
 from interp.sums import NumberSums
 from interp.tallies.definitions import VARIABILITY, VARIABILITY_WITHOUT_FIRST
 from interp.tallies.numbers import NumberFold
@@ -37,6 +38,14 @@ class MeanPattern:
         if kept.any():
             self._total[rows] += pattern[kept, :, :FIRST, :FIRST].double().sum(0).cpu()
             self._documents[rows] += kept.sum().cpu()
+
+    def state(self) -> State:
+        """Sums, and how many documents they are of."""
+        return state_of(self, ("_total", "_documents"))
+
+    def restore(self, state: State) -> None:
+        """Go on from there."""
+        restore_to(self, ("_total", "_documents"), state)
 
     def means(self) -> Float[Tensor, "head query key"]:
         """Every head's mean pattern; NaN where no document was long enough."""
@@ -73,6 +82,14 @@ class VariabilityTally:
         n = torch.full_like(away, FIRST, dtype=torch.long)
         over = torch.stack([torch.full_like(away[0], FIRST), attention[..., 1:].sum((2, 3))])
         self._fold.add(head, self._batch.block[kept], away, n, over)
+
+    def state(self) -> State:
+        """That of its sums."""
+        return self._fold.state()
+
+    def restore(self, state: State) -> None:
+        """Go on from there."""
+        self._fold.restore(state)
 
     def sums(self) -> NumberSums:
         """Everything folded in so far, per block."""

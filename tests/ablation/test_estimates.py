@@ -63,7 +63,7 @@ def slopes(case: Case, score: Score, step: float = 1e-4) -> np.ndarray:
 def estimated(case: Case, estimate: str, metric: Metric, *, tokens: int = 1000, seed: int = 0) -> EffectSums:
     encoded = encode(case.model, corpus_of(TEXTS))
     substitute = replacements.zero(case.model, encoded)
-    read = read_batches(batches(encoded, case.model, tokens=tokens))
+    read = list(read_batches(batches(encoded, case.model, tokens=tokens)))
     (sums,) = estimate_sums(case.model, read, substitute, [metric], estimate=estimate, ablation="x", seed=seed)
     return sums
 

@@ -109,7 +109,7 @@ def swept(
     groups = batches(encoded, model, tokens=tokens)
     return sweep(
         model,
-        read_batches(groups),
+        list(read_batches(groups)),
         substitute,
         chosen,
         ablation=ablation,

@@ -19,6 +19,7 @@ from interp.corpora.encoding import encode
 from interp.errors import InterpError
 from interp.models.planted.known_accuracy import KnownAccuracy
 from interp.plots.style import blank_reason
+from interp.progress import silent
 from interp.roles.positional import offset
 from interp.roles.syntax import to_governor as governor_role
 from interp.statistics.criteria import Criteria
@@ -121,7 +122,7 @@ def test_quarters_add_up_to_the_whole() -> None:
     assert sorted(number for part in parts for number in part) == list(range(len(corpus)))
     sources = [{corpus.documents[number].source for number in part} for part in parts]
     assert sum(map(len, sources)) == len(set.union(*sources)) == 80
-    quarters, _ = sensitivity.tally_choices(model, encoded, roles.syntax, 0, lambda items, name: items)
+    quarters, _ = sensitivity.tally_choices(model, encoded, roles.syntax, 0, silent)
     whole, expected = RoleSums.merge(quarters[0].merge(quarters[1]), quarters[2].merge(quarters[3])), tally_roles(
         model, encoded, roles.syntax
     )  # fmt: skip

@@ -90,8 +90,10 @@ class KnownAccuracy:
         for row, document in enumerate(batch.document.tolist()):
             drawn = torch.from_numpy(self.drawn(document)[:words])
             finds[row, : len(drawn)] = drawn
-        governor = batch.governor.clamp(min=0)[:, :, None]
-        is_governor = torch.zeros_like(view.candidates).scatter_(2, governor, batch.governor[:, :, None] >= 0)
+        # a governor beyond the last word that the model reads is not there
+        has_one = (batch.governor >= 0) & (batch.governor < words)
+        governor = batch.governor.where(has_one, 0)[:, :, None]
+        is_governor = torch.zeros_like(view.candidates).scatter_(2, governor, has_one[:, :, None])
         # where it errs, at the first word that is wrong; where none is, there is no query to score
         wrong = (view.candidates & ~is_governor).float().argmax(2, keepdim=True)
         finds = finds.to(governor.device) & (is_governor & view.candidates).any(2, keepdim=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.cli import stopwatch
-from interp.progress import silent
+from interp.progress import unseen
 
 
 class Clock:
@@ -23,7 +23,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def test_every_moment_is_in_one_lap_or_one_pass(clock: Clock) -> None:
     watch = stopwatch.Stopwatch(began=90.0)
     watch.lap("start")
-    progress = watch.timed(silent)
+    progress = watch.timed(unseen)
     clock.now += 1
     for _ in progress([1, 2, 3], "roles"):
         clock.now += 2
@@ -43,7 +43,7 @@ def test_every_moment_is_in_one_lap_or_one_pass(clock: Clock) -> None:
 
 def test_a_pass_within_a_loop_counts_once_and_so_does_one_that_is_broken_off(clock: Clock) -> None:
     watch = stopwatch.Stopwatch()
-    progress = watch.timed(silent)
+    progress = watch.timed(unseen)
     for _ in progress([1, 2], "random networks"):
         for _ in progress([1, 2], "roles"):
             clock.now += 1
