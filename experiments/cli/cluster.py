@@ -55,8 +55,7 @@ def main(arguments: Sequence[str] | None = None, pace: Pace = Pace()) -> None:  
             # one of these commands at a time
             with run_folder.held(sweep.place):
                 complete(sweep, launcher, attempts=given.attempts, pace=pace)
-            _say(f"All {sweep.shards} shards are complete. They are merged.")
-            status = subprocess.run(sweep.merge_command(), check=False).returncode  # noqa: S603
+            status = merge(sweep)
     except KeyboardInterrupt:
         _say("Stopped. What was submitted is cancelled; the same command goes on from what is there.")
         sys.exit(STOPPED)
@@ -102,6 +101,12 @@ def complete(sweep: ShardSweep, launcher: dict[str, Any], *, attempts: int, pace
             f"{f' ({words})' if words else ''}. What was said is in {run_folder.shown(sweep.place)}. "
             "Mend what ends them, and give the same command again: it goes on from what is there."
         )
+
+
+def merge(sweep: ShardSweep) -> int:
+    """Make the tables of all shards, in the run's folder; the exit status."""
+    _say(f"All {sweep.shards} shards are complete. They are merged into {run_folder.shown(sweep.folder)}.")
+    return subprocess.run(sweep.merge_command(), check=False).returncode  # noqa: S603
 
 
 def _attempt(sweep: ShardSweep, left: list[int], attempt: int, launcher: dict[str, Any], pace: Pace) -> str:

@@ -56,6 +56,8 @@ class ShardSweep:
         if self.shards < 1:
             raise InterpError(f"--shards {self.shards} is no number of shards. Allowed: a whole number from 1.")
         object.__setattr__(self, "folder", Path(os.path.abspath(self.folder)))
+        if self.config_dir is not None:
+            object.__setattr__(self, "config_dir", self.config_dir.resolve())
         object.__setattr__(self, "overrides", tuple(map(quote, self.overrides)))
         for override in OverridesParser.create().parse_overrides(list(self.overrides)):
             if override.key_or_group in OWN:
@@ -127,9 +129,7 @@ class ShardSweep:
         Raises `InterpError`, or Hydra's errors, for a setting that is not known or refused, and where a shard's folder
         holds a run of other settings.
         """
-        searched = (
-            [] if self.config_dir is None else [f"hydra.searchpath=[{quoted(f'file://{self.config_dir.resolve()}')}]"]
-        )
+        searched = [] if self.config_dir is None else [f"hydra.searchpath=[{quoted(f'file://{self.config_dir}')}]"]
         given = [*self.overrides, f"shard=1/{self.shards}", f"hydra/launcher={self.launcher}", *searched]
         with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
             config = compose("config", overrides=given, return_hydra_config=True)

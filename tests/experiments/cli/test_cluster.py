@@ -20,11 +20,13 @@ from hydra.errors import MissingConfigException
 from experiments.cli import cluster, slurm_queue
 from experiments.cli.cluster import Pace, complete, main
 from experiments.cli.error_messages import explain
+from experiments.cli.kept_sums import parent_of_shards
 from experiments.cli.launched import Launched, last_words
 from experiments.cli.run_folder import LOCK, held
 from experiments.cli.shard_state import ShardState, shard_state
 from experiments.cli.shard_sweep import JOBLIB, SLURM, ShardSweep
 from interp.errors import InterpError
+from interp.progress import Shard
 from tests.support.paths import ROOT
 
 AT_ONCE = Pace(0, 0, 0)
@@ -72,13 +74,21 @@ def test_shards_have_the_same_folders_whenever_they_are_submitted(
     sweep = ShardSweep(Path("a, b"), 3, "slurm", ("seed=1", "json=true", "hydra.launcher.mem_gb=2"), Path("mine"))
     assert sweep.folder_of(2) == tmp_path / "a, b" / "shards" / "2" / "3"
     command = sweep.submit_command([1, 3], "name", {"_target_": SLURM})
-    assert command[:6] == [sys.executable, "-m", "experiments", "--config-dir", "mine", "--multirun"]
+    assert command[:6] == [sys.executable, "-m", "experiments", "--config-dir", f"{tmp_path}/mine", "--multirun"]
     place = f"hydra.sweep.dir='{tmp_path}/a, b/shards'"
     expected = {"shard=1/3,3/3", "hydra/launcher=slurm", place, "hydra.launcher.name=name", "hydra.launcher.mem_gb=2"}
     assert expected <= set(command)
     merge = sweep.merge_command()
     folders = ",".join(f"'{tmp_path}/a, b/shards/{shard}/3'" for shard in (1, 2, 3))
     assert merge[5:] == ["experiment=merge", f"runs=[{folders}]", "json=true", f"hydra.run.dir='{tmp_path}/a, b'"]
+
+
+def test_what_is_about_the_whole_corpus_lies_beside_all_shards(tmp_path: Path) -> None:
+    sweep = ShardSweep(tmp_path, 3, "basic", ())
+    for shard in (1, 2, 3):
+        assert parent_of_shards(sweep.folder_of(shard), Shard(shard, 3)) == sweep.place
+    assert parent_of_shards(tmp_path / "second", Shard(2, 3)) == tmp_path
+    assert parent_of_shards(tmp_path / "2" / "3", None) == tmp_path / "2"
 
 
 def test_cores_are_shared_among_the_processes_of_one_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
