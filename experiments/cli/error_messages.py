@@ -31,9 +31,11 @@ CONF = next(
 ELSEWHERE = {
     "model": "A directory is given as model=local model.path=DIR, a name on the hub as model=hub model.name=NAME.",
     "corpus": "A file is given as corpus=conllu corpus.path=FILE (a treebank) or corpus=text corpus.path=FILE.",
-    "hydra/launcher": "Other launchers are packages of their own, such as hydra-joblib-launcher.",
 }
 """By group of options, how to give what is not one of them."""
+
+LAUNCHERS = {"joblib": "parallel", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
+"""Hydra's launchers that are packages of their own, and the extra that brings each."""
 
 
 def explain(error: BaseException) -> str | None:
@@ -98,6 +100,12 @@ def _unknown_choice(error: MissingConfigException) -> str:
     """`experiment=foo`: an option that its group does not have."""
     path, options = str(error.missing_cfg_file or ""), error.options or ()
     group, _, name = path.rpartition("/") if path.startswith("hydra/") else path.partition("/")
+    if group == "hydra/launcher" and name in LAUNCHERS:
+        extra = LAUNCHERS[name]
+        return (
+            f"Hydra's launcher {name} is not installed here. Allowed without it: hydra/launcher=basic. Install the "
+            f"extra {extra!r}; in a checkout: pip install -c constraints.txt -e '.[{extra}]'."
+        )
     if not options:
         return _one_line(error)
     return " ".join([f"{group}={name} is not known. {closest(name, options)}", ELSEWHERE.get(group, "")]).strip()

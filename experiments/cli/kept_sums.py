@@ -55,6 +55,12 @@ def following(after: str, nodes: Mapping[Node, str]) -> str:
     return digest_of("".join([after, *nodes.values()]).encode())
 
 
+def parent_of_shards(folder: Path, shard: Shard | None) -> Path:
+    """The folder of the shards' folders: of DIR/3/8, as `hydra.sweep.subdir=${shard}` has it, DIR, and not DIR/3."""
+    is_nested = shard is not None and folder.parts[-2:] == (str(shard.number), str(shard.count))
+    return folder.parents[1] if is_nested else folder.parent
+
+
 class SumsOnDisk:
     """Keeps the loops of one run in its folder, `every` so many seconds; of a shard, what is about the whole beside it.
 
@@ -67,7 +73,7 @@ class SumsOnDisk:
         self, folder: Path, made_by: Mapping[str, Any], shard: Shard | None = None, *, every: float = 30
     ) -> None:
         self.every = every
-        self.folder, self.beside, self.shard = folder / SUMS, folder.parent / WHOLE, shard
+        self.folder, self.beside, self.shard = folder / SUMS, parent_of_shards(folder, shard) / WHOLE, shard
         self.after = ""
         self._count, self._made_by = 0, json.loads(json.dumps(made_by, default=str))
 
