@@ -11,7 +11,8 @@ from omegaconf import DictConfig
 
 from experiments.cli import inputs
 from experiments.cli import manifest as manifest_of
-from experiments.cli.closing_notes import say, to_json
+from experiments.cli.closing_notes import to_json
+from experiments.cli.printing import say
 from experiments.cli.run_folder import shown
 from interp import results
 from interp.errors import InterpError

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -16,10 +15,11 @@ from tqdm import tqdm
 
 from experiments.cli import inputs, run_folder, settings, study
 from experiments.cli import manifest as manifest_of
-from experiments.cli.closing_notes import blank_words, closing_words, glyph_words, say, to_json
+from experiments.cli.closing_notes import blank_words, clock_words, closing_words, glyph_words, to_json
 from experiments.cli.earlier_run import is_done, literal, say_kept
 from experiments.cli.error_messages import explain
 from experiments.cli.manifest_entries import describe, describe_gate, is_off
+from experiments.cli.printing import say
 from experiments.cli.stopwatch import Stopwatch
 from interp import results
 from interp.api import prove
@@ -137,7 +137,9 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
     drawn = module.draw(findings.tables) | (study.draw(findings.tables) if judged else {})
     figures = {name: figure for name, figure in drawn.items() if blank_reason(figure) is None}
     results.save_figures(folder, figures)
-    findings = replace(findings, notes=(*findings.notes, *blank_words(drawn), *glyph_words(figures)))
+    finished = manifest_of.now()
+    notes = *blank_words(drawn), *glyph_words(figures), *clock_words(manifest["started"], finished)
+    findings = replace(findings, notes=(*findings.notes, *notes))
     summary = module.summarise(findings.tables)
     if judged:
         # the paper's claims are what a study is about; of the experiment, its verdict
@@ -151,7 +153,7 @@ def record(config: DictConfig, folder: Path, run: Run) -> None:
         "files": files,
         "summary": summary,
         "seconds": run.watch.seconds(),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "finished": finished,
         "status": "complete",
     }
     results.write_manifest(folder, manifest)
