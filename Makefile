@@ -1,12 +1,13 @@
 # make run: the atlas of a real model · make notebook: the notebook, executed on it · make test: the tests
 # make check: style, types and structure · make smollm2: a real causal language model
 # make ray: what hydra/launcher=ray_workers needs (125 MB)
+# make audit: known holes in the versions of constraints.txt
 PYTHON ?= python3
 BIN := .venv/bin
 # constraints.txt pins what the tests ran with
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: run notebook test check smollm2 ray clean
+.PHONY: run notebook test check smollm2 ray audit clean
 
 run: .venv/demo
 	$(BIN)/python -m experiments
@@ -50,6 +51,15 @@ smollm2: .venv/demo
 
 ray: .venv/demo
 	$(PIP) --editable '.[ray]'
+
+# asks the public databases of advisories, so it needs the network, and fails where they cannot be asked; in an
+# environment of its own
+audit: .venv/audit/bin/pip-audit
+	.venv/audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
+
+.venv/audit/bin/pip-audit:
+	$(PYTHON) -m venv .venv/audit
+	.venv/audit/bin/python -m pip --disable-pip-version-check install --quiet pip-audit
 
 clean:
 	rm -rf .venv outputs dist

@@ -9,6 +9,10 @@ from io import TextIOWrapper
 from pathlib import Path
 from time import perf_counter
 
+from experiments.cli import interrupts
+
+interrupts.say_while_importing()
+
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -17,6 +21,8 @@ from omegaconf import DictConfig
 from experiments import BEGAN
 from experiments.cli.error_messages import CONF, explain
 from experiments.cli.output_folder import make_folder, remove_empty, sweep_notes_kept
+from experiments.cli.printing import flush
+from experiments.cli.refused_flags import check_flags
 from experiments.cli.shell_quoting import is_sweep, quote, sweep_first
 from experiments.cli.stopwatch import Stopwatch
 from interp.errors import InterpError
@@ -31,6 +37,8 @@ def task(config: DictConfig) -> None:
     try:
         import_runner()(config, watch)
     except Exception as error:
+        if interrupts.was_interrupted(error):
+            raise KeyboardInterrupt from error
         message = explain(error)
         if message is None:
             raise
@@ -69,13 +77,16 @@ def main() -> None:
     sys.argv[1:] = [quote(argument, sweep=sweep) for argument in sweep_first(sys.argv[1:])]
     made: list[Path] = []
     try:
+        check_flags(sys.argv[1:])
         made = make_folder(sys.argv[1:])
         with sweep_notes_kept(sys.argv[1:]):
             task()
+        flush()
     except KeyboardInterrupt:
-        print("Stopped. Nothing unfinished is marked as complete.", file=sys.stderr)
-        sys.exit(130)
+        interrupts.stop()
     except (Exception, SystemExit) as stop:
+        if interrupts.was_interrupted(stop):
+            interrupts.stop()
         error = stop.__cause__ if isinstance(stop, SystemExit) else stop
         if error is None:
             raise

@@ -1,4 +1,4 @@
-"""Paths as users give them: `~` is their home."""
+"""Paths as users give them, where `~` is their home; and as they are shown to them."""
 
 from pathlib import Path
 
@@ -19,3 +19,17 @@ def given(path: str | Path) -> Path:
                 f"{path}: no home of {path.parts[0]!r} is known here; allowed is a whole path. Give it without `~`."
             ) from None
     return path
+
+
+def working_directory() -> Path | None:
+    """Where the command was given; `None` where that was removed meanwhile."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
+def shown(path: Path) -> Path:
+    """The path as seen from the working directory; as it stands where it lies elsewhere."""
+    here = working_directory()
+    return path.relative_to(here) if here is not None and path.is_relative_to(here) else path

@@ -20,6 +20,8 @@ from matplotlib.figure import Figure
 from pyarrow import ArrowException
 
 from interp.errors import InterpError
+from interp.manifest_form import is_manifest
+from interp.storage import writing
 from interp.text.printable import printable
 
 MANIFEST = "manifest.json"
@@ -30,8 +32,11 @@ NOTES = ".hydra"
 UNFINISHED = ".interp-unfinished-"
 """How the names of temporary files begin, so that those of a killed run are told apart from a user's."""
 
-FORMULA = ("=", "+", "-", "@", "\t", "\n")
-"""What a cell begins with that a spreadsheet takes for a formula."""
+FORMULA = re.compile("(^|;)(?=[=+\\-@\t\n＝＋－＠])")
+"""Where a spreadsheet takes what follows for a formula: where a cell begins, with `;` where commas are decimal."""
+
+ELSEWHERE = "choose another folder with hydra.run.dir=DIR"
+"""What helps where a run's folder cannot be written."""
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_. -]{0,99}")
 """A name of a table or figure that is that of its file as well."""
@@ -47,22 +52,27 @@ class Findings:
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in place in one step."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED, suffix=path.suffix)
-    os.close(handle)
-    try:
-        write(Path(temporary))
-        Path(temporary).chmod(0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    """Let `write` fill a temporary file beside `path`, then put it in place in one step.
+
+    Raises `InterpError` where the system refuses it: no room, read-only, a folder that is gone.
+    """
+    with writing(path, ELSEWHERE):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED, suffix=path.suffix)
+        os.close(handle)
+        try:
+            write(Path(temporary))
+            Path(temporary).chmod(0o644)
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
 
 
 def remove_unfinished(folder: Path) -> None:
     """Remove the temporary files that a killed run has left; only while no other run works in the folder."""
     for place in (folder, folder / "figures", folder / NOTES):
         for path in place.glob(f"{UNFINISHED}*"):
-            path.unlink(missing_ok=True)
+            with writing(path, ELSEWHERE):
+                path.unlink(missing_ok=True)
 
 
 def save_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
@@ -97,8 +107,7 @@ def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
 def _harmless(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    text = printable(value)
-    text = f"'{text}" if text.startswith(FORMULA) else text
+    text = FORMULA.sub(r"\1'", printable(value))
     return value if text == value else text
 
 
@@ -113,17 +122,29 @@ def file_name(name: str) -> str:
 def save_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
     """Each figure as figures/NAME.pdf and figures/NAME.png."""
     place = folder / "figures"
-    place.mkdir(exist_ok=True)
+    with writing(place, ELSEWHERE):
+        place.mkdir(exist_ok=True)
     with warnings.catch_warnings():
         # a letter that no font here has is drawn as a box; the tables have it
         warnings.filterwarnings("ignore", message="Glyph .* missing from|Matplotlib currently does not support")
         # without a date of its own the same table gives the same file
         undated = {"CreationDate": None}
         for name, figure in figures.items():
-            write_atomically(place / f"{file_name(name)}.pdf", lambda path, f=figure: f.savefig(path, metadata=undated))
+            _write_bytes(place / f"{file_name(name)}.pdf", _drawn(figure, "pdf", metadata=undated))
             # once laid out it stays as it is
             figure.set_layout_engine("none")
-            write_atomically(place / f"{file_name(name)}.png", lambda path, f=figure: f.savefig(path, dpi=200))
+            _write_bytes(place / f"{file_name(name)}.png", _drawn(figure, "png", dpi=200))
+
+
+def _drawn(figure: Figure, kind: str, **options: Any) -> bytes:
+    """Drawn in memory: on a disk that is full, matplotlib would stumble over its own half-written file."""
+    content = BytesIO()
+    figure.savefig(content, format=kind, **options)
+    return content.getvalue()
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -137,18 +158,15 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         raise InterpError(
             f"{path} is not JSON, or cannot be read ({error}). Choose another hydra.run.dir, or move this folder away."
         ) from error
-    whole = isinstance(manifest, dict) and isinstance(manifest.get("status"), str)
-    # another program's may have a status as well
-    if whole and "project" in manifest:
-        whole = isinstance(manifest["project"], dict) and manifest["project"].get("name") == "interp"
-    if not whole or not all(isinstance(manifest.get(key, {}), dict) for key in ("config", "tables", "files", "inputs")):
+    if not is_manifest(manifest):
         raise InterpError(f"{path} is not a run's manifest. Choose another hydra.run.dir, or move this file away.")
     return manifest
 
 
 def save_notes(folder: Path, notes: Mapping[str, str]) -> None:
     """Each of Hydra's notes as .hydra/NAME."""
-    (folder / NOTES).mkdir(exist_ok=True)
+    with writing(folder / NOTES, ELSEWHERE):
+        (folder / NOTES).mkdir(exist_ok=True)
     for name, text in notes.items():
         write_atomically(folder / NOTES / name, lambda path, text=text: path.write_text(text, encoding="utf-8"))
 
@@ -156,14 +174,18 @@ def save_notes(folder: Path, notes: Mapping[str, str]) -> None:
 def discard_run(folder: Path, recorded: Mapping[str, Any] | None, notes: Iterable[str]) -> None:
     """Undo what a run that came to nothing has put there: its manifest and its notes, by their names.
 
-    The manifest that was there before is put back; its notes say the same.
+    The manifest that was there before is put back; its notes say the same. Where the system refuses even that, the
+    manifest that stands says `running`, and the same command runs again.
     """
     if recorded is not None:
-        write_manifest(folder, recorded)
+        with suppress(InterpError):
+            write_manifest(folder, recorded)
         return
-    (folder / MANIFEST).unlink(missing_ok=True)
+    with suppress(OSError):
+        (folder / MANIFEST).unlink(missing_ok=True)
     for name in notes:
-        (folder / NOTES / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            (folder / NOTES / name).unlink(missing_ok=True)
     # one that holds something stays
     with suppress(OSError):
         (folder / NOTES).rmdir()
@@ -173,7 +195,9 @@ def written(folder: Path, tables: Iterable[str], figures: Iterable[str]) -> dict
     """sha256 of every file of these tables and figures, by its path in the folder."""
     names = [f"{file_name(name)}.{kind}" for name in sorted(tables) for kind in ("parquet", "csv")]
     names += [f"figures/{file_name(name)}.{kind}" for name in sorted(figures) for kind in ("pdf", "png")]
-    return {name: sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    # whoever removes the folder while the run works may do it between two of them
+    with writing(folder, ELSEWHERE):
+        return {name: sha256((folder / name).read_bytes()).hexdigest() for name in names}
 
 
 def compare_files(folder: Path, manifest: Mapping[str, Any]) -> tuple[list[str], list[str]]:

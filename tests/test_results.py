@@ -62,7 +62,23 @@ def test_a_failing_write_leaves_the_old_file_and_nothing_temporary(tmp_path: Pat
     assert os.listdir(tmp_path) == ["table.csv"]
 
 
-CELLS = ["=1+1", "+1", "-1", "@home", "-x", "\t=1", "\r=1", "a=1", "offset-1", "'=1", "", None, 'a,b"c']
+CELLS = [
+    "=1+1",
+    "+1",
+    "-1",
+    "@home",
+    "-x",
+    "\t=1",
+    "\r=1",
+    "a=1",
+    "offset-1",
+    "'=1",
+    "",
+    None,
+    'a,b"c',
+    "＝1",
+    "a;=1;b;-1",
+]
 
 
 def test_no_text_of_a_csv_is_a_formula_and_parquet_is_exact(tmp_path: Path) -> None:
@@ -73,7 +89,8 @@ def test_no_text_of_a_csv_is_a_formula_and_parquet_is_exact(tmp_path: Path) -> N
     with (tmp_path / "table.csv").open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     assert header == ["word", "'=lift", "n"]
-    expected = ["'=1+1", "'+1", "'-1", "'@home", "'-x", "'\t=1", "\\u000d=1", "a=1", "offset-1", "'=1", "", "", 'a,b"c']
+    expected = ["'=1+1", "'+1", "'-1", "'@home", "'-x", "'\t=1", "\\u000d=1", "a=1", "offset-1", "'=1", "", ""]
+    expected += ['a,b"c', "'＝1", "a;'=1;b;'-1"]
     assert [row[0] for row in rows] == expected
     assert [row[1] for row in rows][:4] == ["-1.5", "-inf", "", "0.0"]
     assert [int(row[2]) for row in rows] == list(table["n"])

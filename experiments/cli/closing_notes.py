@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -13,7 +13,6 @@ from interp import results
 from interp.corpora.fidelity import WARNING
 from interp.plots.glyphs import without_glyph
 from interp.plots.style import blank_reason
-from interp.text.printable import printable
 from interp.types import Corpus
 
 
@@ -42,6 +41,15 @@ def glyph_words(figures: Mapping[str, Figure]) -> list[str]:
     return [f"{count} {have} letters that the figures' font lacks: boxes there; the tables have them."] if count else []
 
 
+def clock_words(started: str, finished: str) -> list[str]:
+    """That the machine's clock went back while the run worked, if it did: its seconds do not go by that clock."""
+    if finished >= started:
+        return []
+    return [
+        f"the clock went back: finished {finished}, started {started}. The seconds are of another clock, and right."
+    ]
+
+
 def gate_words(gate: Mapping[str, Any]) -> list[str]:
     """What was not validated on the model, if anything."""
     if gate["status"] == "off":
@@ -52,11 +60,6 @@ def gate_words(gate: Mapping[str, Any]) -> list[str]:
         if missing
         else []
     )
-
-
-def say(line: str, *, to: TextIO | None = None) -> None:
-    """Print a line whose words may come from files: nothing in it steers the terminal."""
-    print(printable(line), file=to)
 
 
 def to_json(folder: Path, manifest: dict[str, Any]) -> str:

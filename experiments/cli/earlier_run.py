@@ -11,13 +11,14 @@ from omegaconf import DictConfig
 
 from experiments.cli import inputs
 from experiments.cli import manifest as manifest_of
-from experiments.cli.closing_notes import say, to_json
+from experiments.cli.closing_notes import to_json
+from experiments.cli.printing import say
 from experiments.cli.run_folder import shown
 from interp import results
 from interp.errors import InterpError
 from interp.types import Corpus
 
-NOT_COMPARED = ("json", "quiet", "keep_every")
+NOT_COMPARED = ("json", "quiet", "keep_every", "plan")
 """Settings that change what is printed, or kept on the way, never what is found."""
 
 

@@ -19,6 +19,7 @@ from hydra.utils import get_method
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from experiments.cli.shell_quoting import quoted
+from experiments.cli.system_errors import explain_system
 from interp.errors import InterpError, closest
 
 CONF = next(
@@ -47,6 +48,9 @@ def explain(error: BaseException) -> str | None:
     missing = next((link for link in chain if isinstance(link, MissingMandatoryValue)), None)
     if missing is not None:
         return f"{missing.full_key} has no value. Give it on the command line: {missing.full_key}=…"
+    refused = explain_system(chain)
+    if refused is not None:
+        return refused
     no_path = next((link for link in chain if isinstance(link, OSError) and link.filename and link.strerror), None)
     if no_path is not None:
         return (

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 
 from experiments.cli.manifest import flatten
 from experiments.cli.shell_quoting import READ
@@ -33,7 +34,11 @@ def hashes(config: Mapping[str, Any]) -> dict[str, str]:
 
 def cached_revision(name: str, revision: str | None) -> str | None:
     """The commit that this revision of a model on the hub has in the local cache; `None` where it is not there."""
-    config = try_to_load_from_cache(name, "config.json", revision=revision)
+    try:
+        config = try_to_load_from_cache(name, "config.json", revision=revision)
+    except HFValidationError:
+        # of a manifest that names no model of the hub
+        return None
     return Path(config).parent.name if isinstance(config, str) else None
 
 

@@ -10,8 +10,8 @@ from time import monotonic
 from typing import Any
 
 from experiments.cli import locks
-from experiments.cli.closing_notes import say
 from experiments.cli.manifest import differences
+from experiments.cli.printing import say
 from experiments.cli.sum_files import (
     SUMS,
     DamagedError,

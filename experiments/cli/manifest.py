@@ -15,12 +15,17 @@ def new_manifest(config: Mapping[str, Any]) -> dict[str, Any]:
     """What is known before anything ran: the status `running`, the whole resolved config, and what runs it."""
     return {
         "status": "running",
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": now(),
         "project": {"name": "interp", "version": _version("interp"), "commit": commit()},
         "packages": {name: _version(name) for name in PACKAGES},
         "seed": config.get("seed"),
         "config": dict(config),
     }
+
+
+def now() -> str:
+    """The moment, in UTC, to the second, as a manifest has it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The folder that a command writes to, seen before Hydra starts: it can be written; a failed sweep leaves it alone."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -7,6 +8,9 @@ from tempfile import NamedTemporaryFile
 
 from experiments.cli.shell_quoting import exists, is_sweep, unquoted
 from interp.errors import InterpError
+
+KEPT = ".interp-earlier-multirun.yaml"
+"""What an earlier sweep's notes are called while another one runs in its folder."""
 
 HYDRA_FLAGS_WITHOUT_A_RUN = (
     "--help",
@@ -64,18 +68,26 @@ def sweep_notes_kept(arguments: Sequence[str]) -> Iterator[None]:
     """
     key, given = _named_folder(arguments)
     file = Path(given) / "multirun.yaml"
-    before = file.read_bytes() if key == "hydra.sweep.dir" and file.is_file() else None
-    if before is not None and b"app_name: interp" not in before:
+    is_there = key == "hydra.sweep.dir" and file.is_file()
+    if is_there and b"app_name: interp" not in file.read_bytes():
         raise InterpError(
             f"{file} is of no sweep of this project, and would be overwritten. Choose another folder with {key}=DIR, "
             "or move it away."
         )
+    # under another name meanwhile: to put it back takes no room on a disk that is full
+    kept = file.with_name(KEPT)
+    if is_there:
+        os.replace(file, kept)
     try:
         yield
     except BaseException:
-        if before is not None:
-            file.write_bytes(before)
+        # not where the folder is gone
+        with suppress(OSError):
+            if is_there:
+                os.replace(kept, file)
         raise
+    if is_there:
+        kept.unlink(missing_ok=True)
 
 
 def remove_empty(folders: Sequence[Path]) -> None:

@@ -1,20 +1,27 @@
-"""What a run would cost, from a short measurement: some items of every loop are run and timed, and nothing is written."""
+"""What a run would cost, from a short measurement: some items of every loop are timed, and nothing is written."""
 
+import json
 import resource
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from omegaconf import DictConfig, OmegaConf
 
+from experiments.cli import settings
+from experiments.cli.earlier_run import literal
+from experiments.cli.measuring import measured, open_subject
+from experiments.cli.printing import say
+from experiments.cli.stopwatch import Stopwatch
 from experiments.cli.summary_lines import aligned
 from interp.corpora.batching import Group
 from interp.devices import free_memory
 from interp.folds import Fold
-from interp.progress import Shard, ShardEnds
+from interp.progress import Shard, ShardEnds, read_shard
 
 Item = TypeVar("Item")
 
@@ -58,25 +65,45 @@ class Planner:
         fold.restore({})
         took: dict[int, float] = {}
         for place in places(len(items)):
-            yield from self._warmed_up(items[place]) if not took else ()
-            began = perf_counter()
-            yield items[place]
-            took[place] = perf_counter() - began
+            # the first pass of all is slower: what is short is done once more, and counts twice in sums of no use
+            for _ in range(1 if took else 2):
+                began = perf_counter()
+                yield items[place]
+                took[place] = perf_counter() - began
+                if took[place] > WARM_UP:
+                    break
             if sum(took.values()) > LONG:
                 break
         seconds = interpolated(took, len(items))
         if seconds < LONG:
-            for place in set(range(len(items))) - took.keys():
-                yield items[place]
+            yield from (items[place] for place in range(len(items)) if place not in took)
         share = 1.0 if whole or self._shard is None else 1 / self._shard.count
         self.loops.append(Planned(name, round(len(items) * share), round(tokens_of(items) * share), seconds * share))
 
-    def _warmed_up(self, item: Item) -> Iterator[Item]:
-        # sums count it twice, and are of no use here
-        began = perf_counter()
-        yield item
-        if perf_counter() - began > WARM_UP:
-            return
+
+def plan_once(config: DictConfig, watch: Stopwatch) -> None:
+    """Say what the run would cost. Raises `InterpError` where a run would, among others where memory is too small."""
+    plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    settings.check(plain)
+    settings.make(config)
+    notes = []
+    if (plain.get("ablation") or {}).get("until") or (plain.get("ablation") or {}).get("top"):
+        # how soon heads are settled is known when they are
+        plain["ablation"] |= {"until": None, "top": None}
+        notes.append("At most: what is measured until it is settled is planned as if no head were settled early.")
+    config = literal(plain)
+    subject = open_subject(config, watch, gate=True)
+    shard = None if config.shard is None else read_shard(config.shard)
+    planner = Planner(shard)
+    measured(config, subject, planner)
+    device = torch.device("cpu") if subject.model is None else subject.model.device
+    before = watch.total
+    for line in (
+        [json.dumps(as_json(planner.loops, before, device))]
+        if config.json
+        else [*plan_lines(planner.loops, before, device), *notes]
+    ):
+        say(line)
 
 
 def places(count: int) -> list[int]:
@@ -116,9 +143,20 @@ def plan_lines(loops: Sequence[Planned], spent: float, device: torch.device) -> 
     left = "" if free is None else f"; {free / GIB:.1f} GiB are free beside it"
     rows = [(loop.name, f"{loop.items:,}", f"{loop.tokens:,}", said(loop.seconds)) for loop in loops]
     return [
-        f"About {said(total)} until all is measured, and then tables and figures; {held / GIB:.1f} GiB of memory{left}.",
+        f"About {said(total)} until all is measured; tables and figures follow. {held / GIB:.1f} GiB of memory{left}.",
         *aligned([("pass", "batches", "tokens", "time"), *rows, ("before the first", "", "", said(spent))]),
     ]
+
+
+def as_json(loops: Sequence[Planned], spent: float, device: torch.device) -> dict[str, Any]:
+    """The same for machines; seconds, and bytes."""
+    return {
+        "passes": [asdict(loop) for loop in loops],
+        "seconds": spent + sum(loop.seconds for loop in loops),
+        "seconds_before": spent,
+        "memory": largest_memory(device),
+        "memory_free": free_memory(device),
+    }
 
 
 def said(seconds: float) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from experiments.cli.locks import is_locked
+from interp import paths
 from interp.errors import InterpError
 
 LOCK = ".interp-lock"
@@ -27,7 +28,9 @@ def held(folder: Path) -> Iterator[None]:
         yield
     finally:
         # removed before it is let go: who waits for it sees that its file is not the folder's any more
-        (folder / LOCK).unlink(missing_ok=True)
+        # a folder that cannot be written any more keeps its file, which holds nobody up
+        with suppress(OSError):
+            (folder / LOCK).unlink(missing_ok=True)
         os.close(handle)
 
 
@@ -48,7 +51,8 @@ def remove_empty(folder: Path, *, named: bool) -> None:
 
     One that was `named` on the command line may have been there before: who made it takes it back.
     """
-    above = [parent for parent in folder.parents if Path.cwd() in parent.parents]
+    here = paths.working_directory()
+    above = [parent for parent in folder.parents if here in parent.parents]
     for place in [] if named else [folder, *above]:
         # one that holds something stays
         with suppress(OSError):
@@ -57,7 +61,7 @@ def remove_empty(folder: Path, *, named: bool) -> None:
 
 def shown(folder: Path) -> Path:
     """The folder as seen from here."""
-    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    return paths.shown(folder)
 
 
 def _links(folder: Path) -> set[str]:
@@ -88,7 +92,9 @@ def _acquire(folder: Path) -> int:
             )
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), path.stat()):
-                os.truncate(handle, 0)
-                os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+                # who holds it is only for the message: a full disk has no room for it
+                with suppress(OSError):
+                    os.truncate(handle, 0)
+                    os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
                 return handle
         os.close(handle)

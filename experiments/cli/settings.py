@@ -31,7 +31,7 @@ CHOICES = {
     "model.init": ("pretrained", "random"),
     "corpus.multiword": ("first", "last", "content"),
 }
-SWITCHES = ("json", "quiet", "corpus.subtypes")
+SWITCHES = ("json", "quiet", "plan", "corpus.subtypes")
 TEXTS = ("device", "dtype", "model.device", "model.dtype", "model.path", "model.name", "corpus.path")
 ASKED_OF_A_SENTENCE = {
     "text": "corpus.text",

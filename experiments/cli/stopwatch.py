@@ -32,6 +32,11 @@ class Stopwatch:
 
         return timed
 
+    @property
+    def total(self) -> float:
+        """Seconds up to the last lap."""
+        return self._last - self._began
+
     def seconds(self) -> dict[str, Any]:
         """By lap; `passes` by name, and the `total` of all, up to the last lap."""
         passes = {name: round(took, 2) for name, took in self._passes.items()}

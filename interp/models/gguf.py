@@ -27,6 +27,7 @@ from interp.models.checkpoint.files import file_digest, reader_digest, weights_d
 from interp.models.library_errors import refusing
 from interp.models.pretrained import from_folder
 from interp.models.quiet_libraries import quietly
+from interp.storage import writing
 from interp.text.printable import printable
 
 MAGIC = b"GGUF"
@@ -156,10 +157,12 @@ def dequantised(file: Path, digest: str) -> tuple[Path, dict[str, Any]]:
     content = whole(kept)
     if content is not None:
         return kept, content
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(mkdtemp(dir=kept.parent, prefix=".making-"))
+    with writing(kept, "set INTERP_CACHE to another folder"):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(mkdtemp(dir=kept.parent, prefix=".making-"))
     try:
-        write(file, made)
+        with writing(kept, "set INTERP_CACHE to another folder"):
+            write(file, made)
         # another run may have written the same in the meantime, and read from it by now
         if whole(kept) is None:
             # damaged, or of a run that was killed
@@ -175,9 +178,19 @@ def dequantised(file: Path, digest: str) -> tuple[Path, dict[str, Any]]:
 
 
 def cache() -> Path:
-    """Where dequantised models are kept: `INTERP_CACHE`, else the user's own cache."""
-    own = os.environ.get("INTERP_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "interp" / "gguf"
+    """Where dequantised models are kept: `INTERP_CACHE`, else the user's own cache.
+
+    Raises `ModelError` where no home is known.
+    """
+    if own := os.environ.get("INTERP_CACHE"):
+        return Path(own)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "interp" / "gguf"
+    except RuntimeError:
+        raise ModelError(
+            "No home is known here, and no cache in it for a model that is dequantised. Name a folder for it in the "
+            "environment: INTERP_CACHE=DIR."
+        ) from None
 
 
 def whole(folder: Path) -> dict[str, Any] | None:
@@ -200,12 +213,16 @@ def write(file: Path, folder: Path) -> None:
     with quietly(), refusing(f"{file} could not be read as a GGUF file"):
         reader = GGUFReader(file)
         types = Counter(tensor.tensor_type.name for tensor in reader.tensors)
-        config = transformers.AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
+        config = transformers.AutoConfig.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False)
         check_kind(config, file.stem)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            file.parent, gguf_file=file.name, trust_remote_code=False
+        )
         as_the_file_cuts(tokenizer, reader, file)
         factory = auto_class(config)
-        network = factory.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+        network = factory.from_pretrained(
+            file.parent, gguf_file=file.name, trust_remote_code=False, dtype=torch.float32
+        )
     tokenizer.chat_template = None
     tokenizer.save_pretrained(folder)
     plain = factory.from_config(config, dtype=torch.float32)

@@ -260,7 +260,9 @@ def _as_saved(tokenizer: Any) -> Any:
     """The tokenizer as its files say; TransformerLens reloads it to start every text with a token of its own choice."""
     try:
         with quietly():
-            saved = transformers.AutoTokenizer.from_pretrained(tokenizer.name_or_path, local_files_only=True)
+            saved = transformers.AutoTokenizer.from_pretrained(
+                tokenizer.name_or_path, local_files_only=True, trust_remote_code=False
+            )
     except Exception:  # where it cannot be read again, for whatever reason, it is as it was given
         return tokenizer
     return saved if saved.get_vocab() == tokenizer.get_vocab() else tokenizer

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from interp.errors import InterpError
 from interp.models.checkpoint.files import file_digest
+from interp.storage import writing
 from interp.training import evaluation, trigram
 from interp.training.card import Facts, Head, card, write_curve
 from interp.training.fitting import POSITIONS, Loss, Reading, fit, grammar_reading, held_out_loss, network
@@ -133,14 +134,17 @@ def _said(step: int, training: Loss, held_out: Loss, steps: int) -> str:
 @contextmanager
 def _whole(out: Path) -> Iterator[Path]:
     """A directory beside `out` that takes its name in the end, and is gone after an exception."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    unfinished.chmod(0o755)  # mkdtemp's are for one user alone
+    otherwise = "choose another --out"
+    with writing(out, otherwise):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        unfinished.chmod(0o755)  # mkdtemp's are for one user alone
     try:
-        yield unfinished
-        for file in unfinished.iterdir():
-            file.chmod(0o644)  # safetensors are written for one user alone, too
-        os.rename(unfinished, out)
+        with writing(out, otherwise):
+            yield unfinished
+            for file in unfinished.iterdir():
+                file.chmod(0o644)  # safetensors are written for one user alone, too
+            os.rename(unfinished, out)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
@@ -174,7 +178,7 @@ def _command(out: Path, **options: int) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 1 where something that the user can mend is wrong."""
+    """The command line; 1 where something that the user can mend is wrong, 130 after an interrupt."""
     options = vars(_options(arguments))
     command = _command(**options)
     torch.set_num_threads(options.pop("threads"))
@@ -185,6 +189,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InterpError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Stopped. Nothing unfinished is left.", file=sys.stderr)
+        return 130
     print(f"written to {options['out']}")
     return 0
 

@@ -7,6 +7,7 @@ import contextlib
 import io
 import logging
 import random
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,7 @@ def run_in(folder: Path, *arguments: str, environment: dict[str, str] | None = N
     out, err = io.StringIO(), io.StringIO()
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
+    answers_interrupts = signal.getsignal(signal.SIGINT)
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         patch.chdir(folder)
         patch.delenv("HYDRA_FULL_ERROR", raising=False)
@@ -44,6 +46,8 @@ def run_in(folder: Path, *arguments: str, environment: dict[str, str] | None = N
         except SystemExit as stop:
             code = stop.code
         finally:
+            # a command that was interrupted ends with its process, and listens to nothing any more
+            signal.signal(signal.SIGINT, answers_interrupts)
             # Hydra's handlers write to the streams of this run
             root.handlers[:] = handlers
             root.setLevel(level)

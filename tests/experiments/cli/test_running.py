@@ -17,8 +17,8 @@ import yaml
 
 from experiments.cli import inputs
 from experiments.cli.earlier_run import changed_data
+from experiments.cli.measuring import bar
 from experiments.cli.run_folder import held, shown
-from experiments.cli.running import bar
 from interp.errors import InterpError
 from interp.results import read_manifest
 from tests.support.paths import ROOT

@@ -1,0 +1,78 @@
+"""What a run leaves behind: tables, figures and the complete manifest, or the sums of a shard; and what it says."""
+
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from experiments.cli import manifest as manifest_of
+from experiments.cli import run_folder, study
+from experiments.cli.closing_notes import blank_words, clock_words, closing_words, glyph_words, to_json
+from experiments.cli.measuring import Run
+from experiments.cli.printing import say
+from experiments.cli.sum_files import SUMS, remove_sums
+from interp import results
+from interp.models.checkpoint.files import file_digest
+from interp.plots.style import blank_reason
+
+
+def record_shard(config: DictConfig, folder: Path, run: Run) -> None:
+    """The complete manifest of a shard, whose sums are its result; then what there is to say."""
+    run.watch.lap("sums")
+    manifest = run.manifest | {
+        "shard": config.shard,
+        "tables": {},
+        "files": {f"{SUMS}/{path.name}": file_digest(path) for path in sorted((folder / SUMS).iterdir())},
+        "summary": [f"Shard {config.shard} is complete. Of all shards, experiment=merge runs=[…] makes the tables."],
+        "seconds": run.watch.seconds(),
+        "finished": manifest_of.now(),
+        "status": "complete",
+    }
+    results.write_manifest(folder, manifest)
+    words = [*manifest["summary"], run.watch.words(), f"Sums and manifest: {run_folder.shown(folder)}"]
+    for line in [to_json(folder, manifest)] if config.json else words:
+        say(line)
+
+
+def record(config: DictConfig, folder: Path, run: Run, findings: results.Findings) -> None:
+    """Tables, figures and the complete manifest, which make the sums needless; then what there is to say."""
+    manifest = run.manifest
+    results.save_tables(folder, findings.tables)
+    module = import_module(config.experiment["_target_"].rpartition(".")[0])
+    judged = config.get("study")
+    drawn = module.draw(findings.tables) | (study.draw(findings.tables) if judged else {})
+    figures = {name: figure for name, figure in drawn.items() if blank_reason(figure) is None}
+    results.save_figures(folder, figures)
+    finished = manifest_of.now()
+    notes = *blank_words(drawn), *glyph_words(figures), *clock_words(manifest["started"], finished)
+    findings = replace(findings, notes=(*findings.notes, *notes))
+    summary = module.summarise(findings.tables)
+    if judged:
+        # the paper's claims are what a study is about; of the experiment, its verdict
+        summary = [*study.summarise(findings.tables, judged), *summary[:1]]
+    files = results.written(folder, findings.tables, figures)
+    run.watch.lap("figures")
+    manifest |= {
+        "skipped": findings.skipped,
+        "said": findings.notes,
+        "tables": {name: len(table) for name, table in findings.tables.items()},
+        "files": files,
+        "summary": summary,
+        "seconds": run.watch.seconds(),
+        "finished": finished,
+        "status": "complete",
+    }
+    results.write_manifest(folder, manifest)
+    remove_sums(folder)
+    if config.json:
+        say(to_json(folder, manifest))
+        return
+    beginning = [] if run.model is None or run.corpus is None else [f"{run.model.name} on {run.corpus.name}"]
+    if run.model is not None and "not_finite" in run.model.provenance:
+        beginning.append(f"Note: weights that hold NaN or ∞: {run.model.provenance['not_finite']}.")
+    if run.model is not None and "language_head" in run.model.provenance:
+        beginning.append(f"Note: language head: {run.model.provenance['language_head']}.")
+    closing = closing_words(run.corpus, findings, manifest.get("gate"), run.watch.words(), folder)
+    for line in [*beginning, *summary, *closing]:
+        say(line)
