@@ -1,6 +1,6 @@
 """Loops that are shown, kept and shared out: every item once, and sums that do not depend on who did what when."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -163,7 +163,7 @@ def test_the_whole_is_the_whole_in_every_shard() -> None:
 def test_a_loop_without_a_fold_is_shown_and_no_more() -> None:
     shown = []
 
-    def show(items: list[int], name: str) -> list[int]:
+    def show(items: Sequence[int], name: str) -> Sequence[int]:
         shown.append((name, len(items)))
         return items
 

@@ -120,7 +120,7 @@ def test_names_are_imported_in_few_places() -> None:
     cli = {f"experiments/cli/{name}.py" for name in ("earlier_run", "running", "settings")}
     models = {f"interp/models/{name}.py" for name in ("loading", "checkpoint/loaded_weights")}
     assert where["instantiate"] == cli
-    assert where["import_module"] == models | {"experiments/cli/running.py", "interp/__init__.py"}
+    assert where["import_module"] == models | {"experiments/cli/recording.py", "interp/__init__.py"}
 
 
 # --- models
