@@ -47,7 +47,8 @@ class InMemory:
     """Keeps a copy of one loop at every item, and gives it to the next."""
 
     def __init__(self) -> None:
-        self.tree, self.begun = SumTree(), None
+        self.tree = SumTree()
+        self.begun: Begun | None = None
         self.finished: list[Node] = []
 
     def loop(self, name: str, items: int, *, whole: bool) -> AbstractContextManager[Kept]:
