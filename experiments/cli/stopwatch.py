@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from interp.progress import Show
+if TYPE_CHECKING:
+    # --help is not to wait for pandas
+    from interp.progress import Show
+
 
 
 class Stopwatch:
@@ -23,7 +26,7 @@ class Stopwatch:
         self.laps[name] = now - self._last - self._passed
         self._last, self._passed = now, 0.0
 
-    def timed(self, show: Show) -> Show:
+    def timed(self, show: "Show") -> "Show":
         """Shows the same; the time of its loops is kept by their names, that of a loop in a loop by the outer's."""
 
         def timed(items: Sequence[Any], name: str) -> Iterable[Any]:
