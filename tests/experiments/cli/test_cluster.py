@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -27,6 +26,7 @@ from experiments.cli.shard_state import ShardState, shard_state
 from experiments.cli.shard_sweep import JOBLIB, SLURM, ShardSweep
 from interp.errors import InterpError
 from interp.progress import Shard
+from tests.support.launchers import is_installed
 from tests.support.paths import ROOT
 
 AT_ONCE = Pace(0, 0, 0)
@@ -134,7 +134,7 @@ def test_every_launcher_of_the_project_composes(tmp_path: Path) -> None:
     assert {file.stem for file in (ROOT / "conf" / "hydra" / "launcher").glob("*.yaml")} == set(PLUGINS)
     for name, plugin in PLUGINS.items():
         sweep = ShardSweep(tmp_path, 2, name, SETTINGS)
-        if find_spec(f"hydra_plugins.{plugin}") is not None:
+        if is_installed(plugin):
             assert sweep.check()["_target_"].startswith(f"hydra_plugins.{plugin}.")
             continue
         with pytest.raises(MissingConfigException) as missing:

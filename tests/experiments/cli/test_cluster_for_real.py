@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import pytest
 from experiments.cli.cluster import Pace, complete, merge
 from experiments.cli.shard_sweep import ShardSweep
 from interp.results import read_manifest
+from tests.support.launchers import is_installed
 from tests.support.paths import ROOT, SHARED
 
 if TYPE_CHECKING:
@@ -38,10 +38,9 @@ QUICK = Pace(poll=0.5, settle=3, pause=0.5)
 SLURM = SHARED / "tools" / "slurm_local.sh"
 
 
-def without(*modules: str) -> str:
-    """Why a test of these packages is skipped; empty where they are there."""
-    missing = [module for module in modules if find_spec(module) is None]
-    return f"{' and '.join(missing)} not installed" if missing else ""
+def without(plugin: str) -> str:
+    """Why a test of this launcher is skipped; empty where it is there."""
+    return "" if is_installed(plugin) else f"{plugin} is not installed"
 
 
 def without_slurm() -> str:
@@ -90,7 +89,7 @@ def drive(
     return run
 
 
-@pytest.mark.skipif(bool(without("joblib")), reason=without("joblib"))
+@pytest.mark.skipif(bool(without("hydra_joblib_launcher")), reason=without("hydra_joblib_launcher"))
 def test_on_one_machine_a_worker_is_killed(
     drive: Drive,
     monkeypatch: pytest.MonkeyPatch,
@@ -111,7 +110,7 @@ def test_on_one_machine_a_worker_is_killed(
     pd.testing.assert_frame_equal(pd.read_parquet("run/scores.parquet"), pd.read_parquet("whole/scores.parquet"))
 
 
-@pytest.mark.skipif(bool(without("ray")), reason=f"{without('ray')}: make ray")
+@pytest.mark.skipif(bool(without("hydra_ray_launcher")), reason="hydra_ray_launcher is not installed: make ray")
 def test_on_ray_a_worker_is_killed(drive: Drive) -> None:
     # by itself Ray would start it again; what is asked here is what happens when it does not
     _, attempts, said = drive(
@@ -151,7 +150,10 @@ def _up_to(lines: Iterator[str], last: str) -> Iterator[str]:
             return
 
 
-@pytest.mark.skipif(bool(without("submitit") or without_slurm()), reason=without("submitit") or without_slurm())
+@pytest.mark.skipif(
+    bool(without("hydra_submitit_launcher") or without_slurm()),
+    reason=without("hydra_submitit_launcher") or without_slurm(),
+)
 @pytest.mark.usefixtures("slurm")
 def test_on_slurm_a_job_is_killed(drive: Drive) -> None:
     _, attempts, said = drive("slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=2")
