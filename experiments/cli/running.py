@@ -31,7 +31,7 @@ def run_once(config: DictConfig, watch: Stopwatch) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
         shards = None
-        if config.get("runs") is not None:
+        if "runs" in config:
             shards = find_shards(OmegaConf.to_container(config.runs) if OmegaConf.is_list(config.runs) else config.runs)
             config = unsharded(shards)
         elif config.plan:

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from interp.progress import Show
 
 
-
 class Stopwatch:
     """Seconds of each part of a run, from `began` on: every moment belongs to one lap or to one pass."""
 
