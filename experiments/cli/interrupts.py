@@ -19,10 +19,13 @@ def stop() -> None:
 
 def was_interrupted(error: BaseException) -> bool:
     """Whether an error comes of an interrupt: OmegaConf stumbles where it is interrupted, and raises what it met."""
+    # a cause that is raised anew has what it was the cause of for its context: a circle
+    seen: set[int] = set()
     link: BaseException | None = error
-    while link is not None:
+    while link is not None and id(link) not in seen:
         if isinstance(link, KeyboardInterrupt):
             return True
+        seen.add(id(link))
         link = link.__cause__ or link.__context__
     return False
 

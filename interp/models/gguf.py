@@ -7,12 +7,12 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import torch
@@ -210,18 +210,18 @@ def write(file: Path, folder: Path) -> None:
     """
     from gguf import GGUFReader
 
-    with quietly(), refusing(f"{file} could not be read as a GGUF file"):
-        reader = GGUFReader(file)
+    with quietly(), refusing(f"{file} could not be read as a GGUF file"), alone(file, folder.parent) as read:
+        reader = GGUFReader(read)
         types = Counter(tensor.tensor_type.name for tensor in reader.tensors)
-        config = transformers.AutoConfig.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False)
+        config = transformers.AutoConfig.from_pretrained(read.parent, gguf_file=read.name, trust_remote_code=False)
         check_kind(config, file.stem)
         tokenizer = transformers.AutoTokenizer.from_pretrained(
-            file.parent, gguf_file=file.name, trust_remote_code=False
+            read.parent, gguf_file=read.name, trust_remote_code=False
         )
         as_the_file_cuts(tokenizer, reader, file)
         factory = auto_class(config)
         network = factory.from_pretrained(
-            file.parent, gguf_file=file.name, trust_remote_code=False, dtype=torch.float32
+            read.parent, gguf_file=read.name, trust_remote_code=False, dtype=torch.float32
         )
     tokenizer.chat_template = None
     tokenizer.save_pretrained(folder)
@@ -233,6 +233,19 @@ def write(file: Path, folder: Path) -> None:
         "files": {one.name: file_digest(one) for one in sorted(folder.iterdir())},
     }
     (folder / CONTENT).write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+@contextmanager
+def alone(file: Path, beside: Path) -> Iterator[Path]:
+    """The file in a folder of its own: of settings and code that lie beside it, transformers would read some."""
+    with TemporaryDirectory(dir=beside, prefix=".reading-") as place:
+        link = Path(place) / file.name
+        try:
+            link.symlink_to(file.resolve())
+        except OSError:
+            # a system that has no links, or not for everybody
+            shutil.copyfile(file, link)
+        yield link
 
 
 def as_the_file_cuts(tokenizer: Any, reader: Any, file: Path) -> None:

@@ -68,7 +68,12 @@ def test_an_interrupt_that_a_library_turned_into_another_error(interp: Interp, m
     monkeypatch.setattr("experiments.__main__.import_runner", stumbles)
     outcome = interp()
     assert (outcome.code, outcome.out, outcome.err) == (130, "", f"{STOPPED}\n")
-    assert not was_interrupted(ValueError())
+
+
+def test_an_error_that_comes_of_itself_is_no_interrupt() -> None:
+    cause, error = ValueError("cause"), ValueError("error")
+    error.__cause__, cause.__context__ = cause, error
+    assert not was_interrupted(error)
 
 
 def test_a_second_interrupt_before_the_first_is_answered(interp: Interp, monkeypatch: pytest.MonkeyPatch) -> None:
