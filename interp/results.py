@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from glob import escape, glob
 from hashlib import sha256
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from textwrap import shorten
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from pyarrow import ArrowException
 
 from interp.errors import InterpError
 from interp.text.printable import printable
@@ -141,9 +140,36 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     # another program's may have a status as well
     if whole and "project" in manifest:
         whole = isinstance(manifest["project"], dict) and manifest["project"].get("name") == "interp"
-    if not whole or not all(isinstance(manifest.get(key, {}), dict) for key in ("config", "tables", "files", "inputs")):
-        raise InterpError(f"{path} is not a run's manifest. Choose another hydra.run.dir, or move this file away.")
+    wrong = _wrong_part(manifest) if whole else ""
+    if wrong is not None:
+        about = f": its {wrong!r} is not what a run writes" if wrong else ""
+        raise InterpError(
+            f"{path} is not a run's manifest{about}. Choose another hydra.run.dir, or move this file away."
+        )
     return manifest
+
+
+def _wrong_part(manifest: Mapping[str, Any]) -> str | None:
+    """The part of a manifest that is read later, and cannot be: sections are mappings, and hashes texts."""
+    for key in ("config", "tables", "files", "inputs", "corpus", "model"):
+        if not isinstance(manifest.get(key, {}), dict):
+            return key
+    for key in ("files", "inputs"):
+        if not all(isinstance(digest, str) for digest in manifest.get(key, {}).values()):
+            return key
+    if not all(_lies_within(name) for name in manifest.get("files", {})):
+        return "files"
+    if "corpus" in manifest and not all(isinstance(manifest["corpus"].get(key), str) for key in ("name", "sha256")):
+        return "corpus"
+    of_model = manifest.get("model", {})
+    return "model" if not all(isinstance(of_model.get(key, ""), str | None) for key in ("path", "revision")) else None
+
+
+def _lies_within(name: str) -> bool:
+    """Whether it is the name of a file in a folder, and one that every system takes."""
+    parts = PurePosixPath(name).parts
+    sizes = [len(part.encode(errors="surrogatepass")) for part in parts]
+    return bool(parts) and "\0" not in name and not {"/", ".."} & set(parts) and max(sizes) <= 255
 
 
 def save_notes(folder: Path, notes: Mapping[str, str]) -> None:
@@ -222,8 +248,11 @@ def load_runs(pattern: str | Path) -> dict[str, pd.DataFrame]:
         for name in sorted(manifest.get("tables", {})):
             try:
                 table = _read_table(folder, name, manifest.get("files", {}))
-            except (OSError, ValueError, ArrowException) as error:
+            except Exception as error:  # what a damaged file makes of pandas and pyarrow is of any class
                 passed_over.append(f"{folder / file_name(name)}.parquet ({shorten(str(error), 80, placeholder='…')})")
+                continue
+            if "run" in table:
+                passed_over.append(f"{folder / file_name(name)}.parquet (it has a column `run` of its own)")
                 continue
             table.insert(0, "run", printable(str(folder)))
             stacked.setdefault(name, []).append(table)
