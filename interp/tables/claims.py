@@ -82,12 +82,12 @@ class Claim:
     note: str = ""
 
 
-def read_claims(written: Sequence[Mapping[str, Any]]) -> list[Claim]:
-    """Claims as a configuration writes them.
+def read_claims(written: Any) -> list[Claim]:
+    """Claims as a configuration writes them: a list of mappings.
 
-    Raises `InterpError` for a key that no claim has, or lacks, for a value that is none of its kind, for two ways to
-    measure at once, and for a tolerance so wide that nothing at all would pass: as large as what was published, unless
-    that is 0.
+    Raises `InterpError` for what is none, for a key that no claim has, or lacks, for a value that is none of its kind,
+    for two ways to measure at once, and for a tolerance so wide that nothing at all would pass: as large as what was
+    published, unless that is 0.
     """
     known = [one.name for one in fields(Claim)]
     if not isinstance(written, Sequence) or isinstance(written, str):
