@@ -28,6 +28,20 @@ class ModelError(InterpError):
     """A model that cannot be loaded, or that cannot do what was asked of it."""
 
 
+LONGEST = 60
+"""Characters of what was given that an error repeats."""
+
+
+def cut(given: str) -> str:
+    """What was given, no longer than is read."""
+    return given if len(given) <= LONGEST else given[: LONGEST - 1] + "…"
+
+
+def shown(given: str) -> str:
+    """The same in quotes, with what cannot be seen as escapes."""
+    return repr(cut(given))
+
+
 def closest(given: object, allowed: Iterable[str]) -> str:
     """The sentence that lists what is allowed, opening with the closest match to `given` where there is one."""
     options = sorted(set(allowed))

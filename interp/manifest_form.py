@@ -11,26 +11,35 @@ HASHES = ("files", "inputs")
 TEXTS = (("corpus", "name"), ("corpus", "sha256"))
 
 
-def is_manifest(content: Any) -> bool:
-    """Whether every part that is there has the form in which a run writes it."""
+def wrong_part(content: Any) -> str | None:
+    """The part that has not the form in which a run writes it; `""` for what is no manifest at all; `None` for none."""
     if not isinstance(content, dict) or not isinstance(content.get("status"), str):
-        return False
+        return ""
     # another program's may have a status as well
     if "project" in content and _text(content["project"], "name") != "interp":
-        return False
-    if not all(isinstance(content.get(part, {}), dict) for part in OBJECTS):
-        return False
-    hashed = [digest for part in HASHES for digest in content.get(part, {}).values()]
-    said = [_text(content[part], name) for part, name in TEXTS if part in content]
-    if (model := content.get("model", {})).get("revision"):
-        said += [_text(model, "revision"), _text(model, "path")]
-    return all(isinstance(one, str) for one in [*hashed, *said]) and all(map(stays_inside, content.get("files", {})))
+        return ""
+    for part in OBJECTS:
+        if not isinstance(content.get(part, {}), dict):
+            return part
+    for part in HASHES:
+        if not all(isinstance(digest, str) for digest in content.get(part, {}).values()):
+            return part
+    for part, name in TEXTS:
+        if part in content and not isinstance(content[part].get(name), str):
+            return part
+    model = content.get("model", {})
+    if model.get("revision") and not all(isinstance(model.get(name), str) for name in ("revision", "path")):
+        return "model"
+    return None if all(map(stays_inside, content.get("files", {}))) else "files"
 
 
 def stays_inside(name: str) -> bool:
     """Whether a name is a path below the folder that it is meant in, on any system."""
     ways = (PurePosixPath(name), PureWindowsPath(name))
-    return "\0" not in name and all(not way.anchor and way.parts and ".." not in way.parts for way in ways)
+    # 255 bytes: of more no system makes a file
+    sizes = [len(part.encode(errors="surrogatepass")) for part in ways[0].parts]
+    is_below = all(not way.anchor and way.parts and ".." not in way.parts for way in ways)
+    return "\0" not in name and is_below and max(sizes) <= 255
 
 
 def _text(part: Any, name: str) -> Any:

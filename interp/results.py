@@ -17,10 +17,9 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from pyarrow import ArrowException
 
 from interp.errors import InterpError
-from interp.manifest_form import is_manifest
+from interp.manifest_form import wrong_part
 from interp.storage import writing
 from interp.text.printable import printable
 
@@ -158,8 +157,12 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         raise InterpError(
             f"{path} is not JSON, or cannot be read ({error}). Choose another hydra.run.dir, or move this folder away."
         ) from error
-    if not is_manifest(manifest):
-        raise InterpError(f"{path} is not a run's manifest. Choose another hydra.run.dir, or move this file away.")
+    wrong = wrong_part(manifest)
+    if wrong is not None:
+        about = f": its {wrong!r} is not what a run writes" if wrong else ""
+        raise InterpError(
+            f"{path} is not a run's manifest{about}. Choose another hydra.run.dir, or move this file away."
+        )
     return manifest
 
 
@@ -246,8 +249,11 @@ def load_runs(pattern: str | Path) -> dict[str, pd.DataFrame]:
         for name in sorted(manifest.get("tables", {})):
             try:
                 table = _read_table(folder, name, manifest.get("files", {}))
-            except (OSError, ValueError, ArrowException) as error:
+            except Exception as error:  # what a damaged file makes of pandas and pyarrow is of any class
                 passed_over.append(f"{folder / file_name(name)}.parquet ({shorten(str(error), 80, placeholder='…')})")
+                continue
+            if "run" in table:
+                passed_over.append(f"{folder / file_name(name)}.parquet (it has a column `run` of its own)")
                 continue
             table.insert(0, "run", printable(str(folder)))
             stacked.setdefault(name, []).append(table)

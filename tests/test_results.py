@@ -318,6 +318,47 @@ def test_what_cannot_be_read_stops_nothing_and_is_named(tmp_path: Path) -> None:
     assert str(tmp_path / "bad" / "scores") in named and "not as the run wrote it" in named and "…" in named
 
 
+def test_a_table_with_a_column_run_and_one_that_pandas_cannot_make_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_run(tmp_path / "a", "complete", one=pd.DataFrame({"n": [1]}), two=pd.DataFrame({"run": ["x"]}))
+    with pytest.warns(UserWarning, match=r"1 files passed over: .*two\.parquet \(it has a column `run` of its own\)"):
+        assert set(results.load_runs(tmp_path / "a")) == {"one"}
+
+    def fail(_file: object) -> pd.DataFrame:
+        raise KeyError("numpy_type")
+
+    monkeypatch.setattr(results.pd, "read_parquet", fail)
+    with pytest.warns(UserWarning, match=r"2 files passed over: .*one\.parquet \('numpy_type'\)"):
+        assert results.load_runs(tmp_path / "a") == {}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "part"),
+    [
+        ({"inputs": {"a.txt": 1.5}}, "inputs"),
+        ({"inputs": []}, "inputs"),
+        ({"files": {"a.csv": None}}, "files"),
+        ({"files": {"../a.csv": "0"}}, "files"),
+        ({"files": {"/a.csv": "0"}}, "files"),
+        ({"files": {"n" * 300: "0"}}, "files"),
+        ({"files": {"a\0": "0"}}, "files"),
+        ({"files": {"": "0"}}, "files"),
+        ({"corpus": "x"}, "corpus"),
+        ({"corpus": {"name": "x"}}, "corpus"),
+        ({"model": {"revision": 1}}, "model"),
+        ({"tables": ["scores"]}, "tables"),
+    ],
+)
+def test_a_manifest_of_which_a_part_is_wrong_says_which(tmp_path: Path, wrong: dict, part: str) -> None:
+    sound = {"status": "complete", "corpus": {"name": "x", "sha256": "0"}, "model": {"path": "x", "revision": None}}
+    results.write_manifest(tmp_path, sound)
+    assert results.read_manifest(tmp_path) == sound
+    results.write_manifest(tmp_path, sound | wrong)
+    with pytest.raises(InterpError, match=rf"manifest\.json is not a run's manifest: its '{part}' is not what a run"):
+        results.read_manifest(tmp_path)
+
+
 def test_manifests_that_are_none_are_named_where_no_run_is_complete(tmp_path: Path) -> None:
     (tmp_path / "list").mkdir()
     (tmp_path / "list" / "manifest.json").write_text("[]", encoding="utf-8")

@@ -94,8 +94,7 @@ def collate(encoded: EncodedCorpus, documents: Sequence[int], model: HeadModel) 
     pairs = [
         (row, query, antecedent, kind_index[kind])
         for row, document in enumerate(chosen)
-        for query, antecedent, kind in antecedents_by_kind(document)
-        if max(query, antecedent) < width
+        for query, antecedent, kind in antecedents_by_kind(document, width)
     ]
     gold_pairs = torch.tensor(pairs, dtype=torch.long).reshape(-1, 4)
     mentions = [

@@ -7,7 +7,7 @@ from pathlib import Path
 from interp.corpora.coreference.windows import joined
 from interp.corpora.subsets import keep
 from interp.corpora.text import digest, existing_file, numbered_lines, stem
-from interp.errors import CorpusError
+from interp.errors import CorpusError, cut, shown
 from interp.types import Corpus, Document, Mention
 
 
@@ -53,8 +53,11 @@ def _document(path: Path, rows: list[tuple[int, str]]) -> Document:
             found.append((place, place + 1, tag[2:]))
         elif tag.startswith("I-"):
             if before[2:] != tag[2:]:
-                problem = f"{tag} continues an entity after {before}; allowed is B-{tag[2:]} or I-{tag[2:]} before it."
-                raise CorpusError(path, number, f"{problem} Begin the entity with B-{tag[2:]}.")
+                kind = cut(tag[2:])
+                problem = (
+                    f"{cut(tag)} continues an entity after {cut(before)}; allowed is B-{kind} or I-{kind} before it."
+                )
+                raise CorpusError(path, number, f"{problem} Begin the entity with B-{kind}.")
             start, _, kind = found[-1]
             found[-1] = start, place + 1, kind
         before = tag
@@ -77,9 +80,9 @@ def _columns(path: Path, number: int, row: str) -> tuple[str, str]:
         raise CorpusError(path, number, f"{problem} Mend the line, or leave it blank between sentences.")
     word, tag = columns[0], columns[1].strip()
     if word.split() != [word]:
-        problem = f"the word {word!r} is empty or has a space in it; allowed is neither. Mend it."
+        problem = f"the word {shown(word)} is empty or has a space in it; allowed is neither. Mend it."
         raise CorpusError(path, number, problem)
     if tag != "O" and not (tag[:2] in ("B-", "I-") and tag[2:]):
-        problem = f"the tag is {tag!r}; allowed are O, B-TYPE where an entity begins and I-TYPE where it goes on."
+        problem = f"the tag is {shown(tag)}; allowed are O, B-TYPE where an entity begins and I-TYPE where it goes on."
         raise CorpusError(path, number, f"{problem} Mend the tag.")
     return word, tag

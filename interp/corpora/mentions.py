@@ -1,5 +1,6 @@
 """Which words stand for mentions, and which earlier words a mention could be understood from."""
 
+from interp.errors import InterpError, shown
 from interp.types import Document, Mention
 
 
@@ -20,15 +21,37 @@ def antecedents(document: Document) -> list[tuple[int, int]]:
     return sorted({(query, target) for query, target, _ in antecedents_by_kind(document)})
 
 
-def antecedents_by_kind(document: Document) -> list[tuple[int, int, str | None]]:
-    """(query, target, kind of the query's mention): a word may head mentions of several kinds, one in another."""
+def antecedents_by_kind(document: Document, width: int | None = None) -> list[tuple[int, int, str | None]]:
+    """(query, target, kind of the query's mention): a word may head mentions of several kinds, one in another.
+
+    Only words below `width` where it is given: those that a model reads. Raises `InterpError` for more pairs than there
+    is memory for.
+    """
     found: set[tuple[int, int, str | None]] = set()
     earlier: dict[int, list[int]] = {}
     for mention in sorted(document.mentions or (), key=lambda mention: (mention.start, mention.end)):
-        head, before = head_word(document, mention), earlier.setdefault(mention.entity, [])
+        head = head_word(document, mention)
+        if width is not None and head >= width:
+            continue
+        before = earlier.setdefault(mention.entity, [])
+        check_pairs(document, len(found) + len(before))
         found |= {(head, other, mention.kind) for other in before}
         before.append(head)
     return sorted(found, key=lambda one: (*one[:2], one[2] or ""))
+
+
+MOST_PAIRS = 5_000_000
+"""Pairs of words in one document: a gigabyte of them. Of one entity, some 3,000 mentions have as many."""
+
+
+def check_pairs(document: Document, pairs: int) -> None:
+    """Raises `InterpError` where so many pairs of words of one document would have to be held."""
+    if pairs > MOST_PAIRS:
+        raise InterpError(
+            f"The document {shown(document.source)} ({len(document.words):,} words) has more than {MOST_PAIRS:,} pairs "
+            "of words that are linked by its mentions or named entities. Allowed: as many. Cut it (corpus=conllu: "
+            "corpus.unit=sentence; corpus=coreference: corpus.window=100), or take a model that reads less at once."
+        )
 
 
 def nearest_mentions(document: Document) -> list[int]:

@@ -5,10 +5,12 @@ The format is BLiMP's (Warstadt et al. 2020): JSON lines with `sentence_good`, `
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from reprlib import repr as shown
+from typing import Any
 
 from interp import paths
 from interp.corpora.subsets import keep
@@ -39,6 +41,14 @@ def read_minimal_pairs(path: str | Path, *, limit: int | None = None, first: int
     return Corpus(stem(path), kept.documents, whole, notes=kept.notes, cut=kept.cut)
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. Raises ValueError where a name stands twice: of two sentences one would be lost in silence."""
+    twice = next((name for name, count in Counter(name for name, _ in pairs).items() if count > 1), None)
+    if twice is not None:
+        raise ValueError(f"{shown(twice)} stands twice in one object")
+    return dict(pairs)
+
+
 def _files(folder: Path) -> list[Path]:
     found = sorted(entry for entry in folder.iterdir() if entry.is_file() and entry.name.endswith(SUFFIXES))
     if not found:
@@ -54,7 +64,7 @@ def _pairs(file: Path) -> Iterator[Document]:
 
 def _pair(file: Path, number: int, line: str) -> Document:
     try:
-        given = json.loads(line)
+        given = json.loads(line, object_pairs_hook=_once)
     # a number of thousands of digits is another ValueError, and brackets thousands deep are too much recursion
     except (ValueError, RecursionError) as error:
         problem = f"it is no JSON ({str(error)[:80]}); allowed is one JSON object a line. Mend the line."
@@ -69,7 +79,7 @@ def _pair(file: Path, number: int, line: str) -> Document:
             problem = f"{field} is {shown(given[field])}; allowed is a text with at least one word. Mend the sentence."
             raise CorpusError(file, number, problem)
     for field in ("UID", "pairID"):
-        if not isinstance(given[field], str | int):
+        if not isinstance(given[field], str | int) or isinstance(given[field], bool):
             problem = f"{field} is {shown(given[field])}; allowed is a text or a whole number. Mend it."
             raise CorpusError(file, number, problem)
     try:

@@ -74,7 +74,11 @@ def _files(folder: Path) -> tuple[Sequence[Path], int]:
 def _read(file: Path) -> Picture:
     try:
         with Image.open(file, formats=("PNG", "JPEG")) as image:
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+            turned = ImageOps.exif_transpose(image)
+            if turned.mode.startswith("I"):
+                # grey of 16 bits, of which the upper eight are kept: as grey of 8 bits all but black would be white
+                turned = Image.fromarray((np.asarray(turned).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+            return np.array(turned.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         problem = f"it cannot be read as a picture ({error}); allowed are PNG and JPEG. Mend the file, or remove it."
         raise CorpusError(file, None, problem) from error

@@ -15,7 +15,10 @@ def rows(path: Path, names: Sequence[str]) -> Iterator[tuple[int, dict[str, str]
     """
     wanted = ", ".join(names)
     lines = numbered_lines(path)
-    first, header = next(lines, (None, ""))
+    first, header = next(lines, (0, ""))
+    if not first:
+        problem = f"it holds no line; allowed are the columns' names in the first, with tabs between them: {wanted}."
+        raise CorpusError(path, None, f"{problem} Give a file with documents.")
     if header.split("\t") != list(names):
         problem = (
             f"the first line is {header[:60]!r}; allowed are the columns' names, with tabs between them: {wanted}."

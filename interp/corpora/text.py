@@ -80,15 +80,25 @@ def read_text(
     notes = kept.notes
     if blank:
         notes = (*notes, f"{len(blank)} blank {'line' if len(blank) == 1 else 'lines'} skipped")
+    if inside := sum("\r" in document.text for document in kept.documents):
+        notes = (
+            *notes,
+            f"{inside} {'document has' if inside == 1 else 'documents have'} a carriage return inside, which ends no "
+            "line here: where it should, save the file with line feeds",
+        )
     corpus = Corpus(stem(path), kept.documents, digest(path), notes=notes, cut=kept.cut)
     return corpus if target is None else with_targets(corpus, target, kept)
 
 
 def _lines(path: Path, blank: list[int]) -> Iterator[tuple[int, Document]]:
-    """The documents and their lines; the numbers of the lines without one are added to `blank`."""
+    """The documents and their lines; the numbers of the lines without a word are added to `blank`."""
     for number, line in numbered_lines(path):
-        if line.strip():
-            yield number, text_document(line)
+        if "\0" in line:
+            problem = "a character NUL, which no text has (a file of UTF-16, or none of text); allowed is UTF-8."
+            raise CorpusError(path, number, f"{problem} Save the file as UTF-8, or take the character out.")
+        # what has no width is none
+        if (document := words_of(line, line)).words:
+            yield number, document
         else:
             blank.append(number)
 
@@ -102,14 +112,14 @@ def with_targets(corpus: Corpus, path: str | Path, kept: Kept) -> Corpus:
     path = existing_file(path)
     texts = dict(numbered_lines(path))
     last = kept.places[-1] if kept.last is None else kept.last
-    if len(texts) < last or (kept.last is not None and any(text.strip() for n, text in texts.items() if n > last)):
+    if len(texts) < last or (kept.last is not None and any(cut_words(text) for n, text in texts.items() if n > last)):
         raise CorpusError(
             path,
             None,
             f"it has {len(texts)} lines, and the last document of {corpus.name!r} belongs to line {last}; "
             "allowed is one line a document. Give the file that was made from this corpus.",
         )
-    blank = next((number for number in kept.places if not texts[number].strip()), None)
+    blank = next((number for number in kept.places if not cut_words(texts[number])), None)
     if blank is not None:
         raise CorpusError(path, blank, "the line is blank; allowed is a target with at least one word. Fill it in.")
     documents = tuple(

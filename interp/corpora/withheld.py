@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from interp.errors import CorpusError
+from interp.errors import CorpusError, shown
 from interp.types import Document
 
 BRACKETED = re.compile(r"[\[<{(].*[\])>}]", re.DOTALL)
@@ -86,13 +86,15 @@ def check_words(documents: Sequence[Document], corpus: Path | str) -> Missing:
 def _refusal(missing: Missing, what: str) -> str:
     if missing.is_placeholder:
         return (
-            f"{missing.words} of its {missing.of} words{what} are {missing.form!r}: a placeholder, and nothing that a "
+            f"{missing.words} of its {missing.of} words{what} are {shown(missing.form)}: a "
+            "placeholder, and nothing that a "
             "model could read; allowed is a corpus with its words. Put them back: a treebank that is distributed "
             "without its words says how to merge them from the original text, for which a licence may be needed (such "
             "as LDC's). Or give another corpus."
         )
     return (
-        f"{missing.words} of its {missing.of} words{what} are one and the same form, {missing.form!r}, which leaves "
+        f"{missing.words} of its {missing.of} words{what} are one and the same form, "
+        f"{shown(missing.form)}, which leaves "
         "nothing to tell heads apart by; allowed is a corpus of different words. Where it stands for words that are "
         "left out, put them back. Or give another corpus."
     )
@@ -105,7 +107,7 @@ def withheld_notes(missing: Missing) -> tuple[str, ...]:
     if missing.share < least or missing.words < FEW:
         return ()
     return (
-        f"{missing.words} of {missing.of} words are {missing.form!r} (in {missing.documents} of the documents): "
+        f"{missing.words} of {missing.of} words are {shown(missing.form)} (in {missing.documents} of the documents): "
         "where it stands for words that are withheld or unknown, roles found on them say nothing of a language",
     )
 

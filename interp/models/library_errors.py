@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from interp.errors import InterpError, ModelError
+from interp.text.printable import printable
 
 PASSED = (InterpError, MemoryError, torch.OutOfMemoryError)
 """Errors that already answer, and those that a smaller batch may mend."""
@@ -35,5 +36,5 @@ def refusing(what: str, advice: str = "") -> Iterator[None]:
 
 def reason(error: BaseException | None) -> str:
     """What an error says, on one line and no longer than is read."""
-    said = " ".join(str(error or "").split()) or "no reason given"
+    said = printable(" ".join(str(error or "").split())) or "no reason given"
     return said if len(said) <= REASON_AT_MOST else said[:REASON_AT_MOST] + " …"

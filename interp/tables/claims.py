@@ -5,16 +5,54 @@ the `mean` of all that fit, how many heads lie `over` or `under` a value, or whi
 `top` ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pandas as pd
 
-from interp.errors import InterpError, closest
+from interp.errors import COUNT, InterpError, closest, cut, shown
 from interp.heads import head_name
+from interp.text.printable import printable
 
 COLUMNS = ["claim", "published", "measured", "tolerance", "verdict", "head", "n", "source", "note"]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and printable(value) == value
+
+
+def _is_number(value: object) -> bool:
+    # a whole number of hundreds of digits is none that a table has
+    return isinstance(value, int | float) and not isinstance(value, bool) and -HUGE < value < HUGE
+
+
+def _is_cell(value: object) -> bool:
+    return isinstance(value, bool) or _is_text(value) or _is_number(value)
+
+
+HUGE = 1e300
+
+_TEXT = (_is_text, "a text")
+_NUMBER = (lambda value: value is None or _is_number(value), "a number, or null")
+
+VALUES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("claim", "source", "table", "column", "note"), _TEXT),
+    **dict.fromkeys(("published", "over", "under"), _NUMBER),
+    "tolerance": (lambda value: value is None or (_is_number(value) and value >= 0), "0 or more, or null"),
+    "where": (
+        lambda value: isinstance(value, Mapping) and all(_is_text(k) and _is_cell(v) for k, v in value.items()),
+        "columns with their values, {role: …, split: all}",
+    ),
+    "best": (lambda value: value is None or _is_text(value), "the name of a column, or null"),
+    "mean": (lambda value: isinstance(value, bool), "true or false"),
+    "top": (lambda value: value is None or COUNT.holds(value), f"{COUNT}, or null"),
+    "heads": (
+        lambda value: isinstance(value, Sequence) and not isinstance(value, str) and all(map(_is_text, value)),
+        'a list of heads, ["2.2", "4.11"]',
+    ),
+}
+"""Of every key of a claim whether a value is one, and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +82,33 @@ class Claim:
     note: str = ""
 
 
-def read_claims(written: Sequence[Mapping[str, Any]]) -> list[Claim]:
-    """Claims as a configuration writes them.
+def read_claims(written: Any) -> list[Claim]:
+    """Claims as a configuration writes them: a list of mappings.
 
-    Raises `InterpError` for a key that no claim has, or lacks, and for a tolerance so wide that nothing at all would
-    pass: as large as what was published, unless that is 0.
+    Raises `InterpError` for what is none, for a key that no claim has, or lacks, for a value that is none of its kind,
+    for two ways to measure at once, and for a tolerance so wide that nothing at all would pass: as large as what was
+    published, unless that is 0.
     """
     known = [one.name for one in fields(Claim)]
+    if not isinstance(written, Sequence) or isinstance(written, str):
+        raise InterpError(f"study.claims={cut(str(written))} is no list. Allowed: a list of claims, [{{claim: …}}, …].")
     for given in written:
+        if not isinstance(given, Mapping):
+            raise InterpError(f"study.claims: {cut(str(given))} is no claim. Allowed: keys and values, {{claim: …}}.")
         for key in given:
             if key not in known:
-                raise InterpError(f"study.claims: {key!r} is not known. {closest(key, known)}")
+                raise InterpError(f"study.claims: {shown(str(key))} is not known. {closest(key, known)}")
         for key in ("claim", "published", "tolerance", "source"):
             if key not in given:
-                raise InterpError(f"study.claims: {dict(given)} has no {key!r}. Every claim needs one.")
+                raise InterpError(f"study.claims: {cut(str(dict(given)))} has no {key!r}. Every claim needs one.")
+        for key, value in given.items():
+            holds, allowed = VALUES[key]
+            if not holds(value):
+                about = f"{cut(str(given['claim']))}: {key}={cut(str(value))} is not allowed"
+                raise InterpError(f"study.claims: {printable(about)}. Allowed: {allowed}. Mend {key}.")
     claims = [Claim(**{key: _number(key, value) for key, value in given.items()}) for given in written]
     for one in claims:
+        _check_one_way(one)
         if one.published and one.tolerance is not None and one.tolerance >= abs(one.published):
             raise InterpError(
                 f"study.claims: {one.claim!r} was published as {one.published:g}, and its tolerance of "
@@ -67,6 +116,19 @@ def read_claims(written: Sequence[Mapping[str, Any]]) -> list[Claim]:
                 "tolerance, or null for both to measure without a verdict."
             )
     return claims
+
+
+def _check_one_way(one: Claim) -> None:
+    """Raises `InterpError` where a claim is measured in two ways, of which one would be forgotten."""
+    given = {"best": one.best, "over": one.over, "under": one.under, "mean": one.mean or None, "top": one.top}
+    ways = [way for way, value in given.items() if value is not None]
+    if len(ways) > 1:
+        raise InterpError(
+            f"study.claims: {cut(one.claim)!r} has {' and '.join(ways)}. Allowed: one of {', '.join(given)}, or none."
+        )
+    if (one.top is None) != (not one.heads):
+        lacks, has = ("heads", "top") if one.top is not None else ("top", "heads")
+        raise InterpError(f"study.claims: {cut(one.claim)!r} has {has} and no {lacks}. Allowed: both, or neither.")
 
 
 def _number(key: str, value: Any) -> Any:
@@ -127,10 +189,18 @@ def _fitting(claim: Claim, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
                 f"The claim {claim.claim!r} is of the column {column!r} of {claim.table!r}. "
                 f"{closest(column, list(table.columns))}"
             )
+    for column in (claim.column, *([claim.best] if claim.best else [])):
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            numbers = [str(name) for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
+            raise InterpError(
+                f"The claim {claim.claim!r} is of the column {column!r} of {claim.table!r}, which holds no numbers. "
+                f"{closest(column, numbers)}"
+            )
     chosen = pd.Series(data=True, index=table.index)
     for column, value in claim.where.items():
         chosen &= table[column] == value
-    return table[chosen & table[claim.column].notna()]
+    # where what chooses is not there, nothing can be chosen
+    return table[chosen & table[claim.best or claim.column].notna() & table[claim.column].notna()]
 
 
 def _one(claim: Claim, fitting: pd.DataFrame) -> Any:

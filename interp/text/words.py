@@ -7,8 +7,14 @@ import regex
 
 from interp.errors import InterpError
 
-_LETTERS = r"\p{L}\p{N}\p{M}_\u200c\u200d"
-"""Letters, digits, underscores and the marks on them (accents, vowel signs, joiners), which may be characters too."""
+_LETTERS = r"\p{L}\p{N}\p{M}_\u200c\u200d\xad\u2060\ufeff"
+"""Letters, digits, underscores and the marks on them (accents, vowel signs, joiners), which may be characters too.
+
+Among them those without a width that break no word: soft hyphens, word joiners, byte order marks (UAX #29, rule WB4).
+"""
+
+_INVISIBLE = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cc}]+")
+"""Of no width: joiners, marks of direction, spaces of no width, fillers, control characters. Alone they are no word."""
 
 _EXTENSION = r"[\p{M}\p{Emoji_Modifier}\u200c\U000e0020-\U000e007f]"
 _EMOJI = rf"\u200d\p{{Extended_Pictographic}}{_EXTENSION}*"
@@ -19,18 +25,19 @@ WORD = regex.compile(
 )
 r"""A word: letters with apostrophes inside; or one other character that is no space, a flag or a joined emoji.
 
-In text without marks, joiners and emoji this is `\w+(?:['’]\w+)*|[^\w\s]` of Python's `re`.
+In text without marks, joiners, emoji and characters of no width this is `\w+(?:['’]\w+)*|[^\w\s]` of Python's `re`.
 """
 
 
 def cut_words(text: str) -> list[tuple[str, int, int]]:
-    """The words of a text without gold, each with its (start, end) characters."""
-    return [(match.group(), match.start(), match.end()) for match in WORD.finditer(text)]
+    """The words of a text without gold, each with its (start, end) characters; nothing that cannot be seen is one."""
+    found = ((match.group(), match.start(), match.end()) for match in WORD.finditer(text))
+    return [cut for cut in found if "!" <= cut[0][0] <= "~" or not _INVISIBLE.fullmatch(cut[0])]
 
 
 def is_word(text: str) -> bool:
     """Whether the text is one word, all of it."""
-    return WORD.fullmatch(text) is not None
+    return WORD.fullmatch(text) is not None and not _INVISIBLE.fullmatch(text)
 
 
 def cut_words_given(text: str, words: Sequence[str]) -> list[tuple[str, int, int]]:

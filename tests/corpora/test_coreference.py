@@ -320,7 +320,7 @@ def test_what_is_not_gap_is_refused(tmp_path: Path) -> None:
     refused(gap_file(path, line.replace("\tp", "")), "gap", 2, "10 columns")
     refused(gap_file(path, line.replace("Jim\t8", "Bob\t0")), "gap", 2, "the same words")
     refused(written(path, "ID\tText\n"), "gap", 1, "the first line")
-    refused(written(path, ""), "gap", None, "the first line")
+    refused(written(path, ""), "gap", None, "it holds no line")
 
 
 def test_winobias_finds_the_other_occupation(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,15 +32,18 @@ def test_words_are_cut_where_the_definition_says(text: str, words: list[str]) ->
     assert [word for word, _, _ in cut_words(text)] == words
 
 
+UNSEEN = regex.compile(r"[\s\p{Cc}\p{Default_Ignorable_Code_Point}]*")
+
+
 @settings(deadline=None)
 @given(st.text())
-def test_words_are_their_characters_and_leave_only_spaces(text: str) -> None:
+def test_words_are_their_characters_and_leave_only_spaces_and_what_has_no_width(text: str) -> None:
     position = 0
     for word, start, end in cut_words(text):
         assert text[start:end] == word
-        assert text[position:start].strip() == ""
+        assert UNSEEN.fullmatch(text[position:start])
         position = end
-    assert text[position:].strip() == ""
+    assert UNSEEN.fullmatch(text[position:])
 
 
 def test_a_document_has_no_gold_and_is_its_own_source() -> None:

@@ -83,6 +83,51 @@ def test_claims_that_cannot_be_read_are_refused() -> None:
         read_claims([{"claim": "x", "published": 1, "tolerance": 0}])
 
 
+WHOLE = {"claim": "x", "published": 1.0, "tolerance": 0.1, "source": "y"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"published": "b"}, "published=b is not allowed. Allowed: a number, or null"),
+        ({"published": float("nan")}, "published=nan is not allowed"),
+        ({"published": 10**400}, "published=1000"),
+        ({"published": True}, "published=True is not allowed"),
+        ({"tolerance": -0.1}, "tolerance=-0.1 is not allowed. Allowed: 0 or more"),
+        ({"tolerance": []}, r"tolerance=\[\] is not allowed"),
+        ({"claim": None}, "claim=None is not allowed. Allowed: a text"),
+        ({"source": "\ud800"}, r"source=\\ud800 is not allowed"),
+        ({"where": 3}, "where=3 is not allowed. Allowed: columns with their values"),
+        ({"where": {"role": ["obj"]}}, r"where=\{'role': \['obj'\]\} is not allowed"),
+        ({"mean": "yes"}, "mean=yes is not allowed. Allowed: true or false"),
+        ({"top": 0, "heads": ["0.1"]}, "top=0 is not allowed. Allowed: a whole number of 1 or more"),
+        ({"top": 1, "heads": "0.1"}, "heads=0.1 is not allowed. Allowed: a list of heads"),
+        ({"top": 1}, "has top and no heads"),
+        ({"heads": ["0.1"]}, "has heads and no top"),
+        ({"mean": True, "over": 0.1}, "has over and mean. Allowed: one of"),
+    ],
+)
+def test_values_that_are_none_of_their_kind_are_refused_by_claim_and_key(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(InterpError, match=f"study.claims: .*{said}") as caught:
+        read_claims([{**WHOLE, **changes}])
+    str(caught.value).encode()
+
+
+@pytest.mark.parametrize("written", [3, "x", {"claim": "x"}, ["x"], [None]])
+def test_what_is_no_list_of_claims_is_refused(written: Any) -> None:
+    with pytest.raises(InterpError, match=r"study\.claims"):
+        read_claims(written)
+
+
+def test_a_column_without_numbers_is_refused_and_a_choice_by_nothing_is_not_measured() -> None:
+    with pytest.raises(InterpError, match="'role' of 'scores', which holds no numbers"):
+        judged(claim(column="role", where={"layer": 1}))
+    with pytest.raises(InterpError, match="'split' of 'scores', which holds no numbers"):
+        judged(claim(best="split"))
+    amod = judged(claim(column="mass", best="hit", where={"role": "amod.to_governor"}))
+    assert amod["verdict"] == "not measured"
+
+
 def given(published: float | None, tolerance: float | None) -> list[dict[str, Any]]:
     return [{"claim": "x", "published": published, "tolerance": tolerance, "source": "y"}]
 

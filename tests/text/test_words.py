@@ -21,6 +21,8 @@ Form = Literal["NFC", "NFD"]
 
 WITHOUT_MARKS = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 
+INVISIBLE = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cc}]+")
+
 SCRIPTS = "मैं हूँ क्ष செலவு சொற்கள் น้ำ ผู้ ກຳ ພູ້ ខ្ញុំ မြန်မာစာ བོད ಕನ್ನಡ שָׁלוֹם العَرَبِيَّة"
 LATIN = ("e\u0301le\u0300ve", "l'e\u0301le\u0300ve", "n\u0303", "Tie\u0302\u0301ng")
 JOINED = ("\u1112\u1161\u11ab\u1100\u116e\u11a8", "می\u200cخواهم", "क्\u200dष", "\u25cc\u0301")
@@ -43,26 +45,32 @@ def test_flags_and_emoji_that_touch_are_words_of_their_own() -> None:
 
 ASSIGNED = st.characters(exclude_categories=["Mn", "Mc", "Me", "Cn", "Cs"]).filter(
     lambda letter: (
-        not regex.match(r"[\u200c\u200d\p{Regional_Indicator}\p{Emoji_Modifier}\U000e0020-\U000e007f]", letter)
+        not regex.match(
+            r"[\u200c\u200d\xad\u2060\ufeff\p{Regional_Indicator}\p{Emoji_Modifier}\U000e0020-\U000e007f]", letter
+        )
     )
 )
 
 
 @settings(max_examples=500, deadline=None)
-@given(st.text(ASSIGNED) | st.text(st.sampled_from("ab1_'’-. \n\x1c\x85é漢ก½²٣\u0600\u200b\xad😀")))
+@given(st.text(ASSIGNED) | st.text(st.sampled_from("ab1_'’-. \n\0\x1c\x85é漢ก½²٣\u0600\u200b\u200e😀")))
 @example("rock'n'roll ''a'")
 @example("\u0600123")
 def test_text_without_marks_is_cut_as_by_the_plain_expression(text: str) -> None:
     expected = [(match.group(), match.start(), match.end()) for match in WITHOUT_MARKS.finditer(text)]
-    assert cut_words(text) == expected
+    assert cut_words(text) == [cut for cut in expected if not INVISIBLE.fullmatch(cut[0])]
 
 
 def test_every_character_without_marks_is_cut_as_by_the_plain_expression() -> None:
     letters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
     kept = [x for x in letters if unicodedata.category(x) not in ("Cn", "Mn", "Mc", "Me") and x not in "\u200c\u200d"]
-    differing = [x for x in kept if is_word(x) != bool(WITHOUT_MARKS.fullmatch(x))]
+    differing = {x for x in kept if is_word(x) != bool(WITHOUT_MARKS.fullmatch(x))}
     assert len(kept) > 200_000
-    assert differing == []
+    # of the characters that the plain expression takes for words, none that has no width is one
+    assert differing == {x for x in kept if INVISIBLE.fullmatch(x) and WITHOUT_MARKS.fullmatch(x)}
+    assert {unicodedata.category(x) for x in differing} == {"Cc", "Cf", "Lo"}
+    letters = {unicodedata.name(x).replace("HALFWIDTH ", "") for x in differing if unicodedata.category(x) == "Lo"}
+    assert letters == {"HANGUL CHOSEONG FILLER", "HANGUL JUNGSEONG FILLER", "HANGUL FILLER"}
 
 
 CLUSTERS = ["e\u0301", "क्", "षि", "मै", "น้", "ים", "שָׁ", "\u1100\u1161", FLAG, FAMILY, *HEARTS, *"a' .က"]
@@ -99,11 +107,40 @@ def test_a_mark_that_says_how_punctuation_is_drawn_is_punctuation() -> None:
     assert marks(text_document("\u0301 ❤\ufe0f")) == [NO_MARK, NO_MARK]
 
 
-@pytest.mark.parametrize("unit", ["\U0001f1e9", "e\u0301", "a'", "👨\u200d", "\u0301", "\u0600", "\u200d"])
+@pytest.mark.parametrize(
+    "unit", ["\U0001f1e9", "e\u0301", "a'", "👨\u200d", "\u0301", "\u0600", "\u200d", "\u200b", "\xad"]
+)
 def test_cutting_is_linear(unit: str) -> None:
     # 200,000 characters take some 20 milliseconds; what is quadratic takes minutes
     words = cut_words(unit * 100_000)
-    assert sum(end - start for _, start, end in words) == len(unit) * 100_000
+    assert sum(end - start for _, start, end in words) == (0 if unit in "\u200d\u200b\xad" else len(unit) * 100_000)
+
+
+# --- characters of no width
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("co\xadop\xaderate now", ["co\xadop\xaderate", "now"]),
+        ("a\u200bb", ["a", "b"]),
+        ("\ufeffOnce upon", ["\ufeffOnce", "upon"]),
+        ("a \u200d b \u200b\u200b. \ufe0f \u2060", ["a", "b", "."]),
+        ("\u202bשלום\u202c!", ["שלום", "!"]),
+        ("a\0b \x1b[1m", ["a", "b", "[", "1m"]),
+        ("\u0301 a", ["\u0301", "a"]),  # alone, a mark is drawn on a circle
+    ],
+)
+def test_what_has_no_width_is_no_word_and_parts_none(text: str, words: list[str]) -> None:
+    assert [word for word, _, _ in cut_words(text)] == words
+    assert all(text[start:end] == word for word, start, end in cut_words(text))
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\ufeff\xad", " \u2060 \0", "\u3164"])
+def test_a_text_of_no_width_is_empty(text: str) -> None:
+    assert not is_word(text)
+    with pytest.raises(InterpError, match=r"The sentence .* is empty"):
+        sentence(text)
 
 
 # --- words that are given

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from interp.corpora.coreference.mention_forms import described, opening_words
 from interp.corpora.mentions import head_word
-from interp.errors import CorpusError
+from interp.errors import CorpusError, cut, shown
 from interp.types import UNSPECIFIED, Document, Mention
 
 BRACKET = re.compile(r"\(?[^()]+\)?")
@@ -103,7 +103,9 @@ class Chains:
         unfinished += [mention for waiting in self._waiting.values() for mention in waiting]
         if unfinished:
             first = min(unfinished, key=lambda mention: mention.line)
-            problem = f"the mention ({first.entity} does not end before its document does; allowed is a bracket that"
+            problem = (
+                f"the mention ({cut(first.entity)} does not end before its document does; allowed is a bracket that"
+            )
             raise CorpusError(
                 self.path, first.line, f"{problem} closes each, and all parts of one. Add what is missing."
             )
@@ -125,7 +127,7 @@ class Chains:
             # what closes has the entity alone, in old files all fields
             name = values[0] if not opening and len(values) == 1 else _at(values, fields.entity)
             if not name:
-                problem = f"{piece!r} names no entity; `# global.Entity` says that field {fields.entity + 1} does."
+                problem = f"{shown(piece)} names no entity; `# global.Entity` says that field {fields.entity + 1} does."
                 raise CorpusError(self.path, line.number, f"{problem} Mend the bracket, or that comment.")
             if opening:
                 self._begin(line.number, name, node, self._head(line.number, piece, _at(values, fields.head)))
@@ -140,7 +142,10 @@ class Chains:
         if first in UNSPECIFIED:
             return None
         if not re.fullmatch("[0-9]{1,9}", first) or not int(first):
-            problem = f"{piece!r} has the head {value!r}; allowed is the number of one of its words, from 1. Mend it."
+            problem = (
+                f"{shown(piece)} has the head {shown(value)}; allowed is the number of one of its "
+                "words, from 1. Mend it."
+            )
             raise CorpusError(self.path, line, problem)
         return int(first)
 
@@ -148,14 +153,19 @@ class Chains:
         entity, part, count = self._numbered(line, name)
         waiting = self._waiting[entity, part, count]
         if part > 1 and not waiting:
-            problem = f"({name} has no part {part - 1} before it; allowed are parts in order, from 1. Mend the parts."
+            problem = (
+                f"({cut(name)} has no part {part - 1} before it; allowed are parts in order, from 1. Mend the parts."
+            )
             raise CorpusError(self.path, line, problem)
         mention = waiting.pop() if part > 1 else _Open(entity, count, head, line)
         self._open[name].append((mention, node))
 
     def _close(self, line: int, name: str) -> Iterator[Found]:
         if not self._open[name]:
-            problem = f"{name}) closes what no ({name} has opened; allowed is a bracket of each kind in one document."
+            problem = (
+                f"{cut(name)}) closes what no ({cut(name)} has opened; allowed is a bracket of each "
+                "kind in one document."
+            )
             raise CorpusError(self.path, line, f"{problem} Mend the pair.")
         mention, node = self._open[name].pop()
         mention.parts.append((node, len(self._word_of) - 1))
@@ -168,7 +178,8 @@ class Chains:
         head = None if mention.head is None else self._node(mention, mention.head)
         if mention.head is not None and head is None:
             problem = (
-                f"the mention ({mention.entity} has the head {mention.head} and fewer words; allowed is one of them."
+                f"the mention ({cut(mention.entity)} has the head {mention.head} and fewer words; "
+                "allowed is one of them."
             )
             raise CorpusError(self.path, mention.line, f"{problem} Mend it.")
         parts: list[tuple[int, int]] = []
@@ -196,7 +207,7 @@ class Chains:
             return name, 1, 1
         match = PART.fullmatch(name)
         if match is None or not 1 <= int(match[2]) <= int(match[3]):
-            problem = f"({name} is no part of a mention; allowed are parts such as (e1[1/2] and (e1[2/2]. Mend it."
+            problem = f"({cut(name)} is no part of a mention; allowed are parts such as (e1[1/2] and (e1[2/2]. Mend it."
             raise CorpusError(self.path, line, problem)
         return match[1], int(match[2]), int(match[3])
 

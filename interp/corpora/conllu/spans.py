@@ -5,7 +5,7 @@ from pathlib import Path
 
 from interp.corpora.conllu.notes import Said
 from interp.corpora.conllu.tokens import Surface, Word
-from interp.errors import CorpusError
+from interp.errors import CorpusError, shown
 
 MULTIWORD = ("first", "last", "content")
 """Which word has the span of a multiword token that its words do not spell (French *du*: `de`, `le`)."""
@@ -33,7 +33,8 @@ def spans_of(
         position = _skip_spaces(text, position)
         if not text.startswith(surface.form, position):
             problem = (
-                f"{surface.form!r} is not the next thing in `# text`, which has {text[position : position + 40]!r};"
+                f"{shown(surface.form)} is not the next thing in `# text`, which has "
+                f"{text[position : position + 40]!r};"
             )
             raise CorpusError(path, surface.line, f"{problem} the forms must spell it in order. Mend one or the other.")
         end = position + len(surface.form)

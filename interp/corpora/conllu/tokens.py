@@ -9,7 +9,7 @@ from interp.corpora.conllu.columns import ABSENT, Columns
 from interp.corpora.conllu.corefud import KEYS, Line
 from interp.corpora.conllu.notes import Said
 from interp.corpora.conllu.sentences import Sentence
-from interp.errors import CorpusError
+from interp.errors import CorpusError, shown
 
 # Nine digits are enough for any sentence; `int` refuses numbers that are very much longer
 RANGE = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
@@ -62,13 +62,17 @@ def tokens_of(path: Path, sentence: Sentence, said: Said) -> tuple[list[Surface]
         elif match := RANGE.fullmatch(identifier):
             start, end = int(match[1]), int(match[2])
             if start != due or start <= covered or end < start:
-                problem = f"the range {identifier!r} is out of place; allowed is one from {max(due, covered + 1)} up."
+                problem = (
+                    f"the range {shown(identifier)} is out of place; allowed is one from {max(due, covered + 1)} up."
+                )
                 raise CorpusError(path, line, f"{problem} Renumber the sentence.")
             surfaces.append(Surface(line, form, space_after, start - 1, end))
             covered = end
             size, is_range = end - start + 1, True
         elif not EMPTY_NODE.fullmatch(identifier):
-            problem = f"the id {identifier!r} is out of place; allowed is {due}, a range such as {due}-{due + 1}, or an"
+            problem = (
+                f"the id {shown(identifier)} is out of place; allowed is {due}, a range such as {due}-{due + 1}, or an"
+            )
             raise CorpusError(path, line, f"{problem} empty node such as {due - 1}.1. Renumber the sentence.")
         if sentence.fields is not None:
             lines.append(Line(line, size, is_range, misc))
@@ -99,6 +103,6 @@ def _cells(path: Path, line: int, row: str, columns: Columns) -> list[str]:
         raise CorpusError(path, line, f"{problem} nothing. (`# global.columns = ID FORM …` above them names others.)")
     form = cells[columns.form]
     if not form or form != form.strip():
-        problem = f"the FORM {form!r} is empty or has a space at an end; allowed are spaces inside. Mend it."
+        problem = f"the FORM {shown(form)} is empty or has a space at an end; allowed are spaces inside. Mend it."
         raise CorpusError(path, line, problem)
     return [*cells, "_"]

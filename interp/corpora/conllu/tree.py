@@ -4,8 +4,11 @@ import re
 from pathlib import Path
 
 from interp.corpora.conllu.tokens import Word
-from interp.errors import CorpusError
+from interp.errors import CorpusError, shown
 from interp.types import UNSPECIFIED
+
+MOST_NAMED = 8
+"""Words of a cycle that an error names."""
 
 HEAD = re.compile(r"-?[0-9]{1,9}")
 
@@ -19,7 +22,7 @@ def governors_of(path: Path, words: list[Word]) -> list[int] | None:
     for number, word in enumerate(words, 1):
         head = int(word.head) if HEAD.fullmatch(word.head) else None
         if head is None:
-            problem = f"has HEAD {word.head!r}, which is not an integer"
+            problem = f"has HEAD {shown(word.head)}, which is not an integer"
         elif not 0 <= head <= len(words):
             problem = f"has HEAD {head}, which is out of range"
         elif head == number:
@@ -46,7 +49,7 @@ def _check_bare(path: Path, words: list[Word]) -> None:
     for place, word in enumerate(words):
         if word.relation not in UNSPECIFIED:
             problem = (
-                f"word {_named(words, [place])} has the DEPREL {word.relation!r} and no HEAD; allowed are both, or"
+                f"word {_named(words, [place])} has the DEPREL {shown(word.relation)} and no HEAD; allowed are both, or"
             )
             raise CorpusError(path, word.line, f"{problem} `_` for both. Add the HEADs of the sentence, or remove it.")
 
@@ -56,13 +59,16 @@ def _check_root(path: Path, words: list[Word], governors: list[int]) -> None:
     for place, (word, governor) in enumerate(zip(words, governors, strict=True)):
         called = word.relation.split(":")[0] == "root"
         if called != (governor < 0) and (called or word.relation not in UNSPECIFIED):
-            problem = f"word {_named(words, [place])} has HEAD {word.head} and the DEPREL {word.relation!r}; allowed is"
+            problem = (
+                f"word {_named(words, [place])} has HEAD {word.head} and the DEPREL {shown(word.relation)}; allowed is"
+            )
             raise CorpusError(path, word.line, f"{problem} `root` where HEAD is 0, and nowhere else. Mend one of them.")
 
 
 def _named(words: list[Word], positions: list[int]) -> str:
     """Words as an error names them: by number and form."""
-    return ", ".join(f"{position + 1} {words[position].form!r}" for position in positions)
+    named = [f"{position + 1} {shown(words[position].form)}" for position in positions[:MOST_NAMED]]
+    return ", ".join(named) + (f" and {len(positions) - MOST_NAMED} more" if len(positions) > MOST_NAMED else "")
 
 
 def _cycle(governors: list[int]) -> list[int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from interp.corpora.text import numbered_lines
-from interp.errors import CorpusError
+from interp.errors import CorpusError, shown
 
 COLUMNS = 12
 """At least so many: eleven that are always there (predicates' arguments may follow), and coreference, the last."""
@@ -100,12 +100,14 @@ class _Building:
             problem = f"{len(columns)} columns; allowed are {COLUMNS} or more, of which the last is coreference."
             raise CorpusError(self.path, number, f"{problem} Write `-` where there is nothing.")
         if columns[2] != str(self.in_sentence):
-            problem = f"the word's number is {columns[2]!r}; allowed is {self.in_sentence}, counted in each sentence."
+            problem = (
+                f"the word's number is {shown(columns[2])}; allowed is {self.in_sentence}, counted in each sentence."
+            )
             raise CorpusError(self.path, number, f"{problem} Renumber the sentence, or add the blank line before it.")
         word = unescaped(columns[3])
         if not word or word.split() != [word]:
             raise CorpusError(
-                self.path, number, f"the word {word!r} is empty or has a space in it; allowed is neither. Mend it."
+                self.path, number, f"the word {shown(word)} is empty or has a space in it; allowed is neither. Mend it."
             )
         if not self.in_sentence:
             self.starts.append(len(self.words))
@@ -121,7 +123,9 @@ class _Building:
         for piece in cell.split("|"):
             match = BRACKET.fullmatch(piece)
             if match is None or not (match[1] or match[3]):
-                problem = f"the coreference {cell!r} is none; allowed are `-` and pieces such as (3, 3) and (3) with |"
+                problem = (
+                    f"the coreference {shown(cell)} is none; allowed are `-` and pieces such as (3, 3) and (3) with |"
+                )
                 raise CorpusError(self.path, number, f"{problem} between them. Mend it.")
             entity = int(match[2])
             if match[1]:

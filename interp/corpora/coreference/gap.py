@@ -9,7 +9,7 @@ from pathlib import Path
 from interp.corpora.coreference.mention_forms import described
 from interp.corpora.tab_separated import rows, words_under
 from interp.corpora.text import cut_words, text_document
-from interp.errors import CorpusError
+from interp.errors import CorpusError, shown
 from interp.types import Document, Mention
 
 NAMES = (
@@ -41,18 +41,21 @@ def _mentions(file: Path, number: int, row: dict[str, str]) -> list[Mention]:
     for column, entity in (("Pronoun", 0), ("A", 1), ("B", 2)):
         place, text, name = row[f"{column}-offset"], row["Text"], row[column]
         at = int(place) if OFFSET.fullmatch(place) else len(text)
-        if not name.strip() or not text.startswith(name, at):
-            there = repr(text[at : at + len(name)]) if at < len(text) else "no text"
-            problem = f"{column} is {name!r} and {column}-offset {place[:20]}, where Text has {there}; allowed is the"
+        if not cut_words(name) or not text.startswith(name, at):
+            there = shown(text[at : at + len(name)]) if at < len(text) else "no text"
+            problem = (
+                f"{column} is {shown(name)} and {column}-offset {place[:20]}, where Text has {there}; allowed is the"
+            )
             raise CorpusError(file, number, f"{problem} character of Text at which it begins. Mend one or the other.")
         said = "TRUE" if column == "Pronoun" else row[f"{column}-coref"]
         if said not in COREFERENT:
-            problem = f"{column}-coref is {said!r}; allowed are TRUE and FALSE. Mend it."
+            problem = f"{column}-coref is {shown(said)}; allowed are TRUE and FALSE. Mend it."
             raise CorpusError(file, number, problem)
         span = words_under(cuts, at, at + len(name))
         if any(span == (other.start, other.end) for other in found):
             problem = (
-                f"{column} {name!r} covers the same words as another; allowed are three mentions. Mend the offsets."
+                f"{column} {shown(name)} covers the same words as another; allowed are three mentions. "
+                "Mend the offsets."
             )
             raise CorpusError(file, number, problem)
         if column == "Pronoun":

@@ -9,7 +9,7 @@ from pathlib import Path
 from interp.corpora.coreference.mention_forms import described
 from interp.corpora.tab_separated import rows, words_under
 from interp.corpora.text import cut_words, text_document
-from interp.errors import CorpusError
+from interp.errors import CorpusError, shown
 from interp.types import Document, Mention
 
 NAMES = ("sentid", "sentence")
@@ -35,7 +35,8 @@ def winogender_documents(
             match = SENTENCE_ID.fullmatch(row["sentid"])
             if match is None:
                 problem = (
-                    f"sentid is {row['sentid']!r}; allowed is occupation.participant.answer.gender, its answer 0 or"
+                    f"sentid is {shown(row['sentid'])}; allowed is occupation.participant.answer.gender, "
+                    "its answer 0 or"
                 )
                 raise CorpusError(file, number, f"{problem} 1, its gender male, female or neutral. Mend it.")
             occupation, participant, answer, gender = match.groups()
@@ -49,7 +50,9 @@ def _noun(file: Path, number: int, text: str, noun: str, entity: int) -> Mention
     """The one place of a noun, with its article."""
     found = list(re.finditer(rf"(?:\b(?:the|an?)\s+)?\b{re.escape(noun)}\b", text, re.IGNORECASE))
     if len(found) != 1:
-        problem = f"the sentence says {noun!r} {len(found)} times; allowed is once. Mend the sentence or its sentid."
+        problem = (
+            f"the sentence says {shown(noun)} {len(found)} times; allowed is once. Mend the sentence or its sentid."
+        )
         raise CorpusError(file, number, problem)
     start, end = words_under(cut_words(text), *found[0].span())
     return Mention(start, end, entity, "nominal", number="singular")

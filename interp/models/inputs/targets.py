@@ -11,6 +11,8 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig
 
 from interp.errors import ModelError
+from interp.models.inputs.text import MEND
+from interp.models.library_errors import refusing
 from interp.types import Batch, Encoding, Output
 
 WRITTEN_AT_ONCE = 64
@@ -65,14 +67,15 @@ def target_encodings(tokenizer: Any, texts: Sequence[str], between: Ends, positi
     """
     if not texts:
         return []
-    out = tokenizer(
-        text_target=list(texts),
-        truncation=True,
-        max_length=positions - 2,
-        padding=False,
-        return_offsets_mapping=True,
-        return_special_tokens_mask=True,
-    )
+    with refusing(f"The tokenizer ({type(tokenizer).__name__}) could not cut {len(texts)} targets", MEND):
+        out = tokenizer(
+            text_target=list(texts),
+            truncation=True,
+            max_length=positions - 2,
+            padding=False,
+            return_offsets_mapping=True,
+            return_special_tokens_mask=True,
+        )
     found: list[Encoding] = []
     for i, text in enumerate(texts):
         tokens, special = out["input_ids"][i], out["special_tokens_mask"][i]

@@ -12,7 +12,10 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
 
 from interp.errors import ModelError
+from interp.models.library_errors import refusing
 from interp.types import Batch, Encoding, Site
+
+MEND = "Allowed: a tokenizer that cuts every text. Mend tokenizer.json, or save the tokenizer anew."
 
 
 def check_offsets(tokenizer: Any, name: str) -> None:
@@ -27,15 +30,19 @@ def check_offsets(tokenizer: Any, name: str) -> None:
 
 
 def encodings(tokenizer: Any, texts: Sequence[str], positions: int) -> list[Encoding]:
-    """Raw texts to token ids with character offsets, special tokens included, truncated to `positions`."""
-    out = tokenizer(
-        list(texts),
-        truncation=True,
-        max_length=positions,
-        padding=False,
-        return_offsets_mapping=True,
-        return_special_tokens_mask=True,
-    )
+    """Raw texts to token ids with character offsets, special tokens included, truncated to `positions`.
+
+    Raises `ModelError` for whatever the tokenizer raises, panics of its library too.
+    """
+    with refusing(f"The tokenizer ({type(tokenizer).__name__}) could not cut {len(texts)} texts", MEND):
+        out = tokenizer(
+            list(texts),
+            truncation=True,
+            max_length=positions,
+            padding=False,
+            return_offsets_mapping=True,
+            return_special_tokens_mask=True,
+        )
     return [
         Encoding(
             np.array(out["input_ids"][i], dtype=np.int32),
@@ -51,7 +58,8 @@ def decoded(tokenizer: Any, tokens: Int[np.ndarray, " pos"]) -> str | None:
     """The text of these tokens, without a decoder their pieces side by side; None where these are no letters."""
     backend = tokenizer.backend_tokenizer
     if backend.decoder is not None:
-        return tokenizer.decode(tokens.tolist(), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        with refusing(f"The tokenizer ({type(tokenizer).__name__}) could not decode its tokens", MEND):
+            return tokenizer.decode(tokens.tolist(), skip_special_tokens=False, clean_up_tokenization_spaces=False)
     if not isinstance(backend.model, WordLevel | WordPiece) or "ByteLevel" in repr(backend.pre_tokenizer):
         return None
     continues = getattr(backend.model, "continuing_subword_prefix", "")

@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Int
 
 from interp.errors import ModelError
+from interp.models.inputs.text import MEND
+from interp.models.library_errors import refusing
 from interp.types import Encoding
 
 
@@ -50,7 +52,8 @@ class Vocabulary:
 
         Raises `ModelError` where the vocabulary has not so many tokens.
         """
-        return [self._draw(own, seed, positions) for own, seed in zip(symbols, seeds, strict=True)]
+        with refusing(f"The tokenizer of {self._name!r} says nothing of its vocabulary", MEND):
+            return [self._draw(own, seed, positions) for own, seed in zip(symbols, seeds, strict=True)]
 
     def _draw(self, symbols: Int[np.ndarray, " token"], seed: int, positions: int) -> Encoding:
         count = int(symbols.max()) + 1
