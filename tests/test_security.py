@@ -19,7 +19,7 @@ import transformers
 from experiments.cli.error_messages import CONF
 from interp import results
 from interp.errors import InterpError, ModelError
-from interp.manifest_form import is_manifest, stays_inside
+from interp.manifest_form import stays_inside, wrong_part
 from interp.models.gguf import gguf
 from interp.models.loading import local
 from interp.plots.style import STYLE
@@ -264,7 +264,7 @@ def test_nothing_in_a_manifest_is_instantiated_and_every_answer_is_a_paragraph(
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "..", "", "C:/x", r"..\x", r"\\host\x", "a\0b"])
 def test_a_manifest_lists_files_of_its_own_folder_only(tmp_path: Path, name: str) -> None:
     assert not stays_inside(name)
-    assert not is_manifest({"status": "complete", "files": {name: "0" * 64}})
+    assert wrong_part({"status": "complete", "files": {name: "0" * 64}}) == "files"
     (tmp_path / "manifest.json").write_text(json.dumps({"status": "complete", "files": {name: "0" * 64}}))
     with pytest.raises(InterpError, match="is not a run's manifest"):
         results.read_manifest(tmp_path)
