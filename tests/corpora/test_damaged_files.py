@@ -170,6 +170,15 @@ def test_a_name_of_no_width_is_none(tmp_path: Path) -> None:
     assert len(read_coreference(file(tmp_path, "gap-a.tsv", f"{header}\n{whole}\n"), "gap")) == 1
 
 
+@pytest.mark.parametrize("sentid", ["they.someone.1.neutral", "cook.cook.0.neutral"])
+def test_a_word_that_would_be_two_mentions_is_refused(sentid: str, tmp_path: Path) -> None:
+    row = "cook.someone.1.neutral\tThe cook told someone that they paid."
+    path = file(tmp_path, "all_sentences.tsv", f"sentid\tsentence\n{row}\n{sentid}{row[row.index(chr(9)) :]}\n")
+    with pytest.raises(CorpusError, match="are the same words; allowed are three mentions") as caught:
+        read_coreference(path, "winogender")
+    assert caught.value.line == 3
+
+
 def test_grey_of_sixteen_bits_is_the_picture_of_eight(tmp_path: Path) -> None:
     grey = np.arange(64 * 4, dtype=np.uint8).reshape(16, 16)
     Image.fromarray(grey.astype(np.uint16) * 256 + 77).save(tmp_path / "a.png")

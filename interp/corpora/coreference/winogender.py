@@ -43,7 +43,11 @@ def winogender_documents(
             text = row["sentence"]
             nouns = [_noun(file, number, text, noun, entity) for entity, noun in enumerate((occupation, participant))]
             pronoun = _pronoun(file, number, text, gender, int(answer))
-            yield replace(text_document(text, occupation), mentions=tuple(sorted([*nouns, pronoun])))
+            mentions = sorted([*nouns, pronoun])
+            if len({(mention.start, mention.end) for mention in mentions}) < len(mentions):
+                problem = "two of occupation, participant and pronoun are the same words; allowed are three mentions."
+                raise CorpusError(file, number, f"{problem} Mend the sentence or its sentid.")
+            yield replace(text_document(text, occupation), mentions=tuple(mentions))
 
 
 def _noun(file: Path, number: int, text: str, noun: str, entity: int) -> Mention:
