@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from interp.folds import State
-from interp.results import write_atomically
+from interp.results import UNFINISHED, write_atomically
 from interp.sum_tree import Node
 
 SUMS = "sums"
@@ -93,10 +93,10 @@ def holds_sums(folder: Path) -> bool:
 
 
 def remove_sums(folder: Path) -> None:
-    """Remove what a run has kept in its folder, and nothing else."""
+    """Remove what a run has kept in its folder, and what a killed one has left half-written; nothing else."""
     place = folder / SUMS
     if place.is_dir():
-        for path in [*place.glob("*.safetensors"), *place.glob("*.json")]:
+        for path in [*place.glob("*.safetensors"), *place.glob("*.json"), *place.glob(f"{UNFINISHED}*")]:
             path.unlink(missing_ok=True)
         # one that holds something else stays
         if not any(place.iterdir()):
