@@ -28,6 +28,9 @@ Item = TypeVar("Item")
 LONG = 10.0
 """Seconds that are spent on the items of one loop: what takes no longer is done whole."""
 
+FEWEST = 3
+"""Items that are timed in any case: in the middle and at both ends."""
+
 WARM_UP = 1.0
 """Seconds up to which an item is done once before it is timed: the first pass of all is slower."""
 
@@ -72,7 +75,7 @@ class Planner:
                 took[place] = perf_counter() - began
                 if took[place] > WARM_UP:
                     break
-            if sum(took.values()) > LONG:
+            if sum(took.values()) > LONG and len(took) >= FEWEST:
                 break
         seconds = interpolated(took, len(items))
         if seconds < LONG:
