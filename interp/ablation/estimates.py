@@ -170,7 +170,11 @@ def _slopes(
     # a document's number depends on its own row only, so that the sum gives every row its own gradient
     gradients = torch.autograd.grad(values.nan_to_num().sum(), z, retain_graph=True)
     return torch.cat(
-        [precise(one.detach() * gradient).sum((1, 3)).T for one, gradient in zip(change, gradients, strict=True)]
+        [
+            # layers may lie on several devices
+            precise(one.detach() * gradient).sum((1, 3)).T.to(values.device)
+            for one, gradient in zip(change, gradients, strict=True)
+        ]
     )
 
 

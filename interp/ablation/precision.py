@@ -11,6 +11,7 @@ from transformers.pytorch_utils import Conv1D
 
 from interp.ablation.fast_engine import TOKENS_AT_ONCE
 from interp.devices import tokens_for
+from interp.models.dispatching import is_offloaded
 from interp.types import HeadModel, Provable
 
 REPEATS = 5
@@ -38,6 +39,11 @@ def slower_than_exact(model: HeadModel, precision: str) -> str | None:
     weight = _largest_map(model)
     if precision == "float32" or weight is None or weight.dtype not in (torch.float32, torch.float64):
         return None
+    if isinstance(model, Provable) and any(is_offloaded(module) for module in model.modules()):
+        return (
+            f"precision=float32 ran, the exact sweep, and not {precision}: weights are offloaded (model.device_map), "
+            "and a second copy of them in bfloat16 would have to stay where there is no room for the first."
+        )
     rows = torch.randn(tokens_for(model.device, TOKENS_AT_ONCE), weight.shape[1]).to(weight)
     clean_in, clean_out, rounded = rows.roll(1, 0), nn.functional.linear(rows, weight), weight.bfloat16()
 

@@ -66,7 +66,8 @@ def resample(model: HeadModel, encoded: EncodedCorpus, seed: int = 0, progress: 
         model.run(donors, z=keep, logits=False)
 
         def replace(site: Site, layer: int, z: HeadOutput) -> HeadOutput:
-            place = torch.arange(z.shape[1], device=z.device)
+            # z may lie where its layer does, elsewhere than the batch
+            place = torch.arange(z.shape[1], device=donors.tokens.device)
             index = place[None, :] % donors.query_side(site).mask.sum(1, keepdim=True)[row]
             return written[site, layer][row].gather(1, index[:, :, None, None].expand_as(z)).to(z)
 

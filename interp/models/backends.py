@@ -8,6 +8,7 @@ from transformer_lens.model_bridge.sources import build_bridge_from_module
 
 from interp.errors import InterpError, ModelError, closest
 from interp.models.bridge import BridgeModel
+from interp.models.dispatching import device_of, is_dispatched
 from interp.models.hooking_errors import is_bridged
 from interp.models.hugging_face.model import AttentionModel
 from interp.models.inputs.pictures import PictureReader
@@ -43,12 +44,13 @@ def open_network(
     """
     if backend not in BACKENDS:
         raise InterpError(f"model.backend={backend} is not known. {closest(backend, BACKENDS)}")
+    spread = is_dispatched(model)
     with refusing(f"{name!r} ({type(model).__name__}) could not be put on device {device}"):
-        model = model.to(device or next(model.parameters()).device).eval()
+        model = (model if spread else model.to(device or device_of(model))).eval()
     # the bridge knows one site, and no pictures
     if backend == "bridge" and reader.grid is not None:
         raise ModelError(f"{name!r} is a model of pictures. Allowed for it: model.backend=attention.")
-    bridged = is_bridged(model) and reader.grid is None
+    bridged = is_bridged(model) and reader.grid is None and not spread
     unreached = ""
     try:
         if backend != "bridge":
@@ -58,6 +60,8 @@ def open_network(
             way = (
                 " TransformerLens's bridge may be another way into it: model.backend=auto tries both."
                 if bridged
+                else " On one device, without model.device_map, TransformerLens's bridge may be another way into it."
+                if spread and is_bridged(model)
                 else NO_OTHER_WAY
             )
             raise ModelError(f"{error}{way}") from error

@@ -26,6 +26,14 @@ from interp.models.checkpoint.files import (
 )
 from interp.models.checkpoint.in_memory import check_given
 from interp.models.checkpoint.settings import check_read
+from interp.models.dispatching import (
+    DeviceMap,
+    MaxMemory,
+    Placement,
+    dispatch,
+    is_dispatched,
+    placement,
+)
 from interp.models.gguf import gguf, smollm2
 from interp.models.hugging_face import language_head
 from interp.models.hugging_face.model import AttentionModel
@@ -103,14 +111,20 @@ def local(
     device: str = "auto",
     dtype: str = "float32",
     backend: str = "auto",
+    device_map: DeviceMap | None = None,
+    max_memory: MaxMemory | None = None,
 ) -> Model:
     """A Hugging Face directory: config.json, a fast tokenizer and safetensors; no code of its own is ever run.
 
     A model of pictures (ViT) has preprocessor_config.json in place of the tokenizer. `label` is the model's name in
-    tables and figures, instead of `name` or the directory's; weights at random add `-random` to it.
+    tables and figures, instead of `name` or the directory's; weights at random add `-random` to it. `device_map` lays
+    the weights on several devices, in memory and on disk (`auto`, `balanced`, `sequential`, or each module's device),
+    at most `max_memory` on each; it needs accelerate, and no other `device`.
     Raises `ModelError` for a path that is no such directory, for pickled weights, for whatever transformers raises at
     it, and for what asks for another network than is built; what is harmless stands in the provenance, as `not_used`.
+    Raises `InterpError` for a device map that is not known, or that does not go with the rest.
     """
+    where = placement(device_map, max_memory, device, backend)
     with refusing(f"{path} could not be read as a model"):
         folder = paths.given(path)
         check_folder(folder)
@@ -121,7 +135,7 @@ def local(
             **reader_digest(folder),
         }
     name = printable(label or name or folder.resolve().name)
-    return from_folder(str(folder), name, revision, init, seed, device, dtype, backend)
+    return from_folder(str(folder), name, revision, init, seed, device, dtype, backend, where)
 
 
 def hub(
@@ -134,6 +148,8 @@ def hub(
     device: str = "auto",
     dtype: str = "float32",
     backend: str = "auto",
+    device_map: DeviceMap | None = None,
+    max_memory: MaxMemory | None = None,
 ) -> Model:
     """A model of the Hugging Face hub: from the local cache where it is there, over the network otherwise.
 
@@ -161,7 +177,18 @@ def hub(
             "model=local model.path=DIR."
         ) from failed
     last = name.rsplit("/", 1)[-1]
-    loaded = local(folder, name=last, label=label, init=init, seed=seed, device=device, dtype=dtype, backend=backend)
+    loaded = local(
+        folder,
+        name=last,
+        label=label,
+        init=init,
+        seed=seed,
+        device=device,
+        dtype=dtype,
+        backend=backend,
+        device_map=device_map,
+        max_memory=max_memory,
+    )
     loaded.provenance |= {"path": name, "revision": Path(folder).name}
     return loaded
 
@@ -200,11 +227,14 @@ def random_weights(model: HeadModel, seed: int) -> Model:
     with quietly(), refusing(f"{model.name!r} ({type(network).__name__}) could not be built anew"):
         torch.default_generator.manual_seed(seed)
         fresh = auto_class(config).from_config(config, attn_implementation="eager", dtype=network.dtype)
+        spread = is_dispatched(network)
+        fresh = dispatch(fresh, Placement(dict(network.hf_device_map))) if spread else fresh
     provenance = {**model.provenance, "weights_sha256": f"random from seed {seed}"}
     backend = "bridge" if isinstance(model, BridgeModel) else "attention"
     pictures = isinstance(model, AttentionModel) and isinstance(model.reader, PictureReader)
     reader = reader_of(fresh, model.reader.processor if pictures else model.tokenizer, label)  # pyright: ignore[reportAttributeAccessIssue] - what `pictures` says
-    return open_network(fresh, reader, label, model.has_language_head, provenance, backend, str(model.device))
+    place = None if spread else str(model.device)
+    return open_network(fresh, reader, label, model.has_language_head, provenance, backend, place)
 
 
 def from_transformers(model: Any, tokenizer: Any, *, name: str | None = None, backend: str = "auto") -> Model:

@@ -1,6 +1,7 @@
 """Builds the network of a Hugging Face directory, pretrained or with random weights, and checks what it read."""
 
 import copy
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,15 @@ from interp.models.backends import Model, open_network
 from interp.models.checkpoint.files import unread_files, weight_files
 from interp.models.checkpoint.loaded_weights import check_loaded, not_finite, outline, stored_weights
 from interp.models.checkpoint.settings import check_asked, check_rotation
+from interp.models.dispatching import (
+    Placement,
+    dispatch,
+    fill_in,
+    folder_for_weights,
+    laying_out,
+    remove_with,
+    say_what_is_offloaded,
+)
 from interp.models.hugging_face import language_head
 from interp.models.inputs.opening import reader_of, tokenizer_or_processor
 from interp.models.inputs.token_ids import forget_padding_beyond
@@ -31,11 +41,12 @@ def from_folder(
     device: str,
     dtype: str,
     backend: str,
+    where: Placement | None = None,
 ) -> Model:
     """The model of a folder whose files were seen to be whole; options as in `interp.models.loading.local`.
 
     Raises `ModelError` for what is not supported, for weights that are not those of its config.json, and for whatever
-    transformers raises; `InterpError` for another `init`.
+    transformers raises; `InterpError` for another `init`. Without `where` all weights go to the device.
     """
     precision = pick_dtype(dtype)
     if init not in ("pretrained", "random"):
@@ -56,9 +67,10 @@ def from_folder(
                 torch.default_generator.manual_seed(seed)
                 model = factory.from_config(config, attn_implementation="eager", dtype=precision)
                 head, label = language_head.of_directory(config, model, None), f"{name}-random"
+                model = model if where is None else dispatch(model, where)
                 provenance = dict(provenance) | {"weights_sha256": f"random from seed {seed}"}
             else:
-                model, head, unused = _pretrained(factory, folder, precision, config)
+                model, head, unused = _pretrained(factory, folder, precision, config, where)
                 beside += check_loaded(model, unused, stored, planned, folder)
                 broken = not_finite(model)
                 provenance = dict(provenance) | ({"not_finite": broken} if broken else {})
@@ -67,25 +79,38 @@ def from_folder(
     model = encoder_alone(model) if encodes_only(model.config) else model
     if beside:
         provenance = dict(provenance) | {"not_used": "; ".join(beside)}
+    say_what_is_offloaded(model, label)
     reader = reader_of(model, read_with, name)
-    return open_network(model, reader, label, head.trained, {**provenance, **head.doubts}, backend, place)
+    about = {**provenance, **head.doubts}
+    return open_network(model, reader, label, head.trained, about, backend, place if where is None else None)
 
 
 def _pretrained(
-    factory: Any, folder: str, dtype: torch.dtype, config: Any
+    factory: Any, folder: str, dtype: torch.dtype, config: Any, where: Placement | None
 ) -> tuple[Any, language_head.LanguageHead, set[str]]:
     """The model, its language head, and the weights that it has no place for."""
-    model, info = factory.from_pretrained(
-        folder,
-        config=config,
-        use_safetensors=True,
-        trust_remote_code=False,
-        attn_implementation="eager",
-        dtype=dtype,
-        output_loading_info=True,
-        key_mapping=language_head.renamed(config, factory),
-        ignore_mismatched_sizes=True,  # they are refused below, by name
-    )
+    offloaded = None if where is None else folder_for_weights()
+    try:
+        model, info = laying_out(
+            lambda: factory.from_pretrained(
+                folder,
+                config=config,
+                use_safetensors=True,
+                trust_remote_code=False,
+                attn_implementation="eager",
+                dtype=dtype,
+                output_loading_info=True,
+                key_mapping=language_head.renamed(config, factory),
+                ignore_mismatched_sizes=True,  # they are refused below, by name
+                **({} if where is None or offloaded is None else where.options(offloaded)),
+            )
+        )
+    except BaseException:
+        if offloaded is not None:
+            shutil.rmtree(offloaded, ignore_errors=True)
+        raise
+    if offloaded is not None:
+        remove_with(model, offloaded)
     of_head = set(language_head.keys(model))
     absent = [key for key in info["missing_keys"] if key not in of_head and "pooler." not in key]
     if absent or info["mismatched_keys"]:
@@ -100,5 +125,6 @@ def _pretrained(
             f"{folder} lacks {len(wrong)} of the weights that its config.json asks for ({', '.join(wrong[:3])}, …): "
             "they would be random. Mend the directory, or use model.init=random for a model that is random on purpose."
         )
+    fill_in(model, info["missing_keys"])
     head = language_head.of_directory(config, model, info["missing_keys"])
     return model, head, info["unexpected_keys"]

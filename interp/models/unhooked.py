@@ -8,6 +8,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from interp.models.dispatching import at_hand
 from interp.types import HeadOutput, Output, Place, Unhooked
 
 
@@ -34,7 +35,7 @@ def without_bias(
     projections: Mapping[Place, nn.Module], kept: Mapping[nn.Module, list[tuple[Tensor, Tensor]]]
 ) -> dict[Place, Float[Tensor, "batch query d_model"]]:
     """What came out of every layer's output projection, less its bias."""
-    return {place: output - _bias(module) for place, module, (_, output) in _in_order(projections, kept)}
+    return {place: _less_bias(module, output) for place, module, (_, output) in _in_order(projections, kept)}
 
 
 def run_unhooked(
@@ -80,6 +81,7 @@ def _in_order(
             yield place, module, pair
 
 
-def _bias(module: nn.Module) -> Tensor | float:
-    bias = getattr(module, "bias", None)
-    return 0.0 if bias is None else bias
+def _less_bias(module: nn.Module, output: Tensor) -> Tensor:
+    with at_hand(module):
+        bias: Any = getattr(module, "bias", None)
+        return output if bias is None else output - bias.to(output.device)

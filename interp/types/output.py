@@ -22,7 +22,10 @@ NARROWEST = 1024
 
 @dataclass(frozen=True, eq=False)
 class LogitPieces:
-    """Logits that are never whole in memory: what goes into the last linear map of the language head, and that map."""
+    """Logits that are never whole in memory: what goes into the last linear map of the language head, and that map.
+
+    The map may lie on another device; logits are made there, and given where they are asked for.
+    """
 
     read: Float[Tensor, "scored d_read"]
     weight: Float[Tensor, "vocab d_read"]
@@ -36,9 +39,12 @@ class LogitPieces:
         size = max(NARROWEST, tokens_for(self.read.device, PIECE) // max(1, len(self.read)) // 64 * 64)
         keeps = torch.is_grad_enabled() and self.read.requires_grad
 
+        read = self.read.to(self.weight.device)
+
         def one(start: int) -> Result:
             bias = None if self.bias is None else self.bias[start : start + size]
-            return of_piece(start, nn.functional.linear(self.read, self.weight[start : start + size], bias).float())
+            logits = nn.functional.linear(read, self.weight[start : start + size], bias).float()
+            return of_piece(start, logits.to(self.read.device))
 
         starts = range(0, len(self.weight), size)
         return [checkpoint(one, start, use_reentrant=False) if keeps else one(start) for start in starts]

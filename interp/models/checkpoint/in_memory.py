@@ -10,6 +10,7 @@ from torch import nn
 from transformers.initialization import no_init_weights
 
 from interp.errors import ModelError
+from interp.models.dispatching import is_dispatched
 from interp.models.inputs.token_ids import forget_padding_beyond
 
 
@@ -25,6 +26,11 @@ def check_given(model: Any, name: str) -> None:
             way = f"Give the model that is wrapped in it: model.{wrapped}."
         raise ModelError(
             f"{name!r} ({type(model).__name__}) is no model of transformers. Allowed: a PreTrainedModel. {way}"
+        )
+    if is_dispatched(model):
+        raise ModelError(
+            f"{name!r} is laid out over several devices by accelerate, and a copy of it would be, too. Allowed: "
+            "interp.load_model(DIR, device_map='auto'), which lays it out itself; or a model on one device."
         )
     if getattr(model, "is_quantized", False) or getattr(model, "hf_quantizer", None) is not None:
         raise ModelError(f"{name!r} has weights in fewer bits than are read here. Write them out: model.dequantize().")

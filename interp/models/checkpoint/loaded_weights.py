@@ -17,6 +17,7 @@ from transformers.initialization import no_init_weights
 from transformers.models.auto import modeling_auto
 
 from interp.errors import ModelError
+from interp.models.dispatching import weights_of
 from interp.models.library_errors import refusing
 
 FLOATS = ("F64", "F32", "F16", "BF16")
@@ -124,7 +125,7 @@ def not_finite(network: Any) -> str:
 
     They may belong to tokens that no document has: what reads one of them is refused where its attention is summed.
     """
-    found = [name for name, weight in network.named_parameters() if not torch.isfinite(weight).all()]
+    found = [name for name, weight in weights_of(network) if not torch.isfinite(weight).all()]
     return f"{_some(found)} (as {str(network.dtype).removeprefix('torch.')})" if found else ""
 
 
@@ -225,7 +226,9 @@ def _check_kinds(network: Any, stored: Mapping[str, Stored], folder: str) -> Non
 
 def _check_buffers(network: Any, stored: Mapping[str, Stored], folder: str) -> None:
     """Constants that are stored are those that the code computes: other position ids are another network."""
-    built = {name.removeprefix(network.base_model_prefix + "."): buffer for name, buffer in network.named_buffers()}
+    prefix = network.base_model_prefix + "."
+    # some are on an accelerator already, where the weights were laid out
+    built = {name.removeprefix(prefix): buffer.cpu() for name, buffer in network.named_buffers()}
     for name, one in stored.items():
         if not _is_buffer(name, stored) or name.endswith("masked_bias"):
             continue

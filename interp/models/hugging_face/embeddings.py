@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from interp.models.dispatching import device_of
 from interp.models.hugging_face.positions import some_token
 from interp.models.inputs.text import inputs_of_tokens
 
@@ -22,7 +23,7 @@ def position_embeddings(
     """
     outputs: list[Any] = []
     # RoBERTa's family gives padding no position of its own
-    tokens = torch.full((1, length), some_token(network), device=next(network.parameters()).device)
+    tokens = torch.full((1, length), some_token(network), device=device_of(network))
     inputs = inputs_of_tokens(network.config, tokens)
     if network.config.is_encoder_decoder:
         # the other side need not have room for as many
@@ -66,7 +67,7 @@ def _reads_hidden(network: Any, last: nn.Module, head: nn.Module) -> bool:
     """Whether the head is given exactly what `last` gives, or all of it times one positive number (T5)."""
     given: list[Tensor] = []
     hidden: list[Tensor] = []
-    tokens = torch.tensor([[0, 1]], device=next(network.parameters()).device)
+    tokens = torch.tensor([[0, 1]], device=device_of(network))
     with ExitStack() as stack:
         stack.callback(head.register_forward_hook(lambda _module, args, _out: given.append(args[0])).remove)
         stack.callback(last.register_forward_hook(lambda _module, _args, out: hidden.append(out[0])).remove)

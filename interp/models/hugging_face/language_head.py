@@ -12,6 +12,8 @@ import transformers
 from torch import nn
 from transformers.models.auto import modeling_auto as auto
 
+from interp.models.dispatching import is_dispatched
+
 
 class LanguageHead(NamedTuple):
     """Whether there is one that was trained (or, where all weights are random, would be), and by what that is known."""
@@ -119,6 +121,10 @@ def keys(network: Any) -> Iterator[str]:
 
 def _shared(network: Any) -> Iterator[str]:
     """Those that are the embedding's at the same time."""
+    if is_dispatched(network):
+        # offloaded weights lie nowhere that could be compared
+        yield from {*network.all_tied_weights_keys, *network.all_tied_weights_keys.values()}
+        return
     tables = {module.weight.data_ptr() for module in network.modules() if isinstance(module, nn.Embedding)}
     yield from (name for name, value in network.state_dict().items() if value.data_ptr() in tables)
 

@@ -14,6 +14,7 @@ from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
 from interp.errors import ModelError
+from interp.models.dispatching import at_hand
 from interp.models.hooking_errors import because, own_code
 from interp.models.hugging_face.interface import Ingredients, watching
 from interp.types import Place, Site
@@ -190,8 +191,9 @@ def linear_maps(block: nn.Module) -> list[nn.Linear | Conv1D]:
 
 def low_precision_weight(module: nn.Linear | Conv1D) -> Tensor:
     """Its weight in bfloat16, [out, in]."""
-    weight = module.weight.T if isinstance(module, Conv1D) else module.weight
-    return weight.detach().bfloat16().contiguous()
+    with at_hand(module):
+        weight = module.weight.T if isinstance(module, Conv1D) else module.weight
+        return weight.detach().bfloat16().contiguous()
 
 
 def from_clean(weight: Tensor, clean_in: Tensor, clean_out: Tensor) -> Callable[[Tensor], Tensor]:

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 
+from interp.models.dispatching import is_offloaded
 from interp.models.hugging_face.layers import answering, computing
 from interp.types import LogitPieces
 
@@ -34,7 +35,12 @@ class LogitsAt:
         return self._head(inputs, out, out[0])[at]
 
     def pieces(self, inputs: dict[str, Any], out: Any, at: Bool[Tensor, "batch pos"]) -> LogitPieces | None:
-        """The same in pieces; None where the head does not end in one linear map, the output embeddings."""
+        """The same in pieces; None where the head does not end in one linear map, the output embeddings.
+
+        Nor where its weights are offloaded: pieces are made after the pass, when they are away again.
+        """
+        if is_offloaded(self.unembedding):
+            return None
         if self._is_linear is None:
             # a bias shows in small logits, a cap on them in large ones
             row = out[0][:1]
@@ -49,8 +55,9 @@ class LogitsAt:
         last: Any = self.unembedding
         if not isinstance(last, nn.Linear):
             return False
-        found = nn.functional.linear(self._read(inputs, out, hidden), last.weight, last.bias)
-        return torch.equal(found.float(), self._head(inputs, out, hidden).float())
+        read = self._read(inputs, out, hidden).to(last.weight.device)
+        found = nn.functional.linear(read, last.weight, last.bias).float()
+        return torch.equal(found, self._head(inputs, out, hidden).to(found))
 
     def _can_select(self, inputs: dict[str, Any], out: Any) -> bool:
         """Whether the head gives each hidden state the same logits wherever it stands, seen on one row of a batch."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from interp.buffers import Buffer
 from interp.devices import cut, tokens_for
 from interp.errors import ModelError
+from interp.models.dispatching import at_hand, device_of, refuse_spread
 from interp.models.head_weights import LayerSlices, See
 from interp.models.hooking_errors import because
 from interp.models.hugging_face.embeddings import from_head_to_embedding, position_embeddings
@@ -75,7 +77,7 @@ class AttentionModel:
         self.provenance = dict(provenance or {})
         self.translates, self.causal = reader.translates, reader.causal
         self.base: nn.Module = base_of(network)
-        self.device = next(network.parameters()).device
+        self.device = device_of(network)
         self.positions, self.pad_token = reader.positions, reader.pad_token
         reads = isinstance(reader, TextReader)
         self.mask_token = reader.mask_token(trained_head=has_language_head) if reads else None
@@ -157,7 +159,7 @@ class AttentionModel:
                 for first in range(0, heads, at_once):
                     some = part.some(slice(first, first + at_once))
                     pattern = some.pattern(buffer)
-                    look(layer.site, layer.number, first, start, pattern)
+                    look(layer.site, layer.number, first, start, pattern.to(self.device))
                     z[:, start:stop, first : first + at_once] = some.write(pattern)
             return z
 
@@ -173,12 +175,14 @@ class AttentionModel:
         if found is None:
             sites = ", ".join(dict.fromkeys(at.site for at in self.layers))
             raise ModelError(f"{self.name!r} has no layer {layer} of {site!r} attention. Its sites: {sites}.")
-        return torch.einsum("bqhd,hdm->bqhm", z, found.output_weights())
+        with at_hand(found.projection):
+            return torch.einsum("bqhd,hdm->bqhm", z, found.output_weights().to(z.device))
 
     # Its heads laid open
 
     def slices(self) -> dict[Place, LayerSlices]:
-        """Each head's own W_Q, W_K, W_V and W_O, layer by layer."""
+        """Each head's own W_Q, W_K, W_V and W_O, layer by layer. Raises `ModelError` also for a model laid out."""
+        refuse_spread(self.network, self.name, "Laying heads open (anatomy, head_weights)")
         tokens = self.reader.single_tokens(self.network, PROBES)
         return trace_slices(partial(self.reader.call, self.base, tokens), self.base, self.layers, self.name)
 
@@ -223,7 +227,7 @@ class AttentionModel:
         try:
             heads: dict[Place, int] = {(layer.site, layer.number): layer.heads for layer in self.layers}
             call = partial(self.reader.call, self.network, self.reader.inputs(batch))
-            return run_unhooked(call, self._last, self._projections(), heads)
+            return self._together(run_unhooked(call, self._last, self._projections(), heads))
         finally:
             self._attend_by(INTERFACE)
 
@@ -232,7 +236,16 @@ class AttentionModel:
         """What comes out of each layer's output projection, less its bias, while the tap is in place."""
         with projecting(self._projections()) as kept:
             self.run(batch, z=z, logits=False)
-        return without_bias(self._projections(), kept)
+        return {place: one.to(self.device) for place, one in without_bias(self._projections(), kept).items()}
+
+    def _together(self, found: Unhooked) -> Unhooked:
+        """On the device that all else is read on: layers may lie on several."""
+        output, logits = found.output, found.output.logits
+        there = Output(output.hidden.to(self.device), None if logits is None else logits.to(self.device))
+        z, attention = (
+            {place: one.to(self.device) for place, one in kept.items()} for kept in (found.z, found.attention_output)
+        )
+        return replace(found, output=there, z=z, attention_output=attention)
 
     def modules(self) -> Iterator[nn.Module]:
         """Every module of the network."""
@@ -326,7 +339,7 @@ class AttentionModel:
         def watch(_module: nn.Module, given: Ingredients) -> Tensor:
             layer = next(order)
             at = given if packing is None or masks is None else packing.ingredients(given, masks[layer.place])
-            written = at.attended() if not tapped else _rewritten(layer, at, pattern, z)
+            written = at.attended() if not tapped else _rewritten(layer, at, pattern, z, self.device)
             return written if packing is None else packing.pack(written)
 
         with ExitStack() as stack:
@@ -337,7 +350,8 @@ class AttentionModel:
             out = self._called(inputs, everywhere)
         if tapped:
             self._check_seen(order)
-        hidden, logits_everywhere = last[0][0], out.logits if everywhere else None
+        hidden = last[0][0].to(self.device)
+        logits_everywhere = out.logits.to(self.device) if everywhere else None
         if packing is not None:
             hidden = packing.unpack(hidden)
             logits_everywhere = None if logits_everywhere is None else packing.unpack(logits_everywhere)
@@ -345,7 +359,8 @@ class AttentionModel:
             return Output(hidden, logits_everywhere)
         seen = type(last[0])(last_hidden_state=hidden)
         some = self._logits_at.pieces(inputs, seen, at) if pieces else None
-        return Output(hidden, self._logits_at(inputs, seen, at) if some is None else None, at, some)
+        scored = self._logits_at(inputs, seen, at).to(self.device) if some is None else None
+        return Output(hidden, scored, at, some)
 
     def _called(self, inputs: dict[str, Any], everywhere: bool) -> Any:
         """What the network gives, or where logits are not asked for its part without the head."""
@@ -368,15 +383,15 @@ class AttentionModel:
             )
 
 
-def _rewritten(layer: Layer, at: Ingredients, pattern: Tap | None, z: Tap | None) -> HeadOutput:
-    """What a layer writes when both taps were there."""
+def _rewritten(layer: Layer, at: Ingredients, pattern: Tap | None, z: Tap | None, device: torch.device) -> HeadOutput:
+    """What a layer writes when both taps were there; they see it on the model's device, wherever the layer lies."""
     seen = at.pattern()
     if pattern is not None:
-        replacement = pattern(layer.site, layer.number, seen)
-        seen = seen if replacement is None else replacement
+        replacement = pattern(layer.site, layer.number, seen.to(device))
+        seen = seen if replacement is None else replacement.to(seen.device)
     written = at.write(seen)
-    replacement = z(layer.site, layer.number, written) if z is not None else None
-    return written if replacement is None else replacement
+    replacement = z(layer.site, layer.number, written.to(device)) if z is not None else None
+    return written if replacement is None else replacement.to(written.device)
 
 
 def _look(site: Site, layer: int, activation: Tensor) -> None:  # noqa: ARG001 - a tap that only watches

@@ -23,13 +23,18 @@ class Packing:
 
     def pack(self, padded: Float[Tensor, "padded_row length *rest"]) -> Float[Tensor, "1 real *rest"]:
         """The real tokens of all variants in one row."""
-        return padded.unflatten(0, (-1, self.rows)).flatten(1, 2).index_select(1, self.index).flatten(0, 1)[None]
+        return (
+            padded.unflatten(0, (-1, self.rows))
+            .flatten(1, 2)
+            .index_select(1, self.index.to(padded.device))
+            .flatten(0, 1)[None]
+        )
 
     def unpack(self, packed: Float[Tensor, "1 real *rest"]) -> Float[Tensor, "padded_row length *rest"]:
         """Each document in a row of its own, zeros for padding."""
         variants = packed.shape[1] // len(self.index)
         padded = packed.new_zeros(variants, self.rows * self.length, *packed.shape[2:])
-        padded.index_copy_(1, self.index, packed[0].unflatten(0, (variants, -1)))
+        padded.index_copy_(1, self.index.to(packed.device), packed[0].unflatten(0, (variants, -1)))
         return padded.view(variants * self.rows, self.length, *packed.shape[2:])
 
     def ingredients(self, packed: Ingredients, mask: Tensor | None) -> Ingredients:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import PreTrainedModel
 
+from interp.models.dispatching import device_of
 from interp.models.inputs.text import base_of, inputs_of_tokens
 
 UNLIMITED = 1_000_000
@@ -38,7 +39,7 @@ class Limits(NamedTuple):
 class _Read(NamedTuple):
     """Rows of one of the network's own tables, one for every token: `rows` there are, the first one read is `first`."""
 
-    table: int
+    table: str
     rows: int
     first: int
     padding: int
@@ -83,12 +84,11 @@ def _tables(network: Any, source: int, target: int) -> dict[int, set[_Read]]:
     """What is read once for every token, by the number of tokens, of a text of one token repeated."""
     pairs = network.config.is_encoder_decoder
     network.eval()
-    tokens = torch.full((1, source), some_token(network), device=next(network.parameters()).device)
+    tokens = torch.full((1, source), some_token(network), device=device_of(network))
     inputs = inputs_of_tokens(network.config, tokens)
     if pairs:
         inputs |= {f"decoder_{name}": inputs[name][:, :1].expand(1, target) for name in ("input_ids", "attention_mask")}
-    own = {one.untyped_storage().data_ptr() for one in (*network.parameters(), *network.buffers())}
-    with _Reading(own, (source, target)) as reading:
+    with _Reading(network, (source, target)) as reading:
         base_of(network)(**inputs)
     return reading.found
 
@@ -101,11 +101,14 @@ def some_token(network: Any) -> int:
 
 
 class _Reading(TorchDispatchMode):
-    """While it is open, notes what is read of these tensors in as many consecutive rows as there are tokens."""
+    """While it is open, notes what is read of a network's own tensors in as many consecutive rows as there are tokens.
 
-    def __init__(self, own: set[int], lengths: tuple[int, int]) -> None:
+    They are known by their names: an offloaded table lies elsewhere each time that it is brought.
+    """
+
+    def __init__(self, network: Any, lengths: tuple[int, int]) -> None:
         super().__init__()
-        self._own = own
+        self._network = network
         self.found: dict[int, set[_Read]] = {length: set() for length in lengths}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -131,6 +134,12 @@ class _Reading(TorchDispatchMode):
             self._note(table, axis, first, size, padding)
 
     def _note(self, table: Tensor, axis: int, first: int, size: int, padding: int) -> None:
+        if size not in self.found or table.shape[axis] <= size:
+            return
         storage = table.untyped_storage().data_ptr()
-        if size in self.found and storage in self._own and table.shape[axis] > size:
-            self.found[size].add(_Read(storage, table.shape[axis], first, padding))
+        own = (*self._network.named_parameters(), *self._network.named_buffers())
+        named = next(
+            (name for name, one in own if one.untyped_storage().data_ptr() == storage and not one.is_meta), None
+        )
+        if named is not None:
+            self.found[size].add(_Read(named, table.shape[axis], first, padding))

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from interp.errors import ModelError
+from interp.models.dispatching import is_offloaded
 from interp.models.hugging_face.hooks import keep_both, keep_input, keep_output, keep_rest
 from interp.models.hugging_face.interface import Ingredients, Watch, watching
 from interp.models.hugging_face.layers import (
@@ -73,7 +75,16 @@ class Resuming:
     def remember(
         self, batch: Batch, *, pattern: bool, linear: bool, gradients: bool, logits: Scored, pieces: bool
     ) -> CleanRun:
-        """One forward pass that keeps what `resume` starts from, and each layer's z, v and (if asked) pattern."""
+        """One forward pass that keeps what `resume` starts from, and each layer's z, v and (if asked) pattern.
+
+        Raises `ModelError` where gradients are asked for and weights are offloaded.
+        """
+        if gradients and any(is_offloaded(module) for module in self._network.modules()):
+            raise ModelError(
+                "Gradients (ablation.estimate, early stopping by estimates) need all weights from the pass forward to "
+                "the pass back, and model.device_map has offloaded some for want of room. Allowed: "
+                "ablation.estimate=null; or a device_map over GPUs that hold the model."
+            )
         before: dict[nn.Module, Tensor] = {}
         attention_output: dict[Place, Tensor] = {}
         z: dict[Place, Tensor] = {}

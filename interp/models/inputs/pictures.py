@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers.image_processing_utils import BaseImageProcessor
 
 from interp.errors import ModelError
+from interp.models.dispatching import device_of
 from interp.types import Batch, Encoding, Grid, Picture
 
 PICTURES = ("vit",)
@@ -91,7 +92,7 @@ class PictureReader:
 
     def single_tokens(self, network: Any, rows: int) -> dict[str, Any]:
         """Rows of one token each."""
-        return self._black(rows, 1, network.device)
+        return self._black(rows, 1, device_of(network))
 
     def position_embeddings(self) -> Float[Tensor, "pos d_model"]:
         """What is added to [CLS] and to each patch for its place."""

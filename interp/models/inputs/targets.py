@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig
 
 from interp.errors import ModelError
+from interp.models.dispatching import device_of
 from interp.models.inputs.text import MEND
 from interp.models.library_errors import refusing
 from interp.types import Batch, Encoding, Output
@@ -100,7 +101,7 @@ def generate(
     found: list[tuple[str, Encoding]] = []
     for start in range(0, len(encodings), WRITTEN_AT_ONCE):
         rows = [torch.from_numpy(one.tokens.astype(np.int64)) for one in encodings[start : start + WRITTEN_AT_ONCE]]
-        tokens = pad_sequence(rows, batch_first=True, padding_value=pad_token).to(network.device)
+        tokens = pad_sequence(rows, batch_first=True, padding_value=pad_token).to(device_of(network))
         lengths = torch.tensor([len(row) for row in rows], device=tokens.device)
         mask = (torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]).long()
         room = min(positions - 2, 2 * tokens.shape[1] + 20)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
+from interp.models.dispatching import device_of
 from interp.models.hugging_face.positions import limits
 from interp.models.inputs.targets import Ends, target_encodings
 from interp.models.inputs.text import check_offsets, decoded, encodings, inputs_of, inputs_of_tokens, is_causal
@@ -86,5 +87,5 @@ class TextReader:
         """Rows of one token each, spread over the vocabulary."""
         sides = (network.get_encoder(), network.get_decoder()) if self.translates else (network,)
         last = min(side.get_input_embeddings().weight.shape[0] for side in sides) - 1
-        tokens = torch.linspace(0, last, rows, device=network.device).long()[:, None]
+        tokens = torch.linspace(0, last, rows, device=device_of(network)).long()[:, None]
         return inputs_of_tokens(network.config, tokens)
