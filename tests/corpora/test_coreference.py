@@ -158,6 +158,8 @@ def test_a_folder_of_folders_is_read_once(tmp_path: Path) -> None:
         (columns(TALE[0]).replace("#end document\n", "") + columns(TALE[0]), 8, "inside that of line 1"),
         ("a\tb\n" + columns(TALE[0]), 1, "outside any document"),
         ("# a comment\n", 1, "out of place"),
+        # a line end that was lost: the document's beginning is no word, however many columns follow
+        (columns(TALE[0]).replace("nw/tale\t0\t2", "#begin document (x); part 001\t0\t2", 1), 4, "out of place"),
         ("", None, "no document"),
     ],
 )

@@ -12,7 +12,7 @@ from transformers import GenerationConfig
 
 from interp.errors import ModelError
 from interp.models.dispatching import device_of
-from interp.models.inputs.text import MEND
+from interp.models.inputs.text import MEND, called
 from interp.models.library_errors import refusing
 from interp.types import Batch, Encoding, Output
 
@@ -68,7 +68,7 @@ def target_encodings(tokenizer: Any, texts: Sequence[str], between: Ends, positi
     """
     if not texts:
         return []
-    with refusing(f"The tokenizer ({type(tokenizer).__name__}) could not cut {len(texts)} targets", MEND):
+    with refusing(f"{called(tokenizer)} could not cut {len(texts)} targets", MEND):
         out = tokenizer(
             text_target=list(texts),
             truncation=True,

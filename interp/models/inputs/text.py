@@ -29,12 +29,18 @@ def check_offsets(tokenizer: Any, name: str) -> None:
         )
 
 
+def called(tokenizer: Any) -> str:
+    """The tokenizer in a message: its class, and where it was read from, if it was."""
+    place = getattr(tokenizer, "name_or_path", "")
+    return f"The tokenizer ({type(tokenizer).__name__}{', of ' if place else ''}{place})"
+
+
 def encodings(tokenizer: Any, texts: Sequence[str], positions: int) -> list[Encoding]:
     """Raw texts to token ids with character offsets, special tokens included, truncated to `positions`.
 
     Raises `ModelError` for whatever the tokenizer raises, panics of its library too.
     """
-    with refusing(f"The tokenizer ({type(tokenizer).__name__}) could not cut {len(texts)} texts", MEND):
+    with refusing(f"{called(tokenizer)} could not cut {len(texts)} texts", MEND):
         out = tokenizer(
             list(texts),
             truncation=True,

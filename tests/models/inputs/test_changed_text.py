@@ -96,7 +96,9 @@ def test_what_a_tokenizer_panics_at_is_a_refusal(monkeypatch: pytest.MonkeyPatch
         raise panic("no entry found for key \ud800")
 
     monkeypatch.setattr(type(model.reader.tokenizer), "__call__", fail)  # pyright: ignore[reportAttributeAccessIssue]
-    with pytest.raises(ModelError, match=r"could not cut 1 texts: no entry found for key \\ud800 \(PanicException\)"):
+    said = r"^The tokenizer \(\w+, of /there\) could not cut 1 texts: no entry found for key \\ud800 \(PanicException\)"
+    model.reader.tokenizer.name_or_path = "/there"
+    with pytest.raises(ModelError, match=said):
         encode(model, corpus_of(["The cat."]))
 
 
