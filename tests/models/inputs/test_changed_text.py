@@ -97,7 +97,7 @@ def test_what_a_tokenizer_panics_at_is_a_refusal(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(type(model.reader.tokenizer), "__call__", fail)  # pyright: ignore[reportAttributeAccessIssue]
     said = r"^The tokenizer \(\w+, of /there\) could not cut 1 texts: no entry found for key \\ud800 \(PanicException\)"
-    model.reader.tokenizer.name_or_path = "/there"
+    tokenizer.name_or_path = "/there"
     with pytest.raises(ModelError, match=said):
         encode(model, corpus_of(["The cat."]))
 
