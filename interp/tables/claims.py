@@ -183,13 +183,13 @@ def _fitting(claim: Claim, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     if claim.table not in tables:
         raise InterpError(f"The claim {claim.claim!r} is of the table {claim.table!r}. {closest(claim.table, tables)}")
     table = tables[claim.table]
-    for column in (claim.column, *claim.where, *([claim.best] if claim.best else [])):
+    for column in (claim.column, *claim.where, *([] if claim.best is None else [claim.best])):
         if column not in table:
             raise InterpError(
                 f"The claim {claim.claim!r} is of the column {column!r} of {claim.table!r}. "
                 f"{closest(column, list(table.columns))}"
             )
-    for column in (claim.column, *([claim.best] if claim.best else [])):
+    for column in (claim.column, *([] if claim.best is None else [claim.best])):
         if not pd.api.types.is_numeric_dtype(table[column]):
             numbers = [str(name) for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
             raise InterpError(
@@ -200,7 +200,8 @@ def _fitting(claim: Claim, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     for column, value in claim.where.items():
         chosen &= table[column] == value
     # where what chooses is not there, nothing can be chosen
-    return table[chosen & table[claim.best or claim.column].notna() & table[claim.column].notna()]
+    by = claim.column if claim.best is None else claim.best
+    return table[chosen & table[by].notna() & table[claim.column].notna()]
 
 
 def _one(claim: Claim, fitting: pd.DataFrame) -> Any:

@@ -170,6 +170,15 @@ def test_a_name_of_no_width_is_none(tmp_path: Path) -> None:
     assert len(read_coreference(file(tmp_path, "gap-a.tsv", f"{header}\n{whole}\n"), "gap")) == 1
 
 
+@pytest.mark.parametrize("lost", ["#begin document (a); part 001", "#end document"])
+def test_a_marker_that_ran_into_the_next_line_is_refused(lost: str, tmp_path: Path) -> None:
+    word = "\t0\t{}\tw\t-\t-\t-\t-\t-\t-\t*\t(1)"
+    lines = ["#begin document (a); part 000", f"a{word.format(0)}", f"{lost}{word.format(1)}", "", "#end document", ""]
+    with pytest.raises(CorpusError, match="is out of place") as caught:
+        read_coreference(file(tmp_path, "a_conll", "\n".join(lines)), "conll2012")
+    assert caught.value.line == 3
+
+
 @pytest.mark.parametrize("sentid", ["they.someone.1.neutral", "cook.cook.0.neutral"])
 def test_a_word_that_would_be_two_mentions_is_refused(sentid: str, tmp_path: Path) -> None:
     row = "cook.someone.1.neutral\tThe cook told someone that they paid."

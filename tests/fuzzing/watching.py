@@ -111,8 +111,9 @@ def wrong_with(error: InterpError, path: Path, *, by_lines: bool) -> str | None:
         said.encode()
     except UnicodeEncodeError:
         return "half of a character in it"
-    # the gate speaks of a model by its name
-    if str(path) not in said and str(path.parent) not in said and "gate refuses" not in said:
+    # once it is read, a model is spoken of by its name
+    is_named = not by_lines and any(f"{name!r}" in said for name in ("model", path.stem))
+    if str(path) not in said and str(path.parent) not in said and not is_named:
         return "names no file"
     if len(said) > LONGEST_MESSAGE + said.count(str(path)) * len(str(path)):
         return "too long to be read"

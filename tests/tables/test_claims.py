@@ -124,6 +124,8 @@ def test_a_column_without_numbers_is_refused_and_a_choice_by_nothing_is_not_meas
         judged(claim(column="role", where={"layer": 1}))
     with pytest.raises(InterpError, match="'split' of 'scores', which holds no numbers"):
         judged(claim(best="split"))
+    with pytest.raises(InterpError, match="is of the column '' of 'scores'"):
+        judged(claim(best=""))
     amod = judged(claim(column="mass", best="hit", where={"role": "amod.to_governor"}))
     assert amod["verdict"] == "not measured"
 

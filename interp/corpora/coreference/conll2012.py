@@ -16,8 +16,8 @@ from interp.errors import CorpusError, shown
 COLUMNS = 12
 """At least so many: eleven that are always there (predicates' arguments may follow), and coreference, the last."""
 
-MARKS = ("#begin document", "#end document")
-BEGIN = re.compile(r"#begin document \((.*)\);?(?:\s+part\s+([0-9]{1,9}))?\s*")
+MARKERS = ("#begin document", "#end document")
+BEGIN = re.compile(r"#begin document \(([^\t]*)\);?(?:\s+part\s+([0-9]{1,9}))?\s*")
 BRACKET = re.compile(r"(\()?([0-9]{1,9})(\))?")
 ESCAPES = {
     "-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "-LCB-": "{", "-RCB-": "}", "/.": ".", "/?": "?", "/-": "-",
@@ -66,7 +66,8 @@ def read_parts(path: Path) -> Iterator[Part]:
         elif line.strip() == "#end document" and current is not None:
             yield current.part(number)
             current = None
-        elif line.startswith(MARKS) or (line.startswith("#") and len(line.split()) < COLUMNS):
+        # one that ran into the next line has columns enough for a word
+        elif line.startswith("#") and (line.startswith(MARKERS) or len(line.split()) < COLUMNS):
             problem = f"{line[:40]!r} is out of place; allowed are `#begin document (name); part 000`, its part of nine"
             raise CorpusError(path, number, f"{problem} digits at most, and, after it, `#end document`. Mend the line.")
         elif not line.strip():
