@@ -182,6 +182,8 @@ def _swept(
 
 def _slower_than_exact(model: HeadModel, plan: Plan, progress: Progress) -> str:
     """What there is to say where lower precision takes longer here than none; it is measured once, and kept."""
+    if plan.precision == "float32":
+        return ""
     found = Collected()
     for precision in progress([plan.precision], "precision", found, whole=True):
         found.add(0, why=slower_than_exact(model, precision) or "")

@@ -168,7 +168,7 @@ def test_the_manifest_says_what_ran(
     assert {"truncated_documents", "unaligned_words"} <= set(manifest["skipped"])
     passes, total = manifest["seconds"].pop("passes"), manifest["seconds"].pop("total")
     assert set(manifest["seconds"]) == {"start", "corpus", "model", "gate", "tables", "figures"}
-    assert set(passes) == {"roles", "replacement (mean)", "ablation (mean)"}
+    assert set(passes) == {"roles", "mean outputs", "ablation (mean)"}
     parts = [*manifest["seconds"].values(), *passes.values()]
     assert all(seconds >= 0 for seconds in parts)
     assert sum(parts) == pytest.approx(total, abs=0.005 * (len(parts) + 1))
