@@ -215,7 +215,8 @@ def test_a_summary_begins_with_the_verdict_and_ends_in_time(name: str) -> None:
 
 def test_every_experiment_is_held_to_it() -> None:
     options = {path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml")}
-    assert options == set(MADE)
+    # a merge sums up what the experiment of its shards does
+    assert options - {"merge"} == set(MADE)
 
 
 def test_a_sentence_without_a_query_is_short_too() -> None:
