@@ -18,6 +18,7 @@ from experiments.cli.stopwatch import Stopwatch
 from experiments.cli.sum_files import holds_sums, remove_sums
 from interp import results
 from interp.errors import InterpError
+from interp.storage import refused
 
 
 def run_once(config: DictConfig, watch: Stopwatch) -> None:
@@ -82,7 +83,8 @@ def begin(
 ) -> Run:
     """The manifest and Hydra's notes, then everything up to the tables.
 
-    An error that the user can mend undoes both, unless sums were kept by then: the mended command goes on with them.
+    An error that the user can mend undoes both. Where the system has refused something (a full disk) and sums were kept
+    by then, they stay: the same command goes on with them.
     """
     notes = hydra_notes(config)
     try:
@@ -92,7 +94,8 @@ def begin(
         return run_experiment(literal(manifest["config"]), folder, manifest, watch, shards)
     except Exception as error:
         said = explain(error)
-        if said is not None and holds_sums(folder) and not (recorded and recorded["status"] == "complete"):
+        is_refused = refused(error) is not None and holds_sums(folder)
+        if said is not None and is_refused and not (recorded and recorded["status"] == "complete"):
             # what stopped it may be that nothing can be written
             with suppress(OSError):
                 results.write_manifest(folder, manifest | {"status": "stopped", "reason": said})
