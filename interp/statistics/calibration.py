@@ -153,7 +153,8 @@ def cover(
 
 def _long(drawn: Collected, population: DocumentSums, heads: Sequence[Planted]) -> pd.DataFrame:
     tests = 2 * len(heads)
-    places = drawn.table("places")
+    # a shard may have none
+    places = drawn.table("places").reindex(columns=PLACES)
     table = places.copy()
     table["role"] = pd.Categorical(
         np.array([role.name for role in population.roles])[table["role"].to_numpy(dtype=int)]

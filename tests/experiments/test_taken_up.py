@@ -29,7 +29,7 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "head_ablation resample": (*GRAMMAR, "ablation=resample", "ablation.limit=12"),
     "nulls": (*GRAMMAR, "null=[permuted_gold,shuffled_rows]", "null_seeds=1", "roles=coreference"),
     "sensitivity": (*GRAMMAR, "sensitivity.seeds=1", "sensitivity.margins=[0.1]", "roles=copying"),
-    "stability": (*GRAMMAR, "stability.permutations=9", "stability.documents=20", "roles=copying"),
+    "stability": (*GRAMMAR, "stability.permutations=9", "stability.documents=20", "roles=positional"),
     "calibration": (
         "corpus=grammar",
         "corpus.documents=100",
