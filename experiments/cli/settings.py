@@ -52,6 +52,7 @@ def check(config: Mapping[str, Any]) -> None:
             require_choice(key, flat[key], options)
     if not isinstance(gate := flat.get("gate", "on"), bool) and gate not in ("on", "off"):
         raise InterpError(f"gate={'null' if gate is None else gate} is not known. {closest(gate, ('on', 'off'))}")
+    # as a text: YAML could read another kind of number in it
     if flat.get("shard") is not None:
         read_shard(str(flat["shard"]))
     for key in SWITCHES:

@@ -327,9 +327,7 @@ def test_nothing_of_a_manifest_is_run(interp: Interp, settings: tuple[str, ...],
         assert interp(*settings, f"shard={number}/2", f"hydra.run.dir=parts/{number}").code == 0
         file = tmp_path / "parts" / str(number) / "manifest.json"
         manifest = json.loads(file.read_text(encoding="utf-8"))
-        manifest["overrides"] += [
-            "+corpus._target_=os.system" if not number else "corpus._target_=os.system", "+corpus.command=touch hacked"
-        ]  # fmt: skip
+        manifest["overrides"] += ["corpus._target_=os.system", "+corpus.command=touch hacked"]
         file.write_text(json.dumps(manifest), encoding="utf-8")
     found = interp("experiment=merge", "runs=parts", "hydra.run.dir=merged")
     assert found.code == 1 and "_target_=os.system, which is in no configuration here" in found.err
