@@ -22,7 +22,7 @@ from interp.statistics.calibration import Planted, cover, expected_evidence, p_u
 from interp.statistics.criteria import Criteria
 from interp.statistics.redrawn_corpora import COLUMNS as RESAMPLED
 from interp.statistics.redrawn_corpora import resample_heads
-from interp.sums import DocumentSums
+from interp.sums import DocumentSums, RoleSums
 from interp.tables import score_table
 from interp.tables.calibration import coverage_table, head_coverage_table, null_curve, null_table
 from interp.tallies.by_document import drawn_hits, tally_documents, tally_heads
@@ -59,7 +59,8 @@ def run(
     sizes = sorted({*documents, len(population.sources)})
     check_evidence(population, sizes[-1], corpus, criteria)
     heads = [Planted(kind, accuracy) for kind in KINDS for accuracy in accuracies]
-    scores, said = the_whole_way(model, encoded, governors, population, heads, seed, whole)
+    planted = plant(model, encoded, governors, population, heads, seed)
+    planted_sums = tally_roles(planted, encoded, governors, progress=progress)
     own = tally_heads(model, encoded, own_roles, progress=whole) if own_roles else None
 
     draws = {"repeats": range(repeats), "seed": seed, "progress": progress}
@@ -69,6 +70,7 @@ def run(
     if own is not None:
         resampled = resample_heads(own, sizes[-1], criteria, **draws)
     progress.measured()
+    scores, said = the_whole_way(planted, planted_sums, encoded, population, heads, seed)
     tables = {
         "planted_heads": scores,
         "calibration": coverage_table(covered),
@@ -137,25 +139,37 @@ def roles_asked(
     return [every[enough[place]] for place in places]
 
 
-def the_whole_way(
+def plant(
     model: HeadModel,
     encoded: EncodedCorpus,
     roles: Sequence[Role],
     population: DocumentSums,
     heads: Sequence[Planted],
     seed: int,
-    progress: Progress,
-) -> tuple[pd.DataFrame, str]:
-    """Every head as attention on every sentence: its scores on the corpus as it is, beside the truth that they miss."""
+) -> KnownAccuracy:
+    """Every head as attention on every sentence, and two that are no better than the baseline."""
     relations = [role.name.removesuffix(".to_governor") for role in roles]
     random, every = np.random.default_rng(seed), np.arange(len(population.sources))
     rates = np.stack([rates_of(head, population, every, random) for head in heads], axis=1)
     rates = np.repeat(rates[:, None, :], len(roles), axis=1)
     as_baseline, as_baseline_on_the_whole = baseline_rates(population)
     rates = np.concatenate([rates, as_baseline[:, :, None], as_baseline_on_the_whole[:, :, None]], axis=2)
-    planted = KnownAccuracy(model, encoded, sources=population.sources, relations=relations, rates=rates, seed=seed)
-    sums = tally_roles(planted, encoded, roles, progress=progress)
-    n, hits = drawn_hits(planted, encoded, relations)
+    return KnownAccuracy(model, encoded, sources=population.sources, relations=relations, rates=rates, seed=seed)
+
+
+def the_whole_way(
+    planted: KnownAccuracy,
+    sums: RoleSums,
+    encoded: EncodedCorpus,
+    population: DocumentSums,
+    heads: Sequence[Planted],
+    seed: int,
+) -> tuple[pd.DataFrame, str]:
+    """The planted heads' scores on the corpus as it is, beside the truth that they miss.
+
+    Raises `InterpError` where the sums of their attention are not those of their coins.
+    """
+    n, hits = drawn_hits(planted, encoded, [role.name.removesuffix(".to_governor") for role in sums.roles])
     if not (np.array_equal(sums.n, n) and np.array_equal(sums.hit, hits)):
         raise InterpError(
             f"The tally of planted attention found {sums.hit.sum():.0f} hits in {sums.n.sum()} queries, and "
@@ -163,7 +177,7 @@ def the_whole_way(
         )
     scores = score_table(sums, seed=seed)
     of_head = scores["head"].to_numpy()
-    no_better = as_baseline_on_the_whole[0][:, None]
+    no_better = baseline_rates(population)[1][0][:, None]
     true = np.concatenate([*(true_hit(head, population)[:, None] for head in heads), no_better, no_better], axis=1)
     place = {role.name: number for number, role in enumerate(population.roles)}
     kinds = [*(head.kind for head in heads), "null: document", "null: population"]
