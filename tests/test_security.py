@@ -344,7 +344,10 @@ def watch(event, arguments):
     elif event in ("os.mkdir", "os.rename", "os.remove"):
         print("write", os.path.abspath(os.fsdecode(arguments[0])), file=asked)
     elif event.startswith("socket.") and event not in ("socket.__new__", "socket.gethostname"):
-        print("network", event, file=asked)
+        # urllib3, which Ray's packages load, asks whether this machine has IPv6 by an address of its own
+        if event == "socket.bind" and arguments[1] == ("::1", 0):
+            return
+        print("network", event, arguments[1:], file=asked)
     elif event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"):
         print("process", arguments[0], file=asked)
 sys.addaudithook(watch)
