@@ -11,11 +11,11 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 
 from experiments.cli import study
-from experiments.cli.kept_sums import SumsOnDisk
 from experiments.cli.manifest_entries import describe, describe_gate, describe_machine, is_off
-from experiments.cli.merged_sums import MergedSums
 from experiments.cli.merging import SAME, Shards, check_same, settings_compared
 from experiments.cli.stopwatch import Stopwatch
+from experiments.cli.sums.kept import SumsOnDisk
+from experiments.cli.sums.merged import MergedSums
 from interp import results
 from interp.api import prove
 from interp.errors import InterpError

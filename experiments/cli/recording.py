@@ -11,7 +11,7 @@ from experiments.cli import run_folder, study
 from experiments.cli.closing_notes import blank_words, clock_words, closing_words, glyph_words, to_json
 from experiments.cli.measuring import Run
 from experiments.cli.printing import say
-from experiments.cli.sum_files import SUMS, remove_sums
+from experiments.cli.sums.files import SUMS, remove_sums
 from interp import results
 from interp.models.checkpoint.files import file_digest
 from interp.plots.style import blank_reason

@@ -15,7 +15,7 @@ from experiments.cli.measuring import Run, run_experiment
 from experiments.cli.merging import Shards, find_shards, unsharded
 from experiments.cli.recording import record, record_shard
 from experiments.cli.stopwatch import Stopwatch
-from experiments.cli.sum_files import holds_sums, remove_sums
+from experiments.cli.sums.files import holds_sums, remove_sums
 from interp import results
 from interp.errors import InterpError
 from interp.storage import refused

@@ -11,8 +11,8 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from experiments.cli.error_messages import CONF
-from experiments.cli.kept_sums import LoopOnDisk, SumsOnDisk
-from experiments.cli.merged_sums import MergedSums
+from experiments.cli.sums.kept import LoopOnDisk, SumsOnDisk
+from experiments.cli.sums.merged import MergedSums
 from interp.corpora import batching
 from interp.progress import Passes, Progress, Shard, ShardEnds, silent
 from tests.conftest import Case

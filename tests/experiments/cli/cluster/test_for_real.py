@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from experiments.cli.cluster import Pace, complete, merge
-from experiments.cli.shard_sweep import ShardSweep
+from experiments.cli.cluster.attempts import Pace, complete, merge
+from experiments.cli.cluster.shard_sweep import ShardSweep
 from interp.results import read_manifest
 from tests.support.launchers import is_installed
 from tests.support.paths import ROOT, SHARED

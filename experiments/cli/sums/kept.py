@@ -12,7 +12,7 @@ from typing import Any
 from experiments.cli import locks
 from experiments.cli.manifest import differences
 from experiments.cli.printing import say
-from experiments.cli.sum_files import (
+from experiments.cli.sums.files import (
     SUMS,
     DamagedError,
     digest_of,

@@ -1,6 +1,6 @@
 """Shards that die and are submitted again: what the driver makes of manifests, locks and queues, which are fakes here.
 
-On a Slurm, on Ray and on the processes of one machine: `test_cluster_for_real.py`.
+On a Slurm, on Ray and on the processes of one machine: `test_for_real.py`.
 """
 
 import json
@@ -16,14 +16,16 @@ from pathlib import Path
 import pytest
 from hydra.errors import MissingConfigException
 
-from experiments.cli import cluster, slurm_queue
-from experiments.cli.cluster import Pace, complete, main
+from experiments.cli.cluster import attempts as attempts_module
+from experiments.cli.cluster import slurm_queue
+from experiments.cli.cluster.__main__ import main
+from experiments.cli.cluster.attempts import Pace, complete
+from experiments.cli.cluster.launched import Launched, last_words
+from experiments.cli.cluster.shard_state import ShardState, shard_state
+from experiments.cli.cluster.shard_sweep import JOBLIB, SLURM, ShardSweep
 from experiments.cli.error_messages import explain
-from experiments.cli.kept_sums import parent_of_shards
-from experiments.cli.launched import Launched, last_words
 from experiments.cli.run_folder import LOCK, held
-from experiments.cli.shard_state import ShardState, shard_state
-from experiments.cli.shard_sweep import JOBLIB, SLURM, ShardSweep
+from experiments.cli.sums.kept import parent_of_shards
 from interp.errors import InterpError
 from interp.progress import Shard
 from tests.support.launchers import is_installed
@@ -258,7 +260,7 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planned:
         sweep = ShardSweep(tmp_path, 3, "basic", ())
         sweep.place.mkdir(parents=True)
         launcher = Launcher(sweep, list(attempts))
-        monkeypatch.setattr(cluster, "Launched", launcher)
+        monkeypatch.setattr(attempts_module, "Launched", launcher)
         return sweep, launcher
 
     return plan
@@ -283,7 +285,7 @@ def test_only_what_died_is_submitted_again(planned: Planned, capsys: pytest.Capt
 def test_pauses_grow(planned: Planned, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep, _ = planned(Attempt(), Attempt(), Attempt(), Attempt(complete=[1, 2, 3]))
     slept: list[float] = []
-    monkeypatch.setattr(cluster, "sleep", slept.append)
+    monkeypatch.setattr(attempts_module, "sleep", slept.append)
     complete(sweep, {}, attempts=4, pace=Pace(0, 0, 10))
     assert [seconds for seconds in slept if seconds] == [10, 20, 40]
 
@@ -388,7 +390,7 @@ PARENT = """
 import sys, time
 from pathlib import Path
 from experiments.cli.error_messages import explain
-from experiments.cli.launched import Launched
+from experiments.cli.cluster.launched import Launched
 Launched([sys.executable, "-c", "import time; time.sleep(600)"], Path(sys.argv[1]))
 print("launched", flush=True)
 time.sleep(600)

@@ -13,10 +13,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.cli import settings
+from experiments.cli.cluster.shard_state import ShardState, shard_state
 from experiments.cli.error_messages import CONF
 from experiments.cli.manifest import differences
 from experiments.cli.run_folder import check_free, shown
-from experiments.cli.shard_state import ShardState, shard_state
 from experiments.cli.shell_quoting import quote, quoted
 from interp import results
 from interp.errors import InterpError

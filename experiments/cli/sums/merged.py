@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from experiments.cli.kept_sums import Loop, following
-from experiments.cli.sum_files import SUMS, DamagedError, read_index, read_nodes
+from experiments.cli.sums.files import SUMS, DamagedError, read_index, read_nodes
+from experiments.cli.sums.kept import Loop, following
 from interp.errors import InterpError
 from interp.progress import Kept, NothingKept
 from interp.sum_tree import PARTS, SumTree

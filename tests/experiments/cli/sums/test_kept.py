@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from experiments.cli.kept_sums import WHOLE, SumsOnDisk
-from experiments.cli.merged_sums import MergedSums
-from experiments.cli.sum_files import SUMS, DamagedError, read_index, read_state, remove_sums, write_index, write_state
+from experiments.cli.sums.files import SUMS, DamagedError, read_index, read_state, remove_sums, write_index, write_state
+from experiments.cli.sums.kept import WHOLE, SumsOnDisk
+from experiments.cli.sums.merged import MergedSums
 from interp.errors import InterpError
 from interp.folds import State, restore_to, state_of
 from interp.progress import Passes, Shard
@@ -199,7 +199,7 @@ def test_a_shard_that_waits_for_a_killed_one_goes_on_where_that_was(tmp_path: Pa
 import os, signal, sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from tests.experiments.cli.test_kept_sums import VALUES, Sum, keeper_in
+from tests.experiments.cli.sums.test_kept import VALUES, Sum, keeper_in
 from interp.progress import Passes, Shard
 mean, done = Sum(), 0
 for value in Passes(keeper=keeper_in(Path({str(tmp_path / "1")!r}), shard=Shard(1, 2)), shard=Shard(1, 2))(
@@ -349,15 +349,15 @@ def test_a_shard_that_is_none_is_refused(interp: Interp, settings: tuple[str, ..
 KILLED_WHEN = """
 import os, signal, sys
 sys.path.insert(0, {root!r})
-from experiments.cli import kept_sums
-kept = kept_sums.LoopOnDisk.save
+from experiments.cli.sums import kept as sums_kept
+kept = sums_kept.LoopOnDisk.save
 def save(*arguments):
     kept(*arguments)
     save.count += 1
     if save.count == {count}:
         os.kill(os.getpid(), signal.SIGKILL)
 save.count = 0
-kept_sums.LoopOnDisk.save = save
+sums_kept.LoopOnDisk.save = save
 from interp.corpora import batching
 batching.TOKENS_A_BATCH = 60
 from experiments.__main__ import main

@@ -1,33 +1,23 @@
-"""A run in shards, on one machine or a cluster: submits them, waits, judges each by its own manifest, merges.
+"""The shards of a run are submitted, waited for, judged each by its own manifest, and merged.
 
 A scheduler may call a job that failed complete, and may never say that one was killed: so a shard counts as done when
 its manifest says so, and is submitted again when nobody works on it any more. The same command given again goes on.
 """
 
-import signal
 import subprocess
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from time import monotonic, sleep, time
 from typing import Any, NamedTuple
 
-from experiments.cli import run_folder, slurm_queue
-from experiments.cli.error_messages import explain
-from experiments.cli.launched import STOPPED, Launched, last_words
-from experiments.cli.shard_state import ShardState
-from experiments.cli.shard_sweep import SLURM, ShardSweep
+from experiments.cli import run_folder
+from experiments.cli.cluster import slurm_queue
+from experiments.cli.cluster.launched import Launched, last_words
+from experiments.cli.cluster.shard_state import ShardState
+from experiments.cli.cluster.shard_sweep import SLURM, ShardSweep
 from interp.errors import InterpError
 from interp.text.printable import printable
-
-EPILOG = """\
-python -m experiments.cli.cluster --shards 8 --launcher parallel --folder outputs/ewt \\
-    experiment=head_roles model=smollm2 corpus=conllu corpus.path=FILE.conllu
-python -m experiments.cli.cluster --shards 64 --launcher slurm --folder outputs/ewt \\
-    hydra.launcher.partition=gpu hydra.launcher.gpus_per_node=1 experiment=…
-Recipes: docs/clusters.md."""
 
 LONGEST_PAUSE = 600.0
 NO_SETTING = ("is in use by another run", "Error in call to target")
@@ -45,30 +35,6 @@ class Pace(NamedTuple):
     pause: float = 10.0
 
 
-def main(arguments: Sequence[str] | None = None, pace: Pace = Pace()) -> None:  # noqa: B008
-    """Run what the command line asks for; an error that the user can mend is one paragraph and exit status 1."""
-    given = _arguments(arguments)
-    try:
-        with _stopped_in_order():
-            sweep = ShardSweep(given.folder, given.shards, given.launcher, tuple(given.overrides), given.config_dir)
-            launcher = sweep.check()
-            # one of these commands at a time
-            with run_folder.held(sweep.place):
-                complete(sweep, launcher, attempts=given.attempts, pace=pace)
-            status = merge(sweep)
-    except KeyboardInterrupt:
-        _say("Stopped. What was submitted is cancelled; the same command goes on from what is there.")
-        sys.exit(STOPPED)
-    except Exception as error:
-        message = explain(error)
-        if message is None:
-            raise
-        print(f"Error: {printable(message)}", file=sys.stderr)
-        sys.exit(1)
-    if status:
-        sys.exit(status)
-
-
 def complete(sweep: ShardSweep, launcher: dict[str, Any], *, attempts: int, pace: Pace) -> None:
     """Submit the shards that are not complete, again and again until all are.
 
@@ -79,7 +45,7 @@ def complete(sweep: ShardSweep, launcher: dict[str, Any], *, attempts: int, pace
     on_slurm = launcher.get("_target_") == SLURM
     prefix = sweep.prefix if on_slurm else None
     if ShardState.RUNNING in sweep.states().values() or (prefix and _is_queued(slurm_queue.jobs(prefix))):
-        _say("Jobs of an earlier command are still there: they are waited for.")
+        say("Jobs of an earlier command are still there: they are waited for.")
         with _cancelled(prefix):
             _wait(sweep, None, prefix, pace)
     words = ""
@@ -89,9 +55,7 @@ def complete(sweep: ShardSweep, launcher: dict[str, Any], *, attempts: int, pace
             return
         if attempt > 1:
             pause = min(pace.pause * 2 ** (attempt - 2), LONGEST_PAUSE)
-            _say(
-                f"Not complete: {sweep.named(left)}{f' ({words})' if words else ''}. Submitted again in {pause:.0f} s."
-            )
+            say(f"Not complete: {sweep.named(left)}{f' ({words})' if words else ''}. Submitted again in {pause:.0f} s.")
             sleep(pause)
         words = _attempt(sweep, left, attempt, launcher, pace)
     left = _unfinished(sweep)
@@ -105,7 +69,7 @@ def complete(sweep: ShardSweep, launcher: dict[str, Any], *, attempts: int, pace
 
 def merge(sweep: ShardSweep) -> int:
     """Make the tables of all shards, in the run's folder; the exit status."""
-    _say(f"All {sweep.shards} shards are complete. They are merged into {run_folder.shown(sweep.folder)}.")
+    say(f"All {sweep.shards} shards are complete. They are merged into {run_folder.shown(sweep.folder)}.")
     return subprocess.run(sweep.merge_command(), check=False).returncode  # noqa: S603
 
 
@@ -117,7 +81,7 @@ def _attempt(sweep: ShardSweep, left: list[int], attempt: int, launcher: dict[st
     began = time()
     with _cancelled(sweep.prefix if on_slurm else None):
         launched = Launched(sweep.submit_command(left, name, launcher), log)
-        _say(f"Attempt {attempt}: submitted {sweep.named(left)} ({sweep.launcher}).")
+        say(f"Attempt {attempt}: submitted {sweep.named(left)} ({sweep.launcher}).")
         try:
             submitted = _wait(sweep, launched, name if on_slurm else None, pace)
             refused, failed, words = launched.error(), launched.status() not in (None, 0), launched.last_words()
@@ -170,7 +134,7 @@ def _say_change(said: str, states: Sequence[ShardState], jobs: Sequence[slurm_qu
     waiting = sorted({job.reason for job in jobs or () if job.state == "PENDING"})
     line += f" (queue: {', '.join(waiting)})." if waiting else "."
     if line != said:
-        _say(line)
+        say(line)
     return line
 
 
@@ -204,46 +168,6 @@ def _cancelled(prefix: str | None) -> Iterator[None]:
             slurm_queue.cancel(prefix)
 
 
-@contextmanager
-def _stopped_in_order() -> Iterator[None]:
-    """While it is open, SIGTERM stops the command as Ctrl-C does: it takes back what it has submitted."""
-
-    def interrupt(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _say(line: str) -> None:
-    # stdout is for what was found
+def say(line: str) -> None:
+    """Print it on stderr; stdout is for what was found."""
     print(printable(line), file=sys.stderr, flush=True)
-
-
-def _arguments(arguments: Sequence[str] | None) -> Namespace:
-    parser = ArgumentParser(
-        prog="python -m experiments.cli.cluster",
-        description="A run in shards, on one machine or a cluster: submits them, again where they died, and merges.",
-        epilog=EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--shards", type=int, required=True, metavar="N", help="parts of the run")
-    parser.add_argument(
-        "--folder", type=Path, required=True, metavar="DIR", help="gets the tables; shards lie below it"
-    )
-    parser.add_argument(
-        "--launcher", default="parallel", metavar="NAME", help="parallel (default), slurm, ray_workers, or any other"
-    )
-    parser.add_argument("--attempts", type=int, default=5, metavar="N", help="how often a shard is submitted (5)")
-    parser.add_argument("--config-dir", type=Path, metavar="DIR", help="as of python -m experiments")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="KEY=VALUE", help="the run's settings, hydra.launcher.… among them"
-    )
-    return parser.parse_intermixed_args(arguments)
-
-
-if __name__ == "__main__":
-    main()

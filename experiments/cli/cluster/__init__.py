@@ -1,0 +1,1 @@
+"""One run in shards: submitted, waited for, submitted again where they died, merged."""
