@@ -14,7 +14,7 @@ import numpy as np
 from interp import paths
 from interp.corpora.subsets import Kept, keep
 from interp.corpora.withheld import check_words, withheld_notes
-from interp.errors import CorpusError, InterpError
+from interp.errors import CorpusError, InterpError, shown
 from interp.text.printable import printable
 from interp.text.words import cut_words, cut_words_given
 from interp.types import Corpus, Document
@@ -27,7 +27,9 @@ def text_document(text: str, source: str | None = None) -> Document:
     """
     document = words_of(text, text if source is None else source)
     if not document.words:
-        raise InterpError(f"The sentence {text!r} is empty. Allowed: a text with at least one word. Give some text.")
+        raise InterpError(
+            f"The sentence {shown(text)} is empty. Allowed: a text with at least one word. Give some text."
+        )
     return document
 
 

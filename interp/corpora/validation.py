@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import fields
 
-from interp.errors import InterpError
+from interp.errors import InterpError, shown
 from interp.types import UNSPECIFIED, Document
 
 PER_WORD = [one.name for one in fields(Document) if one.type in (tuple[str, ...] | None, tuple[int, ...] | None)]
@@ -16,8 +16,9 @@ def validate(document: Document) -> None:
     for checks in (_lengths, _spans, _tree, _root, _mentions):
         problem = next(checks(document), None)
         if problem is not None:
-            start = document.text[:40] + ("…" if len(document.text) > 40 else "")
-            raise InterpError(f"the document {start!r} is not valid: {problem}. Mend its reader or its annotation.")
+            raise InterpError(
+                f"the document {shown(document.text)} is not valid: {problem}. Mend its reader or its annotation."
+            )
 
 
 def _lengths(document: Document) -> Iterator[str]:
@@ -40,13 +41,13 @@ def _spans(document: Document) -> Iterator[str]:
             continue
         # one word of a multiword token that its words do not spell has the place of all
         for_others = [-1, -1] in spans[max(place - 1, 0) : place + 2]
-        where = f"word {place} {word!r} has the span ({start}, {end})"
+        where = f"word {place} {shown(word)} has the span ({start}, {end})"
         if not 0 <= start < end <= len(document.text):
             yield f"{where}; allowed: 0 <= start < end <= {len(document.text)}, or (-1, -1) without a place in the text"
         elif start < last:
             yield f"{where}, before the end of the word to its left; allowed: a start of {last} or more"
         elif document.text[start:end] != word and not for_others:
-            yield f"{where}, where the text says {document.text[start:end]!r}; allowed: the word itself"
+            yield f"{where}, where the text says {shown(document.text[start:end])}; allowed: the word itself"
         last = end
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from interp.errors import CorpusError
+from interp.errors import CorpusError, cut, shown
 
 ABSENT = -1
 
@@ -32,9 +32,9 @@ def named_columns(path: Path, line: int, value: str) -> Columns:
     names = [name.upper() for name in value.split()]
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if "FORM" not in names or twice is not None:
-        wrong = "no FORM" if twice is None else f"{twice} twice"
+        wrong = "no FORM" if twice is None else f"{cut(twice)} twice"
         problem = (
-            f"`global.columns` names {wrong} ({' '.join(names)[:80]!r}); allowed are names that differ, FORM among"
+            f"`global.columns` names {wrong} ({shown(' '.join(names))}); allowed are names that differ, FORM among"
         )
         raise CorpusError(
             path, line, f"{problem} them: ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC, and others."

@@ -50,6 +50,14 @@ def test_columns_without_a_form_or_with_a_name_twice_are_refused(tmp_path: Path,
     assert caught.value.line == 1
 
 
+def test_a_refusal_repeats_the_beginning_of_a_long_name(tmp_path: Path) -> None:
+    """Found by the fuzzer."""
+    path = write(tmp_path / "a.conllup", f"# global.columns = FORM {'[' * 5000} {'[' * 5000}")
+    with pytest.raises(CorpusError, match=r"\[{59}… twice") as caught:
+        read_conllu(path)
+    assert len(caught.value.problem) < 300
+
+
 def test_a_line_with_another_number_of_columns_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.conllup", "# global.columns = ID FORM UPOS", "1\tone\tNUM\t_")
     with pytest.raises(CorpusError, match="4 columns; allowed are 3") as caught:
