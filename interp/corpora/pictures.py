@@ -79,6 +79,6 @@ def _read(file: Path) -> Picture:
                 # grey of 16 bits, of which the upper eight are kept: as grey of 8 bits all but black would be white
                 turned = Image.fromarray((np.asarray(turned).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
             return np.array(turned.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # what a damaged file makes of Pillow is of any class
         problem = f"it cannot be read as a picture ({error}); allowed are PNG and JPEG. Mend the file, or remove it."
         raise CorpusError(file, None, problem) from error

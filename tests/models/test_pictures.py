@@ -425,6 +425,11 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "pictures" / "b.png").write_bytes(whole[:-30])
     with pytest.raises(CorpusError, match=r"b\.png: it cannot be read as a picture"):
         read_pictures(tmp_path / "pictures")
+    # a profile of colours without content, on which Pillow itself stumbles (found by the fuzzer)
+    end = whole.index(b"IEND") - 4
+    (tmp_path / "pictures" / "b.png").write_bytes(whole[:end] + b"\0\0\0\0iCCP" + whole[end + 4 :])
+    with pytest.raises(CorpusError, match=r"b\.png: it cannot be read as a picture"):
+        read_pictures(tmp_path / "pictures")
     with pytest.raises(InterpError, match="limit=0"):
         read_pictures(tmp_path / "pictures", limit=0)
 
