@@ -68,7 +68,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 def remove_unfinished(folder: Path) -> None:
     """Remove the temporary files that a killed run has left; only while no other run works in the folder."""
-    for place in (folder, folder / "figures", folder / NOTES):
+    for place in (folder, folder / "figures", folder / "tables", folder / NOTES):
         for path in place.glob(f"{UNFINISHED}*"):
             with writing(path, ELSEWHERE):
                 path.unlink(missing_ok=True)
@@ -135,6 +135,14 @@ def save_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
             _write_bytes(place / f"{file_name(name)}.png", _drawn(figure, "png", dpi=200))
 
 
+def save_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Each text under its own name, which may be in a folder (`tables/roles.tex`); UTF-8."""
+    for name, text in texts.items():
+        with writing(folder / name, ELSEWHERE):
+            (folder / name).parent.mkdir(exist_ok=True)
+        _write_bytes(folder / name, text.encode("utf-8", errors="backslashreplace"))
+
+
 def _drawn(figure: Figure, kind: str, **options: Any) -> bytes:
     """Drawn in memory: on a disk that is full, matplotlib would stumble over its own half-written file."""
     content = BytesIO()
@@ -194,10 +202,11 @@ def discard_run(folder: Path, recorded: Mapping[str, Any] | None, notes: Iterabl
         (folder / NOTES).rmdir()
 
 
-def written(folder: Path, tables: Iterable[str], figures: Iterable[str]) -> dict[str, str]:
-    """sha256 of every file of these tables and figures, by its path in the folder."""
+def written(folder: Path, tables: Iterable[str], figures: Iterable[str], texts: Iterable[str] = ()) -> dict[str, str]:
+    """sha256 of every file of these tables, figures and texts, by its path in the folder."""
     names = [f"{file_name(name)}.{kind}" for name in sorted(tables) for kind in ("parquet", "csv")]
     names += [f"figures/{file_name(name)}.{kind}" for name in sorted(figures) for kind in ("pdf", "png")]
+    names += sorted(texts)
     # whoever removes the folder while the run works may do it between two of them
     with writing(folder, ELSEWHERE):
         return {name: sha256((folder / name).read_bytes()).hexdigest() for name in names}

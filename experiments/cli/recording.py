@@ -10,6 +10,7 @@ from experiments.cli import manifest as manifest_of
 from experiments.cli import run_folder, study
 from experiments.cli.closing_notes import blank_words, clock_words, closing_words, glyph_words, to_json
 from experiments.cli.measuring import Run
+from experiments.cli.outputs import texts_of
 from experiments.cli.printing import say
 from experiments.cli.sums.files import SUMS, remove_sums
 from interp import results
@@ -51,18 +52,19 @@ def record(config: DictConfig, folder: Path, run: Run, findings: results.Finding
     if judged:
         # the paper's claims are what a study is about; of the experiment, its verdict
         summary = [*study.summarise(findings.tables, judged), *summary[:1]]
-    files = results.written(folder, findings.tables, figures)
     run.watch.lap("figures")
     manifest |= {
         "skipped": findings.skipped,
         "said": findings.notes,
         "tables": {name: len(table) for name, table in findings.tables.items()},
-        "files": files,
         "summary": summary,
-        "seconds": run.watch.seconds(),
         "finished": finished,
-        "status": "complete",
     }
+    texts = texts_of(findings, manifest)
+    results.save_texts(folder, texts)
+    files = results.written(folder, findings.tables, figures, texts)
+    run.watch.lap("texts")
+    manifest |= {"files": files, "seconds": run.watch.seconds(), "status": "complete"}
     results.write_manifest(folder, manifest)
     remove_sums(folder)
     if config.json:

@@ -1,0 +1,12 @@
+"""What is written beside tables and figures, each a text made of these tables and the manifest alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from interp.results import Findings
+
+
+def texts_of(findings: Findings, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Texts by the names of their files in the run's folder."""
+    del findings, manifest
+    return {}
