@@ -32,12 +32,14 @@ LONGEST = 60
 """Characters of what was given that an error repeats."""
 
 
-def cut(given: str) -> str:
-    """What was given, no longer than is read."""
-    return given if len(given) <= LONGEST else given[: LONGEST - 1] + "…"
+def cut(given: object) -> str:
+    """What was given, no longer than is read; half of a character, which no output takes, as its number."""
+    text = str(given)
+    short = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return short.encode(errors="backslashreplace").decode()
 
 
-def shown(given: str) -> str:
+def shown(given: object) -> str:
     """The same in quotes, with what cannot be seen as escapes."""
     return repr(cut(given))
 

@@ -8,7 +8,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES as TRANSLATING
 from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES as ENCODING
 
-from interp.errors import ModelError
+from interp.errors import ModelError, cut
 from interp.models.checkpoint.in_memory import check_copied
 from interp.models.hooking_errors import several_networks
 from interp.models.hugging_face import language_head
@@ -25,15 +25,15 @@ REFUSED["deberta-v2"] = REFUSED["deberta"]
 def check_kind(config: Any, name: str) -> None:
     """Raises `ModelError` for a kind of network that is not supported, and says which are."""
     if config.model_type in REFUSED:
-        raise ModelError(f"{name!r} ({config.model_type}) is not supported: {REFUSED[config.model_type]}")
+        raise ModelError(f"{name!r} ({cut(config.model_type)}) is not supported: {REFUSED[config.model_type]}")
     if config.model_type in PICTURES:
         return
     if (reason := several_networks(config)) is not None:
-        raise ModelError(f"{name!r} ({config.model_type}) is not supported: {reason}")
+        raise ModelError(f"{name!r} ({cut(config.model_type)}) is not supported: {reason}")
     known = TRANSLATING if config.is_encoder_decoder else CAUSAL | MASKED
     if config.model_type not in known and not (encodes_only(config) and config.model_type in ENCODING):
         raise ModelError(
-            f"{name!r} ({config.model_type}) is no language model of transformers. "
+            f"{name!r} ({cut(config.model_type)}) is no language model of transformers. "
             "Allowed: encoder-only, decoder-only and encoder-decoder models of text; "
             f"models of pictures: {', '.join(PICTURES)}."
         )
@@ -97,9 +97,12 @@ def with_language_head(model: Any, name: str) -> tuple[Any, language_head.Langua
     if head.trained:
         missing += headed.load_state_dict(model.state_dict(), strict=False).missing_keys
     if missing:
-        raise ModelError(f"{type(model).__name__} lacks weights of its own architecture: {', '.join(missing[:3])}.")
+        raise ModelError(
+            f"{type(model).__name__} lacks weights of its own architecture: {', '.join(map(cut, missing[:3]))}."
+        )
     if lost := [key for key in report.unexpected_keys if not key.startswith("pooler.")]:
         raise ModelError(
-            f"{name!r} ({type(model).__name__}) has weights that its architecture does not have: {', '.join(lost[:3])}."
+            f"{name!r} ({type(model).__name__}) has weights that its architecture does not have: "
+            f"{', '.join(map(cut, lost[:3]))}."
         )
     return headed.to(model.device), head

@@ -20,10 +20,11 @@ import transformers
 from tokenizers import Regex, pre_tokenizers, processors
 
 from interp import paths
-from interp.errors import ModelError, closest
+from interp.errors import ModelError, closest, cut
 from interp.models.auto_classes import auto_class, check_kind
 from interp.models.backends import Model
 from interp.models.checkpoint.files import file_digest, reader_digest, weights_digest
+from interp.models.gguf_header import check_header
 from interp.models.library_errors import refusing
 from interp.models.pretrained import from_folder
 from interp.models.quiet_libraries import quietly
@@ -142,6 +143,8 @@ def check_file(file: Path) -> None:
             f"model.path={file} is no GGUF file: it does not begin with GGUF. Allowed: a GGUF file; for a Hugging Face "
             "directory use model=local model.path=DIR."
         )
+    with refusing(f"{file} could not be read"):
+        check_header(file)
     if find_spec("gguf") is None:
         raise ModelError(
             "model=gguf needs the package gguf, which is not installed. Install it: pip install 'interp[gguf]'."
@@ -257,7 +260,7 @@ def as_the_file_cuts(tokenizer: Any, reader: Any, file: Path) -> None:
         name = field(reader, "tokenizer.ggml.pre") or "gpt-2"
         if name not in PRE_TOKENIZERS:
             raise ModelError(
-                f"{file} cuts texts by tokenizer.ggml.pre={name}, which is not known here. "
+                f"{file} cuts texts by tokenizer.ggml.pre={cut(name)}, which is not known here. "
                 f"{closest(name, PRE_TOKENIZERS)} Use the model's own directory: model=local model.path=DIR."
             )
         steps = [pre_tokenizers.Split(Regex(one), "isolated") for one in PRE_TOKENIZERS[name]]

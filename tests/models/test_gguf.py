@@ -144,6 +144,10 @@ def test_weights_at_random_are_of_the_same_shape(tmp_path: Path) -> None:
     assert not torch.allclose(patterns(one, TEXTS[0])[0], patterns(other, TEXTS[0])[0])
 
 
+LYING: dict[str, int | bytes] = {"tensors": 8, "values": 16, "tokens": b"tokenizer.ggml.tokens"}
+"""Where the header counts something: at a byte, or in the list of this name."""
+
+
 def damaged(path: Path, kind: str) -> Path:
     file = write_gguf(path, tiny_llama(), architecture="unheard-of" if kind == "architecture" else "llama")
     if kind == "text":
@@ -157,6 +161,17 @@ def damaged(path: Path, kind: str) -> Path:
         file.write_bytes(b"")
     if kind == "magic":
         file.write_bytes(b"GGUF")
+    if kind in LYING:
+        content, mark = bytearray(file.read_bytes()), LYING[kind]
+        # a list has its type and that of its values, of four bytes each, before its length
+        place = mark if isinstance(mark, int) else content.index(mark) + len(mark) + 8
+        content[place : place + 8] = (2**40).to_bytes(8, "little")
+        file.write_bytes(content)
+    if kind == "deep":
+        # a list in a list, two thousand times
+        header = b"GGUF" + (3).to_bytes(4, "little") + (0).to_bytes(8, "little") + (1).to_bytes(8, "little")
+        inside = ((9).to_bytes(4, "little") + (1).to_bytes(8, "little")) * 2000
+        file.write_bytes(header + (1).to_bytes(8, "little") + b"x" + (9).to_bytes(4, "little") + inside)
     return file
 
 
@@ -165,8 +180,12 @@ def damaged(path: Path, kind: str) -> Path:
     [
         ("text", "is no GGUF file: it does not begin with GGUF"),
         ("empty", "is no GGUF file"),
-        ("magic", "could not be read as a GGUF file"),
-        ("cut", "could not be read as a GGUF file"),
+        ("magic", "is damaged: at byte 4 of 4 its header"),
+        ("cut", "is damaged: at byte"),
+        ("tensors", "is damaged: at byte"),
+        ("values", "is damaged: at byte"),
+        ("tokens", "is damaged: at byte"),
+        ("deep", "is damaged: at byte"),
         ("half", "could not be read as a GGUF file"),
         ("architecture", "could not be read as a GGUF file"),
     ],

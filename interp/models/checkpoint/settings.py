@@ -11,7 +11,7 @@ import transformers
 from transformers import GenerationConfig
 from transformers.models.auto import modeling_auto
 
-from interp.errors import ModelError
+from interp.errors import ModelError, cut, shown
 from interp.models.checkpoint.files import read_json
 from interp.models.hugging_face.language_head import class_of
 from interp.models.inputs.text import is_causal
@@ -125,14 +125,17 @@ def check_read(folder: Path) -> None:
 def _check_class(folder: Path, raw: Mapping[str, Any], config: Any) -> None:
     named = raw.get("architectures") or []
     if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-        raise ModelError(f"{folder}: architectures in config.json is {named!r}. Allowed: a list of names of classes.")
+        raise ModelError(
+            f"{folder}: architectures in config.json is {shown(named)}. Allowed: a list of names of classes."
+        )
     for name in named:
         known = class_of(name) or getattr(transformers, name, None)
         family = getattr(getattr(known, "config_class", None), "model_type", None)
         if known is None or (family not in (config.model_type, None) and name not in _classes_of(config.model_type)):
             what = "which transformers does not have" if known is None else f"of the family {family}"
             raise ModelError(
-                f"{folder} asks for {name}, {what}, and its model_type is {config.model_type}: what would be built is "
+                f"{folder} asks for {cut(name)}, {what}, and its model_type is {cut(config.model_type)}: "
+                "what would be built is "
                 "another network. Allowed: the classes of transformers, of the family of the model_type. "
                 "Mend config.json where it is wrong; or load the model by your own code, and use "
                 "interp.from_transformers(MODEL, TOKENIZER)."
@@ -150,8 +153,9 @@ def _check_one_value_each(folder: Path, raw: Mapping[str, Any], config: Any) -> 
     for alias, name in config.attribute_map.items():
         if alias in raw and name in raw and raw[alias] != raw[name]:
             raise ModelError(
-                f"{folder} gives one setting two values in config.json: {alias} is {raw[alias]}, and {name}, which is "
-                f"the same, is {raw[name]}. Keep the right one."
+                f"{folder} gives one setting two values in config.json: {alias} is {cut(raw[alias])}, and "
+                f"{name}, which is "
+                f"the same, is {cut(raw[name])}. Keep the right one."
             )
 
 
@@ -163,7 +167,8 @@ def _check_rotation_named(folder: Path, raw: Mapping[str, Any]) -> None:
             factor = part.get("factor")
             if factor not in (None, 1) and not (part.get("rope_type") or part.get("type")):
                 raise ModelError(
-                    f"{folder} asks for {name} with factor={factor} in config.json, and does not say of which kind: "
+                    f"{folder} asks for {name} with factor={cut(factor)} in config.json, and does not say "
+                    "of which kind: "
                     "transformers would build the network without it. Allowed: rope_type beside it, such as linear or "
                     "dynamic; or no factor."
                 )
@@ -213,11 +218,12 @@ def _own_code(folder: Path) -> Iterator[str]:
             name = str(value).split("--")[-1].split(".")[-1]
             if not hasattr(transformers, name):
                 raise ModelError(
-                    f"{folder} asks for code of its own ({value}, in auto_map of {file}), which is never run here, and "
-                    f"transformers has no {name}: what would be built is something else. Allowed: the classes of "
+                    f"{folder} asks for code of its own ({cut(value)}, in auto_map of {file}), which is "
+                    "never run here, and "
+                    f"transformers has no {cut(name)}: what would be built is something else. Allowed: the classes of "
                     "transformers. Load it by your own code, and use interp.from_transformers(MODEL, TOKENIZER)."
                 )
-            yield f"code for {name} ({file}; transformers' own is used)"
+            yield f"code for {cut(name)} ({file}; transformers' own is used)"
 
 
 def _settings(folder: Path, raw: Mapping[str, Any], config: Any) -> Iterator[str]:
@@ -240,13 +246,14 @@ def _settings(folder: Path, raw: Mapping[str, Any], config: Any) -> Iterator[str
             rotated = name == "no_rope_layers" and isinstance(value, list) and all(value)  # one is with, zero without
             if not same and not rotated:
                 raise ModelError(
-                    f"{folder} asks for {name}={value} in config.json, which {type(config).__name__} of transformers "
+                    f"{folder} asks for {cut(name)}={cut(value)} in config.json, which "
+                    f"{type(config).__name__} of transformers "
                     f"{transformers.__version__} does not have: the network would be built without it. Allowed: the "
                     "settings of the class. Leave it out where it is wrong; or load the model by your own code, and "
                     "use interp.from_transformers(MODEL, TOKENIZER)."
                 )
         elif asks is None and name not in ON and not off:
-            yield f"the setting {name}"
+            yield f"the setting {cut(name)}"
 
 
 def _is_on(name: str, config: Any) -> bool:
@@ -277,10 +284,14 @@ def _sentence_modules(folder: Path) -> Iterator[str]:
         kind, place = str(module.get("type")), str(module.get("path") or "")
         name = kind.split(".")[-1]
         if kind in AFTER_THE_MEAN:
-            yield f"the layer {name} ({place or 'no path'}; embeddings here are means of what the transformer gives)"
+            yield (
+                f"the layer {cut(name)} ({cut(place) or 'no path'}; embeddings here are means of what the "
+                "transformer gives)"
+            )
         elif name not in PLAIN_MODULES or (name == "Transformer" and place):
             raise ModelError(
-                f"{folder} is a chain of networks: modules.json adds {kind} ({place or 'no path'}), which is not read "
+                f"{folder} is a chain of networks: modules.json adds {cut(kind)} "
+                f"({cut(place) or 'no path'}), which is not read "
                 "here, so that its embeddings would be another network's. Allowed: a transformer, and the mean of "
                 "what it gives. To read the transformer alone, take modules.json out of a copy of the directory."
             )

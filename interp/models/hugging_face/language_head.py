@@ -12,6 +12,7 @@ import transformers
 from torch import nn
 from transformers.models.auto import modeling_auto as auto
 
+from interp.errors import cut
 from interp.models.dispatching import is_dispatched
 
 
@@ -86,7 +87,8 @@ def of_directory(config: Any, network: Any, missing: Collection[str] | None) -> 
             why = f"none: config.json names {named}, but its weights are not there ({', '.join(absent[:3])})"
             return LanguageHead(False, why, sure=False)
         return _said(True, named)
-    given = f"config.json names {', '.join(config.architectures)}" if config.architectures else "config.json names none"
+    listed = ", ".join(map(cut, (config.architectures or [])[:3]))
+    given = f"config.json names {listed or 'none'}"
     unclear = f"{given}, which is no class of transformers" if config.architectures else f"{given} in architectures"
     own = set(keys(network)) - set(_shared(network))
     if missing is not None and own and not absent:

@@ -10,7 +10,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig
 
-from interp.errors import ModelError
+from interp.errors import ModelError, cut
 from interp.models.dispatching import device_of
 from interp.models.inputs.text import MEND, called
 from interp.models.library_errors import refusing
@@ -42,13 +42,15 @@ def ends(config: Any, rows: int) -> Ends:
     end: Any = end[0] if isinstance(end, list) and end else end
     if start is None:
         raise ModelError(
-            f"The configuration of this {config.model_type} names no decoder_start_token_id, so its decoder cannot "
+            f"The configuration of this {cut(config.model_type)} names no decoder_start_token_id, so its "
+            "decoder cannot "
             "begin. Set it in config.json."
         )
     for name, token in (("decoder_start_token_id", start), ("eos_token_id", end)):
         if token is not None and not (isinstance(token, int) and 0 <= token < rows):
             raise ModelError(
-                f"The configuration of this {config.model_type} names {name}={token}, and its decoder has embeddings "
+                f"The configuration of this {cut(config.model_type)} names {name}={token}, and its "
+                "decoder has embeddings "
                 f"for {rows} tokens (0 to {rows - 1}). Set it in config.json."
             )
     return Ends(start, end)

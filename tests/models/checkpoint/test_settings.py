@@ -328,6 +328,11 @@ def test_an_adapter_alone(tmp_path: Path) -> None:
         ({"configuration_files": ["config.4.0.0.json"]}, "configuration_files"),
         ({"model_type": None}, "names no model_type"),
         ({"architectures": ["LlamaForRegressionOfMine"]}, "LlamaForRegressionOfMine, which transformers does not have"),
+        # no longer than is read, and half of a character as its number (both found by the fuzzer)
+        ({"architectures": ["L" * 5000]}, f"{'L' * 59}…, which transformers does not have"),
+        ({"architectures": ["\ud800"]}, "asks for \\ud800, which"),
+        ({"qk_norm": "\ud800" + "y" * 5000}, f"asks for qk_norm=\\ud800{'y' * 58}… in"),
+        ({"auto_map": {"AutoModel": f"mine.{'M' * 5000}"}}, f"transformers has no {'M' * 59}…"),
         ({"architectures": ["MistralForCausalLM"]}, "MistralForCausalLM, of the family mistral"),
         ({"architectures": "LlamaForCausalLM"}, "Allowed: a list"),
         ({"auto_map": {"AutoModelForCausalLM": "modeling_mine.MyLlama"}}, "asks for code of its own"),
