@@ -32,11 +32,16 @@ LONGEST = 60
 """Characters of what was given that an error repeats."""
 
 
-def cut(given: object) -> str:
+def cut(given: object, most: int = LONGEST) -> str:
     """What was given, no longer than is read; half of a character, which no output takes, as its number."""
     text = str(given)
-    short = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    short = text if len(text) <= most else text[: most - 1] + "…"
     return short.encode(errors="backslashreplace").decode()
+
+
+def cut_path(given: object) -> str:
+    """The same of what has parts, such as a weight's name: as long as those of real networks are."""
+    return cut(given, 160)
 
 
 def shown(given: object) -> str:

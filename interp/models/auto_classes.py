@@ -8,7 +8,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES as TRANSLATING
 from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES as ENCODING
 
-from interp.errors import ModelError, cut
+from interp.errors import ModelError, cut, cut_path
 from interp.models.checkpoint.in_memory import check_copied
 from interp.models.hooking_errors import several_networks
 from interp.models.hugging_face import language_head
@@ -98,11 +98,11 @@ def with_language_head(model: Any, name: str) -> tuple[Any, language_head.Langua
         missing += headed.load_state_dict(model.state_dict(), strict=False).missing_keys
     if missing:
         raise ModelError(
-            f"{type(model).__name__} lacks weights of its own architecture: {', '.join(map(cut, missing[:3]))}."
+            f"{type(model).__name__} lacks weights of its own architecture: {', '.join(map(cut_path, missing[:3]))}."
         )
     if lost := [key for key in report.unexpected_keys if not key.startswith("pooler.")]:
         raise ModelError(
             f"{name!r} ({type(model).__name__}) has weights that its architecture does not have: "
-            f"{', '.join(map(cut, lost[:3]))}."
+            f"{', '.join(map(cut_path, lost[:3]))}."
         )
     return headed.to(model.device), head

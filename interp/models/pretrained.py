@@ -10,7 +10,7 @@ import torch
 import transformers
 
 from interp.devices import pick_device, pick_dtype
-from interp.errors import InterpError, ModelError, closest, cut
+from interp.errors import InterpError, ModelError, closest, cut_path
 from interp.models.auto_classes import auto_class, check_kind, encoder_alone, encodes_only
 from interp.models.backends import Model, open_network
 from interp.models.checkpoint.files import unread_files, weight_files
@@ -117,13 +117,13 @@ def _pretrained(
         if shaped := sorted(info["mismatched_keys"]):
             name, found, built = shaped[0]
             raise ModelError(
-                f"{folder} holds {len(shaped)} weights of another shape than config.json asks for ({cut(name)} is "
+                f"{folder} holds {len(shaped)} weights of another shape than config.json asks for ({cut_path(name)} is "
                 f"{list(found)}, and {list(built)} is asked for). Mend config.json or the weights."
             )
         wrong = sorted(absent)
         raise ModelError(
             f"{folder} lacks {len(wrong)} of the weights that its config.json asks for "
-            f"({', '.join(map(cut, wrong[:3]))}, …): "
+            f"({', '.join(map(cut_path, wrong[:3]))}, …): "
             "they would be random. Mend the directory, or use model.init=random for a model that is random on purpose."
         )
     fill_in(model, info["missing_keys"])

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path, PurePath
 from typing import Any
 
-from interp.errors import ModelError, cut
+from interp.errors import ModelError, cut_path
 from interp.models.inputs.pictures import PICTURES
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken")
@@ -206,11 +206,11 @@ def _inside(folder: Path, name: str) -> Path:
     path, home = folder / name, folder.resolve()
     outside = PurePath(name).is_absolute() or ".." in PurePath(name).parts
     if not outside and not path.is_file():
-        raise ModelError(f"{folder} lacks {cut(name)}, which {INDEX} names. Put the file there.")
+        raise ModelError(f"{folder} lacks {cut_path(name)}, which {INDEX} names. Put the file there.")
     allowed = [home, *([home.parents[1] / "blobs"] if home.parent.name == "snapshots" else [])]
     if outside or not any(path.resolve().is_relative_to(place) for place in allowed):
         raise ModelError(
-            f"{folder} loads weights from outside: {cut(name)} is {cut(path.resolve())}. Allowed: files "
+            f"{folder} loads weights from outside: {cut_path(name)} is {path.resolve()}. Allowed: files "
             "in the directory itself, "
             "which the hash in the manifest is of. Copy the file there."
         )

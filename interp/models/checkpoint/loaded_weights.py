@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers.initialization import no_init_weights
 from transformers.models.auto import modeling_auto
 
-from interp.errors import ModelError, cut
+from interp.errors import ModelError, cut_path
 from interp.models.dispatching import weights_of
 from interp.models.library_errors import refusing
 
@@ -56,7 +56,7 @@ def stored_weights(files: Sequence[Path], name: str) -> dict[str, Stored]:
             for key, one in _tensors(file):
                 if key in found:
                     raise ModelError(
-                        f"{cut(key)} is in {found[key].file} and in {file.name}: which is meant, is not known. "
+                        f"{cut_path(key)} is in {found[key].file} and in {file.name}: which is meant, is not known. "
                         "Allowed: every tensor once. Write the directory anew with model.save_pretrained(DIR)."
                     )
                 found[key] = one
@@ -76,7 +76,7 @@ def outline(factory: Any, config: Any, stored: Mapping[str, Stored], folder: str
         most = max(SEVERAL_LAYERS, len(stored))
         if isinstance(value, int) and re.search("layer|expert|group", name) and value > most:
             raise ModelError(
-                f"{folder} asks for {name}={cut(value)} in config.json, and holds {len(stored)} tensors. "
+                f"{folder} asks for {name}={cut_path(value)} in config.json, and holds {len(stored)} tensors. "
                 "Mend the directory."
             )
     # what is drawn on the way is not taken from those who draw after it
@@ -131,7 +131,7 @@ def not_finite(network: Any) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(map(cut, names[:3])) + (", …" if len(names) > 3 else "")
+    return ", ".join(map(cut_path, names[:3])) + (", …" if len(names) > 3 else "")
 
 
 def _sort(network: Any, unused: Collection[str]) -> tuple[list[str], list[str]]:
@@ -209,7 +209,7 @@ def _check_once(network: Any, stored: Mapping[str, Stored], folder: str) -> None
         meant = meant.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
         if meant in seen:
             raise ModelError(
-                f"{folder} holds one weight under two names, {cut(seen[meant])} and {cut(name)}. Take the "
+                f"{folder} holds one weight under two names, {cut_path(seen[meant])} and {cut_path(name)}. Take the "
                 "wrong one out."
             )
         seen[meant] = name
@@ -221,7 +221,8 @@ def _check_kinds(network: Any, stored: Mapping[str, Stored], folder: str) -> Non
         weight = name.endswith(".weight") or name.removeprefix(network.base_model_prefix + ".") in parameters
         if one.kind not in FLOATS and (weight or one.kind.startswith("F")):
             raise ModelError(
-                f"{folder} holds {cut(name)} as {cut(one.kind)}, which is a code for weights and not their values. "
+                f"{folder} holds {cut_path(name)} as {cut_path(one.kind)}, which is a code for weights "
+                "and not their values. "
                 f"Allowed: {', '.join(FLOATS)}. Write them out in full: model.dequantize().save_pretrained(DIR)."
             )
 
@@ -239,7 +240,7 @@ def _check_buffers(network: Any, stored: Mapping[str, Stored], folder: str) -> N
         short = name.removeprefix(network.base_model_prefix + ".")
         if not _is_computed(short, given, built, network.config):
             raise ModelError(
-                f"{folder} holds {cut(name)} with other values than {type(network).__name__} computes by, "
+                f"{folder} holds {cut_path(name)} with other values than {type(network).__name__} computes by, "
                 "and which are not "
                 "used: the network that it asks for is another one. Mend config.json or the weights."
             )
