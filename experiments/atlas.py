@@ -9,12 +9,13 @@ from experiments import head_ablation, head_roles
 from interp import plots
 from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan
-from interp.api import RolesOf, findings, tally_roles
+from interp.api import RolesOf, examples_of, findings, tally_roles
 from interp.corpora.encoding import encode
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics.criteria import Criteria
 from interp.tables.atlas import atlas_table
+from interp.tables.examples import example_tables
 from interp.tallies.spread import FirstTokenTally, ShapeTally, shapes_of_heads
 from interp.types import Corpus, HeadModel
 
@@ -35,12 +36,14 @@ def run(
     shape, first = ShapeTally(model.heads), FirstTokenTally(model.heads)
     sums = tally_roles(model, encoded, roles, shape, first, progress=progress)
     found = measure_effects(model, encoded, plan, metrics, seed=seed, min_blocks=criteria.min_blocks, progress=progress)
+    examples = examples_of(model, encoded, roles, seed=seed, progress=progress)
     progress.measured()
     tables = head_roles.role_tables(sums, criteria, seed)
     tables |= found.tables
     tables["atlas"] = atlas_table(shapes_of_heads(shape, first), tables["scores"], tables["roles"], tables["effects"])
+    tables |= example_tables(examples, tables["scores"], tables["roles"])
     notes = (*head_roles.missing_evidence(sums, criteria, model.causal, corpus), *found.notes)
-    return findings(model, encoded, seed, tables, notes, found.skipped)
+    return findings(model, encoded, seed, tables, notes, found.skipped, examples)
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:

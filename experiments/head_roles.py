@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.cli.summary_lines import cut, interval, more_sources, name_of, signed, table_lines
 from interp import plots
-from interp.api import RolesOf, findings, tally_roles
+from interp.api import RolesOf, examples_of, findings, tally_roles
 from interp.corpora.encoding import encode
 from interp.heads import HEAD
 from interp.progress import Progress, silent
@@ -20,6 +20,7 @@ from interp.statistics.criteria import Criteria
 from interp.sums import RoleSums
 from interp.tables import score_table
 from interp.tables.best_heads import SINKS, best_heads
+from interp.tables.examples import example_tables
 from interp.tables.roles import classify, shortfall
 from interp.types import Corpus, HeadModel
 
@@ -33,12 +34,15 @@ def run(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Findings:
-    """One pass over the corpus; then everything follows from sums per block of documents."""
+    """One pass over the corpus, from whose sums per block of documents all follows; and a few documents to look at."""
     encoded = encode(model, corpus)
     sums = tally_roles(model, encoded, roles, progress=progress)
+    examples = examples_of(model, encoded, roles, seed=seed, progress=progress)
     progress.measured()
     tables = role_tables(sums, criteria, seed)
-    return findings(model, encoded, seed, tables, missing_evidence(sums, criteria, model.causal, corpus))
+    tables |= example_tables(examples, tables["scores"], tables["roles"])
+    notes = missing_evidence(sums, criteria, model.causal, corpus)
+    return findings(model, encoded, seed, tables, notes, examples=examples)
 
 
 def role_tables(sums: RoleSums, criteria: Criteria, seed: int, *, splits: int = 20) -> dict[str, pd.DataFrame]:

@@ -11,7 +11,7 @@ interp.explain_sentence(model, "The cat saw the dog because it barked.", query="
 
 What there is, by what it gives:
 - tables: `score`, `roles_of`, `ablate`, `ablate_sets`, `anatomy`, `definitions`; `explain_sentence` of one
-  sentence; `load_runs` of runs
+  sentence; `load_runs` of runs, and `load_examples` the attention that a run has kept
 - a model: `load_model`, `from_transformers`, `from_bridge`, `from_module`; the examples `planted` and `recurrent`; the
   null model `random_weights`; `prove` checks one, `head_weights` takes a head's own weights out of it
 - a corpus read from files: `read_conllu`, `read_coreference`, `read_entities`, `read_minimal_pairs`, `read_pictures`,
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from interp.documents import Corpus as Corpus
     from interp.documents import Document as Document
     from interp.errors import InterpError as InterpError
+    from interp.examples import load_examples as load_examples
     from interp.explaining.sentence import explain_sentence as explain_sentence
     from interp.heads import Head as Head
     from interp.heads import head_name as head_name
@@ -75,6 +76,7 @@ _HOME = {
     "definitions": "interp.api",
     "prove": "interp.api",
     "score": "interp.api",
+    "load_examples": "interp.examples",
     "explain_sentence": "interp.explaining.sentence",
     "read_conllu": "interp.corpora.conllu",
     "read_coreference": "interp.corpora.coreference",

@@ -20,6 +20,7 @@ from interp.corpora.encoding import encode
 from interp.corpora.fidelity import WARNING
 from interp.corpora.probe_documents import probe_documents
 from interp.errors import InterpError
+from interp.examples import Examples
 from interp.folds import Folds
 from interp.models.circuits import circuit_table
 from interp.models.gate import check, insist
@@ -34,6 +35,7 @@ from interp.tables.roles import classify
 from interp.tallies import definitions as shape_definitions
 from interp.tallies import tags
 from interp.tallies.contributions import measure_contributions
+from interp.tallies.examples import keep_examples
 from interp.tallies.roles import RoleTally
 from interp.tallies.stream import SummedTally, Tally, stream
 from interp.types import Corpus, EncodedCorpus, HeadModel, Metric, Role
@@ -231,6 +233,13 @@ def tally_roles(
     return tally.sums()
 
 
+def examples_of(
+    model: HeadModel, encoded: EncodedCorpus, roles: RolesAsked, *, seed: int, progress: Progress = silent
+) -> Examples:
+    """Every head's attention in up to 100 documents drawn by the seed, and what these roles mark there."""
+    return keep_examples(model, encoded, _roles_asked(roles, encoded.corpus), seed=seed, progress=progress)
+
+
 def _read(model: HeadModel, corpus: Corpus) -> EncodedCorpus:
     """The corpus as the model reads it, with a warning of each thing that a table alone would not say."""
     encoded = encode(model, corpus)
@@ -259,13 +268,14 @@ def findings(
     tables: Mapping[str, pd.DataFrame],
     notes: Sequence[str] = (),
     skipped: Mapping[str, int] = MappingProxyType({}),
+    examples: Examples | None = None,
 ) -> Findings:
     """What an experiment gives: its tables, each with where it comes from; and what was skipped, and noted, on the way.
 
     Of the corpus as the model reads it both are said first.
     """
     labelled = {name: label(table, model, encoded.corpus, seed) for name, table in tables.items()}
-    return Findings(labelled, {**encoded.skipped, **skipped}, (*encoded.notes, *notes))
+    return Findings(labelled, {**encoded.skipped, **skipped}, (*encoded.notes, *notes), examples)
 
 
 def label(table: pd.DataFrame, model: HeadModel, corpus: Corpus, seed: int) -> pd.DataFrame:

@@ -19,6 +19,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from interp.errors import InterpError
+from interp.examples import FILE as EXAMPLES
+from interp.examples import Examples, to_bytes
 from interp.manifest_form import wrong_part
 from interp.storage import writing
 from interp.text.printable import printable
@@ -43,11 +45,15 @@ NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_. -]{0,99}")
 
 @dataclass(frozen=True)
 class Findings:
-    """What an experiment gives: tables by name, counts of what was skipped, and lines to be said at the end."""
+    """What an experiment gives: tables by name, counts of what was skipped, and lines to be said at the end.
+
+    `examples` are documents in which the attention of every head is kept, where the experiment keeps any.
+    """
 
     tables: dict[str, pd.DataFrame]
     skipped: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    examples: Examples | None = None
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -135,6 +141,14 @@ def save_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
             _write_bytes(place / f"{file_name(name)}.png", _drawn(figure, "png", dpi=200))
 
 
+def save_examples(folder: Path, examples: Examples | None) -> list[str]:
+    """The examples in their file, whose name is given back; nothing where there are none."""
+    if examples is None or not examples.documents:
+        return []
+    _write_bytes(folder / EXAMPLES, to_bytes(examples))
+    return [EXAMPLES]
+
+
 def save_texts(folder: Path, texts: Mapping[str, str]) -> None:
     """Each text under its own name, which may be in a folder (`tables/roles.tex`); UTF-8."""
     for name, text in texts.items():
@@ -202,11 +216,11 @@ def discard_run(folder: Path, recorded: Mapping[str, Any] | None, notes: Iterabl
         (folder / NOTES).rmdir()
 
 
-def written(folder: Path, tables: Iterable[str], figures: Iterable[str], texts: Iterable[str] = ()) -> dict[str, str]:
-    """sha256 of every file of these tables, figures and texts, by its path in the folder."""
+def written(folder: Path, tables: Iterable[str], figures: Iterable[str], others: Iterable[str] = ()) -> dict[str, str]:
+    """sha256 of every file of these tables and figures, and of others by their names, by its path in the folder."""
     names = [f"{file_name(name)}.{kind}" for name in sorted(tables) for kind in ("parquet", "csv")]
     names += [f"figures/{file_name(name)}.{kind}" for name in sorted(figures) for kind in ("pdf", "png")]
-    names += sorted(texts)
+    names += sorted(others)
     # whoever removes the folder while the run works may do it between two of them
     with writing(folder, ELSEWHERE):
         return {name: sha256((folder / name).read_bytes()).hexdigest() for name in names}

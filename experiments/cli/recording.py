@@ -60,9 +60,10 @@ def record(config: DictConfig, folder: Path, run: Run, findings: results.Finding
         "summary": summary,
         "finished": finished,
     }
+    kept = results.save_examples(folder, findings.examples)
     texts = texts_of(findings, manifest)
     results.save_texts(folder, texts)
-    files = results.written(folder, findings.tables, figures, texts)
+    files = results.written(folder, findings.tables, figures, [*texts, *kept])
     run.watch.lap("texts")
     manifest |= {"files": files, "seconds": run.watch.seconds(), "status": "complete"}
     results.write_manifest(folder, manifest)

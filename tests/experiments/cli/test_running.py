@@ -108,17 +108,17 @@ def test_every_figure_is_there_twice(atlas_run: "Finished") -> None:
 
 def test_nothing_temporary_is_left(atlas_run: "Finished") -> None:
     names = {path.name for path in atlas_run.folder.iterdir()}
-    tables = {
-        f"{name}.{kind}" for name in ("scores", "roles", "power", "effects", "atlas") for kind in ("parquet", "csv")
-    }
-    assert names == tables | {"manifest.json", "figures", ".hydra"}
+    listed = ("scores", "roles", "power", "effects", "atlas", "examples", "example_documents", "example_offsets")
+    tables = {f"{name}.{kind}" for name in listed for kind in ("parquet", "csv")}
+    assert names == tables | {"manifest.json", "figures", ".hydra", "report.html", "examples.safetensors"}
 
 
 def test_the_summary_is_printed_and_ends_with_the_place(atlas_run: "Finished") -> None:
     lines = atlas_run.outcome.out.splitlines()
     assert lines[0] == "tiny on small"
     place = atlas_run.folder.relative_to(atlas_run.folder.parents[3])
-    assert lines[-1] == f"Tables (atlas, effects, power, roles, scores), figures and manifest: {place}"
+    tables = "atlas, effects, example_documents, example_offsets, examples, power, roles, scores"
+    assert lines[-1] == f"Tables ({tables}), figures, report.html and manifest: {place}"
     assert any("(mean ablation, effect on embedding_cosine over 30 documents)" in line for line in lines)
     assert atlas_run.outcome.err == ""
 
@@ -167,8 +167,8 @@ def test_the_manifest_says_what_ran(
     assert set(manifest["skipped"].values()) == {0}
     assert {"truncated_documents", "unaligned_words"} <= set(manifest["skipped"])
     passes, total = manifest["seconds"].pop("passes"), manifest["seconds"].pop("total")
-    assert set(manifest["seconds"]) == {"start", "corpus", "model", "gate", "tables", "figures"}
-    assert set(passes) == {"roles", "mean outputs", "ablation (mean)"}
+    assert set(manifest["seconds"]) == {"start", "corpus", "model", "gate", "tables", "figures", "texts"}
+    assert set(passes) == {"roles", "mean outputs", "ablation (mean)", "examples"}
     parts = [*manifest["seconds"].values(), *passes.values()]
     assert all(seconds >= 0 for seconds in parts)
     assert sum(parts) == pytest.approx(total, abs=0.005 * (len(parts) + 1))

@@ -1,0 +1,148 @@
+// What there is to say of one head.
+
+function cardOf(key, place, count, actions) {
+  const { site, layer, head } = headParts(key);
+  const about = data.cards[key];
+  const made = element("article", { class: "card", "data-card": key, "aria-label": `head ${headName(key)}` });
+  const name = severalSites ? `Head ${headName(key)}` : `Head ${layer}.${head}`;
+  const buttons = element("span", {},
+    count === 1 ? element("button", { type: "button", "aria-pressed": String(actions.comparing()), onclick: actions.compare }, "Compare with another") : null,
+    count === 2 ? element("button", { type: "button", onclick: () => actions.close(key) }, "Close") : null);
+  made.append(element("div", { class: "card-head" }, element("h3", {}, name, element("span", { class: "small" }, ` (layer ${layer}, head ${head}, counted from 0)`)), buttons));
+  made.append(...rolesOf(about), ...effectsOf(about), ...numbersOf(about));
+  if (about.offsets) made.append(offsetsOf(about));
+  if (data.examples) made.append(examplesOf(key));
+  return made;
+}
+
+function plainTable(columns, rows) {
+  return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `table: ${columns[0]}` },
+    element("table", { class: "plain" }, element("thead", {}, element("tr", {}, ...columns.map((name) => element("th", { scope: "col" }, name)))),
+      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((cell) => element("td", {}, cell)))))));
+}
+
+function rolesOf(about) {
+  if (about.roles) {
+    const rows = about.roles.map((role) => [definedName(role), `${shown(role[role.statistic])} ${role.statistic}`, `${shown(role.baseline)} ${role.baseline_name ?? ""}`,
+      `${shown(role.lift)}${interval(role.ci_low, role.ci_high)}`, shown(role.p, 3), shown(role.q, 3), whole(role.n), shown(role.stability),
+      role.guess_pos ? `${shown(role.lift_pos)}${interval(role.lift_pos_low, role.lift_pos_high)} (${role.guess_pos})` : "–"]);
+    const columns = ["role", "hit or mass", "baseline", "lift [95 %]", "p", "q", "n", "stability", "over the annotation baseline"];
+    return [element("h4", {}, "Roles (held-out half)"), plainTable(columns, rows)];
+  }
+  if (about.near) {
+    const rows = about.near.map((role) => [role.role, `${shown(role.lift)}${interval(role.ci_low, role.ci_high)}`, shown(role.q, 3)]);
+    return [element("h4", {}, "No role; it comes nearest to"), plainTable(["role", "lift [95 %]", "q"], rows)];
+  }
+  return [];
+}
+
+function definedName(role) {
+  const card = data.definitions[role.definition];
+  if (!card) return role.role;
+  const parts = Object.entries(card).filter(([, text]) => text).flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)]);
+  return element("details", {}, element("summary", {}, role.role), element("div", { class: "small" }, role.definition), element("dl", {}, ...parts));
+}
+
+function effectsOf(about) {
+  if (!about.effects) return [];
+  const rows = about.effects.map((effect) => [`${effect.ablation}, ${effect.metric}`, `${shown(effect.effect, 4)}${interval4(effect.ci_low, effect.ci_high)}`,
+    shown(effect.q, 3), shown(effect.intact, 3), shown(effect.ablated, 3), whole(effect.n)]);
+  return [element("h4", {}, "What ablating it costs (positive: the head helped)"), plainTable(["ablation, metric", "effect [95 %]", "q", "intact", "ablated", "documents"], rows)];
+}
+
+function interval4(low, high) {
+  return low === null || high === null ? "" : ` [${shown(low, 4)}, ${shown(high, 4)}]`;
+}
+
+function numbersOf(about) {
+  const parts = (about.numbers ?? []).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, shown(value))]);
+  const measured = (about.measured ?? []).flatMap(([name, value, low, high]) => [element("dt", {}, name), element("dd", {}, `${shown(value, 3)}${interval(low, high)}`)]);
+  return parts.length + measured.length ? [element("h4", {}, "Numbers"), element("dl", {}, ...parts, ...measured)] : [];
+}
+
+// Bars of attention by how far the key is from the query.
+function offsetsOf(about) {
+  const offsets = about.offsets;
+  const most = Math.max(...offsets.map(([, value]) => value), 0.01);
+  const [step, high] = [22, 70];
+  const width = offsets.length * step + 34;
+  const picture = drawing("svg", { width, height: high + 38, viewBox: `0 0 ${width} ${high + 38}`, role: "img",
+    "aria-label": `attention by offset: largest ${most.toFixed(2)} at ${offsets.find(([, value]) => value === most)?.[0] ?? "none"}` });
+  picture.append(drawing("text", { class: "axis", x: 0, y: 10 }, most.toFixed(2)), drawing("text", { class: "axis", x: 0, y: high + 4 }, "0"));
+  offsets.forEach(([offset, value], place) => {
+    const tall = (value / most) * (high - 4);
+    const x = 30 + place * step;
+    picture.append(drawing("rect", { class: value === most ? "bar most" : "bar", x, y: high - tall, width: step - 4, height: Math.max(tall, 0.5) }, drawing("title", {}, `offset ${offset}: ${value.toFixed(3)}`)));
+    picture.append(drawing("text", { class: "axis", x: x + (step - 4) / 2, y: high + 16, "text-anchor": "middle" }, offset > 0 ? `+${offset}` : offset < 0 ? `−${-offset}` : "0"));
+  });
+  picture.append(drawing("text", { class: "axis", x: 30, y: high + 32 }, "tokens from the query to the key"));
+  return element("div", {}, element("h4", {}, `Attention by offset (mean over ${about.offsets_of})`), element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "attention by offset" }, picture));
+}
+
+// What is set for all cards alike, so that two heads are seen in the same document.
+const view = { document: null, unit: "word", picture: "arcs", least: 0.1, role: null };
+
+function examplesOf(key) {
+  const made = element("div", { class: "examples" });
+  const own = data.examples.own[key];
+  const state = { picked: null, document: view.document };
+  const redraw = () => made.replaceChildren(...exampleParts(key, own, state, redraw));
+  redraw();
+  return made;
+}
+
+function exampleParts(key, own, state, redraw) {
+  const { site } = headParts(key);
+  const kept = data.examples.documents.filter((one) => patternOf(one, key) !== null);
+  const title = element("h4", {}, "Attention in example documents");
+  if (!kept.length) return [title, element("p", { class: "small" }, "No example is kept of this head.")];
+  const first = own?.documents[0]?.[0] ?? kept[0].document;
+  if (!kept.some((one) => one.document === state.document)) state.document = first;
+  const one = documentOf(state.document);
+  const marks = Object.keys(one.marks[site] ?? {});
+  const role = view.role !== null && marks.includes(view.role) ? view.role : own && marks.includes(own.role) && view.role === null ? own.role : "";
+  const sides = sidesOf(one, site);
+  const queries = cellsOf(sides.query, view.unit), keys = cellsOf(sides.key, view.unit);
+  const shown = { queries, keys, crossing: site === "cross", attention: between(patternOf(one, key), queries, keys), gold: role ? goldOf(one, site, role, view.unit, queries, keys) : [] };
+  const change = (name, value) => { view[name] = value; state.picked = null; for (const other of redraws) other(); };
+  const controls = element("div", { class: "controls" },
+    element("label", {}, "Document ", documentChoice(kept, own, state, redraw)),
+    element("label", {}, "Over ", choice([["word", "words"], ["token", "tokens"]], view.unit, (value) => change("unit", value))),
+    element("label", {}, "As ", choice([["arcs", "arcs"], ["matrix", "matrix"]], view.picture, (value) => change("picture", value))),
+    element("label", {}, "From ", choice([["", "every word"], ...queries.map((cell, place) => [String(place), cut(cell.text)])], state.picked === null ? "" : String(state.picked),
+      (value) => { state.picked = value === "" ? null : Number(value); redraw(); })),
+    element("label", {}, "Mark ", choice([["", "nothing"], ...marks.map((name) => [name, name])], role, (value) => change("role", value))),
+    element("label", {}, "At least ", choice([0.02, 0.05, 0.1, 0.2, 0.3, 0.5].map((value) => [String(value), value.toFixed(2)]), String(view.least), (value) => change("least", Number(value)))));
+  const picture = view.picture === "arcs" ? arcs(shown, view.least, state.picked, (place) => { state.picked = place; redraw(); }) : matrix(shown);
+  const words = [];
+  if (own) words.push(`${own.assigned ? "Its role" : "Ranked by the role it comes nearest to"}, ${own.role}.`);
+  const placed = own?.documents.find(([number]) => number === state.document);
+  if (placed) words.push(`This document is among its ${placed[1]}: ${placed[2].toFixed(2)} of the attention of ${placed[3]} ${placed[3] === 1 ? "query" : "queries"} is on targets.`);
+  if (role) words.push(`Dashed: what ${role} marks (${shown.gold.length}).`);
+  words.push("Special tokens are shown; arcs of a word to itself are not.");
+  return [title, controls, element("p", { class: "text-line", dir: "auto" }, one.text || "(drawn tokens)"),
+    element("div", { class: "scroll picture", tabindex: "0", role: "region", "aria-label": `attention of head ${headName(key)}` }, picture),
+    element("p", { class: "small" }, words.join(" ")), largest(shown, state.picked)];
+}
+
+let redraws = [];
+
+function choice(options, value, changed) {
+  const made = element("select", { onchange: (event) => changed(event.target.value) });
+  for (const [given, text] of options) made.append(element("option", { value: given, selected: given === value }, text));
+  return made;
+}
+
+function documentChoice(kept, own, state, redraw) {
+  const made = element("select", { onchange: (event) => { state.document = Number(event.target.value); view.document = state.document; state.picked = null; redraw(); } });
+  const begin = (one) => cut(one.text || `document ${one.document}`);
+  const option = (one) => element("option", { value: one.document, selected: one.document === state.document }, `${one.document}: ${begin(one)}`);
+  for (const place of ["highest", "median", "lowest"]) {
+    const here = (own?.documents ?? []).filter((row) => row[1] === place).map((row) => documentOf(row[0])).filter(Boolean);
+    if (here.length) made.append(element("optgroup", { label: `${place} of ${own.role}` }, ...here.map(option)));
+  }
+  const listed = new Set((own?.documents ?? []).map((row) => row[0]));
+  const shared = kept.filter((one) => !listed.has(one.document));
+  if (shared.length) made.append(element("optgroup", { label: "drawn at random, every head" }, ...shared.map(option)));
+  return made;
+}
