@@ -36,7 +36,7 @@ def run(
     sums = tally_roles(model, encoded, roles, shape, first, progress=progress)
     found = measure_effects(model, encoded, plan, metrics, seed=seed, min_blocks=criteria.min_blocks, progress=progress)
     progress.measured()
-    tables = head_roles.role_tables(sums, criteria, seed)
+    tables = head_roles.role_tables(sums, criteria, seed, progress=progress)
     tables |= found.tables
     tables["atlas"] = atlas_table(shapes_of_heads(shape, first), tables["scores"], tables["roles"], tables["effects"])
     notes = (*head_roles.missing_evidence(sums, criteria, model.causal, corpus), *found.notes)
