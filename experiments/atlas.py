@@ -38,7 +38,7 @@ def run(
     found = measure_effects(model, encoded, plan, metrics, seed=seed, min_blocks=criteria.min_blocks, progress=progress)
     examples = examples_of(model, encoded, roles, seed=seed, progress=progress)
     progress.measured()
-    tables = head_roles.role_tables(sums, criteria, seed)
+    tables = head_roles.role_tables(sums, criteria, seed, progress=progress)
     tables |= found.tables
     tables["atlas"] = atlas_table(shapes_of_heads(shape, first), tables["scores"], tables["roles"], tables["effects"])
     tables |= example_tables(examples, tables["scores"], tables["roles"])

@@ -39,16 +39,18 @@ def run(
     sums = tally_roles(model, encoded, roles, progress=progress)
     examples = examples_of(model, encoded, roles, seed=seed, progress=progress)
     progress.measured()
-    tables = role_tables(sums, criteria, seed)
+    tables = role_tables(sums, criteria, seed, progress=progress)
     tables |= example_tables(examples, tables["scores"], tables["roles"])
     notes = missing_evidence(sums, criteria, model.causal, corpus)
     return findings(model, encoded, seed, tables, notes, examples=examples)
 
 
-def role_tables(sums: RoleSums, criteria: Criteria, seed: int, *, splits: int = 20) -> dict[str, pd.DataFrame]:
+def role_tables(
+    sums: RoleSums, criteria: Criteria, seed: int, *, splits: int = 20, progress: Progress = silent
+) -> dict[str, pd.DataFrame]:
     """The tables `scores`, `roles` and `power` of one pass; `splits` say how stable each role is."""
-    scores = score_table(sums, criteria, seed=seed)
-    roles = classify(sums, scores, criteria, seed=seed, splits=splits)
+    scores = score_table(sums, criteria, seed=seed, progress=progress)
+    roles = classify(sums, scores, criteria, seed=seed, splits=splits, progress=progress)
     return {"scores": scores, "roles": roles, "power": power_table(scores)}
 
 

@@ -54,7 +54,7 @@ def run(
         (null, one, *_sums_of(null, one, model, corpus, roles, fresh, progress)) for null in chosen for one in seeds
     ]
     progress.measured()
-    tables = head_roles.role_tables(sums, criteria, seed)
+    tables = head_roles.role_tables(sums, criteria, seed, progress=progress)
     notes = head_roles.missing_evidence(sums, criteria, model.causal, corpus)
     scored = Collected()
     asked = [(null, one, found) for null, one, found, _ in passes if found is not None]

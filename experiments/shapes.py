@@ -57,7 +57,7 @@ def run(
     numbers = [number_table(tally.sums(), **settings) for tally in in_order]
     ids = (of.MASS.id, of.EXPLAINED.id, of.WIDTH.id, of.PEAK.id)
     shape = pd.concat([*numbers, kernel_numbers(kernel.sums(), *ids, **settings)], ignore_index=True)
-    tables = {"shape": shape, "kernel": kernel_table(kernel.sums(), of.OFFSET.id, **settings)}
+    tables = {"shape": shape, "kernel": kernel_table(kernel.sums(), of.OFFSET.id, **settings, progress=progress)}
     short = sum(len(encoding.tokens) < FIRST for encoding in encoded.encodings)
     skipped = {f"documents_too_short_for_variability_(fewer_than_{FIRST}_tokens)": short}
     return findings(model, encoded, seed, tables, _what_is_missing(model, shape, most_frequent), skipped)

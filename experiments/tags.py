@@ -22,7 +22,8 @@ def run(
 ) -> Findings:
     """One pass over the corpus."""
     encoded = encode(model, corpus)
-    table = tag_table(tally_tags(model, encoded, progress), TAGS.id, seed=seed, min_blocks=min_blocks)
+    sums = tally_tags(model, encoded, progress)
+    table = tag_table(sums, TAGS.id, seed=seed, min_blocks=min_blocks, progress=progress)
     return findings(model, encoded, seed, {"tags": table})
 
 

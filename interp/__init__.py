@@ -10,8 +10,9 @@ runs = interp.load_runs("outputs/**")          # tables of many runs, stacked
 interp.explain_sentence(model, "The cat saw the dog because it barked.", query="it", candidates=["cat", "dog"])
 
 What there is, by what it gives:
-- tables: `score`, `roles_of`, `ablate`, `ablate_sets`, `anatomy`, `definitions`; `explain_sentence` of one
-  sentence; `load_runs` of runs, and `load_examples` the attention that a run has kept
+- tables: `score`, `roles_of`, `ablate`, `ablate_sets`, `anatomy`; `definitions` and `columns` say what they mean;
+  `explain_sentence` of one sentence; `load_runs` of runs, and `load_examples` the attention that a
+  run has kept
 - a model: `load_model`, `from_transformers`, `from_bridge`, `from_module`; the examples `planted` and `recurrent`; the
   null model `random_weights`; `prove` checks one, `head_weights` takes a head's own weights out of it
 - a corpus read from files: `read_conllu`, `read_coreference`, `read_entities`, `read_minimal_pairs`, `read_pictures`,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from interp.api import ablate as ablate
     from interp.api import ablate_sets as ablate_sets
     from interp.api import anatomy as anatomy
+    from interp.api import columns as columns
     from interp.api import definitions as definitions
     from interp.api import prove as prove
     from interp.api import roles_of as roles_of
@@ -73,6 +75,7 @@ _HOME = {
     "ablate_sets": "interp.api",
     "roles_of": "interp.api",
     "anatomy": "interp.api",
+    "columns": "interp.api",
     "definitions": "interp.api",
     "prove": "interp.api",
     "score": "interp.api",

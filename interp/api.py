@@ -28,6 +28,7 @@ from interp.models.gate.evidence import Check
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.annotation_baselines import annotation_baselines
+from interp.schema import column_table
 from interp.statistics.criteria import Correction, Criteria
 from interp.sums import RoleSums
 from interp.tables import anatomy_table, score_table
@@ -69,7 +70,7 @@ def score(
     check_arguments(model, corpus)
     criteria = Criteria(alpha=alpha, correction=correction, min_queries=min_queries, min_blocks=min_blocks)
     sums = tally_roles(model, _read(model, corpus), roles, progress=progress)
-    return label(score_table(sums, criteria, seed=seed), model, corpus, seed)
+    return label(score_table(sums, criteria, seed=seed, progress=progress), model, corpus, seed)
 
 
 def roles_of(
@@ -93,7 +94,8 @@ def roles_of(
     check_arguments(model, corpus)
     criteria = Criteria(margin, alpha, correction, min_queries, min_blocks, min_word_mass)
     sums = tally_roles(model, _read(model, corpus), roles, progress=progress)
-    table = classify(sums, score_table(sums, criteria, seed=seed), criteria, seed=seed)
+    scores = score_table(sums, criteria, seed=seed, progress=progress)
+    table = classify(sums, scores, criteria, seed=seed, progress=progress)
     return label(table, model, corpus, seed)
 
 
@@ -200,6 +202,14 @@ def definitions() -> pd.DataFrame:
     """The table `definitions`: one row per definition id that a table may hold, with unit, formula and source."""
     cards = (*known_roles.DEFINITIONS, *shape_definitions.DEFINITIONS, *tags.DEFINITIONS)
     return pd.DataFrame([asdict(card) for card in cards]).rename(columns={"id": "definition"})
+
+
+def columns(table: str | None = None) -> pd.DataFrame:
+    """The table `columns`: what every column of every table means, with type, unit and what it may hold.
+
+    Of one `table` only, where it is named. Raises `InterpError` for a name that no table has.
+    """
+    return column_table(table)
 
 
 def tally_roles(

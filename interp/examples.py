@@ -16,6 +16,9 @@ from interp.errors import InterpError
 FILE = "examples.safetensors"
 """What a run keeps its examples in."""
 
+PLACES = ("highest", "median", "lowest")
+"""Among the documents that are kept, ranked by what a head does in them."""
+
 STEPS = 255
 """Attention is kept as so many steps from 0 to 1."""
 

@@ -1,6 +1,7 @@
 """The README and what it links to: short, and every link leads to a file that exists."""
 
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,11 @@ def test_every_experiment_and_option_of_a_group_is_in_the_reference() -> None:
 
 
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def test_the_page_of_columns_is_written_anew_when_a_column_changes() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "columns.py"))["page"]()
+    assert page == (ROOT / "docs" / "columns.md").read_text(), "python docs/columns.py writes it"
 
 
 def test_python_names_that_exist() -> None:

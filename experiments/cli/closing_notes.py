@@ -25,7 +25,11 @@ def closing_words(
     lines += [note if note.startswith(WARNING) else f"Note: {shortened(note)}" for note in notes]
     if corpus and corpus.generated:
         lines.append("Note: the corpus is generated: intervals and p-values describe its generator, not a language.")
-    return [*lines, seconds, f"Tables ({', '.join(sorted(findings.tables))}), figures, report.html and manifest: {shown(folder)}"]
+    return [
+        *lines,
+        seconds,
+        f"Tables ({', '.join(sorted(findings.tables))}), figures, report.html and manifest: {shown(folder)}",
+    ]
 
 
 def blank_words(figures: Mapping[str, Figure]) -> list[str]:

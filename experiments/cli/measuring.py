@@ -79,7 +79,7 @@ def run_experiment(
     shard = None if config.shard is None else read_shard(config.shard)
     every = config.keep_every
     keeper = take_up(folder, manifest, shard, every) if shards is None else MergedSums(shards.folders)
-    show = watch.timed(partial(bar, quiet=config.quiet))
+    show = watch.timed(partial(bar, quiet=config.quiet or config.json))
     findings = measured(config, subject, Passes(show, keeper, shard))
     if findings is not None:
         if shard is not None:

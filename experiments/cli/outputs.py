@@ -4,10 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from interp.api import definitions
+from interp.examples import FILE as EXAMPLES
+from interp.folder_readme import folder_readme
 from interp.report import page
 from interp.results import Findings
 
 
 def texts_of(findings: Findings, manifest: Mapping[str, Any]) -> dict[str, str]:
     """Texts by the names of their files in the run's folder."""
-    return {"report.html": page(findings.tables, manifest, findings.examples, definitions())}
+    texts = {"report.html": page(findings.tables, manifest, findings.examples, definitions())}
+    # last: it says what the others are
+    kept = [EXAMPLES] if findings.examples is not None and findings.examples.documents else []
+    return texts | {"README.md": folder_readme(findings.tables, manifest, [*texts, *kept])}

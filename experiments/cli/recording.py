@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from experiments.cli import manifest as manifest_of
 from experiments.cli import run_folder, study
 from experiments.cli.closing_notes import blank_words, clock_words, closing_words, glyph_words, to_json
-from experiments.cli.measuring import Run
+from experiments.cli.measuring import Run, bar
 from experiments.cli.outputs import texts_of
 from experiments.cli.printing import say
 from experiments.cli.sums.files import SUMS, remove_sums
@@ -38,13 +38,15 @@ def record_shard(config: DictConfig, folder: Path, run: Run) -> None:
 
 def record(config: DictConfig, folder: Path, run: Run, findings: results.Findings) -> None:
     """Tables, figures and the complete manifest, which make the sums needless; then what there is to say."""
-    manifest = run.manifest
+    manifest, silent = run.manifest, config.quiet or config.json
     results.save_tables(folder, findings.tables)
     module = import_module(config.experiment["_target_"].rpartition(".")[0])
     judged = config.get("study")
     drawn = module.draw(findings.tables) | (study.draw(findings.tables) if judged else {})
     figures = {name: figure for name, figure in drawn.items() if blank_reason(figure) is None}
-    results.save_figures(folder, figures)
+    # one at a time, to show how far it is; without any, their folder is made all the same
+    for one in bar([{name: figure} for name, figure in figures.items()] or [{}], "figures", quiet=silent):
+        results.save_figures(folder, one)
     finished = manifest_of.now()
     notes = *blank_words(drawn), *glyph_words(figures), *clock_words(manifest["started"], finished)
     findings = replace(findings, notes=(*findings.notes, *notes))
@@ -57,6 +59,7 @@ def record(config: DictConfig, folder: Path, run: Run, findings: results.Finding
         "skipped": findings.skipped,
         "said": findings.notes,
         "tables": {name: len(table) for name, table in findings.tables.items()},
+        "figures": sorted(figures),
         "summary": summary,
         "finished": finished,
     }

@@ -14,7 +14,7 @@ LOCK = ".interp-lock"
 """Held by the process that works in the folder; what a killed one leaves holds nobody up."""
 
 WRITTEN = (
-    *("manifest.json", ".hydra", "figures", "tables", "sums", "methods.md", "report.html"),
+    *("manifest.json", "README.md", ".hydra", "figures", "tables", "sums", "methods.md", "report.html"),
     *("examples.safetensors", "*.parquet", "*.csv"),
 )
 """What a run writes, by its names; other files may lie beside them."""

@@ -32,7 +32,7 @@ class ExplainedSentence:
     attention: pd.DataFrame
     """One row per head, query word and key word that it can see: model seed site layer head query … key … mass."""
     candidates: pd.DataFrame | None
-    """With a query, one row per head and candidate: model seed site layer head query candidate mass."""
+    """With a query, one row per head and candidate: model seed site layer head query candidate candidate_word mass."""
     skipped: Mapping[str, int]
     """What no table can hold, counted by reason."""
     notes: tuple[str, ...]

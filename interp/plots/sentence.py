@@ -50,10 +50,9 @@ def sentence_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
     if "candidates" not in tables:
         return figures | {"arcs": attention_arcs(attention, words, heads)}
     found = tables["candidates"]
-    names = {"query_word": [words[i] for i in found["query"]], "candidate_word": [words[i] for i in found["candidate"]]}
     return figures | {
         "arcs": attention_arcs(attention, words, heads, query=int(found["query"].iloc[0])),
-        "candidates": candidate_bars(found.assign(**names)),
+        "candidates": candidate_bars(found.assign(query_word=[words[i] for i in found["query"]])),
     }
 
 

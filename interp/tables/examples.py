@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from interp.examples import STEPS, Example, Examples, Side
+from interp.examples import PLACES, STEPS, Example, Examples, Side
 from interp.heads import HEAD
 from interp.tables.best_heads import best_roles
 
-PLACES = ("highest", "median", "lowest")
 EACH = 3
 """Documents of each of these places."""
 

@@ -7,6 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from interp.heads import HEAD
+from interp.progress import Progress, silent
 from interp.statistics.bootstrap import bootstrap_interval, bootstrap_interval_of
 from interp.statistics.nan_handling import finite_or_nan
 from interp.sums import KernelSums
@@ -17,11 +18,13 @@ TYPES = {"definition": str, "site": str, **dict.fromkeys(("layer", "head", "offs
 """Of columns that are no floats, also where a table has no rows: a model of only cross-attention has no kernel."""
 
 
-def kernel_table(sums: KernelSums, definition: str, *, seed: int, min_blocks: int = 12) -> pd.DataFrame:
+def kernel_table(
+    sums: KernelSums, definition: str, *, seed: int, min_blocks: int = 12, progress: Progress = silent
+) -> pd.DataFrame:
     """One row per head and offset that it can see: `definition site layer head offset n value ci_low ci_high`."""
     columns = ["definition", *HEAD, "offset", "n", "value", "ci_low", "ci_high"]
     frames = [_typed(pd.DataFrame(columns=columns))]
-    for number, head in enumerate(sums.heads):
+    for number, head in progress(list(enumerate(sums.heads)), "intervals"):
         ends = [
             bootstrap_interval(total[None], n, seed=seed, min_blocks=min_blocks)
             for total, n in zip(sums.total[number], sums.n[number], strict=True)

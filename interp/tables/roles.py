@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from interp.progress import Progress, silent
 from interp.statistics.criteria import STANDARD, Criteria
 from interp.statistics.false_discovery import benjamini_hochberg
 from interp.statistics.lift import best_baselines, excess, is_testable, lift, mean_over_queries, split_blocks
@@ -26,6 +27,7 @@ def classify(
     *,
     seed: int = 0,
     splits: int = 20,
+    progress: Progress = silent,
 ) -> pd.DataFrame:
     """The `roles` table: one row per head and role that it has, or one row `unclassified`; numbers are confirm's.
 
@@ -50,7 +52,7 @@ def classify(
 
     kept = np.zeros(assigned.shape)
     generator = np.random.default_rng(seed)
-    for _ in range(splits):
+    for _ in progress(range(splits), "stability"):
         select, rest = np.sort(generator.permutation(sums.n.shape[1]).reshape(2, -1), axis=1)
         convincing = assigned & _convincing(sums, select, rest, criteria)
         testable = is_testable(sums, select, rest, criteria)

@@ -1,11 +1,13 @@
 """The `scores` table: what every head does for every role, beside the best that a baseline without a model does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from interp.progress import Progress, silent
 from interp.statistics.bootstrap import bootstrap_interval
 from interp.statistics.concentration import deciding_blocks
 from interp.statistics.criteria import STANDARD, Criteria
@@ -18,7 +20,9 @@ from interp.sums import RoleSums
 from interp.tables.annotation_baselines import annotation_columns, best_annotation_baselines
 
 
-def score_table(sums: RoleSums, criteria: Criteria = STANDARD, *, seed: int) -> pd.DataFrame:
+def score_table(
+    sums: RoleSums, criteria: Criteria = STANDARD, *, seed: int, progress: Progress = silent
+) -> pd.DataFrame:
     """One row per role, head and split (select, confirm, all) that has a scored query.
 
     The baseline is the one that is best on select, in every split. p: one-sided sign flip of the D_b, for roles that
@@ -34,13 +38,14 @@ def score_table(sums: RoleSums, criteria: Criteria = STANDARD, *, seed: int) -> 
     baseline = best_baselines(sums, splits["select"])
     testable = is_testable(sums, splits["select"], splits["confirm"], criteria)
     annotation = best_annotation_baselines(sums, splits["select"])
+    intervals = _intervals(sums, splits, baseline, seed, criteria.min_blocks, progress)
     frames = [
-        _split_frame(sums, split, blocks, baseline, testable, seed, criteria.min_blocks).assign(
+        _split_frame(sums, split, blocks, baseline, testable, intervals[split], seed).assign(
             **_beside(sums, blocks, annotation, seed, criteria.min_blocks),
             **dict.fromkeys(("p_max_t", "detectable"), np.nan),
             effective_blocks=_effective_blocks(sums, baseline, blocks),
         )
-        for split, blocks in splits.items()
+        for split, blocks in progress(list(splits.items()), "p-values")
     ]
     confirmed = frames[list(splits).index("confirm")]
     for name, values in _over_all_tests(sums, splits["confirm"], baseline, confirmed, seed, criteria).items():
@@ -50,20 +55,33 @@ def score_table(sums: RoleSums, criteria: Criteria = STANDARD, *, seed: int) -> 
     return table[(table["n"] > 0) & sums.applies.ravel()[table.index]].reset_index(drop=True)
 
 
+def _intervals(
+    sums: RoleSums,
+    splits: Mapping[str, Int[np.ndarray, " some"]],
+    baseline: Int[np.ndarray, " role"],
+    seed: int,
+    min_blocks: int,
+    progress: Progress,
+) -> dict[str, Float[np.ndarray, "end role head"]]:
+    """Both ends of the interval of every lift, by split."""
+    found = {split: np.full((2, *sums.hit.shape[:2]), np.nan) for split in splits}
+    D = {split: excess(sums, baseline, blocks) for split, blocks in splits.items()}
+    for split, role in progress(list(product(splits, range(len(sums.roles)))), "intervals"):
+        asked, n = sums.applies[role], sums.n[role, splits[split]]
+        found[split][:, role, asked] = bootstrap_interval(D[split][role, asked], n, seed=seed, min_blocks=min_blocks)
+    return found
+
+
 def _split_frame(
     sums: RoleSums,
     split: str,
     blocks: Int[np.ndarray, " some"],
     baseline: Int[np.ndarray, " role"],
     testable: Bool[np.ndarray, " role"],
+    interval: Float[np.ndarray, "end role head"],
     seed: int,
-    min_blocks: int,
 ) -> pd.DataFrame:
     D, n = excess(sums, baseline, blocks), sums.n[:, blocks]
-    interval = np.full((2, *D.shape[:2]), np.nan)
-    for role, asked in enumerate(sums.applies):
-        interval[:, role, asked] = bootstrap_interval(D[role, asked], n[role], seed=seed, min_blocks=min_blocks)
-
     p = np.full(D.shape[:2], np.nan)
     signs = sign_vectors(seed, sums.n.shape[1])[blocks]
     tested = testable[:, None] & sums.applies

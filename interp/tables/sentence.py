@@ -11,7 +11,8 @@ def candidate_table(attention: pd.DataFrame, query: int, keys: Sequence[int]) ->
     """Each head's attention from the query to each candidate among these words of the sentence."""
     of_sentence = attention[attention.site.isin(("self", "encoder"))]
     found = of_sentence[(of_sentence["query"] == query) & of_sentence.key.isin(keys)]
-    return found[[*HEAD, "query", "key", "mass"]].rename(columns={"key": "candidate"}).reset_index(drop=True)
+    names = {"key": "candidate", "key_word": "candidate_word"}
+    return found[[*HEAD, "query", *names, "mass"]].rename(columns=names).reset_index(drop=True)
 
 
 def most_attending_heads(

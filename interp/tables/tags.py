@@ -7,6 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from interp.heads import HEAD
+from interp.progress import Progress, silent
 from interp.statistics.bootstrap import bootstrap_interval_of
 from interp.statistics.nan_handling import finite_or_nan
 from interp.sums import TagSums
@@ -15,7 +16,9 @@ ANY = "any"
 """In the place of the tag that attends: all words, whatever their tag."""
 
 
-def tag_table(sums: TagSums, definition: str, *, seed: int, min_blocks: int = 12) -> pd.DataFrame:
+def tag_table(
+    sums: TagSums, definition: str, *, seed: int, min_blocks: int = 12, progress: Progress = silent
+) -> pd.DataFrame:
     """One row per head, tag that attends (`any`: all words) and tag attended to, where any word of the first asks.
 
     Over the `n` words of `from_tag`, `mass` is the mean attention on words of `to_tag`, `word_mass` that on all
@@ -24,7 +27,8 @@ def tag_table(sums: TagSums, definition: str, *, seed: int, min_blocks: int = 12
     fewer than `min_blocks` blocks hold such words.
     """
     frames = []
-    for number, (head, group) in enumerate(zip(sums.heads, sums.group, strict=True)):
+    heads = list(enumerate(zip(sums.heads, sums.group, strict=True)))
+    for number, (head, group) in progress(heads, "intervals"):
         for of, from_tag in enumerate((*sums.tags, ANY)):
             blocks = sums.n[group, of]
             n, word_mass = blocks.sum(), finite_or_nan(sums.word_mass[number, of])

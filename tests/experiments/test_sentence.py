@@ -94,7 +94,8 @@ def test_a_causal_model_leaves_later_words_out() -> None:
 def test_candidates_hold_the_same_numbers() -> None:
     model, corpus = planted(), corpus_of(TEXT)
     table = sentence.run(model, corpus, query="it", candidates=["student", 5, "Quiz"], seed=5).tables["candidates"]
-    assert " ".join(table.columns) == "model seed site layer head query candidate mass"
+    assert " ".join(table.columns) == "model seed site layer head query candidate candidate_word mass"
+    assert set(zip(table["candidate"], table["candidate_word"], strict=True)) == {(1, "student"), (5, "quiz")}
     masses = expected(model, corpus)
     found = {(row.head, row.query, row.candidate): row.mass for row in table.itertuples()}
     assert found == pytest.approx({(h, 8, c): masses[h, 8, c] for h in range(HEADS) for c in (1, 5)}, abs=1e-6)

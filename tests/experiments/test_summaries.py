@@ -179,7 +179,8 @@ def of_tags() -> Tables:
 
 def of_definitions() -> Tables:
     ids = [f"family{number}/{'long' * 8}{n}@1" for number in range(MANY) for n in range(9)]
-    return {"definitions": pd.DataFrame({"definition": ids})}
+    columns = grid(each("table", names("table")), each("column", names("column", 9)))
+    return {"definitions": pd.DataFrame({"definition": ids}), "columns": columns}
 
 
 MADE: dict[str, tuple[Callable[[], Tables], str]] = {

@@ -15,6 +15,7 @@ from experiments.cli.sums.kept import LoopOnDisk, SumsOnDisk
 from experiments.cli.sums.merged import MergedSums
 from interp.corpora import batching
 from interp.progress import Passes, Progress, Shard, ShardEnds, silent
+from interp.schema import check_columns
 from tests.conftest import Case
 
 GRAMMAR = ("corpus=grammar", "corpus.documents=40")
@@ -67,8 +68,11 @@ def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("interp.ablation.effects.slower_than_exact", lambda *_: None)
 
 
+Run = Callable[[Progress], Mapping[str, pd.DataFrame]]
+
+
 @pytest.fixture(params=EXPERIMENTS)
-def run(request: pytest.FixtureRequest, tiny_gpt2: Case) -> Callable[[Progress], Mapping[str, pd.DataFrame]]:
+def run(request: pytest.FixtureRequest, tiny_gpt2: Case) -> Run:
     name, overrides = request.param.split()[0], EXPERIMENTS[request.param]
     with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
         config = compose("config", [f"experiment={name}", *overrides, *RULES])
@@ -78,14 +82,33 @@ def run(request: pytest.FixtureRequest, tiny_gpt2: Case) -> Callable[[Progress],
     return lambda progress: experiment(progress=progress).tables
 
 
+@pytest.fixture
+def undisturbed(request: pytest.FixtureRequest, run: Run, known: dict[str, Mapping[str, pd.DataFrame]]) -> Any:
+    """The tables of the run when nothing happens; measured once in a process."""
+    name = request.node.callspec.params["run"]
+    if name not in known:
+        known[name] = run(silent)
+    return known[name]
+
+
+@pytest.fixture(scope="session")
+def known() -> dict[str, Mapping[str, pd.DataFrame]]:
+    return {}
+
+
 def assert_same(tables: Mapping[str, pd.DataFrame], expected: Mapping[str, pd.DataFrame]) -> None:
     assert list(tables) == list(expected)
     for name, table in tables.items():
         pd.testing.assert_frame_equal(table, expected[name], check_exact=True, obj=name)
 
 
+def test_every_table_is_what_is_told_of_its_columns(undisturbed: Mapping[str, pd.DataFrame]) -> None:
+    for name, table in undisturbed.items():
+        assert check_columns(name, table) == [], name
+
+
 def test_stopped_at_any_item_it_goes_on(
-    run: Callable[[Progress], Mapping[str, pd.DataFrame]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, undisturbed: Mapping[str, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saves: list[str] = []
 
@@ -107,12 +130,12 @@ def test_stopped_at_any_item_it_goes_on(
         except Killed:
             starts += 1
     assert starts >= 1, saves
-    assert_same(tables, run(silent))
+    assert_same(tables, undisturbed)
 
 
 @pytest.mark.parametrize("count", [3])
 def test_shards_together_are_the_whole(
-    run: Callable[[Progress], Mapping[str, pd.DataFrame]], tmp_path: Path, count: int
+    run: Run, undisturbed: Mapping[str, pd.DataFrame], tmp_path: Path, count: int
 ) -> None:
     folders = {}
     for number in range(1, count + 1):
@@ -123,4 +146,4 @@ def test_shards_together_are_the_whole(
         keeper.take_up()
         with pytest.raises(ShardEnds):
             run(Passes(keeper=keeper, shard=shard))
-    assert_same(run(Passes(keeper=MergedSums(folders))), run(silent))
+    assert_same(run(Passes(keeper=MergedSums(folders))), undisturbed)

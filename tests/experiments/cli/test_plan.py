@@ -111,7 +111,7 @@ def test_a_plan_is_said_and_nothing_is_written(
         assert "About " in found.out and "until all is measured; tables and figures follow." in found.out
         assert os.listdir(tmp_path) == []
     as_json = json.loads(interp(*settings, "json=true").out)
-    assert [one["name"] for one in as_json["passes"]] == ["roles"]
+    assert [one["name"] for one in as_json["passes"]] == ["roles", "examples"]
     text = Path(corpus[1].partition("=")[2]).read_text(encoding="utf-8")
     tokenizer = Tokenizer.from_file(str(tiny_folder / "tokenizer.json"))
     sentences = [line.removeprefix("# text = ") for line in text.splitlines() if line.startswith("# text = ")]

@@ -80,6 +80,12 @@ def test_what_a_run_would_overwrite_is_named(tmp_path: Path) -> None:
         check_free(tmp_path)
 
 
+def test_a_readme_of_somebody_else_s_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine", encoding="utf-8")
+    with pytest.raises(InterpError, match=r"holds README\.md and no manifest of a run"):
+        check_free(tmp_path)
+
+
 def test_empty_folders_are_removed_as_far_as_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run = tmp_path / "outputs" / "a" / "run"

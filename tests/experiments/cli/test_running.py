@@ -40,7 +40,7 @@ COLUMNS = {
     "effects": "model corpus seed site layer head ablation metric n intact ablated effect effect_token ci_low ci_high "
     "p q",
     "attention": "model seed site layer head query query_word key key_word mass",
-    "candidates": "model seed site layer head query candidate mass",
+    "candidates": "model seed site layer head query candidate candidate_word mass",
 }
 
 SENTENCE = ("experiment=sentence", "text=the cat saw a dog.")
@@ -110,7 +110,7 @@ def test_nothing_temporary_is_left(atlas_run: "Finished") -> None:
     names = {path.name for path in atlas_run.folder.iterdir()}
     listed = ("scores", "roles", "power", "effects", "atlas", "examples", "example_documents", "example_offsets")
     tables = {f"{name}.{kind}" for name in listed for kind in ("parquet", "csv")}
-    assert names == tables | {"manifest.json", "figures", ".hydra", "report.html", "examples.safetensors"}
+    assert names == tables | {"manifest.json", "figures", ".hydra", "report.html", "README.md", "examples.safetensors"}
 
 
 def test_the_summary_is_printed_and_ends_with_the_place(atlas_run: "Finished") -> None:
@@ -168,7 +168,8 @@ def test_the_manifest_says_what_ran(
     assert {"truncated_documents", "unaligned_words"} <= set(manifest["skipped"])
     passes, total = manifest["seconds"].pop("passes"), manifest["seconds"].pop("total")
     assert set(manifest["seconds"]) == {"start", "corpus", "model", "gate", "tables", "figures", "texts"}
-    assert set(passes) == {"roles", "mean outputs", "ablation (mean)", "examples"}
+    expected = {"roles", "mean outputs", "ablation (mean)", "examples", "intervals", "p-values", "stability"}
+    assert set(passes) == expected
     parts = [*manifest["seconds"].values(), *passes.values()]
     assert all(seconds >= 0 for seconds in parts)
     assert sum(parts) == pytest.approx(total, abs=0.005 * (len(parts) + 1))
@@ -636,7 +637,15 @@ def test_a_killed_run_is_never_complete_and_the_next_one_cleans_up(
     assert interp(*command).code == 0
     assert finished(tmp_path / "run")
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names == {"attention.parquet", "attention.csv", "manifest.json", "figures", ".hydra"}
+    assert names == {
+        "attention.parquet",
+        "attention.csv",
+        "manifest.json",
+        "README.md",
+        "report.html",
+        "figures",
+        ".hydra",
+    }
 
 
 # --- what is printed
@@ -670,6 +679,23 @@ def test_a_bar_is_drawn_on_a_terminal_unless_quiet(
     out, err = capsys.readouterr()
     assert out == ""
     assert ("roles" in err) == drawn
+
+
+@pytest.mark.parametrize(("setting", "quiet"), [("quiet=true", True), ("json=true", True), ("quiet=false", False)])
+def test_every_long_step_has_a_bar_unless_nobody_is_to_see_it(
+    interp: Interp, tiny: tuple[str, str], monkeypatch: pytest.MonkeyPatch, setting: str, quiet: bool
+) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def recorded(items: list, name: str, *, quiet: bool) -> list:
+        seen.append((name, quiet))
+        return items
+
+    for module in ("measuring", "recording"):
+        monkeypatch.setattr(f"experiments.cli.{module}.bar", recorded)
+    outcome = interp("experiment=head_roles", "roles=positional", "corpus.documents=30", *tiny, setting)
+    assert outcome.code == 0, outcome.err
+    assert seen == [(name, quiet) for name in ("roles", "intervals", "p-values", "stability", "figures")]
 
 
 def test_a_folder_is_shown_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,27 @@
+"""What every figure shows, by the name of its file."""
+
+FIGURES = {
+    "anatomy": "maps of what every head is made of",
+    "arcs": "arcs from each word of the sentence to the words it attends to, of the heads that attend most decidedly",
+    "attention_by_norm": "attention beside attention weighted by the norm of what it brings",
+    "best_heads": "the best head of every role against its baseline, on the held-out split",
+    "candidates": "attention from the query to each candidate, of the ten heads that give most",
+    "copying": "every published score of the best heads of every role, side by side",
+    "coverage": "how often 95 % intervals contain the true value, by condition and number of blocks",
+    "cross_matrices": "attention between the words of two texts, of the heads that attend most decidedly",
+    "effects": "a map of what the model loses without each head",
+    "joint_effects": "what heads cost together against what each costs alone",
+    "kernels": "attention by distance, of every head",
+    "known_answers": "precision and recall on planted heads, role by role",
+    "matching": "how alike matched heads are, against the nulls",
+    "matrices": "attention between the words of the sentence, of the heads that attend most decidedly",
+    "null_p": "the distribution of p where there is nothing to find",
+    "nulls": "the best head of every role, real and in the nulls",
+    "pruning_curve": "what the model is still good for while more heads are ablated, in every order",
+    "reliability": "split-half reliability of every role",
+    "role_against_effect": "role against effect, head by head",
+    "roles": "maps of which head has which role, by family",
+    "sensitivity": "the share of heads whose roles flip, choice by choice",
+    "study": "published and measured, claim by claim",
+    "tags": "from which parts of speech to which, of the heads that depart most from even attention",
+}
