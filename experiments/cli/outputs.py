@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from interp.api import definitions
+from interp.paper import paper_texts
 from interp.results import Findings
 
 
 def texts_of(findings: Findings, manifest: Mapping[str, Any]) -> dict[str, str]:
     """Texts by the names of their files in the run's folder."""
-    del findings, manifest
-    return {}
+    return paper_texts(findings.tables, manifest, definitions())

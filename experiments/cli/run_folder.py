@@ -13,7 +13,10 @@ from interp.errors import InterpError
 LOCK = ".interp-lock"
 """Held by the process that works in the folder; what a killed one leaves holds nobody up."""
 
-WRITTEN = ("manifest.json", ".hydra", "figures", "tables", "sums", "methods.md", "report.html", "*.parquet", "*.csv")
+WRITTEN = (
+    *("manifest.json", ".hydra", "figures", "tables", "sums", "report.html", "*.parquet", "*.csv"),
+    *("methods.md", "methods.tex", "references.bib"),
+)
 """What a run writes, by its names; other files may lie beside them."""
 
 

@@ -111,7 +111,8 @@ def test_nothing_temporary_is_left(atlas_run: "Finished") -> None:
     tables = {
         f"{name}.{kind}" for name in ("scores", "roles", "power", "effects", "atlas") for kind in ("parquet", "csv")
     }
-    assert names == tables | {"manifest.json", "figures", ".hydra"}
+    of_papers = {"tables", "methods.md", "methods.tex", "references.bib"}
+    assert names == tables | of_papers | {"manifest.json", "figures", ".hydra"}
 
 
 def test_the_summary_is_printed_and_ends_with_the_place(atlas_run: "Finished") -> None:
@@ -167,7 +168,7 @@ def test_the_manifest_says_what_ran(
     assert set(manifest["skipped"].values()) == {0}
     assert {"truncated_documents", "unaligned_words"} <= set(manifest["skipped"])
     passes, total = manifest["seconds"].pop("passes"), manifest["seconds"].pop("total")
-    assert set(manifest["seconds"]) == {"start", "corpus", "model", "gate", "tables", "figures"}
+    assert set(manifest["seconds"]) == {"start", "corpus", "model", "gate", "tables", "figures", "texts"}
     assert set(passes) == {"roles", "mean outputs", "ablation (mean)"}
     parts = [*manifest["seconds"].values(), *passes.values()]
     assert all(seconds >= 0 for seconds in parts)
@@ -505,7 +506,8 @@ def test_what_an_older_manifest_cannot_say_is_said(
 # --- whose folder it is
 
 
-@pytest.mark.parametrize("name", ["scores.csv", "mine.parquet", "figures/a.png", ".hydra/config.yaml", "report.html"])
+@pytest.mark.parametrize("name", ["scores.csv", "mine.parquet", "figures/a.png", ".hydra/config.yaml", "report.html",
+                                  "tables/roles.tex", "methods.md", "methods.tex", "references.bib"])  # fmt: skip
 @pytest.mark.parametrize("given", ["query=cat", "query=cow"])
 def test_files_of_somebody_else_are_not_touched(
     interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None, name: str, given: str
@@ -636,7 +638,8 @@ def test_a_killed_run_is_never_complete_and_the_next_one_cleans_up(
     assert interp(*command).code == 0
     assert finished(tmp_path / "run")
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names == {"attention.parquet", "attention.csv", "manifest.json", "figures", ".hydra"}
+    of_papers = {"methods.md", "methods.tex", "references.bib"}
+    assert names == {"attention.parquet", "attention.csv", "manifest.json", "figures", ".hydra"} | of_papers
 
 
 # --- what is printed
