@@ -15,6 +15,7 @@ from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics.criteria import Criteria
 from interp.tables.atlas import atlas_table
+from interp.tables.blocks import role_block_table
 from interp.tallies.spread import FirstTokenTally, ShapeTally, shapes_of_heads
 from interp.types import Corpus, HeadModel
 
@@ -37,6 +38,7 @@ def run(
     found = measure_effects(model, encoded, plan, metrics, seed=seed, min_blocks=criteria.min_blocks, progress=progress)
     progress.measured()
     tables = head_roles.role_tables(sums, criteria, seed)
+    tables["role_blocks"] = role_block_table(sums, criteria.min_blocks)
     tables |= found.tables
     tables["atlas"] = atlas_table(shapes_of_heads(shape, first), tables["scores"], tables["roles"], tables["effects"])
     notes = (*head_roles.missing_evidence(sums, criteria, model.causal, corpus), *found.notes)

@@ -20,6 +20,7 @@ from interp.statistics.criteria import Criteria
 from interp.sums import RoleSums
 from interp.tables import score_table
 from interp.tables.best_heads import SINKS, best_heads
+from interp.tables.blocks import role_block_table
 from interp.tables.roles import classify, shortfall
 from interp.types import Corpus, HeadModel
 
@@ -38,6 +39,7 @@ def run(
     sums = tally_roles(model, encoded, roles, progress=progress)
     progress.measured()
     tables = role_tables(sums, criteria, seed)
+    tables["role_blocks"] = role_block_table(sums, criteria.min_blocks)
     return findings(model, encoded, seed, tables, missing_evidence(sums, criteria, model.causal, corpus))
 
 

@@ -123,7 +123,7 @@ def _texts(manifest: Mapping[str, Any], config: Mapping[str, Any]) -> list[Piece
         found += [" (read by ", Code(kind), ")"]
     found += [
         f": {_counted(corpus.get('documents', 0), 'document')} of {_counted(corpus.get('words', 0), 'word')}, from "
-        f"{_counted(corpus.get('sources', 0), 'source document')} (SHA-256 of what was read: ",
+        f"{_counted(corpus.get('sources', 0), 'source document')} (SHA-256 of what they are from: ",
         Code(str(corpus["sha256"])[:HASH]),
         "…).",
     ]

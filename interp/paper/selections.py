@@ -18,7 +18,7 @@ MOST = 30
 BESIDE = (
     *("scores", "power", "given", "marks", "planted_strength", "planted_effects", "planted_heads", "calibration_heads"),
     *("null_lifts", "null_p_curve", "matches", "matching_null", "pruning_curve", "joint_effects", "copying"),
-    *("copying_agreement", "kernel", "attention", "definitions"),
+    *("copying_agreement", "kernel", "attention", "definitions", "role_blocks", "effect_blocks", "verify"),
 )
 """Tables that stand behind others: their rows are too many for a paper, and the figures show them."""
 
@@ -58,10 +58,18 @@ WHAT = {
     "matching": "Similarity of matched heads, beside its null",
     "pruning_area": "Area under the pruning curve of each order",
     "candidates": "Attention from the query to each candidate, the largest",
+    "compared_runs": "The runs that are compared",
+    "compared_roles": "The best head of each role in each run, and its lift less that in the first run",
+    "compared_heads": "The same heads in each run, and their lifts less those in the first run",
+    "compared_effects": "Effects of ablating the same heads in each run, and the effects less those in the first run",
     "study": "Published claims, and what this run measured",
 }
 """First words of captions."""
 
+_OF_LIFTS = [
+    *("role", *HEAD, "run", "n", "lift", "ci_low", "ci_high"),
+    *("difference", "difference_low", "difference_high"),
+]
 COLUMNS_OF = {
     "atlas": [
         *(*HEAD, "best_role", "best_lift", "effect", "ci_low", "ci_high", "q"),
@@ -75,6 +83,13 @@ COLUMNS_OF = {
     "copying_spread": ["role", *HEAD, "lowest", "highest", "spread", "variants", "above", "flips"],
     "reliability": ["role", "family", "heads", "n", "reliability", "ci_low", "ci_high"],
     "nulls": ["null", "null_seed", "tests", "heads_with_role", "roles", "largest_lift", "largest_chosen_lift"],
+    "compared_runs": ["run", "model", "corpus", "documents", "seed", "heads", "heads_with_role", "roles"],
+    "compared_roles": _OF_LIFTS,
+    "compared_heads": _OF_LIFTS,
+    "compared_effects": [
+        *(*HEAD, "metric", "run", "n", "effect", "ci_low", "ci_high"),
+        *("difference", "difference_low", "difference_high"),
+    ],
     "pruning_area": [
         *("metric", "order", "order_seed", "n", "area", "ci_low", "ci_high"),
         *("difference", "difference_ci_low", "difference_ci_high"),

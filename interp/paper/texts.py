@@ -21,11 +21,9 @@ def paper_texts(
 ) -> dict[str, str]:
     """Texts by the names of their files in the run's folder.
 
-    `definitions` is the table of that name (`interp.definitions`), whose sources say what is cited. Of an experiment
-    that measured nothing (no model and no corpus) there is none.
+    `definitions` is the table of that name (`interp.definitions`), whose sources say what is cited. An experiment that
+    measured nothing (no model and no corpus) has no methods.
     """
-    if "model" not in manifest or "corpus" not in manifest:
-        return {}
     project = manifest.get("project", {})
     made_by = f"Made by interp {project.get('version', '')} ({project.get('commit', 'unknown')})"
     classify = manifest.get("config", {}).get("classify") or {}
@@ -34,6 +32,8 @@ def paper_texts(
         f"tables/{name}.tex": as_latex(name, table, made_by=made_by, made_from=MADE_FROM.get(name, f"{name}.csv"))
         for name, table in shown.items()
     }
+    if "model" not in manifest or "corpus" not in manifest:
+        return texts
     paragraphs = methods(tables, manifest, definitions)
     keys = cited(paragraphs.values())
     texts["methods.md"] = "\n\n".join(

@@ -109,7 +109,9 @@ def test_every_figure_is_there_twice(atlas_run: "Finished") -> None:
 def test_nothing_temporary_is_left(atlas_run: "Finished") -> None:
     names = {path.name for path in atlas_run.folder.iterdir()}
     tables = {
-        f"{name}.{kind}" for name in ("scores", "roles", "power", "effects", "atlas") for kind in ("parquet", "csv")
+        f"{name}.{kind}"
+        for name in ("scores", "roles", "power", "role_blocks", "effects", "effect_blocks", "atlas")
+        for kind in ("parquet", "csv")
     }
     of_papers = {"tables", "methods.md", "methods.tex", "references.bib"}
     assert names == tables | of_papers | {"manifest.json", "figures", ".hydra"}
