@@ -15,6 +15,7 @@ from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics.criteria import Criteria
 from interp.tables.atlas import atlas_table
+from interp.tables.blocks import role_block_table
 from interp.tables.examples import example_tables
 from interp.tallies.spread import FirstTokenTally, ShapeTally, shapes_of_heads
 from interp.types import Corpus, HeadModel
@@ -39,6 +40,7 @@ def run(
     examples = examples_of(model, encoded, roles, seed=seed, progress=progress)
     progress.measured()
     tables = head_roles.role_tables(sums, criteria, seed, progress=progress)
+    tables["role_blocks"] = role_block_table(sums, criteria.min_blocks)
     tables |= found.tables
     tables["atlas"] = atlas_table(shapes_of_heads(shape, first), tables["scores"], tables["roles"], tables["effects"])
     tables |= example_tables(examples, tables["scores"], tables["roles"])

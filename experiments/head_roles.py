@@ -20,6 +20,7 @@ from interp.statistics.criteria import Criteria
 from interp.sums import RoleSums
 from interp.tables import score_table
 from interp.tables.best_heads import SINKS, best_heads
+from interp.tables.blocks import role_block_table
 from interp.tables.examples import example_tables
 from interp.tables.roles import classify, shortfall
 from interp.types import Corpus, HeadModel
@@ -40,6 +41,7 @@ def run(
     examples = examples_of(model, encoded, roles, seed=seed, progress=progress)
     progress.measured()
     tables = role_tables(sums, criteria, seed, progress=progress)
+    tables["role_blocks"] = role_block_table(sums, criteria.min_blocks)
     tables |= example_tables(examples, tables["scores"], tables["roles"])
     notes = missing_evidence(sums, criteria, model.causal, corpus)
     return findings(model, encoded, seed, tables, notes, examples=examples)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from interp.results import MANIFEST, NOTES, file_name
 from interp.schema import TABLES, Column
+from interp.schema.form import stands_for
 from interp.schema.markdown import code, column_lines, escaped, in_cell, sentence
 from interp.schema.of_figures import FIGURES
 from interp.text.printable import printable
@@ -113,10 +114,13 @@ def _counted(count: int, things: str) -> str:
 def _table_lines(name: str, table: pd.DataFrame) -> list[str]:
     """A heading, what the rows are, and a row for each column."""
     told = TABLES.get(name)
-    known = {column.name: column._replace(only="") for column in told.columns} if told else {}
-    columns = [known.get(str(column)) or _untold(str(column), table[column]) for column in table.columns]
+    columns: dict[str, Column] = {}
+    for name_of in map(str, table.columns):
+        known = next((one for one in told.columns if stands_for(one.name, name_of)), None) if told else None
+        # of columns for every block one line tells
+        columns.setdefault(known.name if known else name_of, known or _untold(name_of, table[name_of]))
     about = [in_cell(sentence(told.meaning)), ""] if told else []
-    return [f"### {code(name)}", "", *about, *column_lines(columns)]
+    return [f"### {code(name)}", "", *about, *column_lines([one._replace(only="") for one in columns.values()])]
 
 
 def _untold(name: str, values: pd.Series) -> Column:

@@ -9,8 +9,13 @@ from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 
 from experiments.cli.manifest import flatten
+from experiments.cli.run_folder import find_runs
 from experiments.cli.shell_quoting import READ
 from interp.models.checkpoint.files import file_digest, read_files
+from interp.results import MANIFEST
+
+RUNS = ("runs", "run")
+"""Settings that name folders of runs: of `compare` and of `verify`."""
 
 
 def hashes(config: Mapping[str, Any]) -> dict[str, str]:
@@ -20,10 +25,14 @@ def hashes(config: Mapping[str, Any]) -> dict[str, str]:
     is left out: it has a hash of its own, of what was read of it. So are pipes, which can be read once.
     """
     found: dict[str, str] = {}
+    for key in RUNS:
+        for folder in (one for text in _texts(config.get(key)) for one in find_runs(text)):
+            # it has the hash of every file of its run
+            found[str(folder / MANIFEST)] = file_digest(folder / MANIFEST)
     for key, value in flatten(config).items():
         if key.startswith(("corpus.", "study.")) or READ.fullmatch(key) is None:
             continue
-        for path in (path for text in (value if isinstance(value, list) else [value]) for path in _files(text)):
+        for path in (path for text in _texts(value) for path in _files(text)):
             try:
                 found[str(path)] = file_digest(path)
             except OSError:
@@ -40,6 +49,10 @@ def cached_revision(name: str, revision: str | None) -> str | None:
         # of a manifest that names no model of the hub
         return None
     return Path(config).parent.name if isinstance(config, str) else None
+
+
+def _texts(value: object) -> list[str]:
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str) and one]
 
 
 def _files(value: object) -> list[Path]:

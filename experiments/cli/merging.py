@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from experiments.cli.earlier_run import NOT_COMPARED
 from experiments.cli.error_messages import CONF
 from experiments.cli.manifest import differences
-from experiments.cli.run_folder import shown
+from experiments.cli.run_folder import find_runs, shown
 from interp import results
 from interp.errors import InterpError
 from interp.progress import read_shard
@@ -25,6 +24,10 @@ SAME = ("project", "packages", "machine", "inputs", "model", "corpus")
 
 SAME_HERE = ("inputs", "model", "corpus")
 """What they have to agree in with the run that merges them."""
+
+
+MERGE = "experiments.cli.merging.find_shards"
+"""The `_target_` of experiment=merge; other experiments may take `runs` as well."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def find_shards(runs: object) -> Shards:
     texts = [runs] if isinstance(runs, str) else runs
     if not isinstance(texts, Sequence) or not texts or not all(isinstance(text, str) and text for text in texts):
         raise InterpError(f"runs={runs}. Allowed: folders of shards in brackets, or a pattern: runs=[DIR/1,DIR/2].")
-    manifests = {folder: results.read_manifest(folder) or {} for text in texts for folder in _folders(text)}
+    manifests = {folder: results.read_manifest(folder) or {} for text in texts for folder in find_runs(text)}
     for folder, manifest in manifests.items():
         if not isinstance(manifest.get("shard"), str):
             raise InterpError(f"{shown(folder)} holds no shard. Allowed: folders of runs with shard=i/n.")
@@ -123,18 +126,6 @@ def _known_targets() -> set[str]:
     places = [CONF, *(Path(one.path) for one in HydraConfig.get().runtime.config_sources if one.schema == "file")]
     files = [path for place in places for path in place.rglob("*.yaml")]
     return set().union(*(targets(yaml.safe_load(path.read_text(encoding="utf-8"))) for path in files))
-
-
-def _folders(text: str) -> list[Path]:
-    """The folder with a manifest, or those below it; else those that match."""
-    if (Path(text) / results.MANIFEST).is_file():
-        return [Path(text)]
-    places = list(Path(text).glob(f"**/{results.MANIFEST}")) if Path(text).is_dir() else []
-    places = places or [Path(path) / results.MANIFEST for path in glob(text, recursive=True)]
-    folders = sorted(path.parent for path in places if path.is_file())
-    if not folders:
-        raise InterpError(f"runs: {text} has no run in it. Allowed: folders of shards, or a pattern such as DIR/*.")
-    return folders
 
 
 def _check_complete(shards: Sequence[str], states: Sequence[str]) -> None:

@@ -6,13 +6,16 @@ from typing import Any
 from interp.api import definitions
 from interp.examples import FILE as EXAMPLES
 from interp.folder_readme import folder_readme
+from interp.paper import paper_texts
 from interp.report import page
 from interp.results import Findings
 
 
 def texts_of(findings: Findings, manifest: Mapping[str, Any]) -> dict[str, str]:
     """Texts by the names of their files in the run's folder."""
-    texts = {"report.html": page(findings.tables, manifest, findings.examples, definitions())}
+    known = definitions()
+    texts = {"report.html": page(findings.tables, manifest, findings.examples, known)}
+    texts |= paper_texts(findings.tables, manifest, known)
     # last: it says what the others are
     kept = [EXAMPLES] if findings.examples is not None and findings.examples.documents else []
     return texts | {"README.md": folder_readme(findings.tables, manifest, [*texts, *kept])}

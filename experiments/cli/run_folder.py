@@ -4,18 +4,20 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import glob
 from pathlib import Path
 
 from experiments.cli.locks import is_locked
 from interp import paths
 from interp.errors import InterpError
+from interp.results import MANIFEST
 
 LOCK = ".interp-lock"
 """Held by the process that works in the folder; what a killed one leaves holds nobody up."""
 
 WRITTEN = (
-    *("manifest.json", "README.md", ".hydra", "figures", "tables", "sums", "methods.md", "report.html"),
-    *("examples.safetensors", "*.parquet", "*.csv"),
+    *("manifest.json", "README.md", ".hydra", "figures", "tables", "sums", "report.html", "examples.safetensors"),
+    *("*.parquet", "*.csv", "methods.md", "methods.tex", "references.bib"),
 )
 """What a run writes, by its names; other files may lie beside them."""
 
@@ -65,6 +67,21 @@ def remove_empty(folder: Path, *, named: bool) -> None:
 def shown(folder: Path) -> Path:
     """The folder as seen from here."""
     return paths.shown(folder)
+
+
+def find_runs(text: str) -> list[Path]:
+    """The folder of this name if it has a manifest, or those below it that have one; else those that match a pattern.
+
+    Raises `InterpError` where there is none.
+    """
+    if (Path(text) / MANIFEST).is_file():
+        return [Path(text)]
+    places = list(Path(text).glob(f"**/{MANIFEST}")) if Path(text).is_dir() else []
+    places = places or [Path(path) / MANIFEST for path in glob(text, recursive=True)]
+    folders = sorted(path.parent for path in places if path.is_file())
+    if not folders:
+        raise InterpError(f"runs: {text} has no run in it. Allowed: folders of runs, or a pattern such as DIR/*.")
+    return folders
 
 
 def _links(folder: Path) -> set[str]:

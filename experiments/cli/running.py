@@ -12,7 +12,7 @@ from experiments.cli import manifest as manifest_of
 from experiments.cli.earlier_run import is_done, literal, say_kept
 from experiments.cli.error_messages import explain
 from experiments.cli.measuring import Run, run_experiment
-from experiments.cli.merging import Shards, find_shards, unsharded
+from experiments.cli.merging import MERGE, Shards, find_shards, unsharded
 from experiments.cli.recording import record, record_shard
 from experiments.cli.stopwatch import Stopwatch
 from experiments.cli.sums.files import holds_sums, remove_sums
@@ -32,7 +32,7 @@ def run_once(config: DictConfig, watch: Stopwatch) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
         shards = None
-        if "runs" in config:
+        if config.experiment.get("_target_") == MERGE:
             shards = find_shards(OmegaConf.to_container(config.runs) if OmegaConf.is_list(config.runs) else config.runs)
             config = unsharded(shards)
         elif config.plan:

@@ -22,6 +22,7 @@ from interp.heads import HEAD
 from interp.progress import Progress, silent
 from interp.sums import EffectSums
 from interp.tables import effect_table
+from interp.tables.blocks import effect_block_table
 from interp.types import EncodedCorpus, Head, HeadModel, Metric
 
 MetricsOf = Callable[[HeadModel], Sequence[Metric]]
@@ -36,11 +37,14 @@ class Effects:
     notes: tuple[str, ...] = ()
     sets: pd.DataFrame | None = None
     """The table `sets`, one row per set of heads and metric, where any were asked for."""
+    blocks: pd.DataFrame | None = None
+    """The table `effect_blocks`, where every head was measured on every document."""
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """All of them by name."""
-        return {"effects": self.table} if self.sets is None else {"effects": self.table, "sets": self.sets}
+        every = {"effects": self.table, "sets": self.sets, "effect_blocks": self.blocks}
+        return {name: table for name, table in every.items() if table is not None}
 
 
 def measure_effects(
@@ -91,7 +95,7 @@ def of_heads(
     if why_exact:
         exact_plan = replace(plan, precision="float32")
         found = of_heads(model, encoded, exact_plan, metrics, seed=seed, min_blocks=min_blocks, progress=progress)
-        return Effects(found.table.assign(error=0.0), found.skipped, (*found.notes, why_exact))
+        return replace(found, table=found.table.assign(error=0.0), notes=(*found.notes, why_exact))
     require_room_to_ablate(model, encoded, plan)
     substitute = named(plan.replacement)[1](model, encoded, seed, progress)
     documents = evenly_spaced(len(encoded), plan.limit)
@@ -113,7 +117,8 @@ def of_heads(
         found = Effects(table, {}, _notes_of_stopping(table, len(documents), metrics))
     else:
         sums = _swept(model, encoded, substitute, metrics, plan, documents, progress=progress)
-        found = Effects(effect_table(sums, seed=seed, min_blocks=min_blocks), _without_value(sums))
+        table = effect_table(sums, seed=seed, min_blocks=min_blocks)
+        found = Effects(table, _without_value(sums), blocks=effect_block_table(sums))
     if plan.precision == "float32":
         return found
     low, exact = (
@@ -122,7 +127,7 @@ def of_heads(
     )
     note = f"precision={plan.precision} ran: `error` is |effect − exact effect| over {len(sample)} documents."
     table = found.table.merge(_errors(low, exact), on=[*HEAD, "metric"], how="left", validate="many_to_one")
-    return Effects(table, found.skipped, (*found.notes, note))
+    return replace(found, table=table, notes=(*found.notes, note))
 
 
 def of_sets(

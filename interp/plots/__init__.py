@@ -12,6 +12,8 @@ from interp.plots.atlas import role_against_effect as role_against_effect
 from interp.plots.calibration import coverage as coverage
 from interp.plots.calibration import null_p as null_p
 from interp.plots.claims import claims as claims
+from interp.plots.compare import compared_effects as compared_effects
+from interp.plots.compare import compared_roles as compared_roles
 from interp.plots.copying_scores import score_variants as score_variants
 from interp.plots.effects import effect_map as effect_map
 from interp.plots.known_answers import known_answers as known_answers

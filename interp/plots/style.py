@@ -19,6 +19,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from interp.errors import InterpError
+from interp.tables.effects import SIZES_OF_CHANGE as SIZES_OF_CHANGE
+from interp.tables.effects import UNITS as UNITS
 
 FULL_WIDTH = 7.0
 """Inches: the text width of a paper; `COLUMN_WIDTH` is one of its two columns."""
@@ -73,17 +75,6 @@ BASELINE = "#8C8C8C"
 ROCKET = ["#FAEBDD", "#F7C7A8", "#F6A178", "#F37852", "#EB483E", "#D3214B", "#AF1759", "#841E5A", "#5C1E51"]
 SEQUENTIAL = LinearSegmentedColormap.from_list("rocket", ROCKET).with_extremes(bad="0.88")
 DIVERGING = colormaps["RdBu"].with_extremes(bad="0.88")
-
-UNITS = {
-    "log_prob": "nats per token",
-    "kl": "minus the divergence, nats per token",
-    "pseudo_log_prob": "nats per token",
-    "embedding_cosine": "1 − cosine",
-    "accuracy": "share of pairs",
-    "logit_difference": "nats",
-}
-SIZES_OF_CHANGE = ["embedding_cosine", "kl"]
-"""Metrics whose effect cannot be negative, by construction."""
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What there is to say of a table and its columns, and whether a table is as it says."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -64,11 +65,18 @@ class Table(NamedTuple):
 
 def problems(table: pd.DataFrame, told: Table) -> list[str]:
     """A line for each way in which a table is not what is told of it: columns missing, not told of, or not as told."""
-    names = {column.name for column in told.columns}
-    lines = [f"{one.name} is missing" for one in told.columns if not one.only and one.name not in table]
-    lines += [f"{name} is not told of" for name in map(str, table.columns) if name not in names]
-    present = [one for one in told.columns if one.name in table]
-    return lines + [line for column in present for line in _problems_of(table[column.name], column)]
+    told_by = {str(name): one for one in told.columns for name in table.columns if stands_for(one.name, str(name))}
+    names = {one.name for one in told_by.values()}
+    lines = [f"{one.name} is missing" for one in told.columns if not one.only and one.name not in names]
+    lines += [f"{name} is not told of" for name in map(str, table.columns) if name not in told_by]
+    return lines + [line for name, column in told_by.items() for line in _problems_of(table[name], column)]
+
+
+def stands_for(told: str, name: str) -> bool:
+    """Whether a column is the one that is told of: `n_B` tells of `n_0`, `n_1` and so on, a column for each block."""
+    if told.endswith("_B"):
+        return re.fullmatch(re.escape(told.removesuffix("B")) + "[0-9]+", name) is not None
+    return told == name
 
 
 def _problems_of(values: pd.Series, column: Column) -> Iterator[str]:

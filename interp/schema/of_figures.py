@@ -6,6 +6,8 @@ FIGURES = {
     "attention_by_norm": "attention beside attention weighted by the norm of what it brings",
     "best_heads": "the best head of every role against its baseline, on the held-out split",
     "candidates": "attention from the query to each candidate, of the ten heads that give most",
+    "compared_effects": "the effects that differ most between runs",
+    "compared_roles": "the best head of every role in every run",
     "copying": "every published score of the best heads of every role, side by side",
     "coverage": "how often 95 % intervals contain the true value, by condition and number of blocks",
     "cross_matrices": "attention between the words of two texts, of the heads that attend most decidedly",

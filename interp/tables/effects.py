@@ -13,6 +13,18 @@ from interp.statistics.nan_handling import finite_or_nan
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.sums import EffectSums
 
+UNITS = {
+    "log_prob": "nats per token",
+    "kl": "minus the divergence, nats per token",
+    "pseudo_log_prob": "nats per token",
+    "embedding_cosine": "1 − cosine",
+    "accuracy": "share of pairs",
+    "logit_difference": "nats",
+}
+"""Of the effect on each metric, in figures and in tables for papers."""
+SIZES_OF_CHANGE = ["embedding_cosine", "kl"]
+"""Metrics whose effect cannot be negative, by construction."""
+
 NOTHING = 1e-6
 """An effect no larger in size is none: rounding in float32 does as much to a log-probability."""
 COLUMNS = [

@@ -91,7 +91,8 @@ def mass_on_targets(example: Example, site: str, place: int, role: int, unit: st
     if unit == "word":
         attention = of_words(attention, example.query_side(site), example.key_side(site))
     queries = len(np.unique(pairs[:, 0]))
-    return float(attention[pairs[:, 0], pairs[:, 1]].sum() / queries), queries
+    # many small steps, each rounded, may add up to a little more than there is
+    return min(float(attention[pairs[:, 0], pairs[:, 1]].sum() / queries), 1.0), queries
 
 
 def of_words(

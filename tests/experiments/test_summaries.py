@@ -177,6 +177,16 @@ def of_tags() -> Tables:
     return {"tags": rising(rows, "share")}
 
 
+def of_compare() -> Tables:
+    ends = {"difference_low": -0.1, "difference_high": 0.1, "same_documents": True}
+    runs = pd.DataFrame(
+        {"run": names("run", 30), "same_documents": True, "roles": 9, "heads": 144, "heads_with_role": 8}
+    )
+    rows = rising(grid(each("run", names("run", 30)), HEADS[:9], role="obj", metric="kl", **ends), "difference")
+    every = {name: rows.drop(columns="metric") for name in ("compared_roles", "compared_heads")}
+    return {"compared_runs": runs, **every, "compared_effects": rows.drop(columns="role")}
+
+
 def of_definitions() -> Tables:
     ids = [f"family{number}/{'long' * 8}{n}@1" for number in range(MANY) for n in range(9)]
     columns = grid(each("table", names("table")), each("column", names("column", 9)))
@@ -187,6 +197,7 @@ MADE: dict[str, tuple[Callable[[], Tables], str]] = {
     "anatomy": (of_anatomy, r"^Head .* has the largest share of its layer's output"),
     "atlas": (of_atlas, r"^8640 roles on 144 of 144 heads \(held-out split; largest q 0\.01\); 0 of 8640 exceed"),
     "calibration": (of_calibration, r"^95 % intervals of the lift contain the true value in 0\.950 "),
+    "compare": (of_compare, r"^30 runs: 0 of 810 differences from the first \(run0\) have an interval without zero"),
     "copying": (of_copying, r"^Of 144 heads, those that reach 0\.4 by one published score"),
     "definitions": (of_definitions, r"^540 definitions in 60 families"),
     "head_ablation": (of_effects, r"^Head 11\.11 matters most"),

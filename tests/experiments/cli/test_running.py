@@ -108,16 +108,19 @@ def test_every_figure_is_there_twice(atlas_run: "Finished") -> None:
 
 def test_nothing_temporary_is_left(atlas_run: "Finished") -> None:
     names = {path.name for path in atlas_run.folder.iterdir()}
-    listed = ("scores", "roles", "power", "effects", "atlas", "examples", "example_documents", "example_offsets")
+    listed = {"scores", "roles", "power", "role_blocks", "effects", "effect_blocks", "atlas"}
+    listed |= {"examples", "example_documents", "example_offsets"}
     tables = {f"{name}.{kind}" for name in listed for kind in ("parquet", "csv")}
-    assert names == tables | {"manifest.json", "figures", ".hydra", "report.html", "README.md", "examples.safetensors"}
+    others = {"tables", "methods.md", "methods.tex", "references.bib", "report.html", "README.md"}
+    assert names == tables | others | {"manifest.json", "figures", ".hydra", "examples.safetensors"}
 
 
 def test_the_summary_is_printed_and_ends_with_the_place(atlas_run: "Finished") -> None:
     lines = atlas_run.outcome.out.splitlines()
     assert lines[0] == "tiny on small"
     place = atlas_run.folder.relative_to(atlas_run.folder.parents[3])
-    tables = "atlas, effects, example_documents, example_offsets, examples, power, roles, scores"
+    names = sorted({path.stem for path in atlas_run.folder.glob("*.parquet")})
+    tables = ", ".join(names)
     assert lines[-1] == f"Tables ({tables}), figures, report.html and manifest: {place}"
     assert any("(mean ablation, effect on embedding_cosine over 30 documents)" in line for line in lines)
     assert atlas_run.outcome.err == ""
@@ -506,7 +509,8 @@ def test_what_an_older_manifest_cannot_say_is_said(
 # --- whose folder it is
 
 
-@pytest.mark.parametrize("name", ["scores.csv", "mine.parquet", "figures/a.png", ".hydra/config.yaml", "report.html"])
+@pytest.mark.parametrize("name", ["scores.csv", "mine.parquet", "figures/a.png", ".hydra/config.yaml", "report.html",
+                                  "tables/roles.tex", "methods.md", "methods.tex", "references.bib"])  # fmt: skip
 @pytest.mark.parametrize("given", ["query=cat", "query=cow"])
 def test_files_of_somebody_else_are_not_touched(
     interp: Interp, tmp_path: Path, tiny: tuple[str, str], without_figures: None, name: str, given: str
@@ -637,15 +641,9 @@ def test_a_killed_run_is_never_complete_and_the_next_one_cleans_up(
     assert interp(*command).code == 0
     assert finished(tmp_path / "run")
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names == {
-        "attention.parquet",
-        "attention.csv",
-        "manifest.json",
-        "README.md",
-        "report.html",
-        "figures",
-        ".hydra",
-    }
+    tables, texts = {"attention.parquet", "attention.csv"}, {"README.md", "report.html"}
+    of_papers = {"methods.md", "methods.tex", "references.bib"}
+    assert names == tables | texts | of_papers | {"manifest.json", "figures", ".hydra"}
 
 
 # --- what is printed
@@ -681,6 +679,9 @@ def test_a_bar_is_drawn_on_a_terminal_unless_quiet(
     assert ("roles" in err) == drawn
 
 
+AFTER = ("intervals", "p-values", "stability", "figures")
+
+
 @pytest.mark.parametrize(("setting", "quiet"), [("quiet=true", True), ("json=true", True), ("quiet=false", False)])
 def test_every_long_step_has_a_bar_unless_nobody_is_to_see_it(
     interp: Interp, tiny: tuple[str, str], monkeypatch: pytest.MonkeyPatch, setting: str, quiet: bool
@@ -695,7 +696,7 @@ def test_every_long_step_has_a_bar_unless_nobody_is_to_see_it(
         monkeypatch.setattr(f"experiments.cli.{module}.bar", recorded)
     outcome = interp("experiment=head_roles", "roles=positional", "corpus.documents=30", *tiny, setting)
     assert outcome.code == 0, outcome.err
-    assert seen == [(name, quiet) for name in ("roles", "intervals", "p-values", "stability", "figures")]
+    assert seen == [(name, quiet) for name in ("roles", "examples", *AFTER)]
 
 
 def test_a_folder_is_shown_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
