@@ -35,7 +35,7 @@ from interp.schema.recurring import (
 UNPAIRED = "the first run; other documents; too few blocks; or a run that keeps no sums by block"
 FIRST_RUN = "the first run, or one whose counterpart in the first run is missing"
 
-BLOCK_N = Column("n_B", "whole number", "queries or documents", "how many there are in block B of documents", COUNT)
+BLOCK_N = count("n_B", "queries or documents", "how many there are in block B of documents")
 ROLE_BLOCKS = Table(
     "role_blocks",
     "sums over each of the 32 blocks of the held-out split, for comparisons of runs: a row per role and head",
