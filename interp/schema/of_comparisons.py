@@ -1,6 +1,5 @@
 """The tables of runs side by side, and the sums by block that intervals of their differences are made of."""
 
-from interp.errors import COUNT
 from interp.schema.form import Column, Table, count, text
 from interp.schema.recurring import (
     ABLATION,
