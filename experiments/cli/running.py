@@ -1,9 +1,12 @@
 """One run: from a resolved configuration to a folder that says `complete`, or does not."""
 
+from collections.abc import Mapping
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
@@ -59,6 +62,7 @@ def run_in(config: DictConfig, folder: Path, watch: Stopwatch, shards: Shards | 
         read = inputs.hashes(plain)
         if recorded and is_done(folder, recorded, plain, read):
             say_kept(folder, recorded, as_json=config.json)
+            insist(config, {name: pd.read_parquet(folder / f"{name}.parquet") for name in recorded["tables"]})
             return
         typed = list(HydraConfig.get().overrides.task) if shards is None else shards.manifest["overrides"]
         manifest = manifest_of.new_manifest(plain) | {"overrides": typed, "inputs": read}
@@ -71,6 +75,14 @@ def run_in(config: DictConfig, folder: Path, watch: Stopwatch, shards: Shards | 
         record_shard(config, folder, run)
     else:
         record(config, folder, run, run.findings)
+        insist(config, run.findings.tables)
+
+
+def insist(config: DictConfig, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Raises what the experiment has to object to its own tables, if it has an `insist`: the run stays complete."""
+    module = import_module(config.experiment["_target_"].rpartition(".")[0])
+    if hasattr(module, "insist"):
+        module.insist(tables)
 
 
 def begin(
