@@ -313,7 +313,8 @@ def test_the_name_of_a_model_is_never_a_path(interp: Interp, tmp_path: Path, tin
     files = {path.relative_to(tmp_path / "run").as_posix() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     tables = {f"{table}.{kind}" for table in ("attention",) for kind in ("parquet", "csv")}
     notes = {f".hydra/{note}.yaml" for note in ("config", "hydra", "overrides")}
-    assert {one for one in files if not one.startswith("figures/")} == {*tables, *notes, "manifest.json"}
+    of_papers = {"methods.md", "methods.tex", "references.bib"}
+    assert {one for one in files if not one.startswith("figures/")} == {*tables, *notes, *of_papers, "manifest.json"}
 
 
 @pytest.mark.parametrize("name", HOSTILE)

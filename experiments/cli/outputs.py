@@ -5,9 +5,9 @@ from typing import Any
 
 from interp.api import definitions
 from interp.paper import paper_texts
-from interp.results import Findings
+from interp.results import Findings, file_name
 
 
 def texts_of(findings: Findings, manifest: Mapping[str, Any]) -> dict[str, str]:
     """Texts by the names of their files in the run's folder."""
-    return paper_texts(findings.tables, manifest, definitions())
+    return paper_texts(findings.tables, manifest, definitions(), file_name)

@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hydra.utils import instantiate
-
 from experiments.cli import inputs, settings, study
 from experiments.cli import manifest as manifest_of
 from experiments.cli.composing import compose_again
 from experiments.cli.earlier_run import NOT_COMPARED, literal
 from experiments.cli.manifest import flatten
-from experiments.cli.measuring import open_subject
+from experiments.cli.measuring import findings_of, open_subject
 from experiments.cli.printing import say
 from experiments.cli.stopwatch import Stopwatch
 from interp import results
@@ -63,7 +61,7 @@ def recompute(folder: Path, recorded: Mapping[str, Any], progress: Progress) -> 
     ]
     _say(about)
     # a shard ends, and a plan too, as they would in the run itself
-    findings = instantiate(config.experiment, _convert_="all")(subject.model, subject.corpus, progress=progress)
+    findings = findings_of(config, subject, progress)
     return study.judge(findings, config.study) if config.get("study") else findings, [*found, *about]
 
 
@@ -86,13 +84,20 @@ def _as_recorded(now: dict[str, Any], recorded: Mapping[str, Any]) -> tuple[dict
         and key.partition(".")[0] not in (*NOT_COMPARED, "shard")
     ]
     for one in changed:
-        if one.name in before and one.name in here and not one.name.endswith("_target_"):
+        if one.name in before and one.name in here and _is_plain(before[one.name]):
             *above, last = one.name.split(".")
+            if last.startswith("_"):
+                continue
             place = now
             for part in above:
                 place = place[part]
             place[last] = before[one.name]
     return now, changed
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a number, a text and the like, or a list of these: nothing that could name code to be run."""
+    return not isinstance(value, Mapping) and (not isinstance(value, list) or all(map(_is_plain, value)))
 
 
 def _surroundings(recorded: Mapping[str, Any], plain: dict[str, Any]) -> list[Circumstance]:

@@ -1,8 +1,6 @@
 """One run: from a resolved configuration to a folder that says `complete`, or does not."""
 
-from collections.abc import Mapping
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from experiments.cli.earlier_run import is_done, literal, say_kept
 from experiments.cli.error_messages import explain
 from experiments.cli.measuring import Run, run_experiment
 from experiments.cli.merging import MERGE, Shards, find_shards, unsharded
-from experiments.cli.recording import record, record_shard
+from experiments.cli.recording import insist, record, record_shard
 from experiments.cli.stopwatch import Stopwatch
 from experiments.cli.sums.files import holds_sums, remove_sums
 from interp import results
@@ -76,13 +74,6 @@ def run_in(config: DictConfig, folder: Path, watch: Stopwatch, shards: Shards | 
     else:
         record(config, folder, run, run.findings)
         insist(config, run.findings.tables)
-
-
-def insist(config: DictConfig, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Raises what the experiment has to object to its own tables, if it has an `insist`: the run stays complete."""
-    module = import_module(config.experiment["_target_"].rpartition(".")[0])
-    if hasattr(module, "insist"):
-        module.insist(tables)
 
 
 def begin(

@@ -138,6 +138,10 @@ def test_nothing_of_a_manifest_is_run(interp: Interp, run: Path, tmp_path: Path)
     edit(run, lambda manifest: manifest.update(overrides=manifest["overrides"][:-2]))
     edit(run, lambda manifest: manifest["config"]["corpus"].update(_target_="os.system"))
     assert verify(interp, "other").code == 0
+    # nor where a list, of which nothing is known, stands in for a number
+    code = [{"_target_": "os.system", "command": "touch hacked"}]
+    edit(run, lambda manifest: manifest["config"]["classify"].update(margin=code))
+    assert verify(interp, "another").code == 0
     assert not (tmp_path / "hacked").exists()
 
 
