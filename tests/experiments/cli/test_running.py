@@ -121,7 +121,10 @@ def test_the_summary_is_printed_and_ends_with_the_place(atlas_run: "Finished") -
     lines = atlas_run.outcome.out.splitlines()
     assert lines[0] == "tiny on small"
     place = atlas_run.folder.relative_to(atlas_run.folder.parents[3])
-    assert lines[-1] == f"Tables (atlas, effects, power, roles, scores), figures and manifest: {place}"
+    assert (
+        lines[-1]
+        == f"Tables (atlas, effect_blocks, effects, power, role_blocks, roles, scores), figures and manifest: {place}"
+    )
     assert any("(mean ablation, effect on embedding_cosine over 30 documents)" in line for line in lines)
     assert atlas_run.outcome.err == ""
 
