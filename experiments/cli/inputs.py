@@ -12,10 +12,7 @@ from experiments.cli.manifest import flatten
 from experiments.cli.run_folder import find_runs
 from experiments.cli.shell_quoting import READ
 from interp.models.checkpoint.files import file_digest, read_files
-from interp.results import MANIFEST
-
-RUNS = ("runs", "run")
-"""Settings that name folders of runs: of `compare` and of `verify`."""
+from interp.results import MANIFEST, read_manifest
 
 
 def hashes(config: Mapping[str, Any]) -> dict[str, str]:
@@ -25,12 +22,13 @@ def hashes(config: Mapping[str, Any]) -> dict[str, str]:
     is left out: it has a hash of its own, of what was read of it. So are pipes, which can be read once.
     """
     found: dict[str, str] = {}
-    for key in RUNS:
-        for folder in (one for text in _texts(config.get(key)) for one in find_runs(text)):
-            # it has the hash of every file of its run
-            found[str(folder / MANIFEST)] = file_digest(folder / MANIFEST)
+    for folder in (one for text in _texts(config.get("runs")) for one in find_runs(text)):
+        # it has the hash of every file of its run
+        found[str(folder / MANIFEST)] = file_digest(folder / MANIFEST)
+    for folder in (one for text in _texts(config.get("run")) for one in find_runs(text)):
+        found |= _of_a_run(folder)
     for key, value in flatten(config).items():
-        if key.startswith(("corpus.", "study.")) or READ.fullmatch(key) is None:
+        if key == "run" or key.startswith(("corpus.", "study.")) or READ.fullmatch(key) is None:
             continue
         for path in (path for text in _texts(value) for path in _files(text)):
             try:
@@ -39,6 +37,17 @@ def hashes(config: Mapping[str, Any]) -> dict[str, str]:
                 # who needs it says that it cannot be read
                 found[str(path)] = "cannot be read"
     return found
+
+
+def _of_a_run(folder: Path) -> dict[str, str]:
+    """What computing a run again reads: its files as they are, and what it has read, its corpus too."""
+    recorded = (read_manifest(folder) or {}).get("config", {})
+    corpus = {key: value for key, value in flatten(recorded).items() if key.startswith("corpus.")}
+    paths = [
+        path for key, value in corpus.items() if READ.fullmatch(key) for text in _texts(value) for path in _files(text)
+    ]
+    own = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    return {str(path): file_digest(path) for path in (*own, *paths)} | hashes({**recorded, "run": None})
 
 
 def cached_revision(name: str, revision: str | None) -> str | None:

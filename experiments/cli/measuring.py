@@ -92,11 +92,15 @@ def run_experiment(
 
 def measured(config: DictConfig, subject: Subject, progress: Progress) -> results.Findings | None:
     """What the experiment finds; `None` where its loops are not to be followed by tables."""
-    experiment = instantiate(config.experiment, _convert_="all")
     try:
-        return experiment(subject.model, subject.corpus, progress=progress)
+        return findings_of(config, subject, progress)
     except ShardEnds:
         return None
+
+
+def findings_of(config: DictConfig, subject: Subject, progress: Progress) -> results.Findings:
+    """What the experiment finds; raises `ShardEnds` where its loops are all that is to be done."""
+    return instantiate(config.experiment, _convert_="all")(subject.model, subject.corpus, progress=progress)
 
 
 def take_up(folder: Path, manifest: Mapping[str, Any], shard: Shard | None, every: float) -> SumsOnDisk:

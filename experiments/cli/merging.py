@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-from hydra import compose
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from experiments.cli.composing import compose_again
 from experiments.cli.earlier_run import NOT_COMPARED
-from experiments.cli.error_messages import CONF
 from experiments.cli.manifest import differences
 from experiments.cli.run_folder import find_runs, shown
 from interp import results
@@ -82,17 +79,7 @@ def unsharded(shards: Shards) -> DictConfig:
     Nothing that the manifest says is made into an object: what is made is what the configuration here, or that of a
     `--config-dir` of this command, says. Raises `InterpError` where that is not the configuration of the shards.
     """
-    typed = shards.manifest.get("overrides")
-    if not isinstance(typed, list) or not all(isinstance(one, str) for one in typed):
-        raise InterpError("The manifests of the shards do not say what was typed. Run the shards anew.")
-    config = compose("config", [one for one in typed if one.lstrip("+").partition("=")[0] != "shard"])
-    plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    foreign = sorted(targets(plain) - _known_targets())
-    if foreign:
-        raise InterpError(
-            f"The shards were run with _target_={foreign[0]}, which is in no configuration here. What a manifest says "
-            "is not run: give the yaml that says so again, with --config-dir."
-        )
+    config, plain = compose_again(shards.manifest, "the shards")
     changed = differences(settings_compared(shards.manifest["config"]), settings_compared(plain))
     if changed:
         raise InterpError(
@@ -111,21 +98,6 @@ def check_same(shards: Shards, manifest: Mapping[str, Any]) -> None:
         raise InterpError(
             f"The shards have read other data. There → here: {'; '.join(changed)}. Put it back, or run the shards anew."
         )
-
-
-def targets(config: object) -> set[str]:
-    """Every `_target_` of a configuration."""
-    if isinstance(config, Mapping):
-        own = {str(config["_target_"])} if "_target_" in config else set()
-        return own.union(*(targets(value) for value in config.values()))
-    return set().union(*(targets(value) for value in config)) if isinstance(config, list) else set()
-
-
-def _known_targets() -> set[str]:
-    """Those of the configuration of this command."""
-    places = [CONF, *(Path(one.path) for one in HydraConfig.get().runtime.config_sources if one.schema == "file")]
-    files = [path for place in places for path in place.rglob("*.yaml")]
-    return set().union(*(targets(yaml.safe_load(path.read_text(encoding="utf-8"))) for path in files))
 
 
 def _check_complete(shards: Sequence[str], states: Sequence[str]) -> None:

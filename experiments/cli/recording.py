@@ -1,9 +1,11 @@
 """What a run leaves behind: tables, figures and the complete manifest, or the sums of a shard; and what it says."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
+import pandas as pd
 from omegaconf import DictConfig
 
 from experiments.cli import manifest as manifest_of
@@ -82,3 +84,10 @@ def record(config: DictConfig, folder: Path, run: Run, findings: results.Finding
     closing = closing_words(run.corpus, findings, manifest.get("gate"), run.watch.words(), folder)
     for line in [*beginning, *summary, *closing]:
         say(line)
+
+
+def insist(config: DictConfig, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Raises what the experiment has to object to its own tables, if it has an `insist`: the run stays complete."""
+    module = import_module(config.experiment["_target_"].rpartition(".")[0])
+    if hasattr(module, "insist"):
+        module.insist(tables)

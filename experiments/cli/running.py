@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
@@ -13,7 +14,7 @@ from experiments.cli.earlier_run import is_done, literal, say_kept
 from experiments.cli.error_messages import explain
 from experiments.cli.measuring import Run, run_experiment
 from experiments.cli.merging import MERGE, Shards, find_shards, unsharded
-from experiments.cli.recording import record, record_shard
+from experiments.cli.recording import insist, record, record_shard
 from experiments.cli.stopwatch import Stopwatch
 from experiments.cli.sums.files import holds_sums, remove_sums
 from interp import results
@@ -59,6 +60,7 @@ def run_in(config: DictConfig, folder: Path, watch: Stopwatch, shards: Shards | 
         read = inputs.hashes(plain)
         if recorded and is_done(folder, recorded, plain, read):
             say_kept(folder, recorded, as_json=config.json)
+            insist(config, {name: pd.read_parquet(folder / f"{name}.parquet") for name in recorded["tables"]})
             return
         typed = list(HydraConfig.get().overrides.task) if shards is None else shards.manifest["overrides"]
         manifest = manifest_of.new_manifest(plain) | {"overrides": typed, "inputs": read}
@@ -71,6 +73,7 @@ def run_in(config: DictConfig, folder: Path, watch: Stopwatch, shards: Shards | 
         record_shard(config, folder, run)
     else:
         record(config, folder, run, run.findings)
+        insist(config, run.findings.tables)
 
 
 def begin(

@@ -18,7 +18,16 @@ MOST = 30
 BESIDE = (
     *("scores", "power", "given", "marks", "planted_strength", "planted_effects", "planted_heads", "calibration_heads"),
     *("null_lifts", "null_p_curve", "matches", "matching_null", "pruning_curve", "joint_effects", "copying"),
-    *("copying_agreement", "kernel", "attention", "definitions", "role_blocks", "effect_blocks", "verify"),
+    *(
+        "copying_agreement",
+        "kernel",
+        "attention",
+        "definitions",
+        "role_blocks",
+        "effect_blocks",
+        "verify",
+        "circumstances",
+    ),
 )
 """Tables that stand behind others: their rows are too many for a paper, and the figures show them."""
 

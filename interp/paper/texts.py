@@ -1,6 +1,6 @@
 """The files of a run that a paper takes: `tables/*.tex`, `methods.md`, `methods.tex`, `references.bib`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -17,9 +17,12 @@ MADE_FROM = {"roles": "scores.csv and roles.csv"}
 
 
 def paper_texts(
-    tables: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any], definitions: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame],
+    manifest: Mapping[str, Any],
+    definitions: pd.DataFrame,
+    file_name: Callable[[str], str],
 ) -> dict[str, str]:
-    """Texts by the names of their files in the run's folder.
+    """Texts by the names of their files in the run's folder; `file_name` makes the name of a table that of a file.
 
     `definitions` is the table of that name (`interp.definitions`), whose sources say what is cited. An experiment that
     measured nothing (no model and no corpus) has no methods.
@@ -29,8 +32,9 @@ def paper_texts(
     classify = manifest.get("config", {}).get("classify") or {}
     shown = shown_in_papers(tables, classify)
     texts = {
-        f"tables/{name}.tex": as_latex(name, table, made_by=made_by, made_from=MADE_FROM.get(name, f"{name}.csv"))
+        f"tables/{file}.tex": as_latex(file, table, made_by=made_by, made_from=MADE_FROM.get(name, f"{file}.csv"))
         for name, table in shown.items()
+        for file in [file_name(name)]
     }
     if "model" not in manifest or "corpus" not in manifest:
         return texts

@@ -6,14 +6,23 @@ A table of one's own has nothing here, and needs nothing: its columns are then l
 import pandas as pd
 
 from interp.errors import InterpError, closest
-from interp.schema import of_ablation, of_checks, of_comparisons, of_examples, of_heads, of_meanings, of_roles
+from interp.schema import (
+    of_ablation,
+    of_checks,
+    of_comparisons,
+    of_examples,
+    of_heads,
+    of_meanings,
+    of_roles,
+    of_verification,
+)
 from interp.schema.form import Column as Column
 from interp.schema.form import Table as Table
 from interp.schema.form import problems
 
 TABLES: dict[str, Table] = {
     table.name: table
-    for part in (of_roles, of_ablation, of_heads, of_examples, of_comparisons, of_checks, of_meanings)
+    for part in (of_roles, of_ablation, of_heads, of_examples, of_comparisons, of_checks, of_verification, of_meanings)
     for table in part.TABLES
 }
 """Every table that an experiment or a function of `interp` gives, by name."""

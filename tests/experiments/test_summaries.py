@@ -193,6 +193,15 @@ def of_definitions() -> Tables:
     return {"definitions": pd.DataFrame({"definition": ids}), "columns": columns}
 
 
+def of_verify() -> Tables:
+    columns = pd.DataFrame(
+        {"column": names("column"), "rows": 9, "differing": 3, "run": "outputs/run", "table": "scores"}
+    )
+    kinds = pd.DataFrame({"kind": ["version", "corpus"] * 30, "name": names("name"), "recorded": "a", "now": "b"})
+    verdicts = columns.assign(verdict=["differs", "arithmetic"] * 30)
+    return {"verify": rising(verdicts, "largest_difference"), "circumstances": kinds}
+
+
 MADE: dict[str, tuple[Callable[[], Tables], str]] = {
     "anatomy": (of_anatomy, r"^Head .* has the largest share of its layer's output"),
     "atlas": (of_atlas, r"^8640 roles on 144 of 144 heads \(held-out split; largest q 0\.01\); 0 of 8640 exceed"),
@@ -210,6 +219,7 @@ MADE: dict[str, tuple[Callable[[], Tables], str]] = {
     "sentence": (of_candidates, r"^From 'w0' \(word 0\), head 11\.11 attends most"),
     "shapes": (of_shapes, r"^Mean over heads: entropy "),
     "stability": (of_stability, r"^Split-half reliability over heads: median 0\.20 of 60 roles"),
+    "verify": (of_verify, r"^outputs/run is NOT reproduced: 30 of 60 columns of 1 tables differ by more than 1e-06"),
     "tags": (of_tags, r"^\d+ of 60 tags have a head with more than twice the mean"),
 }
 

@@ -17,6 +17,7 @@ from interp.paper.escaping import escaped, in_comment
 from interp.paper.latex import as_latex, estimate, number, probability
 from interp.paper.references import BY_KEY, REFERENCES, bibliography, named_in
 from interp.paper.selections import any_table, effects_of_a_paper, roles_of_a_paper
+from interp.results import file_name, save_texts
 
 if TYPE_CHECKING:
     from tests.support.command_line import Finished, Outcome
@@ -317,7 +318,7 @@ def test_methods_say_what_was_otherwise(run: Any, definitions: pd.DataFrame) -> 
     changed["config"]["classify"]["correction"] = "max_t"
     changed["config"]["ablation"]["replacement"]["_target_"] = "interp.ablation.replacements.zero"
     changed["shards"] = {"1/2": "a", "2/2": "b"}
-    text = paper_texts(tables, changed, definitions)["methods.md"]
+    text = paper_texts(tables, changed, definitions, file_name)["methods.md"]
     for stated in (
         "The hooks were not validated on this model",
         "It was generated: intervals and p-values describe its generator",
@@ -332,11 +333,23 @@ def test_methods_say_what_was_otherwise(run: Any, definitions: pd.DataFrame) -> 
 
 def test_the_same_run_gives_the_same_texts(run: Any, definitions: pd.DataFrame) -> None:
     tables, manifest = run
-    assert paper_texts(tables, manifest, definitions) == paper_texts(tables, manifest, definitions)
+    assert paper_texts(tables, manifest, definitions, file_name) == paper_texts(
+        tables, manifest, definitions, file_name
+    )
 
 
 def test_an_experiment_that_measured_nothing_has_no_methods(definitions: pd.DataFrame) -> None:
-    assert paper_texts({"definitions": definitions}, {"status": "running"}, definitions) == {}
+    assert paper_texts({"definitions": definitions}, {"status": "running"}, definitions, file_name) == {}
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc/x", "a b_c", "%x$", "<script>", "n" * 300, "."])
+def test_the_name_of_a_table_is_never_a_path(name: str, definitions: pd.DataFrame, tmp_path: Path) -> None:
+    texts = paper_texts({name: pd.DataFrame({"lift": [1.0]})}, {}, definitions, file_name)
+    (tmp_path / "run").mkdir()
+    save_texts(tmp_path / "run", texts)
+    assert {path.parent for path in tmp_path.rglob("*.tex")} == {tmp_path / "run" / "tables"}
+    [text] = texts.values()
+    assert re.search(r"\\label\{tab:[A-Za-z0-9_. -]+\}", text)
 
 
 # --- references

@@ -18,7 +18,7 @@ from tests.support.paths import ROOT
 
 GROUPS = ("model", "corpus", "roles", "ablation", "metrics", "experiment", "study")
 OPTIONS = [(group, file.stem) for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
-WITHOUT_A_MODEL = ("experiment=compare", "experiment=definitions", "experiment=merge")
+WITHOUT_A_MODEL = ("experiment=compare", "experiment=definitions", "experiment=merge", "experiment=verify")
 
 
 def composed(*overrides: str) -> dict[str, Any]:
