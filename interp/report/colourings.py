@@ -27,7 +27,6 @@ OF_HEADS = {
     "atlas": ("entropy", "mean_distance", "null_attention", "best_lift", "n_roles"),
     "anatomy": (),
     "explanations": ("explained", "entropy"),
-    "planted_effects": (),
 }
 """Tables of one row a head, and their columns that are shown; all numbers where none are named."""
 

@@ -40,7 +40,7 @@ def example_data(examples: Examples | None, chosen: pd.DataFrame | None) -> dict
         "shared": shared,
         "sites": {site: [list(head) for head in examples.of_site(site)] for site in _sites(examples)},
         "roles": {role.name: role.unit for role in examples.roles},
-        "own": own if own else {},
+        "own": own,
         **found,
     }
 
@@ -85,7 +85,7 @@ def _packed(examples: Examples, shared: int, own: dict[str, dict[str, Any]]) -> 
             block += np.ascontiguousarray(pattern[places]).tobytes()
         documents.append(_document(one, placed, roles, examples))
     packed = gzip.compress(bytes(block), compresslevel=9, mtime=0)
-    return {"documents": documents, "bytes": base64.b64encode(packed).decode("ascii"), "size": len(block)}
+    return {"documents": documents, "bytes": base64.b64encode(packed).decode("ascii")}
 
 
 def _roles_marked(examples: Examples, own: dict[str, dict[str, Any]]) -> list[int]:

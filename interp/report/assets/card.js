@@ -1,6 +1,6 @@
 // What there is to say of one head.
 
-function cardOf(key, place, count, actions) {
+function cardOf(key, count, actions) {
   const { site, layer, head } = headParts(key);
   const about = data.cards[key];
   const made = element("article", { class: "card", "data-card": key, "aria-label": `head ${headName(key)}` });

@@ -20,7 +20,7 @@ function drawCards() {
     compare: (event) => { comparing = !comparing; event.target.setAttribute("aria-pressed", String(comparing)); event.target.textContent = comparing ? "Now choose the other" : "Compare with another"; },
     close: (key) => { chosen = chosen.filter((one) => one !== key); drawCards(); focusOn(chosen[0]); },
   };
-  byId("cards").replaceChildren(...chosen.map((key, place) => cardOf(key, place, chosen.length, actions)));
+  byId("cards").replaceChildren(...chosen.map((key) => cardOf(key, chosen.length, actions)));
   redraws = chosen.map((key, place) => () => {
     const old = byId("cards").children[place].querySelector(".examples");
     if (old) old.replaceWith(examplesOf(key));
