@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments.cli.summary_lines import LINES, table_lines
 from interp.api import definitions
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 
@@ -17,7 +18,7 @@ def run(model: None = None, corpus: None = None, *, progress: Progress = silent)
     return Findings({"definitions": definitions()})
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:  # noqa: ARG001
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:  # noqa: ARG001
     """Cards are read, not drawn."""
     return {}
 

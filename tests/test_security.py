@@ -22,7 +22,7 @@ from interp.errors import InterpError, ModelError
 from interp.manifest_form import stays_inside, wrong_part
 from interp.models.gguf import gguf
 from interp.models.loading import local
-from interp.plots.style import STYLE
+from interp.plots.style import LOOKS
 from tests.conftest import gpt2_config, seeded, word_piece_tokenizer
 from tests.experiments.cli.test_conf import composed
 from tests.support.gguf_files import tiny_llama, write_gguf
@@ -405,4 +405,4 @@ def test_a_download_is_asked_for_by_name() -> None:
 
 
 def test_words_in_a_figure_are_letters_and_never_markup() -> None:
-    assert STYLE["text.usetex"] is False and STYLE["text.parse_math"] is False
+    assert LOOKS["text.usetex"] is False and LOOKS["text.parse_math"] is False

@@ -17,11 +17,12 @@ def hashes(config: Mapping[str, Any]) -> dict[str, str]:
     """sha256 of every file that a setting of a path names, and of what is read of every folder, by the path given.
 
     Which settings are paths goes by their names, as on the command line: `path`, or one's own that ends so. The corpus
-    is left out: it has a hash of its own, of what was read of it. So are pipes, which can be read once.
+    is left out: it has a hash of its own, of what was read of it. So are pipes, which can be read once, and what only
+    figures depend on.
     """
     found: dict[str, str] = {}
     for key, value in flatten(config).items():
-        if key.startswith(("corpus.", "study.")) or READ.fullmatch(key) is None:
+        if key.startswith(("corpus.", "study.", "plots.")) or READ.fullmatch(key) is None:
             continue
         for path in (path for text in (value if isinstance(value, list) else [value]) for path in _files(text)):
             try:

@@ -1,9 +1,13 @@
 """What a run leaves behind: tables, figures and the complete manifest, or the sums of a shard; and what it says."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
+import pandas as pd
+from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
 from experiments.cli import manifest as manifest_of
@@ -15,7 +19,8 @@ from experiments.cli.printing import say
 from experiments.cli.sums.files import SUMS, remove_sums
 from interp import results
 from interp.models.checkpoint.files import file_digest
-from interp.plots.style import blank_reason
+from interp.plots.captions import caption_texts
+from interp.plots.style import Style, blank_reason
 
 
 def record_shard(config: DictConfig, folder: Path, run: Run) -> None:
@@ -36,13 +41,12 @@ def record_shard(config: DictConfig, folder: Path, run: Run) -> None:
         say(line)
 
 
-def record(config: DictConfig, folder: Path, run: Run, findings: results.Findings) -> None:
+def record(config: DictConfig, folder: Path, run: Run, findings: results.Findings, style: Style) -> None:
     """Tables, figures and the complete manifest, which make the sums needless; then what there is to say."""
     manifest = run.manifest
     results.save_tables(folder, findings.tables)
-    module = import_module(config.experiment["_target_"].rpartition(".")[0])
-    judged = config.get("study")
-    drawn = module.draw(findings.tables) | (study.draw(findings.tables) if judged else {})
+    module, judged = module_of(config), config.get("study")
+    drawn = draw(config, findings.tables, style)
     figures = {name: figure for name, figure in drawn.items() if blank_reason(figure) is None}
     results.save_figures(folder, figures)
     finished = manifest_of.now()
@@ -60,7 +64,7 @@ def record(config: DictConfig, folder: Path, run: Run, findings: results.Finding
         "summary": summary,
         "finished": finished,
     }
-    texts = texts_of(findings, manifest)
+    texts = texts_of(findings, manifest) | caption_texts(figures)
     results.save_texts(folder, texts)
     files = results.written(folder, findings.tables, figures, texts)
     run.watch.lap("texts")
@@ -78,3 +82,14 @@ def record(config: DictConfig, folder: Path, run: Run, findings: results.Finding
     closing = closing_words(run.corpus, findings, manifest.get("gate"), run.watch.words(), folder)
     for line in [*beginning, *summary, *closing]:
         say(line)
+
+
+def draw(config: DictConfig, tables: Mapping[str, pd.DataFrame], style: Style) -> dict[str, Figure]:
+    """The figures of the experiment, and of the study where it is one, also those that would show nothing."""
+    figures = module_of(config).draw(tables, style)
+    return figures | (study.draw(tables, style) if config.get("study") else {})
+
+
+def module_of(config: DictConfig) -> ModuleType:
+    """The module of the experiment, which has `draw` and `summarise` beside `run`."""
+    return import_module(config.experiment["_target_"].rpartition(".")[0])

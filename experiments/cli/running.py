@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.cli import inputs, plan, run_folder, settings, study
@@ -14,10 +15,12 @@ from experiments.cli.error_messages import explain
 from experiments.cli.measuring import Run, run_experiment
 from experiments.cli.merging import Shards, find_shards, unsharded
 from experiments.cli.recording import record, record_shard
+from experiments.cli.redrawing import is_drawn_so, redraw, theme_of
 from experiments.cli.stopwatch import Stopwatch
 from experiments.cli.sums.files import holds_sums, remove_sums
 from interp import results
 from interp.errors import InterpError
+from interp.plots.style import Style
 from interp.storage import refused
 
 
@@ -48,7 +51,10 @@ def run_once(config: DictConfig, watch: Stopwatch) -> None:
 
 
 def run_in(config: DictConfig, folder: Path, watch: Stopwatch, shards: Shards | None = None) -> None:
-    """The run in a folder that is held: nothing is written before it is seen that the folder is free for it."""
+    """The run in a folder that is held: nothing is written before it is seen that the folder is free for it.
+
+    Of a complete one only the figures are drawn anew, where `plots` says so.
+    """
     recorded = results.read_manifest(folder)
     if recorded is None:
         run_folder.check_free(folder)
@@ -56,12 +62,16 @@ def run_in(config: DictConfig, folder: Path, watch: Stopwatch, shards: Shards | 
         plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # pyright: ignore[reportAssignmentType]
         settings.check(plain)
         settings.make(config)
+        style: Style = instantiate(literal(plain).plots)
         read = inputs.hashes(plain)
         if recorded and is_done(folder, recorded, plain, read):
-            say_kept(folder, recorded, as_json=config.json)
+            if is_drawn_so(recorded, plain["plots"]):
+                say_kept(folder, recorded, as_json=config.json)
+            else:
+                redraw(config, folder, recorded, plain["plots"], style)
             return
         typed = list(HydraConfig.get().overrides.task) if shards is None else shards.manifest["overrides"]
-        manifest = manifest_of.new_manifest(plain) | {"overrides": typed, "inputs": read}
+        manifest = manifest_of.new_manifest(plain) | {"overrides": typed, "inputs": read} | theme_of(plain["plots"])
         run = begin(config, folder, recorded, manifest, watch, shards)
     except Exception as error:
         if recorded is None and config.get("study") and (said := explain(error)) is not None:
@@ -70,7 +80,7 @@ def run_in(config: DictConfig, folder: Path, watch: Stopwatch, shards: Shards | 
     if run.findings is None:
         record_shard(config, folder, run)
     else:
-        record(config, folder, run, run.findings)
+        record(config, folder, run, run.findings, style)
 
 
 def begin(
