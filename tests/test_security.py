@@ -232,7 +232,7 @@ def places(part: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[
 def test_nothing_in_a_manifest_is_instantiated_and_every_answer_is_a_paragraph(
     interp: Interp, tmp_path: Path, tiny: tuple[str, str], ran: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.sentence.draw", lambda tables: {})
+    monkeypatch.setattr("experiments.sentence.draw", lambda tables, style: {})
     assert interp(*SENTENCE, *tiny).code == 0
     from experiments.cli import earlier_run
 

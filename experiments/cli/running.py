@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.cli import inputs, plan, run_folder, settings, study
@@ -20,7 +19,6 @@ from experiments.cli.stopwatch import Stopwatch
 from experiments.cli.sums.files import holds_sums, remove_sums
 from interp import results
 from interp.errors import InterpError
-from interp.plots.style import Style
 from interp.storage import refused
 
 
@@ -62,7 +60,7 @@ def run_in(config: DictConfig, folder: Path, watch: Stopwatch, shards: Shards | 
         plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # pyright: ignore[reportAssignmentType]
         settings.check(plain)
         settings.make(config)
-        style: Style = instantiate(literal(plain).plots)
+        style = settings.make_style(literal(plain))
         read = inputs.hashes(plain)
         if recorded and is_done(folder, recorded, plain, read):
             if is_drawn_so(recorded, plain["plots"]):

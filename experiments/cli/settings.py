@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.cli.manifest import flatten
 from interp.errors import COUNT, InterpError, Range, closest, refusal, require_choice, require_number
-from interp.plots.style import WIDTHS
+from interp.plots.style import WIDTHS, Style
 from interp.progress import read_shard
 
 SEED = Range(True, 0, 2**32 - 1)
@@ -98,6 +98,11 @@ def make(config: DictConfig) -> None:
             raise error.__cause__ if isinstance(error.__cause__, InterpError) else error from None
     for name, (setting, allowed) in ranges(config.experiment).items():
         require_number(setting, config.experiment[name], allowed)
+
+
+def make_style(config: DictConfig) -> Style:
+    """How the figures of a run are to look; a theme's file is read now, whatever becomes of it while the run works."""
+    return instantiate(config.plots)
 
 
 def ranges(experiment: DictConfig) -> dict[str, tuple[str, Range]]:
