@@ -10,6 +10,7 @@ from experiments.cli.summary_lines import aligned, cut, interval, name_of, signe
 from interp import plots
 from interp.api import findings, lay_open_heads
 from interp.corpora.encoding import encode
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.anatomy import PLACES
@@ -66,11 +67,11 @@ def _at(sites: list[str]) -> str:
     return "" if sites == ["self"] else f" at {', '.join(sites)}"
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
     """Maps of what heads are made of, and attention against attention weighted by norm."""
     return {
-        "anatomy": plots.anatomy_maps(tables["anatomy"]),
-        "attention_by_norm": plots.attention_by_norm(tables["anatomy"]),
+        "anatomy": plots.anatomy_maps(tables["anatomy"], style=style),
+        "attention_by_norm": plots.attention_by_norm(tables["anatomy"], style=style),
     }
 
 

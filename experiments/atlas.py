@@ -11,6 +11,7 @@ from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan
 from interp.api import RolesOf, examples_of, findings, tally_roles
 from interp.corpora.encoding import encode
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics.criteria import Criteria
@@ -48,12 +49,12 @@ def run(
     return findings(model, encoded, seed, tables, notes, found.skipped, examples)
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
     """The figures of both experiments, and role against effect."""
     return (
-        head_roles.draw(tables)
-        | head_ablation.draw(tables)
-        | {"role_against_effect": plots.role_against_effect(tables["atlas"])}
+        head_roles.draw(tables, style)
+        | head_ablation.draw(tables, style)
+        | {"role_against_effect": plots.role_against_effect(tables["atlas"], style=style)}
     )
 
 

@@ -15,6 +15,7 @@ from interp.api import findings, tally_roles
 from interp.corpora.encoding import encode
 from interp.errors import COUNT, InterpError, closest
 from interp.models.planted.known_accuracy import KnownAccuracy
+from interp.plots.style import PAGE, Style
 from interp.progress import AboutTheWhole, Progress, silent
 from interp.results import Findings
 from interp.roles.syntax import to_governor
@@ -203,11 +204,11 @@ def baseline_rates(
     return in_document.T, np.broadcast_to(on_the_whole, in_document.T.shape)
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
     """Coverage by condition and number of blocks, and the distribution of p under the nulls."""
     return {
-        "coverage": plots.coverage(tables["calibration"]),
-        "null_p": plots.null_p(tables["null_p_curve"]),
+        "coverage": plots.coverage(tables["calibration"], style=style),
+        "null_p": plots.null_p(tables["null_p_curve"], style=style),
     }
 
 

@@ -17,6 +17,7 @@ from experiments.cli.summary_lines import interval, name_of, signed, table_lines
 from interp import plots, results
 from interp.errors import InterpError
 from interp.heads import HEAD
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.compared import ComparedRun, compared_effects, compared_heads, compared_roles
@@ -194,13 +195,13 @@ def _heads(run: ComparedRun) -> set[tuple[Any, ...]]:
     return set(table[HEAD].itertuples(index=False, name=None))
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
     """The best head of each role in every run, and the effects that differ most."""
     figures = {}
     if "compared_roles" in tables:
-        figures["compared_roles"] = plots.compared_roles(tables["compared_roles"])
+        figures["compared_roles"] = plots.compared_roles(tables["compared_roles"], style=style)
     if "compared_effects" in tables:
-        figures["compared_effects"] = plots.compared_effects(tables["compared_effects"])
+        figures["compared_effects"] = plots.compared_effects(tables["compared_effects"], style=style)
     return figures
 
 

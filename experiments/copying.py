@@ -12,6 +12,7 @@ from interp.api import findings
 from interp.corpora.batching import batches, read_batches
 from interp.corpora.encoding import encode
 from interp.errors import SHARE
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.copying_scores import DEFINITIONS
@@ -59,9 +60,13 @@ def _what_is_missing(model: HeadModel, tally: VariantTally, scores: pd.DataFrame
     return tuple(lines)
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
     """All scores of the best heads of every role, side by side."""
-    return {"copying": plots.score_variants(tables["copying"], float(tables["copying_spread"]["threshold"].iloc[0]))}
+    return {
+        "copying": plots.score_variants(
+            tables["copying"], float(tables["copying_spread"]["threshold"].iloc[0]), style=style
+        )
+    }
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:

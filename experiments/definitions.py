@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.cli.summary_lines import LINES, table_lines
 from interp.api import columns, definitions
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 
@@ -30,7 +31,7 @@ def run(
     return Findings({"definitions": definitions(), "columns": columns(table)})
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:  # noqa: ARG001
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:  # noqa: ARG001
     """Cards are read, not drawn."""
     return {}
 

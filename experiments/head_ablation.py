@@ -12,6 +12,7 @@ from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan
 from interp.api import findings
 from interp.corpora.encoding import encode
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.effects import NOTHING
@@ -35,9 +36,9 @@ def run(
     return findings(model, encoded, seed, found.tables, found.notes, found.skipped)
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
     """A layer × head map of effects."""
-    return {"effects": plots.effect_map(tables["effects"])}
+    return {"effects": plots.effect_map(tables["effects"], style=style)}
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:

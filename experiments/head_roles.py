@@ -12,6 +12,7 @@ from interp import plots
 from interp.api import RolesOf, examples_of, findings, tally_roles
 from interp.corpora.encoding import encode
 from interp.heads import HEAD
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics import power_table
@@ -83,11 +84,11 @@ def missing_evidence(sums: RoleSums, criteria: Criteria, causal: bool, corpus: C
     return tuple(lines)
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
     """A map of heads per role family, and the best head of every relation against its baseline."""
     return {
-        "roles": plots.role_maps(tables["scores"], tables["roles"]),
-        "best_heads": plots.best_heads(tables["scores"], tables["roles"]),
+        "roles": plots.role_maps(tables["scores"], tables["roles"], style=style),
+        "best_heads": plots.best_heads(tables["scores"], tables["roles"], style=style),
     }
 
 

@@ -27,6 +27,7 @@ from interp.folds import Collected
 from interp.heads import HEAD
 from interp.models.planted import PlantedModel
 from interp.models.planted.ideal import Ideal
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.lexical import punctuation, same_tag
@@ -146,9 +147,9 @@ def _with_plans(table: pd.DataFrame, planted: PlantedModel) -> pd.DataFrame:
     return table.assign(plan=[plan.name for plan in plans], has_role=[bool(plan.roles) for plan in plans])
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
     """Precision and recall of every role."""
-    return {"known_answers": plots.known_answers(tables["known_answers"])}
+    return {"known_answers": plots.known_answers(tables["known_answers"], style=style)}
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:

@@ -17,6 +17,7 @@ from interp.corpora.permuted_gold import MOVED, permuted_gold
 from interp.errors import COUNT, InterpError, closest
 from interp.folds import Collected
 from interp.models.loading import random_weights
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics.criteria import Criteria
@@ -105,9 +106,9 @@ def _sums_of(
     return tally_roles(other, encode(other, corpus), asked, progress=progress), ()
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
     """Every role's best head, real and in the nulls; and the figures of `head_roles`."""
-    return head_roles.draw(tables) | {"nulls": plots.real_against_nulls(tables["null_lifts"])}
+    return head_roles.draw(tables, style) | {"nulls": plots.real_against_nulls(tables["null_lifts"], style=style)}
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:

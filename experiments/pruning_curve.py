@@ -15,6 +15,7 @@ from interp.ablation.plan import Plan
 from interp.api import RolesOf, findings, tally_roles
 from interp.corpora.encoding import encode
 from interp.errors import COUNT, InterpError, closest
+from interp.plots.style import PAGE, Style
 from interp.progress import AboutTheWhole, Progress, silent
 from interp.results import Findings
 from interp.sums import PruningSums
@@ -115,11 +116,11 @@ def missing_intervals(sums: Sequence[PruningSums], min_blocks: int) -> tuple[str
     )
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
     """The curve of every order, and what heads cost together against what each costs alone."""
     return {
-        "pruning_curve": plots.pruning_curve(tables["pruning_curve"], tables["pruning_area"]),
-        "joint_effects": plots.joint_effects(tables["joint_effects"]),
+        "pruning_curve": plots.pruning_curve(tables["pruning_curve"], tables["pruning_area"], style=style),
+        "joint_effects": plots.joint_effects(tables["joint_effects"], style=style),
     }
 
 

@@ -13,6 +13,7 @@ from interp.corpora.encoding import encode
 from interp.errors import COUNT
 from interp.folds import Collected
 from interp.models.architectures import SHAPES, random_model
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics.criteria import Criteria
@@ -63,7 +64,7 @@ def run(
     return Findings({name: label(table, model, corpus, seed) for name, table in tables.items()}, {}, said)
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:  # noqa: ARG001 - every experiment draws alike
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:  # noqa: ARG001 - every experiment draws alike
     """Nothing: the table is short."""
     return {}
 

@@ -21,6 +21,7 @@ from interp.corpora.encoding import encode
 from interp.corpora.fidelity import of_another
 from interp.errors import COUNT, InterpError
 from interp.folds import Collected, Folds
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.redefined import redefined
@@ -147,9 +148,9 @@ def in_quarters(encoded: EncodedCorpus, seed: int) -> list[list[int]]:
     return parts
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
     """The share of heads whose roles flip, choice by choice."""
-    return {"sensitivity": plots.sensitivity(tables["sensitivity"])}
+    return {"sensitivity": plots.sensitivity(tables["sensitivity"], style=style)}
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:

@@ -10,6 +10,7 @@ from interp import plots
 from interp.errors import InterpError
 from interp.explaining.sentence import attention_between_words
 from interp.heads import HEAD, head_name
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.sentence import most_attending_heads, words_of
@@ -36,9 +37,9 @@ def run(
     return Findings(found.tables, dict(found.skipped), found.notes)
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
     """The best heads as arcs and as matrices; with a query also its candidates, head by head."""
-    return plots.sentence_figures(tables)
+    return plots.sentence_figures(tables, style=style)
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:

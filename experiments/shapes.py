@@ -15,6 +15,7 @@ from interp.corpora.encoding import encode
 from interp.errors import COUNT
 from interp.folds import Folds
 from interp.heads import HEAD, head_name
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.roles.lexical import MOST_FREQUENT
@@ -77,9 +78,9 @@ def _what_is_missing(model: HeadModel, shape: pd.DataFrame, most_frequent: int) 
     return tuple(lines)
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
     """The kernels of all heads."""
-    return {"kernels": plots.kernel_map(tables["kernel"], tables["shape"])}
+    return {"kernels": plots.kernel_map(tables["kernel"], tables["shape"], style=style)}
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:

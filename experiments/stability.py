@@ -14,6 +14,7 @@ from interp.corpora.batching import evenly_spaced
 from interp.corpora.encoding import encode
 from interp.corpora.fidelity import of_another
 from interp.errors import COUNT
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.statistics import matching
@@ -101,11 +102,11 @@ def cuts_alike(model: HeadModel, other: HeadModel, encoded: EncodedCorpus, other
     return sites == {"self"} and same_tokens(encoded, other_encoded)
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
     """The reliability of every role, and matched heads against nulls."""
     return {
-        "reliability": plots.reliability(tables["reliability"]),
-        "matching": plots.matching(tables["matching"], tables["matching_null"]),
+        "reliability": plots.reliability(tables["reliability"], style=style),
+        "matching": plots.matching(tables["matching"], tables["matching_null"], style=style),
     }
 
 

@@ -10,6 +10,7 @@ from experiments.cli.summary_lines import interval, name_of, signed, table_lines
 from interp import plots
 from interp.api import findings
 from interp.corpora.encoding import encode
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.tags import ANY, tag_table
@@ -27,9 +28,9 @@ def run(
     return findings(model, encoded, seed, {"tags": table})
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
     """Tags by tags, of the heads that depart most from even attention."""
-    return {"tags": plots.tag_matrices(tables["tags"])}
+    return {"tags": plots.tag_matrices(tables["tags"], style=style)}
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:

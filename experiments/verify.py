@@ -15,6 +15,7 @@ from experiments.cli.run_folder import find_runs, shown
 from experiments.cli.summary_lines import cut, table_lines
 from interp import results
 from interp.errors import InterpError
+from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.verify import ARITHMETIC, DIFFERS, TOLERANCE, verify_table
@@ -78,7 +79,7 @@ def _written(table: pd.DataFrame) -> bytes:
     return file.getvalue()
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:  # noqa: ARG001
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:  # noqa: ARG001
     """Nothing: the tables are short."""
     return {}
 

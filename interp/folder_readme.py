@@ -22,6 +22,9 @@ TEXTS = {
     "report.html": "the run on one page: a map of the heads, what each does, examples, tables; open it in a browser",
     "examples.safetensors": "attention of every head in a few documents, for `interp.load_examples`",
     "methods.md": "how the numbers were made, in sentences for a paper",
+    "methods.tex": "the same in LaTeX, with citations",
+    "references.bib": "BibTeX of what it cites",
+    "figures/captions.md": "captions of the figures: what is shown, how many, in which units, what the marks mean",
 }
 
 

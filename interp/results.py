@@ -271,7 +271,7 @@ def load_runs(pattern: str | Path) -> dict[str, pd.DataFrame]:
             passed_over.append(f"{folder / MANIFEST} (it lists no tables)")
         for name in sorted(manifest.get("tables", {})):
             try:
-                table = _read_table(folder, name, manifest.get("files", {}))
+                table = read_table(folder, name, manifest.get("files", {}))
             except Exception as error:  # what a damaged file makes of pandas and pyarrow is of any class
                 passed_over.append(f"{folder / file_name(name)}.parquet ({shorten(str(error), 80, placeholder='…')})")
                 continue
@@ -292,7 +292,7 @@ def load_runs(pattern: str | Path) -> dict[str, pd.DataFrame]:
     return {name: pd.concat(tables, ignore_index=True) for name, tables in stacked.items()}
 
 
-def _read_table(folder: Path, name: str, hashes: Mapping[str, str]) -> pd.DataFrame:
+def read_table(folder: Path, name: str, hashes: Mapping[str, str]) -> pd.DataFrame:
     """A table of a run; raises what pandas raises where it cannot be read, ValueError where the run wrote another."""
     file = f"{file_name(name)}.parquet"
     content = (folder / file).read_bytes()

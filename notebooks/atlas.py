@@ -73,10 +73,12 @@ atlas["agreement"].value_counts().to_frame("heads")
 # %% [markdown]
 # ## A figure of one's own
 #
-# The tables are tidy, so seaborn needs one line.
+# The tables are tidy, so seaborn needs one line; families have the colours that they have in every figure.
 
 # %%
 import seaborn as sns
 
-shape = sns.relplot(atlas, x="mean_distance", y="entropy", hue="best_family", height=3.2)
+from interp.plots.style import PALETTE
+
+shape = sns.relplot(atlas, x="mean_distance", y="entropy", hue="best_family", palette=PALETTE, height=3.2)
 shape.set_axis_labels("mean distance (tokens)", "entropy (nats)")

@@ -22,7 +22,7 @@ from interp.errors import InterpError, ModelError
 from interp.manifest_form import stays_inside, wrong_part
 from interp.models.gguf import gguf
 from interp.models.loading import local
-from interp.plots.style import STYLE
+from interp.plots.style import LOOKS
 from tests.conftest import gpt2_config, seeded, word_piece_tokenizer
 from tests.experiments.cli.test_conf import composed
 from tests.support.gguf_files import tiny_llama, write_gguf
@@ -232,7 +232,7 @@ def places(part: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[
 def test_nothing_in_a_manifest_is_instantiated_and_every_answer_is_a_paragraph(
     interp: Interp, tmp_path: Path, tiny: tuple[str, str], ran: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.sentence.draw", lambda tables: {})
+    monkeypatch.setattr("experiments.sentence.draw", lambda tables, style: {})
     assert interp(*SENTENCE, *tiny).code == 0
     from experiments.cli import earlier_run
 
@@ -406,4 +406,4 @@ def test_a_download_is_asked_for_by_name() -> None:
 
 
 def test_words_in_a_figure_are_letters_and_never_markup() -> None:
-    assert STYLE["text.usetex"] is False and STYLE["text.parse_math"] is False
+    assert LOOKS["text.usetex"] is False and LOOKS["text.parse_math"] is False

@@ -18,8 +18,8 @@ from interp import results
 from interp.errors import InterpError
 from interp.types import Corpus
 
-NOT_COMPARED = ("json", "quiet", "keep_every", "plan")
-"""Settings that change what is printed, or kept on the way, never what is found."""
+NOT_COMPARED = ("json", "quiet", "keep_every", "plan", "plots")
+"""Settings that change what is printed, drawn, or kept on the way, never what is found."""
 
 
 def is_done(folder: Path, recorded: dict[str, Any], config: dict[str, Any], read: Mapping[str, str]) -> bool:

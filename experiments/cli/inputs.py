@@ -19,7 +19,8 @@ def hashes(config: Mapping[str, Any]) -> dict[str, str]:
     """sha256 of every file that a setting of a path names, and of what is read of every folder, by the path given.
 
     Which settings are paths goes by their names, as on the command line: `path`, or one's own that ends so. The corpus
-    is left out: it has a hash of its own, of what was read of it. So are pipes, which can be read once.
+    is left out: it has a hash of its own, of what was read of it. So are pipes, which can be read once, and what only
+    figures depend on.
     """
     found: dict[str, str] = {}
     for folder in (one for text in _texts(config.get("runs")) for one in find_runs(text)):
@@ -28,7 +29,7 @@ def hashes(config: Mapping[str, Any]) -> dict[str, str]:
     for folder in (one for text in _texts(config.get("run")) for one in find_runs(text)):
         found |= _of_a_run(folder)
     for key, value in flatten(config).items():
-        if key == "run" or key.startswith(("corpus.", "study.")) or READ.fullmatch(key) is None:
+        if key == "run" or key.startswith(("corpus.", "study.", "plots.")) or READ.fullmatch(key) is None:
             continue
         for path in (path for text in _texts(value) for path in _files(text)):
             try:

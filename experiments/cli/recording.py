@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
+from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
 from experiments.cli import manifest as manifest_of
@@ -17,7 +19,7 @@ from experiments.cli.printing import say
 from experiments.cli.sums.files import SUMS, remove_sums
 from interp import results
 from interp.models.checkpoint.files import file_digest
-from interp.plots.style import blank_reason
+from interp.plots.style import Style, blank_reason
 
 
 def record_shard(config: DictConfig, folder: Path, run: Run) -> None:
@@ -38,13 +40,12 @@ def record_shard(config: DictConfig, folder: Path, run: Run) -> None:
         say(line)
 
 
-def record(config: DictConfig, folder: Path, run: Run, findings: results.Findings) -> None:
+def record(config: DictConfig, folder: Path, run: Run, findings: results.Findings, style: Style) -> None:
     """Tables, figures and the complete manifest, which make the sums needless; then what there is to say."""
     manifest, silent = run.manifest, config.quiet or config.json
     results.save_tables(folder, findings.tables)
-    module = import_module(config.experiment["_target_"].rpartition(".")[0])
-    judged = config.get("study")
-    drawn = module.draw(findings.tables) | (study.draw(findings.tables) if judged else {})
+    module, judged = module_of(config), config.get("study")
+    drawn = draw(config, findings.tables, style)
     figures = {name: figure for name, figure in drawn.items() if blank_reason(figure) is None}
     # one at a time, to show how far it is; without any, their folder is made all the same
     for one in bar([{name: figure} for name, figure in figures.items()] or [{}], "figures", quiet=silent):
@@ -66,7 +67,7 @@ def record(config: DictConfig, folder: Path, run: Run, findings: results.Finding
         "finished": finished,
     }
     kept = results.save_examples(folder, findings.examples)
-    texts = texts_of(findings, manifest)
+    texts = texts_of(findings, manifest, figures)
     results.save_texts(folder, texts)
     files = results.written(folder, findings.tables, figures, [*texts, *kept])
     run.watch.lap("texts")
@@ -86,8 +87,19 @@ def record(config: DictConfig, folder: Path, run: Run, findings: results.Finding
         say(line)
 
 
+def draw(config: DictConfig, tables: Mapping[str, pd.DataFrame], style: Style) -> dict[str, Figure]:
+    """The figures of the experiment, and of the study where it is one, also those that would show nothing."""
+    figures = module_of(config).draw(tables, style)
+    return figures | (study.draw(tables, style) if config.get("study") else {})
+
+
 def insist(config: DictConfig, tables: Mapping[str, pd.DataFrame]) -> None:
     """Raises what the experiment has to object to its own tables, if it has an `insist`: the run stays complete."""
-    module = import_module(config.experiment["_target_"].rpartition(".")[0])
+    module = module_of(config)
     if hasattr(module, "insist"):
         module.insist(tables)
+
+
+def module_of(config: DictConfig) -> ModuleType:
+    """The module of the experiment, which has `draw` and `summarise` beside `run`."""
+    return import_module(config.experiment["_target_"].rpartition(".")[0])

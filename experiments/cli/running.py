@@ -15,6 +15,7 @@ from experiments.cli.error_messages import explain
 from experiments.cli.measuring import Run, run_experiment
 from experiments.cli.merging import MERGE, Shards, find_shards, unsharded
 from experiments.cli.recording import insist, record, record_shard
+from experiments.cli.redrawing import is_drawn_so, redraw, theme_of
 from experiments.cli.stopwatch import Stopwatch
 from experiments.cli.sums.files import holds_sums, remove_sums
 from interp import results
@@ -49,7 +50,10 @@ def run_once(config: DictConfig, watch: Stopwatch) -> None:
 
 
 def run_in(config: DictConfig, folder: Path, watch: Stopwatch, shards: Shards | None = None) -> None:
-    """The run in a folder that is held: nothing is written before it is seen that the folder is free for it."""
+    """The run in a folder that is held: nothing is written before it is seen that the folder is free for it.
+
+    Of a complete one only the figures are drawn anew, where `plots` says so.
+    """
     recorded = results.read_manifest(folder)
     if recorded is None:
         run_folder.check_free(folder)
@@ -57,13 +61,17 @@ def run_in(config: DictConfig, folder: Path, watch: Stopwatch, shards: Shards | 
         plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # pyright: ignore[reportAssignmentType]
         settings.check(plain)
         settings.make(config)
+        style = settings.make_style(literal(plain))
         read = inputs.hashes(plain)
         if recorded and is_done(folder, recorded, plain, read):
-            say_kept(folder, recorded, as_json=config.json)
+            if is_drawn_so(recorded, plain["plots"]):
+                say_kept(folder, recorded, as_json=config.json)
+            else:
+                redraw(config, folder, recorded, plain["plots"], style)
             insist(config, {name: pd.read_parquet(folder / f"{name}.parquet") for name in recorded["tables"]})
             return
         typed = list(HydraConfig.get().overrides.task) if shards is None else shards.manifest["overrides"]
-        manifest = manifest_of.new_manifest(plain) | {"overrides": typed, "inputs": read}
+        manifest = manifest_of.new_manifest(plain) | {"overrides": typed, "inputs": read} | theme_of(plain["plots"])
         run = begin(config, folder, recorded, manifest, watch, shards)
     except Exception as error:
         if recorded is None and config.get("study") and (said := explain(error)) is not None:
@@ -72,7 +80,7 @@ def run_in(config: DictConfig, folder: Path, watch: Stopwatch, shards: Shards | 
     if run.findings is None:
         record_shard(config, folder, run)
     else:
-        record(config, folder, run, run.findings)
+        record(config, folder, run, run.findings, style)
         insist(config, run.findings.tables)
 
 

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.cli.manifest import flatten
 from interp.errors import COUNT, InterpError, Range, closest, refusal, require_choice, require_number
+from interp.plots.style import WIDTHS, Style
 from interp.progress import read_shard
 
 SEED = Range(True, 0, 2**32 - 1)
@@ -30,6 +31,7 @@ NUMBERS = {
 CHOICES = {
     "model.init": ("pretrained", "random"),
     "corpus.multiword": ("first", "last", "content"),
+    "plots.width": tuple(WIDTHS),
 }
 SWITCHES = ("json", "quiet", "plan", "corpus.subtypes")
 TEXTS = ("device", "dtype", "model.device", "model.dtype", "model.path", "model.name", "corpus.path")
@@ -73,6 +75,8 @@ def check(config: Mapping[str, Any]) -> None:
         raise refusal("query", flat["query"], "a word of the sentence, or its number from 0")
     if not isinstance(flat.get("model.label"), str | None):
         raise refusal("model.label", flat["model.label"], "a name (in quotes where it looks like a number), or null")
+    if not isinstance(flat.get("plots.theme"), str | None):
+        raise refusal("plots.theme", flat["plots.theme"], "the path of a style file of matplotlib, or null")
     if not isinstance(flat.get("pruning.role"), str | None):
         raise refusal("pruning.role", flat["pruning.role"], "the name of a role, such as obj.to_governor, or null")
     for key, used in ASKED_OF_A_SENTENCE.items():
@@ -81,11 +85,11 @@ def check(config: Mapping[str, Any]) -> None:
 
 
 def make(config: DictConfig) -> None:
-    """Makes the criteria and the plan of a run, which check themselves, before anything is loaded.
+    """Makes the criteria, the plan and the style of a run, which check themselves, before anything is loaded.
 
     Raises `InterpError` for a value that one of them, or a parameter of the experiment, cannot have.
     """
-    for section in ("classify", "ablation"):
+    for section in ("classify", "ablation", "plots"):
         if config.get(section) is None:
             continue
         try:
@@ -94,6 +98,11 @@ def make(config: DictConfig) -> None:
             raise error.__cause__ if isinstance(error.__cause__, InterpError) else error from None
     for name, (setting, allowed) in ranges(config.experiment).items():
         require_number(setting, config.experiment[name], allowed)
+
+
+def make_style(config: DictConfig) -> Style:
+    """How the figures of a run are to look; a theme's file is read now, whatever becomes of it while the run works."""
+    return instantiate(config.plots)
 
 
 def ranges(experiment: DictConfig) -> dict[str, tuple[str, Range]]:

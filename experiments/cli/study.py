@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.cli.summary_lines import LINES, table_lines
 from interp import plots
+from interp.plots.style import PAGE, Style
 from interp.results import Findings
 from interp.tables.claims import compare, read_claims
 
@@ -19,9 +20,9 @@ def judge(findings: Findings, study: Mapping[str, Any]) -> Findings:
     return replace(findings, tables={**findings.tables, "study": verdicts})
 
 
-def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
     """Published and measured, claim by claim."""
-    return {"study": plots.claims(tables["study"])}
+    return {"study": plots.claims(tables["study"], style=style)}
 
 
 def summarise(tables: Mapping[str, pd.DataFrame], study: Mapping[str, Any]) -> list[str]:

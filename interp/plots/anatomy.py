@@ -8,17 +8,28 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from interp.heads import HEAD
-from interp.plots.heat_map import grid_of, heat_map, label_outer, scale, shapes_by_site, thin_ticks
+from interp.plots.captions import add_caption, counted, heads_in
+from interp.plots.heat_map import (
+    NEGATIVE,
+    grid_of,
+    heat_map,
+    label_outer,
+    mark_negative,
+    scale,
+    shapes_by_site,
+    thin_ticks,
+)
 from interp.plots.labels import name_heads, name_run, wrapped
 from interp.plots.style import (
     DIVERGING,
-    FULL_WIDTH,
+    PAGE,
     SEQUENTIAL,
     SMALL,
+    Style,
     add_colour_bar,
-    add_note,
     axes_points,
     check_table,
+    dot_size,
     floats,
     new_figure,
     nothing_to_show,
@@ -44,7 +55,7 @@ OF_SPACE = {
 
 
 @styled
-def anatomy_maps(anatomy: pd.DataFrame) -> Figure:
+def anatomy_maps(anatomy: pd.DataFrame, *, style: Style = PAGE) -> Figure:
     """What each head is made of and what it carries: one map per number and site, each with its own colours.
 
     Share and copying diverge around 0, where a head writes against its layer or suppresses what it attends to. By
@@ -54,17 +65,18 @@ def anatomy_maps(anatomy: pd.DataFrame) -> Figure:
     """
     check_table(anatomy, "anatomy", [*HEAD, *PARTS, "copying_space", "position_offset"])
     if anatomy.empty:
-        return nothing_to_show("no head's weights could be read")
+        return nothing_to_show("no head's weights could be read", style)
     shapes = shapes_by_site(anatomy)
     sites = list(shapes)
     parts = [part for part in PARTS if anatomy[part].notna().any()]
     names = [(part, site) for part in parts for site in sites]
-    across = len(sites) if len(sites) > 1 else 3 if max(shape[1] for shape in shapes.values()) <= 16 else 2
+    most = 2 if style.is_narrow else 3
+    across = min(len(sites), most) if len(sites) > 1 else most if max(s[1] for s in shapes.values()) <= 16 else most - 1
     layers = max(shape[0] for shape in shapes.values())
     cell = min(0.16, 3 / layers)
-    figure = new_figure(FULL_WIDTH, -(-len(names) // across) * (max(layers * cell, 0.7) + 0.75) + 0.6)
+    figure = new_figure(style, -(-len(names) // across) * (max(layers * cell, 0.7) + 0.75) + 0.6)
 
-    drawn = panels(figure, len(names), across)
+    drawn, has_negative = panels(figure, len(names), across), False
     for axes, (part, site) in zip(drawn, names, strict=True):
         values = floats(anatomy[part])
         here = anatomy[anatomy["site"] == site]
@@ -72,10 +84,18 @@ def anatomy_maps(anatomy: pd.DataFrame) -> Figure:
             axes.set_axis_off()
             continue
         norm, colours = _part_scale(part, values)
-        heat_map(axes, grid_of(here, floats(here[part]), shapes[site]), norm, colours)
+        cells = grid_of(here, floats(here[part]), shapes[site])
+        heat_map(axes, cells, norm, colours)
+        has_negative |= colours is DIVERGING and mark_negative(axes, cells, norm)
         title = PARTS[part] if sites == ["self"] else f"{PARTS[part]}, {site}"
-        axes.set_title(wrapped(title, FULL_WIDTH * 72 / across - 30, 7.0), fontsize=7)
-        below = {"location": "bottom", "shrink": 0.8, "aspect": 25, "pad": 0.03, "ticks": MaxNLocator(5)}
+        axes.set_title(wrapped(title, style.inches * 72 / across - 30, 7.0), fontsize=7)
+        below = {
+            "location": "bottom",
+            "shrink": 0.8,
+            "aspect": 25,
+            "pad": 0.03,
+            "ticks": MaxNLocator(3 if style.is_narrow else 5),
+        }
         add_colour_bar(figure, [axes], norm, colours, "", **below)
     label_outer(drawn, across)
 
@@ -84,8 +104,12 @@ def anatomy_maps(anatomy: pd.DataFrame) -> Figure:
     some = [here[part].notna() for part in parts for _, here in anatomy.groupby("site")]
     notes += ["Grey: no number."] if any(there.any() and not there.all() for there in some) else []
     if "position_mass" in parts:
-        notes += ["By position alone: the largest weight on a place from −3 to +3, written in where it is .10 or more."]
-    add_note(figure, notes)
+        notes += [
+            "By position alone: the largest weight on a place from −3 to +3, written in from .10 on where it has room."
+        ]
+    notes += [NEGATIVE] if has_negative else []
+    shows = "What each head is made of and what it carries, layers down and heads across; norms are Euclidean."
+    add_caption(figure, anatomy, shows, [heads_in(anatomy), counted(anatomy, "tokens")], notes)
     figure.lay_out()
     for axes, (part, site) in zip(drawn, names, strict=True):
         thin_ticks(axes, shapes[site])
@@ -141,7 +165,7 @@ PLACES = {
 
 
 @styled
-def attention_by_norm(anatomy: pd.DataFrame) -> Figure:
+def attention_by_norm(anatomy: pd.DataFrame, *, style: Style = PAGE) -> Figure:
     """Each head's mean attention on a place against the same weighted by the norms of the vectors it adds up.
 
     One panel per place; on the dashed line weighting changes nothing, below it the head attends to vectors that
@@ -151,27 +175,31 @@ def attention_by_norm(anatomy: pd.DataFrame) -> Figure:
     check_table(anatomy, "anatomy", [*HEAD, *PLACES, *(f"{place}_by_norm" for place in PLACES)])
     places = [place for place in PLACES if anatomy[place].notna().any()]
     if not places:
-        return nothing_to_show("no query could attend to any of these places")
+        return nothing_to_show("no query could attend to any of these places", style)
     across = min(len(places), 2)
-    figure = new_figure(FULL_WIDTH * 0.85, -(-len(places) // across) * 2.5 + 0.4)
+    figure = new_figure(style, -(-len(places) // across) * (1.6 if style.is_narrow else 2.5) + 0.4)
     drawn = panels(figure, len(places), across)
     norm = Normalize(0, max(int(anatomy["layer"].max()), 1))
     for axes, place in zip(drawn, places, strict=True):
         axes.axline((0, 0), slope=1, color="0.7", linewidth=0.6, linestyle="--", zorder=0)
         axes.scatter(
-            anatomy[place], anatomy[f"{place}_by_norm"], s=14, c=anatomy["layer"], norm=norm, cmap=SEQUENTIAL,
-            edgecolors="0.3", linewidths=0.3,
+            anatomy[place], anatomy[f"{place}_by_norm"], s=dot_size(anatomy), c=anatomy["layer"], norm=norm,
+            cmap=SEQUENTIAL, edgecolors="0.3", linewidths=0.3,
         )  # fmt: skip
-        axes.set_title(f"on {PLACES[place]}")
+        axes.set_title(wrapped(f"on {PLACES[place]}", style.inches * 72 / across - 60))
         top = 1.08 * float(np.nanmax(anatomy[[place, f"{place}_by_norm"]].to_numpy(dtype=float), initial=0.05))
-        axes.set(
-            xlabel="attention", ylabel="attention weighted by norm", xlim=(-0.04 * top, top), ylim=(-0.04 * top, top)
-        )
+        axes.set(xlim=(-0.04 * top, top), ylim=(-0.04 * top, top))
+        number = drawn.index(axes)
+        axes.set_xlabel("attention" if number + across >= len(places) else "")
+        axes.set_ylabel("attention weighted by norm" if number % across == 0 else "")
     ticks = {"shrink": 0.4, "aspect": 20, "ticks": MaxNLocator(integer=True, nbins=6)}
     add_colour_bar(figure, drawn, norm, SEQUENTIAL, "layer", **ticks)
-    add_note(
-        figure, ["Means over the tokens (aligned: words) that can see such a place; special tokens are no queries."]
+    shows = (
+        "Each head's mean attention on a place against the same weighted by the norms of the vectors it adds up; "
+        "dashed: equal."
     )
+    notes = ["Means over the tokens (aligned: words) that can see such a place; special tokens are no queries."]
+    add_caption(figure, anatomy, shows, [heads_in(anatomy), counted(anatomy, "tokens")], notes)
     name_run(figure, anatomy)
     figure.lay_out()
     for axes, place in zip(drawn, places, strict=True):

@@ -5,10 +5,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize, TwoSlopeNorm
 
-from interp.plots.style import DIVERGING, SEQUENTIAL, axes_points, text_width
+from interp.plots.style import DIVERGING, SEQUENTIAL, axes_points, points, text_width
 
-TICK = 6.5
-"""Points: the size of the numbers of layers and heads."""
+TICK = "xtick.labelsize"
+
+CLEAR = 0.1
+"""From which part of a scale on a cell is marked as negative: what is nearer to zero is nearly white."""
+
+NEGATIVE = f"A dash: negative, by {CLEAR:.0%} of the scale or more."
 
 
 def shape_of(table: pd.DataFrame) -> tuple[int, int]:
@@ -51,12 +55,22 @@ def heat_map(axes: Axes, values: np.ndarray, norm: Normalize, colours: Colormap)
     axes.spines[:].set_visible(False)
 
 
+def mark_negative(axes: Axes, values: np.ndarray, norm: Normalize) -> bool:
+    """A dash in every cell that is clearly below zero, which colours alone do not say in grey; whether there is any."""
+    top = float(norm.vmax or 0)
+    rows, columns = np.nonzero(np.nan_to_num(values) < -CLEAR * top)
+    for dark, colour in ((True, "white"), (False, "0.2")):
+        here = (values[rows, columns] < -0.6 * top) == dark
+        axes.hlines(rows[here], columns[here] - 0.28, columns[here] + 0.28, color=colour, linewidth=0.8, zorder=1.5)
+    return bool(len(rows))
+
+
 def thin_ticks(axes: Axes, shape: tuple[int, int]) -> None:
     """Every, every second, … layer and head is numbered, so that numbers do not touch; after `lay_out`."""
     layers, heads = shape
     width, height = axes_points(axes)
-    axes.set_xticks(range(0, heads, _step(heads, width / heads, text_width(str(heads - 1), TICK) + 3)))
-    axes.set_yticks(range(0, layers, _step(layers, height / layers, TICK + 1)))
+    axes.set_xticks(range(0, heads, _step(heads, width / heads, text_width(str(heads - 1), points(TICK)) + 3)))
+    axes.set_yticks(range(0, layers, _step(layers, height / layers, points(TICK) + 1)))
 
 
 def label_outer(drawn: list[Axes], across: int) -> None:
@@ -68,6 +82,6 @@ def label_outer(drawn: list[Axes], across: int) -> None:
         axes.set_xlabel("head" if is_lowest and axes.axison else "")
 
 
-def _step(count: int, points: float, needed: float) -> int:
+def _step(count: int, room: float, needed: float) -> int:
     """The first of 1, 2, 4, … that leaves a number the points that it needs."""
-    return next((step for step in (1, 2, 4, 8, 16, 32) if step * points >= needed), count)
+    return next((step for step in (1, 2, 4, 8, 16, 32) if step * room >= needed), count)

@@ -6,35 +6,38 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
 from interp.heads import HEAD, head_name
-from interp.plots.style import SMALL, STYLE, PaperFigure, cut_to_fit, short, styled, text_width
+from interp.plots.style import SMALL, PaperFigure, cut_to_fit, points, short, text_width
 
-TITLE = float(STYLE["axes.titlesize"])
-LEGEND = float(STYLE["legend.fontsize"])
-MARK = 28.0
+TITLE, LEGEND = "axes.titlesize", "legend.fontsize"
+MARK = 34.0
 """Points that a legend gives to a mark and to the gaps around it."""
 
 
 def name_run(figure: Figure, table: pd.DataFrame) -> None:
     """The run's name above the figure; where a legend stands there, `legend_above` takes it."""
     if name := run_name(figure, table):
-        figure.suptitle(name, x=0.01, ha="left", fontsize=TITLE, color="0.3")
+        figure.suptitle(name, x=0.01, ha="left", fontsize=points(TITLE), color="0.3")
 
 
 def run_name(figure: Figure, table: pd.DataFrame) -> str:
     """`minilm on en_ewt-ud-test`, as far as the table says; `check_table` sees that it is one run."""
     present = [table[name].dropna() for name in ("model", "corpus") if name in table]
     name = " on ".join(short(values.iloc[0]) for values in present if len(values))
-    return cut_to_fit(name, figure.get_figwidth() * 72 / TITLE * SMALL - 10)
+    return cut_to_fit(name, figure.get_figwidth() * 72 / points(TITLE) * SMALL - 10)
 
 
-def wrapped(text: str, width: float, size: float = TITLE) -> str:
-    """The text on as many lines as keep it within so many points; a longer word stands alone, cut to fit."""
-    lines = [""]
+def wrapped(text: str, width: float, size: float | None = None) -> str:
+    """The text on as many lines as keep it within so many points; a longer word stands alone, cut to fit.
+
+    `size` is that of a title where none is given.
+    """
+    size, lines = size or points(TITLE), [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
         if lines[-1] and text_width(longer, size) > width:
@@ -51,7 +54,6 @@ def dot(colour: str, label: str, *, filled: bool = True, marker: str = "o") -> L
     return Line2D([], [], color=colour, markerfacecolor=colour if filled else "white", label=label, **look)
 
 
-@styled
 def legend_above(
     figure: Figure, table: pd.DataFrame, handles: Sequence[Any], labels: Sequence[str] | None = None, **kwargs: Any
 ) -> None:
@@ -62,20 +64,22 @@ def legend_above(
     )
     placed = {"loc": "outside upper left", "ncols": across, "columnspacing": 1.2}
     legend = figure.legend(handles, names, title=run_name(figure, table), alignment="left", **placed, **kwargs)
-    legend.get_title().set(fontsize=TITLE, color="0.3")
+    legend.get_title().set(fontsize=points(TITLE), color="0.3")
 
 
 def _columns_width(names: Sequence[str], count: int) -> float:
     """Points that a legend takes in so many columns, which are filled from top to bottom."""
-    columns = np.array_split(np.array([text_width(name, LEGEND) for name in names]), count)
+    columns = np.array_split(np.array([text_width(name, points(LEGEND)) for name in names]), count)
     return float(sum(column.max() + MARK for column in columns))
 
 
 def name_heads(figure: PaperFigure, axes: Axes, heads: pd.DataFrame, across: str, up: str) -> None:
     """Each name beside its dot, on the first side where it covers neither a dot nor another name; else none."""
     scale = figure.dpi / 72
-    all_points = np.concatenate([np.asarray(dots.get_offsets()) for dots in axes.collections])
-    points = axes.transData.transform(all_points)
+    all_points = np.concatenate(
+        [np.asarray(dots.get_offsets()) for dots in axes.collections if isinstance(dots, PathCollection)]
+    )
+    dots_at = axes.transData.transform(all_points)
     room, taken = axes.get_window_extent(), []
     for site, layer, head, x, y in heads[[*HEAD, across, up]].itertuples(index=False):
         name = head_name(site, layer, head)
@@ -85,7 +89,11 @@ def name_heads(figure: PaperFigure, axes: Axes, heads: pd.DataFrame, across: str
             centre = at + np.array([right * (width / 2 + 3.5 * scale), above * (height / 2 + 3 * scale)])
             box = Bbox.from_bounds(centre[0] - width / 2, centre[1] - height / 2, width, height)
             inside = box.x0 > room.x0 and box.x1 < room.x1 and box.y0 > room.y0 and box.y1 < room.y1
-            if inside and not box.padded(2 * scale).count_contains(points) and not box.count_overlaps(taken):
+            if (
+                inside
+                and not box.padded(2 * scale).count_contains(dots_at)
+                and not box.padded(1.5 * scale).count_overlaps(taken)
+            ):
                 taken.append(box)
                 axes.annotate(
                     name, (x, y), tuple((centre - at) / scale), textcoords="offset points", ha="center", va="center",

@@ -10,15 +10,17 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from interp.heads import HEAD
+from interp.plots.captions import add_caption, counted, heads_in, how_many
 from interp.plots.heat_map import grid_of, heat_map, label_outer, largest_size, shapes_by_site, thin_ticks
 from interp.plots.labels import name_run, wrapped
 from interp.plots.style import (
-    FULL_WIDTH,
+    MOST_HEIGHT,
+    PAGE,
     SEQUENTIAL,
     SMALL,
     PaperFigure,
+    Style,
     add_colour_bar,
-    add_note,
     axes_points,
     check_table,
     cut_to_fit,
@@ -33,6 +35,9 @@ from interp.tables.best_heads import SINKS, best_roles
 
 LEAST_TOP = 0.1
 """The end of a family's colours where its largest lift is smaller, so that noise is not drawn as dark as a finding."""
+
+TITLE, AROUND = 0.45, 1.1
+"""Inches of a panel's title and labels, and of what stands above and below all panels."""
 
 OUTLINED = "Outlined: the head has a role of this family."
 RESTING = (
@@ -51,7 +56,7 @@ TOO_SMALL = "Where the cells are too small for names, the table roles has them."
 
 
 @styled
-def role_maps(scores: pd.DataFrame, roles: pd.DataFrame) -> Figure:
+def role_maps(scores: pd.DataFrame, roles: pd.DataFrame, *, style: Style = PAGE) -> Figure:
     """One map per role family and site: each head's largest lift on confirm (0 at least) over the family's roles.
 
     Each family has a colour scale of its own, the same at all sites. Outlined and named where `roles` assigns the head
@@ -65,28 +70,32 @@ def role_maps(scores: pd.DataFrame, roles: pd.DataFrame) -> Figure:
     check_table(roles, "roles", [*HEAD, "role", "family", "lift"])
     confirm = scores[(scores["split"] == "confirm") & scores["lift"].notna()]
     if confirm.empty:
-        return nothing_to_show("no role was scored on the held-out (confirm) split")
+        return nothing_to_show("no role was scored on the held-out (confirm) split", style)
     shown = confirm[confirm["p"].notna()]
     if shown.empty:
-        return nothing_to_show("no role had enough queries and blocks of source documents to be tested")
+        return nothing_to_show("no role had enough queries and blocks of source documents to be tested", style)
     strongest = _strongest(roles)
     named = shown.merge(strongest[[*HEAD, "family", "role"]])
     by_lift = shown.sort_values("lift", ascending=False, kind="stable")
     largest = pd.concat([named, by_lift]).drop_duplicates([*HEAD, "family"])
 
     shapes = shapes_by_site(scores)
-    figure, drawn, beside = _panels(shown, shapes)
+    figure, drawn, beside, tall = _panels(shown, shapes, style)
+    bar = min(tall, 1.6)
     for family, maps in drawn.items():
         of_family = largest[largest["family"] == family]
         norm = Normalize(0, largest_size(np.maximum(floats(of_family["lift"]), 0), LEAST_TOP))
         for site, axes in maps.items():
             here = of_family[of_family["site"] == site]
             heat_map(axes, grid_of(here, np.maximum(floats(here["lift"]), 0), shapes[site]), norm, SEQUENTIAL)
-        ticks = {"ticks": MaxNLocator(4), "aspect": 18, "pad": 0.02}
+        ticks = {"ticks": MaxNLocator(4), "shrink": bar / tall, "aspect": bar * 14, "pad": 0.02}
         add_colour_bar(figure, beside[family], norm, SEQUENTIAL, "lift", **ticks)
     name_run(figure, scores)
     notes = [OUTLINED, RESTING] if shown["role"].isin(SINKS).any() else [OUTLINED]
-    add_note(figure, [*notes, SCALES, NAMED, TOO_SMALL])
+    shows = "Where the heads of each family of roles are, layers down and heads across: the largest lift of each head."
+    counts = [heads_in(scores), how_many(shown["role"].nunique(), "roles"), counted(shown, "queries a role")]
+    # as much as there can be to say, before it is known what is
+    add_caption(figure, scores, shows, counts, [*notes, SCALES, NAMED, TOO_SMALL])
     figure.lay_out()
     labelled = []
     for family, maps in drawn.items():
@@ -96,7 +105,7 @@ def role_maps(scores: pd.DataFrame, roles: pd.DataFrame) -> Figure:
             _outline(axes, here)
             labelled += [] if here.empty else [_label(axes, here, shapes[site])]
     names = [NAMED] if any(labelled) else []
-    add_note(figure, [*notes, SCALES, *names, *([] if all(labelled) else [TOO_SMALL])])
+    add_caption(figure, scores, shows, counts, [*notes, SCALES, *names, *([] if all(labelled) else [TOO_SMALL])])
     return figure
 
 
@@ -109,19 +118,26 @@ def _strongest(roles: pd.DataFrame) -> pd.DataFrame:
 
 
 def _panels(
-    shown: pd.DataFrame, shapes: dict[str, tuple[int, int]]
-) -> tuple[PaperFigure, dict[str, dict[str, Axes]], dict[str, list[Axes]]]:
+    shown: pd.DataFrame, shapes: dict[str, tuple[int, int]], style: Style
+) -> tuple[PaperFigure, dict[str, dict[str, Axes]], dict[str, list[Axes]], float]:
     """A panel per family and site where its roles could be tested: of several sites, a row per family.
 
-    Also, for each family, the places that its colour bar stands beside, empty ones included.
+    Also, for each family, the places that its colour bar stands beside, empty ones included; and inches of a panel.
     """
     families, sites = families_in(shown["family"]), list(shapes)
     layers, heads = max(shape[0] for shape in shapes.values()), max(shape[1] for shape in shapes.values())
-    across = len(sites) if len(sites) > 1 else 1 if heads > 8 >= layers else 2
     places = [(family, site) for family in families for site in sites]
+    if len(sites) > 1:
+        across = len(sites)
+    elif layers <= 8:
+        across = 1 if heads > (4 if style.is_narrow else 8) else 2
+    else:
+        # high maps stand beside one another, as many as a page needs to have room for all
+        across = 2 if style.is_narrow or len(places) <= 4 or layers <= 16 else 3
     rows = -(-len(places) // across)
-    cell = 0.22 if across == 1 else min(0.25 if layers <= 12 else 0.21, max(2.8 / layers, 0.1))
-    figure = new_figure(FULL_WIDTH, rows * (layers * cell + 0.45) + 1.1)
+    cell = 0.22 if across == 1 else min(0.25 if layers <= 12 else 0.21, max(2.8 / layers, 0.11))
+    cell = min(cell, ((MOST_HEIGHT - AROUND) / rows - TITLE) / layers)
+    figure = new_figure(style, rows * (layers * cell + TITLE) + AROUND)
     grid = list(figure.subplots(rows, across, squeeze=False).flat)
     tested = set(zip(shown["family"], shown["site"], strict=True))
     drawn: dict[str, dict[str, Axes]] = {family: {} for family in families}
@@ -129,14 +145,14 @@ def _panels(
     for (family, site), axes in zip(places, grid, strict=False):
         beside[family].append(axes)
         if (family, site) in tested:
-            axes.set_title(wrapped(family if len(sites) == 1 else f"{family}, {site}", FULL_WIDTH * 72 / across - 60))
+            axes.set_title(wrapped(family if len(sites) == 1 else f"{family}, {site}", style.inches * 72 / across - 60))
             drawn[family][site] = axes
         else:
             axes.set_axis_off()
     for axes in grid[len(places) :]:
         axes.set_axis_off()
     label_outer(grid, across)
-    return figure, drawn, beside
+    return figure, drawn, beside, layers * cell
 
 
 def _outline(axes: Axes, assigned: pd.DataFrame) -> None:

@@ -6,15 +6,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from interp.heads import HEAD, head_name
+from interp.plots.captions import add_caption, counted, how_many
 from interp.plots.labels import dot, legend_above
 from interp.plots.style import (
     BASELINE,
-    FULL_WIDTH,
-    add_note,
+    PAGE,
+    Style,
     check_table,
     families_in,
-    family_colour,
     floats,
+    marker,
     new_figure,
     nothing_to_show,
     short,
@@ -25,15 +26,16 @@ from interp.tables.best_heads import best_heads as choose_heads
 
 MOST_ROWS = 50
 ANNOTATION = "0.25"
-"""The colour of the annotation baseline, a diamond beside the best baseline's dot."""
+"""The colour of the annotation baseline, a cross beside the best baseline's stroke."""
 
 
 @styled
-def best_heads(scores: pd.DataFrame, roles: pd.DataFrame | None = None) -> Figure:
+def best_heads(scores: pd.DataFrame, roles: pd.DataFrame | None = None, *, style: Style = PAGE) -> Figure:
     """For each site and role over words judged by hits (relations, coreference), the head best on select, on confirm.
 
-    A dot is the head's hit rate, with the 95 % interval of its lift: filled where the head has the role (`roles`
-    assigns it), hollow where it was tested and has not. Grey: the best baseline; a diamond: the annotation baseline.
+    A mark is the head's hit rate, with the 95 % interval of its lift: filled where the head has the role (`roles`
+    assigns it), hollow where it was tested and has not. A grey stroke: the best baseline; a cross: the annotation
+    baseline.
     Roles that could not be tested (no p) are counted in the note, not drawn. Sorted by lift; of more than fifty rows,
     those of heads that have the role and then those with the most queries.
 
@@ -48,20 +50,23 @@ def best_heads(scores: pd.DataFrame, roles: pd.DataFrame | None = None) -> Figur
     words = words[words["statistic"] == "hit"] if "statistic" in words else words
     best = choose_heads(words)
     if best.empty:
-        return nothing_to_show("no role over words was scored on both splits of the corpus")
+        return nothing_to_show("no role over words was scored on both splits of the corpus", style)
     tested = best[best["p"].notna()]
     if tested.empty:
-        return nothing_to_show("no role over words had enough queries and blocks of source documents to be tested")
+        return nothing_to_show(
+            "no role over words had enough queries and blocks of source documents to be tested", style
+        )
     shown = tested.assign(has_role=_has_role(tested, roles))
     shown = shown.sort_values(["has_role", "n"], ascending=False, kind="stable").head(MOST_ROWS)
     shown = shown.sort_values("lift", kind="stable")
 
-    figure = new_figure(FULL_WIDTH, 0.155 * len(shown) + 1.5)
+    figure = new_figure(style, 0.15 * len(shown) + 1.5)
     axes = figure.subplots()
-    has_annotation = _draw_rows(axes, shown)
+    has_annotation = _draw_rows(axes, shown, style)
     axes.set_yticks(np.arange(len(shown)), [short(_spell_out(role)) for role in shown["role"]])
     axes.set(xlim=(-0.015, 1.015), ylim=(-0.7, len(shown) - 0.3))
-    axes.set_xlabel("hit rate on the held-out split (bar: best baseline + 95 % interval of the lift)")
+    bar = "(bar: best baseline + 95 % interval of the lift)"
+    axes.set_xlabel("hit rate on the held-out split" if style.is_narrow else f"hit rate on the held-out split {bar}")
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="0.9", linewidth=0.5)
     axes.set_axisbelow(True)
@@ -70,10 +75,17 @@ def best_heads(scores: pd.DataFrame, roles: pd.DataFrame | None = None) -> Figur
         "best baseline": [short(baseline) for baseline in shown["baseline_name"]],
         "n": [f"{n:,}" for n in shown["n"]],
     }
+    if style.is_narrow:
+        del columns["best baseline"]
     _columns_beside(axes, columns)
-    legend_above(figure, scores, _legend(shown, roles is not None, has_annotation), handletextpad=0.1)
+    legend_above(figure, scores, _legend(shown, roles is not None, has_annotation, style), handletextpad=0.1)
     untested, one_split = len(best) - len(tested), len(words[["role", "site"]].drop_duplicates()) - len(best)
-    add_note(figure, _notes(has_annotation, len(tested) - len(shown), untested, one_split))
+    notes = _notes(has_annotation, len(tested) - len(shown), untested, one_split)
+    shows = (
+        "The best head of every role over words against the best baseline, in hits (shares of queries); " + bar[1:-1]
+    )
+    counts = [how_many(len(shown), "roles"), counted(shown, "queries a role")]
+    add_caption(figure, scores, f"{shows}.", counts, notes)
     return figure
 
 
@@ -86,14 +98,14 @@ def _has_role(best: pd.DataFrame, roles: pd.DataFrame | None) -> np.ndarray:
     return np.array([row in assigned for row in best[["role", *HEAD]].itertuples(index=False, name=None)], dtype=bool)
 
 
-def _draw_rows(axes: Axes, shown: pd.DataFrame) -> bool:
+def _draw_rows(axes: Axes, shown: pd.DataFrame, style: Style) -> bool:
     """The dots and bars, a row each; whether any row has an annotation baseline."""
     rows = np.arange(len(shown))
     hit, baseline = floats(shown["hit"]), floats(shown["baseline"])
     # an interval of the lift, moved to the hit rate, may leave what a rate can be
     low, high = (np.clip(baseline + floats(shown[end]), 0, 1) for end in ("ci_low", "ci_high"))
     for family in families_in(shown["family"]):
-        colour = family_colour(family)
+        colour = style.family_colour(family)
         for has_role in (True, False):
             here = ((shown["family"] == family) & (shown["has_role"] == has_role)).to_numpy()
             if not here.any():
@@ -101,14 +113,15 @@ def _draw_rows(axes: Axes, shown: pd.DataFrame) -> bool:
             axes.hlines(rows[here], low[here], high[here], linewidth=1.2, color=colour)
             axes.scatter(
                 hit[here], rows[here], s=16, linewidths=0.8, zorder=4, edgecolors=colour,
-                facecolors=colour if has_role else "white", label=f"hit, {family}",
+                facecolors=colour if has_role else "white", label=f"hit, {family}", marker=marker(family),
             )  # fmt: skip
-    axes.scatter(baseline, rows, s=12, color=BASELINE, linewidths=0, zorder=2, label="best baseline")
+    axes.scatter(baseline, rows, s=16, color=BASELINE, linewidths=1.4, zorder=2, marker="|", label="best baseline")
     if "lift_pos" not in shown:
         return False
     annotation = hit - floats(shown["lift_pos"])
-    look = {"facecolors": "white", "edgecolors": ANNOTATION, "linewidths": 0.8, "zorder": 3}
-    axes.scatter(annotation, rows, s=12, marker="D", label="annotation baseline", **look)
+    axes.scatter(
+        annotation, rows, s=9, marker="x", color=ANNOTATION, linewidths=0.8, zorder=3, label="annotation baseline"
+    )
     return bool(np.isfinite(annotation).any())
 
 
@@ -136,13 +149,13 @@ def _columns_beside(axes: Axes, columns: dict[str, list[str]]) -> None:
         x += width + 12
 
 
-def _legend(shown: pd.DataFrame, roles_known: bool, has_annotation: bool) -> list:
+def _legend(shown: pd.DataFrame, roles_known: bool, has_annotation: bool, style: Style) -> list:
     families = families_in(shown["family"])
-    handles = [dot(family_colour(family), f"head, {family}") for family in families]
+    handles = [dot(style.family_colour(family), f"head, {family}", marker=marker(family)) for family in families]
     if roles_known:
         handles += [dot("black", "has the role"), dot("black", "tested, without the role", filled=False)]
-    handles += [dot(BASELINE, "best baseline")]
-    return handles + ([dot(ANNOTATION, "annotation baseline", filled=False, marker="D")] if has_annotation else [])
+    handles += [dot(BASELINE, "best baseline", marker="|")]
+    return handles + ([dot(ANNOTATION, "annotation baseline", marker="x")] if has_annotation else [])
 
 
 def _notes(has_annotation: bool, left_out: int, untested: int, one_split: int) -> list[str]:

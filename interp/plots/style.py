@@ -1,16 +1,17 @@
-"""What all figures share: one style, one palette, names of heads, and a figure that says why it is empty."""
+"""What all figures share: how they look, one palette, and a figure that says why it is empty."""
 
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache, wraps
 from io import BytesIO
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps, rc_context
+from matplotlib import colormaps, rc_context, rcParams
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
@@ -22,9 +23,11 @@ from interp.errors import InterpError
 from interp.tables.effects import SIZES_OF_CHANGE as SIZES_OF_CHANGE
 from interp.tables.effects import UNITS as UNITS
 
-FULL_WIDTH = 7.0
-"""Inches: the text width of a paper; `COLUMN_WIDTH` is one of its two columns."""
-COLUMN_WIDTH = 3.4
+WIDTHS = {"column": 3.4, "page": 7.0}
+"""Inches: one of a journal's two columns, and both."""
+
+MOST_HEIGHT = 9.0
+"""Inches: what a page has room for above a caption."""
 
 SMALL = 6.0
 """Points: nothing in a figure is smaller."""
@@ -32,12 +35,12 @@ SMALL = 6.0
 LONGEST_LABEL = 120.0
 """Points that a word, a tag or a role's name may take in a figure."""
 
-STYLE: dict[Any, Any] = {
+LOOKS: dict[str, Any] = {
     "pdf.fonttype": 42,
     "ps.fonttype": 42,
     "svg.fonttype": "none",
     "savefig.dpi": 300,
-    "font.family": "DejaVu Sans",
+    "font.family": ["DejaVu Sans"],
     "font.size": 7,
     "text.usetex": False,
     "text.parse_math": False,  # a word of a corpus may hold dollar signs
@@ -47,6 +50,7 @@ STYLE: dict[Any, Any] = {
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "hatch.linewidth": 0.5,
     "xtick.labelsize": 6.5,
     "ytick.labelsize": 6.5,
     "xtick.major.width": 0.6,
@@ -57,6 +61,7 @@ STYLE: dict[Any, Any] = {
     "legend.title_fontsize": 6.5,
     "legend.frameon": False,
 }
+"""matplotlib's settings of every figure; a theme adds to them and changes them."""
 
 PALETTE = {
     "positional": "#0072B2",
@@ -68,8 +73,20 @@ PALETTE = {
     "unclassified": "#999999",
 }
 """One colour a family in every figure, from Okabe and Ito's set for all kinds of colour vision."""
-OTHER_FAMILY = "#56B4E9"
+MARKERS = {
+    "positional": "o",
+    "copying": "s",
+    "syntax": "^",
+    "coreference": "D",
+    "lexical": "v",
+    "pictures": "P",
+    "unclassified": "o",
+}
+"""One mark a family, so that no figure is in need of colours."""
+OTHER_FAMILY, OTHER_MARKER = "#56B4E9", "X"
 BASELINE = "#8C8C8C"
+LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (7, 1.5)), (0, (2, 1)))
+"""Dashes of the first, second, … of several curves."""
 
 # Evenly perceived steps from near white; the dark end is cut off, so that a black outline shows on every cell.
 ROCKET = ["#FAEBDD", "#F7C7A8", "#F6A178", "#F37852", "#EB483E", "#D3214B", "#AF1759", "#841E5A", "#5C1E51"]
@@ -77,37 +94,89 @@ SEQUENTIAL = LinearSegmentedColormap.from_list("rocket", ROCKET).with_extremes(b
 DIVERGING = colormaps["RdBu"].with_extremes(bad="0.88")
 
 
-@contextmanager
-def _in_style() -> Iterator[None]:
-    with rc_context(STYLE), warnings.catch_warnings():
-        # a letter that no font here has is drawn as a box; the tables have it
-        warnings.filterwarnings("ignore", message="Glyph .* missing from|Matplotlib currently does not support")
-        yield
+@dataclass(frozen=True)
+class Style:
+    """How figures look: how wide they are, and what a theme of one's own changes (`interp.plots.theme.read_style`).
+
+    Pictures depend on it, numbers never do.
+    """
+
+    width: str = "page"
+    looks: Mapping[str, Any] = field(default_factory=dict)
+    """matplotlib's settings, over `LOOKS`."""
+    colours: Mapping[str, str] = field(default_factory=dict)
+    """Of families of roles, over `PALETTE`."""
+
+    @property
+    def inches(self) -> float:
+        """The width of a figure."""
+        return WIDTHS[self.width]
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the figure is for one of two columns, where small print has no room."""
+        return self.width == "column"
+
+    @property
+    def series(self) -> list[str]:
+        """Colours of the first, second, … of several kinds that are no families, in lightness far apart."""
+        return [self.family_colour(name) for name in ("positional", "copying", "syntax", "lexical", "coreference")]
+
+    def family_colour(self, family: object) -> str:
+        """The family's colour, also for a family of the user's own (one colour) and for none (grey)."""
+        known = {**PALETTE, **self.colours}
+        return known.get(family, OTHER_FAMILY) if isinstance(family, str) else known["unclassified"]
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Figures are drawn, laid out and saved so, whatever the user's own settings are; those are left alone."""
+        with rc_context({**LOOKS, **self.looks}), warnings.catch_warnings():  # pyright: ignore[reportArgumentType]
+            # a letter that no font here has is drawn as a box; the tables have it
+            warnings.filterwarnings("ignore", message="Glyph .* missing from|Matplotlib currently does not support")
+            yield
 
 
-styled = _in_style()
-"""Decorator: the function draws in `STYLE`, whatever the user's own settings are, and leaves those alone."""
+PAGE = Style()
+
+Given = ParamSpec("Given")
+Drawn = TypeVar("Drawn")
+
+
+def styled(draw: Callable[Given, Drawn]) -> Callable[Given, Drawn]:
+    """Decorator: the function draws in the `style` that it is given, by name."""
+
+    @wraps(draw)
+    def drawn(*args: Given.args, **kwargs: Given.kwargs) -> Drawn:
+        style = kwargs.get("style", PAGE)
+        assert isinstance(style, Style)
+        with style.in_use():
+            return draw(*args, **kwargs)
+
+    return drawn
 
 
 class PaperFigure(Figure):
-    """A figure that is saved in `STYLE` however it is saved, and shows itself in a notebook without pyplot."""
+    """A figure that is saved in its style however it is saved, and shows itself in a notebook without pyplot."""
 
+    style: Style = PAGE
+    caption: str = ""
+    """What stands below it in a paper: what is shown, how many, in which units, and what the marks mean."""
     blank: str | None = None
     """Why it shows nothing but words (`nothing_to_show`); a run does not save such a figure, and says so."""
 
     def savefig(self, fname: Any, **kwargs: Any) -> None:  # type: ignore[override]
-        """As matplotlib's: what is only decided while drawing (fonts in a PDF, late tick labels) follows `STYLE`."""
-        with _in_style():
+        """As matplotlib's: what is only decided while drawing (fonts in a PDF, late tick labels) follows the style."""
+        with self.style.in_use():
             super().savefig(fname, **kwargs)
 
     def draw(self, renderer: Any) -> None:
-        """As matplotlib's, in `STYLE`."""
-        with _in_style():
+        """As matplotlib's, in the style."""
+        with self.style.in_use():
             super().draw(renderer)
 
     def lay_out(self) -> None:
         """Settle the layout now, so that what comes next can ask how much room there is."""
-        with _in_style():
+        with self.style.in_use():
             self.draw_without_rendering()
 
     def _repr_png_(self) -> bytes:
@@ -116,30 +185,25 @@ class PaperFigure(Figure):
         return png.getvalue()
 
 
-def new_figure(width: float, height: float) -> PaperFigure:
-    """An empty figure of that many inches that makes room for its own labels."""
-    return PaperFigure(figsize=(width, height), layout="constrained")
+def new_figure(style: Style, height: float) -> PaperFigure:
+    """An empty figure of the style's width that makes room for its own labels; no higher than a page."""
+    figure = PaperFigure(figsize=(style.inches, min(height, MOST_HEIGHT)), layout="constrained")
+    figure.style = style
+    return figure
 
 
-@styled
-def nothing_to_show(reason: str) -> PaperFigure:
+def nothing_to_show(reason: str, style: Style) -> PaperFigure:
     """A small figure that says in words why there is no other."""
-    figure = new_figure(COLUMN_WIDTH, 1.0)
+    figure = new_figure(style, 1.0)
     figure.blank = reason
-    figure.text(0.5, 0.5, textwrap.fill(f"nothing to show: {reason}", 55), ha="center", va="center", color="0.3")
+    words = textwrap.fill(f"nothing to show: {reason}", int(style.inches * 16))
+    figure.text(0.5, 0.5, words, ha="center", va="center", color="0.3")
     return figure
 
 
 def blank_reason(figure: Figure) -> str | None:
     """Why a figure shows nothing but words; `None` where it shows something."""
     return figure.blank if isinstance(figure, PaperFigure) else None
-
-
-def add_note(figure: Figure, sentences: Sequence[str]) -> None:
-    """Small print under the figure; the layout makes room for it."""
-    if sentences:
-        text = textwrap.fill(" ".join(sentences), int(figure.get_figwidth() * 22))
-        figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color="0.3")
 
 
 def add_colour_bar(
@@ -151,15 +215,20 @@ def add_colour_bar(
     bar.ax.tick_params(length=2)
 
 
-def family_colour(family: object) -> str:
-    """The family's colour, also for a family of the user's own (one colour) and for none (grey)."""
-    return PALETTE.get(family, OTHER_FAMILY) if isinstance(family, str) else PALETTE["unclassified"]
+def marker(family: object) -> str:
+    """The family's mark, also for a family of the user's own, and for none."""
+    return MARKERS.get(family, OTHER_MARKER) if isinstance(family, str) else MARKERS["unclassified"]
 
 
 def families_in(column: pd.Series) -> list[str]:
     """The families that occur, in the palette's order, the user's own after those."""
     present = set(column.dropna())
     return [family for family in PALETTE if family in present] + sorted(present - set(PALETTE))
+
+
+def dot_size(heads: pd.DataFrame) -> float:
+    """Square points of a dot: smaller where hundreds would cover one another."""
+    return 14.0 if len(heads) <= 300 else 6.0
 
 
 def metric_label(metric: str) -> str:
@@ -181,11 +250,20 @@ def check_table(table: pd.DataFrame, name: str, columns: Sequence[str]) -> None:
             )
 
 
-@lru_cache(maxsize=4096)
-@styled
+def points(setting: str) -> float:
+    """The size of one of matplotlib's settings (`axes.titlesize`), which may say `large`."""
+    settings: Any = rcParams
+    return FontProperties(size=settings[setting]).get_size_in_points()
+
+
 def text_width(text: str, size: float = SMALL) -> float:
-    """Points that a line of text takes."""
-    font = FontProperties(family=STYLE["font.family"], size=size)
+    """Points that a line of text takes, in the font that is in use."""
+    return _text_width(text, size, tuple(rcParams["font.family"]))
+
+
+@lru_cache(maxsize=4096)
+def _text_width(text: str, size: float, family: tuple[str, ...]) -> float:
+    font = FontProperties(family=list(family), size=size)
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -223,11 +223,16 @@ def test_effect_map_draws_the_effects(layers, heads, tmp_path):
     panels = [(metric, ablation) for metric in ("log_prob", "embedding_cosine") for ablation in ("zero", "mean")]
     for axes, (metric, ablation) in zip(figure.axes, panels, strict=False):
         rows = effects[(effects["metric"] == metric) & (effects["ablation"] == ablation)]
-        mesh, dots = axes.collections
+        mesh, dots, *dashes = axes.collections
         np.testing.assert_allclose(mesh.get_array().ravel(), rows["effect"].to_numpy())  # type: ignore[union-attr]
         sure = rows.loc[rows["q"] <= 0.05, ["head", "layer"]].to_numpy().reshape(-1, 2)
         np.testing.assert_array_equal(np.asarray(dots.get_offsets()).reshape(-1, 2), sure)
         assert (mesh.norm.vmin == -mesh.norm.vmax) == (metric == "log_prob")  # type: ignore[operator]
+        # in grey, what is negative is told by its dash
+        segments = [segment for lines in dashes for segment in lines.get_segments()]  # type: ignore[union-attr]
+        marked = {(round(float(ends[:, 0].mean())), round(float(ends[0, 1]))) for ends in segments}
+        below = rows[rows["effect"] <= -0.1 * mesh.norm.vmax]  # type: ignore[operator]
+        assert marked == set(zip(below["head"], below["layer"], strict=True))
     assert "nats per token" in texts(figure) and "1 − cosine" in texts(figure)
 
 
@@ -247,6 +252,7 @@ def test_role_against_effect_draws_every_head_in_its_colour(layers, heads, tmp_p
     drawn = {
         (x, y, to_hex(dots.get_facecolor()[0]).upper())  # type: ignore[index]
         for dots in figure.axes[0].collections
+        if isinstance(dots, PathCollection)
         for x, y in np.asarray(dots.get_offsets())
     }
     given = zip(atlas["best_lift"], atlas["effect"], [PALETTE[family] for family in atlas["best_family"]], strict=True)

@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from interp import plots
 from interp.plots.heat_map import thin_ticks
 from interp.plots.labels import legend_above, run_name, wrapped
-from interp.plots.style import PALETTE, new_figure, text_width
+from interp.plots.style import PAGE, PALETTE, Style, new_figure, text_width
 from tests.plots.test_plots import assigned_roles, random_atlas, random_effects, random_scores, texts
 
 FAMILIES = {
@@ -56,7 +56,20 @@ def overlapping(figure: Figure) -> list[tuple[str, str]]:
         (one.get_text(), other.get_text())
         for (one, a), (other, b) in combinations(zip(labels, boxes, strict=True), 2)
         if min(a.x1, b.x1) - max(a.x0, b.x0) > slack and min(a.y1, b.y1) - max(a.y0, b.y0) > slack
+        if not _side_by_side(one, other)
     ]
+
+
+def _side_by_side(one: Text, other: Text) -> bool:
+    """Whether two labels that are turned alike, not by a right angle, are apart though their boxes are not."""
+    angle = np.deg2rad(one.get_rotation())
+    if one.get_rotation() != other.get_rotation() or one.get_rotation() % 90 == 0:
+        return False
+    (x, y), (u, v) = (label.get_transform().transform(label.get_position()) for label in (one, other))
+    across = abs((u - x) * np.sin(angle) - (v - y) * np.cos(angle))
+    figure = one.get_figure(root=True)
+    assert figure is not None
+    return across > float(one.get_fontsize()) * figure.dpi / 72
 
 
 def cut_off(figure: Figure) -> list[str]:
@@ -71,12 +84,15 @@ def cut_off(figure: Figure) -> list[str]:
 
 
 def test_the_check_of_overlaps_can_fail() -> None:
-    figure = new_figure(3.0, 3.0)
+    figure = new_figure(PAGE, 3.0)
     figure.text(0.5, 0.5, "one label")
     assert not overlapping(figure) and not cut_off(figure)
     figure.text(0.52, 0.5, "another")
     figure.text(0.99, 0.9, "too far to the right")
-    assert overlapping(figure) == [("one label", "another")] and cut_off(figure) == ["too far to the right"]
+    for x in (0.1, 0.12, 0.4, 0.5):
+        figure.text(x, 0.1, f"turned {x}", rotation=45, fontsize=8)
+    assert overlapping(figure) == [("one label", "another"), ("turned 0.1", "turned 0.12")]
+    assert cut_off(figure) == ["too far to the right"]
 
 
 SHAPES = [(30, 9, ("self",)), (24, 16, ("self",)), (4, 8, ("self",)), (6, 8, ("encoder", "decoder", "cross"))]
@@ -138,7 +154,7 @@ def test_best_heads_tell_apart_a_role_a_test_and_no_test() -> None:
     figure = plots.best_heads(scores, scores[(scores["role"] == "has") & (scores["split"] == "confirm")])
     assert dots(figure, "hit") == {"has": (0.8, PALETTE["syntax"]), "lacks": (0.8, "#FFFFFF")}
     assert dots(figure, "best baseline") == {"has": (0.5, "#8C8C8C"), "lacks": (0.5, "#8C8C8C")}
-    assert dots(figure, "annotation baseline") == {"has": (0.7, "#FFFFFF"), "lacks": (0.95, "#FFFFFF")}
+    assert dots(figure, "annotation baseline") == {"has": (0.7, "#404040"), "lacks": (0.95, "#404040")}
     shown = texts(figure)
     assert "left out: 1." in shown and "has the role" in shown and "tested, without the role" in shown
     assert "annotation baseline" in shown and "rare" not in shown
@@ -195,7 +211,7 @@ def test_a_family_has_one_scale_at_all_sites() -> None:
 
 
 def test_numbers_of_heads_are_thinned_where_cells_are_narrow() -> None:
-    figure = new_figure(2.0, 2.0)
+    figure = new_figure(Style("column"), 2.0)
     axes = figure.subplots()
     axes.set(xlim=(-0.5, 63.5), ylim=(-0.5, 3.5))
     figure.lay_out()
@@ -213,7 +229,7 @@ def test_a_title_is_wrapped_and_a_word_that_is_too_long_is_cut() -> None:
 
 
 def test_a_legend_has_the_columns_that_fit() -> None:
-    figure = new_figure(3.4, 2.0)
+    figure = new_figure(Style("column"), 3.0)
     axes = figure.subplots()
     for number in range(5):
         axes.plot([], [], "o", label=f"a rather long label {number}")

@@ -49,6 +49,8 @@ from interp.tables import (
     anatomy,
     annotation_baselines,
     best_heads,
+    blocks,
+    compared,
     copying_scores,
     effects,
     known_answers,
@@ -59,6 +61,7 @@ from interp.tables import (
     reliability,
     scores,
     tags,
+    verify,
 )
 from interp.tables import calibration as calibration_tables
 from interp.tables import matching as matching_tables
@@ -350,19 +353,81 @@ def check_sequential(bad: float) -> None:
 
 
 def check_effects(bad: float) -> None:
-    def sums(bad: float | None) -> EffectSums:
-        effect = np.random.default_rng(7).normal(0.1, 1, size=(4, 64))
-        if bad is not None:
-            effect[BAD_HEAD, 9] = bad
-        n = np.full(64, 3)
-        return EffectSums("mean", "log_prob", True, HEADS, n, n * 5, np.full(64, 1.0), effect, effect, effect)
-
-    sound, broken = (effects.effect_table([sums(one)], seed=0) for one in (None, bad))
+    sound, broken = (effects.effect_table([effect_sums(one)], seed=0) for one in (None, bad))
     tables_apart(
         sound, broken, of_bad_head, ["effect", "effect_token", "ablated", "ci_low", "ci_high", "p", "q"], ["q"]
     )
     others = broken[~of_bad_head(broken)]
     np.testing.assert_allclose(others.q, false_discovery.benjamini_hochberg(others.p.to_numpy()))
+
+
+def effect_sums(bad: float | None = None, seed: int = 7) -> EffectSums:
+    effect = np.random.default_rng(seed).normal(0.1, 1, size=(4, 64))
+    if bad is not None:
+        effect[BAD_HEAD, 9] = bad
+    n = np.full(64, 3)
+    return EffectSums("mean", "log_prob", True, HEADS, n, n * 5, np.full(64, 1.0), effect, effect, effect)
+
+
+def check_blocks(bad: float) -> None:
+    for make in (
+        lambda bad: blocks.role_block_table(role_sums(bad)),
+        lambda bad: blocks.effect_block_table([effect_sums(bad)]),
+    ):
+        sound, broken = make(None), make(bad)
+        kept = ~of_bad_head(sound)
+        pd.testing.assert_frame_equal(broken[kept], sound[kept], check_exact=True)
+        values = broken.loc[of_bad_head(broken)].filter(regex="^(excess|effect)_").to_numpy()
+        assert len(values) and (~np.isfinite(values)).any(axis=1).all()
+
+
+def check_comparisons(bad: float) -> None:
+    def runs(bad: float | None) -> list[compared.ComparedRun]:
+        found = []
+        for name, one, effect in (("one", role_sums(), effect_sums()), ("two", role_sums(bad), effect_sums(bad, 8))):
+            score_table = scores.score_table(one, seed=0)
+            tables = {
+                "scores": score_table,
+                "roles": classify(role_sums(), scores.score_table(role_sums(), seed=0), splits=2),
+                "role_blocks": blocks.role_block_table(one),
+                "effects": effects.effect_table([effect], seed=0),
+                "effect_blocks": blocks.effect_block_table([effect]),
+            }
+            about = {"model": "m", "corpus": "c", "seed": 0}
+            found.append(compared.ComparedRun(name, "a", {key: table.assign(**about) for key, table in tables.items()}))
+        return found
+
+    difference = ["difference", "difference_low", "difference_high"]
+    for make, but in ((compared.compared_heads, ["q", "has_role"]), (compared.compared_effects, ["q"])):
+        sound, broken = make(runs(None), seed=0), make(runs(bad), seed=0)
+
+        def spoilt(table: pd.DataFrame) -> Any:
+            return of_bad_head(table) & (table["run"] == "two")
+
+        keys = [name for name in ("run", "role", "layer", "head", "metric") if name in sound]
+        in_both = broken.merge(sound[keys])
+        tables_apart(sound.merge(in_both[keys]), in_both, spoilt, difference, but)
+        assert sound.loc[spoilt(sound), difference].notna().all(axis=None)
+    # a head that has no number is never the best, and a run without any has no row
+    best = compared.compared_roles(runs(bad), seed=0)
+    assert not spoilt(best).any() and best.loc[best["run"] == "two", difference].notna().all(axis=None)
+
+
+def check_paired_interval(bad: float) -> None:
+    mine, first = (compared.Blocks(excesses()[row], np.full(32, N)) for row in (0, 1))
+    assert np.isfinite(compared.paired_interval(mine, first, seed=0)).all()
+    spoilt = compared.Blocks(excesses(bad)[1], np.full(32, N))
+    for pair in ((mine, spoilt), (spoilt, mine)):
+        assert np.isnan(compared.paired_interval(*pair, seed=0)).all()
+
+
+def check_verify(bad: float) -> None:
+    sound = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [1.0, 2.0, 3.0]})
+    spoilt = sound.assign(a=[1.0, bad, 3.0])
+    for before, after in ((sound, spoilt), (spoilt, sound)):
+        table = verify.verify_table({"t": before}, {"t": after}).set_index("column")
+        assert table["verdict"].to_dict() == {"a": "differs", "b": "same"} and np.isnan(table.largest_difference["a"])
+    assert set(verify.verify_table({"t": spoilt}, {"t": spoilt.copy()})["verdict"]) == {"same"}
 
 
 def check_numbers(bad: float) -> None:
@@ -506,6 +571,10 @@ CASES: dict[str, Callable[[float], None]] = {
     "deciding_blocks": check_deciding_blocks,
     "tail_quantiles": check_tail_quantiles,
     **dict.fromkeys(["calibration.null_table", "null_curve", "head_coverage_table"], check_coverage),
+    **dict.fromkeys(["compared_roles", "compared_heads", "compared_effects"], check_comparisons),
+    "paired_interval": check_paired_interval,
+    "verify_table": check_verify,
+    **dict.fromkeys(["role_block_table", "effect_block_table"], check_blocks),
     "effect_table": check_effects,
     "benjamini_hochberg": check_benjamini_hochberg,
     "finite_or_nan": check_finite_or_nan,
@@ -537,6 +606,18 @@ CASES: dict[str, Callable[[float], None]] = {
 }
 
 WITHOUT = {
+    "blocks_of": "picks columns by their names",
+    **dict.fromkeys(
+        [
+            "example_tables",
+            "example_documents",
+            "chosen_examples",
+            "mass_on_targets",
+            "of_words",
+            "offsets_of_examples",
+        ],
+        "of attention in whole steps; the roles that are shown come from `best_roles`",
+    ),
     "agreement": "compares sets of names",
     "in_common": "picks columns by their names",
     "atlas_table": "joins tables whose numbers are finite or NaN",

@@ -10,7 +10,7 @@ import pytest
 import interp as library
 from experiments.cli.closing_notes import blank_words
 from interp import plots
-from interp.plots.style import blank_reason, new_figure
+from interp.plots.style import PAGE, blank_reason, new_figure
 
 if TYPE_CHECKING:
     from tests.support.command_line import Outcome
@@ -24,7 +24,7 @@ UNTESTABLE = ("classify.min_queries=100000", "experiment=head_roles", "roles=syn
 
 def test_a_blank_figure_says_why_and_no_other_does() -> None:
     empty = pd.DataFrame(columns=["site", "layer", "head", "ablation", "metric", "effect", "p", "q"])
-    figures = {"effects": plots.effect_map(empty), "whole": new_figure(1.0, 1.0)}
+    figures = {"effects": plots.effect_map(empty), "whole": new_figure(PAGE, 1.0)}
     assert blank_reason(figures["whole"]) is None
     assert blank_words(figures) == [
         "the figure effects is left out, as it would be blank: no effect of any ablation was measured."

@@ -76,8 +76,8 @@ def test_an_experiment_runs_draws_and_sums_up(option: str) -> None:
     bound = inspect.signature(run).bind("model", "corpus", progress="progress", **given)
     assert set(bound.arguments) == set(inspect.signature(run).parameters), "nothing is left to a default in the code"
     module = inspect.getmodule(run)
-    for name in ("draw", "summarise"):
-        assert list(inspect.signature(getattr(module, name)).parameters) == ["tables"]
+    for name, parameters in {"draw": ["tables", "style"], "summarise": ["tables"]}.items():
+        assert list(inspect.signature(getattr(module, name)).parameters) == parameters
 
 
 @pytest.mark.parametrize("option", [option for group, option in OPTIONS if group == "model"])

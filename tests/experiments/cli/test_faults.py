@@ -45,7 +45,7 @@ def command(tiny: tuple[str, str]) -> tuple[str, ...]:
 
 @pytest.fixture
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.sentence.draw", lambda tables: {})
+    monkeypatch.setattr("experiments.sentence.draw", lambda tables, style: {})
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -45,7 +45,7 @@ def interrupt(*_: object, **__: object) -> None:
 def test_an_interrupt_at_any_moment(
     interp: Interp, tmp_path: Path, tiny: tuple[str, str], monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    monkeypatch.setattr("experiments.sentence.draw", lambda tables: {})
+    monkeypatch.setattr("experiments.sentence.draw", lambda tables, style: {})
     command = ("experiment=sentence", "text=the cat saw a dog.", *tiny, "hydra.run.dir=run")
     with monkeypatch.context() as patch:
         patch.setattr(moment, interrupt)

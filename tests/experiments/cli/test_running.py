@@ -59,7 +59,7 @@ def files(folder: Path) -> dict[str, tuple[int, bytes]]:
 @pytest.fixture
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing is most of the work of a small run."""
-    monkeypatch.setattr("experiments.sentence.draw", lambda tables: {})
+    monkeypatch.setattr("experiments.sentence.draw", lambda tables, style: {})
 
 
 # --- tables and figures
@@ -98,8 +98,12 @@ def test_the_swept_documents_are_as_many_as_asked_for(atlas_run: "Finished") -> 
 
 
 def test_every_figure_is_there_twice(atlas_run: "Finished") -> None:
-    figures = sorted((atlas_run.folder / "figures").iterdir())
+    figures = sorted((atlas_run.folder / "figures").glob("*.p*"))
     names = ["best_heads", "effects", "role_against_effect", "roles"]
+    captions = (atlas_run.folder / "figures" / "captions.md").read_text(encoding="utf-8")
+    assert [line for line in captions.splitlines() if line.startswith("## ")] == [
+        f"## {name}".replace("_", "\\_") for name in ("roles", "best_heads", "effects", "role_against_effect")
+    ]
     assert [path.name for path in figures] == [f"{name}.{kind}" for name in names for kind in ("pdf", "png")]
     for path in figures:
         assert path.read_bytes().startswith(b"%PDF-" if path.suffix == ".pdf" else b"\x89PNG")
@@ -339,7 +343,7 @@ def test_a_run_of_other_data_is_refused_with_what_has_changed(
     name: str,
     change: Callable[[Path], object],
 ) -> None:
-    monkeypatch.setattr("experiments.head_ablation.draw", lambda tables: {})
+    monkeypatch.setattr("experiments.head_ablation.draw", lambda tables, style: {})
     (tmp_path / "lines.txt").write_text(LINES, encoding="utf-8")
     command = ("experiment=head_ablation", *model_of_ones_own, "corpus=text", "corpus.path=lines.txt")
     assert interp(*command, "hydra.run.dir=run").code == 0

@@ -547,7 +547,7 @@ SENTENCE = ("experiment=sentence", "text=the cat saw a dog.", "hydra.run.dir=run
 
 @pytest.fixture
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.sentence.draw", lambda tables: {})
+    monkeypatch.setattr("experiments.sentence.draw", lambda tables, style: {})
 
 
 @pytest.mark.parametrize("typed", ["off", "false"])

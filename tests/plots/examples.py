@@ -1,0 +1,313 @@
+"""Every figure at any size, from tables that nobody measured: `python -m tests.plots.examples FOLDER` draws them all.
+
+    python -m tests.plots.examples FOLDER 48 16
+
+writes each figure for a column and a page, in colours and in grey, for a model of 48 layers of 16 heads.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+
+from interp import plots
+from interp.heads import HEAD
+from interp.plots.anatomy import PLACES
+from interp.plots.style import Style
+from tests.plots.test_plots import (
+    RUN,
+    assigned_roles,
+    random_atlas,
+    random_attention,
+    random_candidates,
+    random_effects,
+    random_scores,
+)
+
+FAMILIES = {
+    "positional": ["offset-1", "offset+1", "self", "first"],
+    "copying": ["duplicate", "induction"],
+    "syntax": [f"{name}.to_governor" for name in ("nsubj", "obj", "amod", "det", "case", "compound")],
+    "coreference": ["coref.antecedent"],
+    "lexical": ["tag.NOUN", "delimiter"],
+}
+TAGS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X"
+SAID = "the student did not like that book which her"
+LONG = [f"{word}{number}" for number in range(7) for word in SAID.split(" ")]
+LONG += ["of", "many", "extraordinarily", "patient", "teachers", "and", "two", "of", "them", "praised", "it", "."]
+
+
+def heads_of(layers: int, heads: int) -> pd.DataFrame:
+    places = [("self", layer, head) for layer in range(layers) for head in range(heads)]
+    return pd.DataFrame(places, columns=HEAD).assign(**RUN)
+
+
+def random_anatomy(layers: int, heads: int) -> pd.DataFrame:
+    random, table = np.random.default_rng(4), heads_of(layers, heads)
+    count, places = len(table), [*PLACES]
+    numbers = {
+        "share": random.normal(0.1, 0.1, count),
+        "written": random.exponential(1.0, count),
+        "copying": random.uniform(-1, 1, count),
+        "qk_rank": random.uniform(10, 60, count),
+        "ov_rank": random.uniform(10, 60, count),
+        "position_mass": random.beta(0.5, 3, count),
+        "position_offset": random.integers(-3, 4, count),
+    }
+    numbers |= {place: random.beta(0.6, 3, count) for place in places[:4]}
+    numbers |= {f"{place}_by_norm": numbers[place] * random.uniform(0.5, 1.2, count) for place in places[:4]}
+    numbers |= {name: np.full(count, np.nan) for place in places[4:] for name in (place, f"{place}_by_norm")}
+    return pd.concat([table.assign(copying_space="residual", n=2146), pd.DataFrame(numbers)], axis=1)
+
+
+def random_kernel(layers: int, heads: int, *, causal: bool, reach: int = 10) -> tuple[pd.DataFrame, pd.DataFrame]:
+    random, table = np.random.default_rng(5), heads_of(layers, heads)
+    offsets = np.arange(-reach, reach + 1)
+    kernel = table.loc[table.index.repeat(len(offsets))].reset_index(drop=True)
+    kernel["offset"] = np.tile(offsets, len(table))
+    peak = np.repeat(random.integers(-reach, reach + 1, len(table)), len(offsets))
+    mass = np.exp(-np.abs(kernel["offset"] - peak) / 1.5) * random.uniform(0.1, 0.6, len(kernel))
+    kernel["value"] = np.where(causal & (kernel["offset"] > 0), np.nan, mass)
+    value = random.beta(2, 2, len(table))
+    shape = table.assign(definition="kernel/explained@1", value=value, ci_low=value - 0.05, ci_high=value + 0.05)
+    return kernel.assign(n=1500), shape.assign(n=900)
+
+
+def random_curves(metrics: tuple[str, ...] = ("log_prob",)) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Curve, areas and joint effects of three orders and five random ones."""
+    random, rows, areas = np.random.default_rng(6), [], []
+    share = np.linspace(1, 0, 11)
+    orders = [("effect", None, 3.0), ("attribution", None, 2.2), ("obj.to_governor", None, 1.4), ("random", None, 1.0)]
+    orders += [("random", seed, 1.0 + 0.1 * seed) for seed in range(5)]
+    for metric in metrics:
+        for order, seed, power in orders:
+            one = RUN | {"order": order, "order_seed": seed, "ablation": "mean", "metric": metric, "n": 250}
+            cost = 8 * (1 - share) ** power + random.normal(0, 0.05, 11) * (share < 1)
+            wide = np.nan if seed is not None else 0.3
+            rows += [
+                one
+                | {"share_left": left, "heads_left": round(72 * left), "value": -3 - c, "joint_effect": c}
+                | {"ci_low": -3 - c - wide, "ci_high": -3 - c + wide, "sum_of_effects": 2.5 * (1 - left)}
+                for left, c in zip(share, cost, strict=True)
+            ]
+            areas.append(one | {"area": -5.0 - 1 / power, "ci_low": -5.3 - 1 / power, "ci_high": -4.7 - 1 / power})
+    curve = pd.DataFrame(rows)
+    joint = curve.assign(ci_low=curve["joint_effect"] - 0.3, ci_high=curve["joint_effect"] + 0.3)
+    return curve, pd.DataFrame(areas), joint
+
+
+def random_calibration() -> tuple[pd.DataFrame, pd.DataFrame]:
+    random, rows, curve = np.random.default_rng(7), [], []
+    kinds = [("any", np.nan), *((k, a) for k in ("right_everywhere", "clustered", "drifting") for a in (0.2, 0.5, 0.8))]
+    for statistic in ("lift", "hit"):
+        for kind, accuracy in kinds:
+            for blocks in ("12–15", "16–23", "24–31", "32–47", "48–63"):
+                share = random.uniform(0.9, 0.98)
+                row = RUN | {"statistic": statistic, "role": "any", "kind": kind, "accuracy": accuracy, "split": "any"}
+                ends = {"share_low": share - 0.03, "share_high": share + 0.02, "intervals": 240, "corpora": 20}
+                rows.append(row | {"blocks": blocks, "coverage": share} | ends)
+    for ties in ("counted", "broken"):
+        for split in ("select", "confirm"):
+            for null, power in (("exchange", 1.0), ("document", 1.2), ("population", 1.4)):
+                for level in np.linspace(0.02, 1, 50):
+                    share = level**power
+                    row = RUN | {"ties": ties, "null": null, "split": split, "level": level, "share": share}
+                    curve.append(row | {"share_low": share - 0.02, "share_high": share + 0.02})
+    return pd.DataFrame(rows), pd.DataFrame(curve)
+
+
+def random_study(count: int) -> pd.DataFrame:
+    random = np.random.default_rng(8)
+    verdicts = random.choice(["pass", "pass", "fail", "not measured", "no number"], count)
+    claims = [f"relation{n}.to_governor: hit of head {n % 6}.{n % 12} on the held-out half" for n in range(count)]
+    measured = np.where(verdicts == "not measured", np.nan, random.uniform(0, 1, count))
+    published = np.where(verdicts == "no number", np.nan, random.uniform(0, 1, count))
+    return pd.DataFrame({"claim": claims, "published": published, "measured": measured, "tolerance": 0.1}).assign(
+        verdict=verdicts, head="2.0", n=random.integers(100, 3000, count)
+    )
+
+
+def random_variants(layers: int, heads: int) -> pd.DataFrame:
+    random, rows = np.random.default_rng(9), []
+    names = {"offset-1": "previous", "duplicate": "duplicate", "induction": "induction"}
+    for (site, layer, head), (role, name) in (
+        (place, names_of)
+        for place in heads_of(layers, heads)[HEAD].itertuples(index=False, name=None)
+        for names_of in names.items()
+    ):
+        base = random.beta(0.5, 3)
+        for variant in ("tl-mul", "tl-mul-no-first", "tl-abs", "diagonal", "valid-rows"):
+            value = base + random.normal(0, 0.05)
+            row = RUN | {"role": role, "definition": f"copying/{name}-{variant}@1", "site": site, "layer": layer}
+            rows.append(row | {"head": head, "n": 40, "value": value, "ci_low": value - 0.03, "ci_high": value + 0.03})
+    return pd.DataFrame(rows)
+
+
+def random_answers() -> pd.DataFrame:
+    roles = ["all", "duplicate", "first", "induction", "offset+1", "offset-1", *FAMILIES["syntax"]]
+    numbers = {"precision": 0.98, "precision_low": 0.9, "precision_high": 1.0}
+    numbers |= {"recall": 0.95, "recall_low": 0.8, "recall_high": 1.0}
+    rows = [
+        RUN | {"kind": kind, "role": role, "found": 20, "missed": 1, "false": 0} | numbers
+        for kind in ("causal", "bidirectional")
+        for role in roles
+    ]
+    return pd.DataFrame(rows)
+
+
+def random_tags(layers: int, heads: int, names: str = TAGS) -> pd.DataFrame:
+    random, table = np.random.default_rng(10), heads_of(layers, heads)
+    pairs = pd.DataFrame(
+        [(a, b) for a in [*names.split(" "), "any"] for b in names.split(" ")], columns=["from_tag", "to_tag"]
+    )
+    every = table.merge(pairs, how="cross")
+    return every.assign(n=random.integers(20, 400, len(every)), excess=random.normal(0, 0.1, len(every)))
+
+
+def random_sensitivity() -> pd.DataFrame:
+    random = np.random.default_rng(11)
+    levels = {"aggregation": 6, "margin": 3, "alpha": 2, "quarter of the corpus": 4, "another corpus": 1}
+    rows = [
+        RUN | {"factor": factor, "level": f"{'attended to: max' if factor == 'aggregation' else 'level'} {level}"}
+        for factor, count in levels.items()
+        for level in range(count)
+    ]
+    share = random.uniform(0, 0.3, len(rows))
+    return pd.DataFrame(rows).assign(
+        share_flipped=share, share_flipped_with_role=share * 1.5, jaccard=1 - share, heads=72
+    )
+
+
+def random_reliability(count: int) -> pd.DataFrame:
+    random = np.random.default_rng(12)
+    roles = [(f"relation{n}.to_governor", list(FAMILIES)[n % 5]) for n in range(count)]
+    value = random.uniform(0.6, 1, count)
+    table = pd.DataFrame(roles, columns=["role", "family"]).assign(**RUN, reliability=value, heads=72)
+    return table.assign(n=random.integers(50, 3000, count), ci_low=value - 0.1, ci_high=np.minimum(value + 0.05, 1))
+
+
+def random_matching() -> tuple[pd.DataFrame, pd.DataFrame]:
+    matched = [RUN | {"by": by, "similarity": 0.97, "null": null, "p": 0.02} for by, null in PAIRS]
+    draws = np.random.default_rng(13).normal(0.35, 0.02, 49)
+    nulls = [RUN | {"by": "roles", "null": PAIRS[0][1], "similarity": value} for value in draws]
+    nulls += [RUN | {"by": "attention", "null": null, "similarity": 0.5} for null in ("shuffled rows", "random init")]
+    return pd.DataFrame(matched).assign(heads=72, other_heads=72), pd.DataFrame(nulls)
+
+
+PAIRS = (("roles", "role labels dealt anew"), ("attention", "shuffled rows"))
+
+
+def random_nulls() -> pd.DataFrame:
+    random, rows = np.random.default_rng(14), []
+    for family, roles in FAMILIES.items():
+        for null, seeds in (("none", [None]), ("permuted_gold", [0, 1, 2]), ("shuffled_rows", [0, 1])):
+            if family != "positional" or null != "permuted_gold":
+                for seed in seeds:
+                    lifts = random.normal(0.3 if null == "none" else 0, 0.1, len(roles))
+                    row = RUN | {"null": null, "null_seed": seed, "family": family, "n": 300}
+                    rows += [row | {"role": role, "lift": lift} for role, lift in zip(roles, lifts, strict=True)]
+    return pd.DataFrame(rows).assign(null_seed=lambda t: t["null_seed"].astype("Int64"))
+
+
+def cross_attention(queries: int = 9, keys: int = 14) -> pd.DataFrame:
+    random, rows = np.random.default_rng(15), []
+    for head, query in ((h, q) for h in range(4) for q in range(queries)):
+        mass = random.dirichlet(np.full(keys, 0.2))
+        rows += [
+            RUN | {"site": "cross", "layer": 0, "head": head, "query": query, "query_word": f"wort{query}", "key": key}
+            | {"key_word": f"word{key}", "mass": mass[key]}
+            for key in range(keys)
+        ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def random_comparison(layers: int, heads: int, runs: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The best heads of thirty-six roles, and the effects of all heads, in so many runs."""
+    random, names = np.random.default_rng(16), ["minilm", *(f"checkpoint-{step}000" for step in range(1, runs))]
+    roles = [(f"relation{n}.to_governor", "self") for n in range(36)]
+    best = pd.DataFrame([(*role, run) for role in roles for run in names], columns=["role", "site", "run"])
+    lift = random.uniform(-0.05, 0.6, len(best))
+    ends = {"ci_low": lift - 0.05, "ci_high": lift + 0.05}
+    best = best.assign(lift=lift, has_role=lift > 0.1, n=random.integers(50, 3000, len(best)), **ends)
+    places = heads_of(layers, heads).drop(columns=list(RUN))
+    effects = pd.concat([places.assign(run=run) for run in names], ignore_index=True)
+    difference = np.where(effects["run"] == "minilm", np.nan, random.normal(0, 0.05, len(effects)))
+    ends = {"difference_low": difference - 0.02, "difference_high": difference + 0.02}
+    effects = effects.assign(ablation="mean", metric="log_prob", n=250, difference=difference, **ends)
+    return best, effects
+
+
+def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]]:
+    """By name, what draws each figure for a model of that many layers of heads."""
+    scores = random_scores(layers, heads, families=FAMILIES)
+    scores["lift_pos"] = scores["lift"] - 0.1
+    roles, effects, atlas = assigned_roles(scores), random_effects(layers, heads), random_atlas(layers, heads)
+    anatomy, tags = random_anatomy(layers, heads), random_tags(layers, heads)
+    causal, whole = random_kernel(layers, heads, causal=True), random_kernel(layers, heads, causal=False)
+    curve, areas, joint = random_curves(("log_prob", "kl"))
+    calibration, null_curve = random_calibration()
+    short, long = random_attention(2, 3), random_attention(1, 4, LONG)
+    words, long_words = list(dict(zip(short["query"], short["query_word"], strict=True)).values()), LONG
+    few = random_candidates()
+    many = random_attention(6, 2)
+    many = many[many["query"] == 11].rename(columns={"key": "candidate", "key_word": "candidate_word"})
+    two, seven = random_comparison(layers, heads, 2), random_comparison(layers, heads, 7)
+    four = [("self", 0, head) for head in range(4)]
+    return {
+        "roles": lambda style: plots.role_maps(scores, roles, style=style),
+        "best_heads": lambda style: plots.best_heads(scores, roles, style=style),
+        "effects": lambda style: plots.effect_map(effects, style=style),
+        "role_against_effect": lambda style: plots.role_against_effect(atlas, style=style),
+        "anatomy": lambda style: plots.anatomy_maps(anatomy, style=style),
+        "attention_by_norm": lambda style: plots.attention_by_norm(anatomy, style=style),
+        "kernels_causal": lambda style: plots.kernel_map(*causal, style=style),
+        "kernels_whole": lambda style: plots.kernel_map(*whole, style=style),
+        "tags": lambda style: plots.tag_matrices(tags, style=style),
+        "copying": lambda style: plots.score_variants(random_variants(layers, heads), 0.4, style=style),
+        "pruning_curve": lambda style: plots.pruning_curve(curve, areas, style=style),
+        "joint_effects": lambda style: plots.joint_effects(joint, style=style),
+        "coverage": lambda style: plots.coverage(calibration, style=style),
+        "null_p": lambda style: plots.null_p(null_curve, style=style),
+        "study": lambda style: plots.claims(random_study(18), style=style),
+        "long_study": lambda style: plots.claims(random_study(90), style=style),
+        "known_answers": lambda style: plots.known_answers(random_answers(), style=style),
+        "nulls": lambda style: plots.real_against_nulls(random_nulls(), 0.1, style=style),
+        "sensitivity": lambda style: plots.sensitivity(random_sensitivity(), style=style),
+        "reliability": lambda style: plots.reliability(random_reliability(60), style=style),
+        "matching": lambda style: plots.matching(*random_matching(), style=style),
+        "compared_roles": lambda style: plots.compared_roles(two[0], style=style),
+        "compared_effects": lambda style: plots.compared_effects(two[1], style=style),
+        "compared_roles_of_many": lambda style: plots.compared_roles(seven[0], style=style),
+        "compared_effects_of_many": lambda style: plots.compared_effects(seven[1], style=style),
+        "arcs": lambda style: plots.attention_arcs(short, words, [(0, 0), (0, 1), (1, 2)], style=style),
+        "arcs_long": lambda style: plots.attention_arcs(long, long_words, four, query=11, style=style),
+        "matrices": lambda style: plots.attention_matrices(short, [(0, 0), (0, 1), (1, 2)], style=style),
+        "matrices_long": lambda style: plots.attention_matrices(long, four, style=style),
+        "cross_matrices": lambda style: plots.attention_matrices(
+            cross_attention(), [("cross", 0, head) for head in range(4)], style=style
+        ),
+        "candidates": lambda style: plots.candidate_bars(few, style=style),
+        "candidates_many": lambda style: plots.candidate_bars(many, style=style),
+    }
+
+
+def main(folder: Path, layers: int, heads: int, *chosen: str) -> None:
+    """Every figure, or those chosen, as pdf, png and grey png."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, draw in every_figure(layers, heads).items():
+        for width in ("column", "page") if not chosen or name in chosen else ():
+            figure = draw(Style(width))
+            path = folder / f"{name}_{width}.png"
+            figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
+            figure.savefig(path, dpi=150)
+            Image.open(path).convert("L").save(path.with_name(f"{name}_{width}_grey.png"))
+            print(path)
+
+
+if __name__ == "__main__":
+    shape = [*map(int, sys.argv[2:4])] or [6, 12]
+    main(Path(sys.argv[1]), shape[0], shape[1], *sys.argv[4:])
