@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments.cli.summary_lines import aligned, cut, interval, name_of, signed, table_lines
 from interp import plots
-from interp.api import findings, lay_open_heads
+from interp.api import examples_of, findings, lay_open_heads
 from interp.corpora.encoding import encode
 from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
@@ -27,8 +27,9 @@ def run(
 ) -> Findings:
     """First the weights alone, then one pass over the corpus."""
     encoded = encode(model, corpus)
+    examples = examples_of(model, encoded, (), seed=seed, progress=progress)
     table = lay_open_heads(model, encoded, seed=seed, min_blocks=min_blocks, progress=progress)
-    return findings(model, encoded, seed, {"anatomy": table}, what_is_missing(table))
+    return findings(model, encoded, seed, {"anatomy": table}, what_is_missing(table), examples=examples)
 
 
 def what_is_missing(table: pd.DataFrame) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments.cli.summary_lines import cut, interval, name_of, signed, table_lines
 from interp import plots
-from interp.api import findings
+from interp.api import examples_of, findings
 from interp.corpora.batching import batches, read_batches
 from interp.corpora.encoding import encode
 from interp.errors import SHARE
@@ -38,6 +38,7 @@ def run(
     encoded = encode(model, corpus)
     tally = VariantTally(model, periods(encoded))
     stream(model, read_batches(progress(batches(encoded, model), "copying", tally)), tally)
+    examples = examples_of(model, encoded, (), seed=seed, progress=progress)
     progress.measured()
     scores = number_table(tally.sums(), seed=seed, min_blocks=min_blocks)
     scores.insert(1, "role", scores["definition"].map({card.id: card.role for card in DEFINITIONS}))
@@ -46,7 +47,7 @@ def run(
         "copying_spread": spread_table(scores, threshold),
         "copying_agreement": agreement_table(scores, threshold),
     }
-    return findings(model, encoded, seed, tables, _what_is_missing(model, tally, scores))
+    return findings(model, encoded, seed, tables, _what_is_missing(model, tally, scores), examples=examples)
 
 
 def _what_is_missing(model: HeadModel, tally: VariantTally, scores: pd.DataFrame) -> tuple[str, ...]:

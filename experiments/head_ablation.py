@@ -10,7 +10,7 @@ from experiments.cli.summary_lines import aligned, cut, interval, name_of, signe
 from interp import plots
 from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan
-from interp.api import findings
+from interp.api import examples_of, findings
 from interp.corpora.encoding import encode
 from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
@@ -32,8 +32,9 @@ def run(
     """Every head's output replaced in turn; `plan` says by what, on how many documents, and how exactly."""
     encoded = encode(model, corpus)
     found = measure_effects(model, encoded, plan, metrics, seed=seed, min_blocks=min_blocks, progress=progress)
+    examples = examples_of(model, encoded, (), seed=seed, progress=progress)
     progress.measured()
-    return findings(model, encoded, seed, found.tables, found.notes, found.skipped)
+    return findings(model, encoded, seed, found.tables, found.notes, found.skipped, examples)
 
 
 def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:

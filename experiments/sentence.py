@@ -1,12 +1,15 @@
 """One sentence: what does each word attend to, and which heads resolve a word to which candidate?"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.cli.summary_lines import aligned, cut
 from interp import plots
+from interp.api import examples_of
+from interp.corpora.encoding import encode
 from interp.errors import InterpError
 from interp.explaining.sentence import attention_between_words
 from interp.heads import HEAD, head_name
@@ -34,7 +37,8 @@ def run(
             'Allowed: text="…"; for pictures another experiment, such as experiment=head_roles.'
         )
     found = attention_between_words(model, corpus, query, candidates, seed=seed, progress=progress)
-    return Findings(found.tables, dict(found.skipped), found.notes)
+    examples = examples_of(model, encode(model, corpus), (), seed=seed, progress=progress)
+    return Findings(found.tables, dict(found.skipped), found.notes, replace(examples, rule="the sentence"))
 
 
 def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments.cli.summary_lines import aligned, interval, name_of, table_lines, unsigned
 from interp import plots
-from interp.api import findings
+from interp.api import examples_of, findings
 from interp.attention.visibility import mask_groups
 from interp.corpora.batching import batches, read_batches
 from interp.corpora.encoding import encode
@@ -51,6 +51,7 @@ def run(
     stream(model, read_batches(progress(groups, "shapes", Folds(*tallies), whole=True)), *tallies)
     variability = VariabilityTally(mean)
     stream(model, read_batches(progress(groups, "variability", variability)), variability)
+    examples = examples_of(model, encoded, (), seed=seed, progress=progress)
     progress.measured()
 
     settings = {"seed": seed, "min_blocks": min_blocks}
@@ -61,7 +62,7 @@ def run(
     tables = {"shape": shape, "kernel": kernel_table(kernel.sums(), of.OFFSET.id, **settings, progress=progress)}
     short = sum(len(encoding.tokens) < FIRST for encoding in encoded.encodings)
     skipped = {f"documents_too_short_for_variability_(fewer_than_{FIRST}_tokens)": short}
-    return findings(model, encoded, seed, tables, _what_is_missing(model, shape, most_frequent), skipped)
+    return findings(model, encoded, seed, tables, _what_is_missing(model, shape, most_frequent), skipped, examples)
 
 
 def _what_is_missing(model: HeadModel, shape: pd.DataFrame, most_frequent: int) -> tuple[str, ...]:

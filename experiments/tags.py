@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments.cli.summary_lines import interval, name_of, signed, table_lines
 from interp import plots
-from interp.api import findings
+from interp.api import examples_of, findings
 from interp.corpora.encoding import encode
 from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
@@ -23,9 +23,10 @@ def run(
 ) -> Findings:
     """One pass over the corpus."""
     encoded = encode(model, corpus)
+    examples = examples_of(model, encoded, (), seed=seed, progress=progress)
     sums = tally_tags(model, encoded, progress)
     table = tag_table(sums, TAGS.id, seed=seed, min_blocks=min_blocks, progress=progress)
-    return findings(model, encoded, seed, {"tags": table})
+    return findings(model, encoded, seed, {"tags": table}, examples=examples)
 
 
 def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:

@@ -106,8 +106,14 @@ def _files(
         files = " ".join(code(f"figures/{file_name(name)}.{kind}") for kind in ("pdf", "png"))
         yield files, f"figure: {in_cell(FIGURES.get(name, 'of its own'))}"
     for path in texts:
-        what = f"table {code(path[7:-4])} for LaTeX" if path.startswith("tables/") else TEXTS.get(path, "a text")
-        yield code(path), what
+        yield code(path), TEXTS.get(path) or _of_text(path)
+
+
+def _of_text(path: str) -> str:
+    """What a text is that a run has made of one of its tables or figures."""
+    folder, _, name = path.removesuffix(".tex").partition("/")
+    kinds = {"tables": f"table {code(name)} for LaTeX", "figures": f"figure {code(name)} and its caption for LaTeX"}
+    return kinds.get(folder, "a text")
 
 
 def _counted(count: int, things: str) -> str:

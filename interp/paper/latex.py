@@ -22,6 +22,9 @@ WIDTH = 80
 WIDEST = 86
 """The same in `\\scriptsize`."""
 
+COLUMN = 42
+"""The same in one of two columns: a table that is wider spans both, where a paper has two."""
+
 _COMMAND = re.compile(r"\\[a-zA-Z]+(\{\})?|[{}$^\\]")
 
 
@@ -62,12 +65,14 @@ def as_latex(name: str, table: PaperTable, *, made_by: str, made_from: str) -> s
         "Letters that pdflatex has no glyph for stand as their code points, such as U+0645.",
         f"Left out: {table.left_out}" if table.left_out else "Nothing is left out.",
     ]
-    size = r"\footnotesize" if sum(map(partial(width, table.rows), table.columns)) <= WIDTH else r"\scriptsize"
+    across = sum(map(partial(width, table.rows), table.columns))
+    size = r"\footnotesize" if across <= WIDTH else r"\scriptsize"
+    environment = "table*" if max([across, *_heading_widths(table)]) > COLUMN else "table"
     layout = "".join("l" if column.is_text else "r" for column in table.columns)
     return "\n".join(
         [
             *(f"% {in_comment(comment)}" for comment in comments),
-            r"\begin{table}[tbp]",
+            rf"\begin{{{environment}}}[tbp]",
             rf"  \caption{{{table.caption}}}",
             rf"  \label{{tab:{name}}}",
             r"  \centering\smallskip",
@@ -80,10 +85,15 @@ def as_latex(name: str, table: PaperTable, *, made_by: str, made_from: str) -> s
             *_rows(table),
             r"    \bottomrule",
             r"  \end{tabular}}",
-            r"\end{table}",
+            rf"\end{{{environment}}}",
             "",
         ]
     )
+
+
+def _heading_widths(table: PaperTable) -> list[int]:
+    """Letters of the headings that rows have together."""
+    return [len(_COMMAND.sub("", table.groups(row))) for row in table.rows] if table.groups is not None else []
 
 
 def width(rows: Sequence[Any], column: Column) -> int:

@@ -88,6 +88,8 @@ def _offsets(tables: Mapping[str, pd.DataFrame], found: dict[str, dict[str, Any]
         table = tables.get(name)
         if table is None or column not in table:
             continue
+        # later tokens of a causal model: no head attends there, and a bar for them says nothing
+        table = table[table.groupby(["site", "offset"])[column].transform("max") > 0]
         for (site, layer, head), rows in table.groupby(HEAD, sort=False):
             card = found[key({"site": site, "layer": layer, "head": head})]
             if "offsets" not in card:

@@ -57,7 +57,7 @@ def family_of_heads(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
 
 def colourings(tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
     """Each with a label, its unit, whether it diverges from zero, and a value for every head that has one."""
-    found = [*_effects(tables), *_of_heads(tables), *_by_definition(tables), *_lifts(tables)]
+    found = [*_candidates(tables), *_effects(tables), *_of_heads(tables), *_by_definition(tables), *_lifts(tables)]
     return [one for one in found if one["values"]]
 
 
@@ -69,6 +69,19 @@ def key(row: Mapping[str, Any]) -> str:
 def _values(table: pd.DataFrame, column: str) -> dict[str, float]:
     known = table[np.isfinite(table[column].astype(float))]
     return {key(row): rounded(row[column]) for row in records(known[[*HEAD, column]])}
+
+
+def _candidates(tables: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
+    """Of a sentence with a query: the attention from there to each candidate."""
+    if "candidates" not in tables:
+        return
+    by = ["candidate", "candidate_word"]
+    found = tables["candidates"]
+    # the one that some head attends to most comes first, as in the summary
+    for number, word in found.sort_values("mass", ascending=False)[by].drop_duplicates().itertuples(index=False):
+        table = found[found["candidate"] == number]
+        label = f"attention to {word} (word {number})"
+        yield {"label": label, "group": "from the query", "signed": False, "values": _values(table, "mass")}
 
 
 def _effects(tables: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:

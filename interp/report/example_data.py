@@ -1,14 +1,14 @@
-"""Examples as a page has them: texts, marks, and attention packed into one block of bytes."""
+"""Examples as a page has them: texts, marks, and attention packed into a block of bytes a document."""
 
 import base64
 import gzip
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from interp.examples import Example, Examples
+from interp.examples import PLACES, Example, Examples
 from interp.heads import HEAD
 from interp.report.colourings import key
 from interp.report.numbers import records
@@ -16,44 +16,77 @@ from interp.report.numbers import records
 SHARED = 12
 """Documents in which every head is shown."""
 
-ROOM = 1_150_000
-"""Bytes of packed attention that a page may hold; with fewer shared documents it holds less."""
+ROOM = {144: 1_150_000, 270: 1_900_000}
+"""Bytes of packed attention that a page of a model with so many heads may hold, and of any larger one the last."""
+
+OWN = (
+    (PLACES, 3, "up to three each where its role's queries give their targets most, middling and least attention"),
+    (PLACES, 1, "the ones where its role's queries give their targets most, middling and least attention"),
+    (PLACES[:1], 1, "the one where its role's queries give their targets most attention"),
+)
+"""Which of a head's own documents are shown: the first of these choices that takes no more than half of the room."""
 
 
 def example_data(examples: Examples | None, chosen: pd.DataFrame | None) -> dict[str, Any] | None:
     """The first documents drawn with every head, and each head's own highest, median and lowest with that head."""
     if examples is None or not examples.documents:
         return None
-    own = _own(chosen)
-    shared = min(SHARED, len(examples.documents))
-    while True:
-        found = _packed(examples, shared, own)
-        if len(found["bytes"]) <= ROOM or shared <= 1:
+    room = next((room for heads, room in ROOM.items() if len(examples.heads) <= heads), max(ROOM.values()))
+    own, packed, rule = _own_documents(examples, chosen, room // 2)
+    shared = 0
+    for one in examples.documents[:SHARED]:
+        with_this = packed | {one.document: _packed(one, examples, None)}
+        # one at least, however large
+        if shared and _bytes(with_this) > room:
             break
-        shared -= 1
-    if len(found["bytes"]) > ROOM:
-        # of very many heads, or long documents, the shared one alone
-        found = _packed(examples, 1, {})
-        own = {}
+        packed, shared = with_this, shared + 1
+    marked = _roles_marked(examples, own)
+    every = f"{shared} of them with every head" if shared > 1 else "one of them with every head"
     return {
-        "rule": examples.rule,
-        "shared": shared,
+        "rule": examples.rule
+        if len(examples.documents) == 1
+        else "; ".join(filter(None, [examples.rule, every, rule])),
         "sites": {site: [list(head) for head in examples.of_site(site)] for site in _sites(examples)},
         "roles": {role.name: role.unit for role in examples.roles},
         "own": own,
-        **found,
+        "documents": [
+            _document(one, marked, examples) | packed[one.document]
+            for one in examples.documents
+            if one.document in packed
+        ],
     }
+
+
+def _own_documents(
+    examples: Examples, chosen: pd.DataFrame | None, room: int
+) -> tuple[dict[str, dict[str, Any]], dict[int, dict[str, Any]], str]:
+    """What is shown of each head's own documents, packed, and the rule in words; nothing where there is no room."""
+    if chosen is not None and len(chosen):
+        for places, each, words in OWN:
+            ranked = chosen[chosen["place"].isin(places)]
+            own = _own(ranked[ranked.groupby([*HEAD, "place"]).cumcount() < each])
+            wanted: dict[int, set[str]] = {}
+            for name, of_head in own.items():
+                for document, *_ in of_head["documents"]:
+                    wanted.setdefault(document, set()).add(name)
+            some = [one for one in examples.documents if one.document in wanted]
+            packed = {one.document: _packed(one, examples, wanted[one.document]) for one in some}
+            if _bytes(packed) <= room:
+                return own, packed, f"of each head also {words}"
+    return {}, {}, ""
+
+
+def _bytes(packed: Mapping[int, Mapping[str, Any]]) -> int:
+    return sum(len(one["bytes"]) for one in packed.values())
 
 
 def _sites(examples: Examples) -> list[str]:
     return list(dict.fromkeys(site for site, _, _ in examples.heads))
 
 
-def _own(chosen: pd.DataFrame | None) -> dict[str, dict[str, Any]]:
+def _own(chosen: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """By head: the role, and its documents with the place that each has."""
     found: dict[str, dict[str, Any]] = {}
-    if chosen is None:
-        return found
     columns = [*HEAD, "role", "assigned", "place", "document", "mass", "queries"]
     for row in records(chosen[columns]):
         of_head = found.setdefault(key(row), {"role": row["role"], "assigned": bool(row["assigned"]), "documents": []})
@@ -63,29 +96,18 @@ def _own(chosen: pd.DataFrame | None) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _packed(examples: Examples, shared: int, own: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    wanted: dict[int, set[str]] = {}
-    for name, of_head in own.items():
-        for document, *_ in of_head["documents"]:
-            wanted.setdefault(document, set()).add(name)
-    roles = _roles_marked(examples, own)
+def _packed(one: Example, examples: Examples, heads: set[str] | None) -> dict[str, Any]:
+    """The attention of these heads, or of all, in one document; and where in its bytes each site begins."""
+    placed: dict[str, Any] = {}
     block = bytearray()
-    documents: list[dict[str, Any]] = []
-    for number, one in enumerate(examples.documents):
-        heads = wanted.get(one.document, set())
-        if number >= shared and not heads:
-            continue
-        placed: dict[str, Any] = {}
-        for site, pattern in one.patterns.items():
-            names = [f"{site} {layer}.{head}" for layer, head in examples.of_site(site)]
-            places = [n for n, name in enumerate(names) if number < shared or name in heads]
-            if not places:
-                continue
-            placed[site] = {"at": len(block), "heads": "all" if number < shared else places}
+    for site, pattern in one.patterns.items():
+        names = [f"{site} {layer}.{head}" for layer, head in examples.of_site(site)]
+        places = [n for n, name in enumerate(names) if heads is None or name in heads]
+        if places:
+            placed[site] = {"at": len(block), "heads": "all" if heads is None else places}
             block += np.ascontiguousarray(pattern[places]).tobytes()
-        documents.append(_document(one, placed, roles, examples))
-    packed = gzip.compress(bytes(block), compresslevel=9, mtime=0)
-    return {"documents": documents, "bytes": base64.b64encode(packed).decode("ascii")}
+    packed = gzip.compress(bytes(block), compresslevel=6, mtime=0)
+    return {"patterns": placed, "bytes": base64.b64encode(packed).decode("ascii")}
 
 
 def _roles_marked(examples: Examples, own: dict[str, dict[str, Any]]) -> list[int]:
@@ -93,7 +115,7 @@ def _roles_marked(examples: Examples, own: dict[str, dict[str, Any]]) -> list[in
     return [number for number, role in enumerate(examples.roles) if role.name in shown]
 
 
-def _document(one: Example, placed: dict[str, Any], roles: Sequence[int], examples: Examples) -> dict[str, Any]:
+def _document(one: Example, roles: Sequence[int], examples: Examples) -> dict[str, Any]:
     marks = {
         site: {
             examples.roles[number].name: of_site[of_site[:, 0] == number][:, 1:].ravel().tolist()
@@ -116,7 +138,6 @@ def _document(one: Example, placed: dict[str, Any], roles: Sequence[int], exampl
         "source": one.source,
         "text": one.text,
         "sides": sides,
-        "patterns": placed,
         "shape": {site: list(pattern.shape[1:]) for site, pattern in one.patterns.items()},
         "marks": marks,
     }

@@ -19,6 +19,7 @@ from interp.plots.style import ROCKET
 from interp.report.cards import cards
 from interp.report.colourings import colourings, families, family_of_heads
 from interp.report.example_data import example_data
+from interp.report.first_head import first_head, query_of
 from interp.report.numbers import records
 from interp.report.table_data import table_data
 
@@ -75,6 +76,8 @@ def page_data(
         "sequential": ROCKET,
         "diverging": DIVERGING,
         "cards": cards(tables),
+        "first": first_head(tables),
+        "query": query_of(tables),
         "definitions": _definitions(tables, definitions),
         "examples": example_data(examples, tables.get("examples")),
         "tables": table_data(tables),

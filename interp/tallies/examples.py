@@ -24,7 +24,7 @@ DOCUMENTS = 100
 LONGEST = 40
 """Tokens that a document may have; where hardly any is so short, those of a corpus's shorter half are taken."""
 
-MOST_BYTES = 64 * 2**20
+MOST_BYTES = 32 * 2**20
 """Of all patterns together; large models keep fewer documents."""
 
 KINDS = (("token", "rows"), ("token", "own"), ("word", "rows"))
@@ -128,17 +128,19 @@ def choose_documents(encoded: EncodedCorpus, heads: int, seed: int) -> tuple[lis
         lengths = np.maximum(lengths, [len(one.tokens) for one in encoded.target.encodings])
     with_words = np.array([len(set(words[words >= 0].tolist())) for words in encoded.words])
     # symbols have no words
-    fits = (with_words >= 3) | ((with_words == 0) & (lengths >= 5))
+    least = min(3, max(int(with_words.max(initial=0)), 2))
+    fits = (with_words >= least) | ((with_words == 0) & (lengths >= 5))
     if not fits.any():
-        return [], "no document has three words or more"
+        return [], "no document has two words or more"
     longest = max(LONGEST, int(np.median(lengths[fits]))) if (lengths[fits] <= LONGEST).mean() < 0.1 else LONGEST
     drawn = np.random.default_rng(seed).permutation(np.flatnonzero(fits & (lengths <= longest)))
     room = np.cumsum(heads * np.square(lengths[drawn].astype(np.int64))) <= MOST_BYTES
     chosen = [int(number) for number in drawn[room][:DOCUMENTS]]
     if not chosen:
         return [], f"no document is short enough to be kept as an example ({MOST_BYTES >> 20} MiB for all heads)"
+    words = "three" if least == 3 else "two"
     return chosen, (
-        f"{len(chosen)} of the {len(drawn):,} documents of three words or more and at most {longest} tokens, "
+        f"{len(chosen)} of the {len(drawn):,} documents of {words} words or more and at most {longest} tokens, "
         f"drawn at random (seed {seed})"
     )
 

@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 
 import interp as library
-from interp.paper import paper_texts
+from interp.paper import FigureOfRun, figure_texts, paper_texts
 from interp.paper.escaping import escaped, in_comment
 from interp.paper.latex import as_latex, estimate, number, probability
 from interp.paper.references import BY_KEY, REFERENCES, bibliography, named_in
 from interp.paper.selections import any_table, effects_of_a_paper, roles_of_a_paper
 from interp.results import file_name, save_texts
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from tests.support.command_line import Finished, Outcome
@@ -386,3 +387,32 @@ def test_bibtex_reads_every_reference(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout.decode(errors="replace")
     log = (tmp_path / "paper.blg").read_text(encoding="utf-8")
     assert "Warning" not in log, log
+
+
+@needs_latex
+def test_the_paper_to_begin_with_is_made_of_a_run_alone(atlas_run: "Finished", tmp_path: Path) -> None:
+    command = rf"\def\run{{{atlas_run.folder}}}\input{{{ROOT / 'docs' / 'paper'}}}"
+    for program in ("pdflatex", "bibtex", "pdflatex", "pdflatex"):
+        options = ["-interaction=nonstopmode", "-halt-on-error", command] if program == "pdflatex" else ["paper"]
+        done = subprocess.run([program, *options], cwd=tmp_path, capture_output=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stdout.decode(errors="replace")[-3000:]
+    log = (tmp_path / "paper.log").read_text(encoding="utf-8", errors="replace")
+    assert not [line for line in log.splitlines() if "undefined" in line and "Font shape" not in line]
+    found = words_in(tmp_path / "paper.pdf")
+    captions = (atlas_run.folder / "figures" / "captions.md").read_text(encoding="utf-8")
+    assert "Whateachheaddoesagainstwhatitisfor" in found and "What each head does against what it is for" in captions
+    assert "Bestheadofeachrole" in found and "Benjamini" in found
+
+
+def test_a_caption_is_text_and_wide_figures_span_both_columns() -> None:
+    texts = figure_texts({"a": FigureOfRun("100 % of $x$ \\bad", True), "b": FigureOfRun("n_1", False)})
+    assert list(texts) == ["figures/a.tex", "figures/b.tex"]
+    assert r"\caption{100 \% of \$x\$ \textbackslash{}bad}" in texts["figures/a.tex"]
+    assert r"\begin{figure*}" in texts["figures/a.tex"] and r"\begin{figure}" in texts["figures/b.tex"]
+    assert r"\includegraphics[width=\linewidth]{figures/b.pdf}" in texts["figures/b.tex"]
+
+
+@pytest.mark.parametrize(("letters", "environment"), [(8, "table"), (30, "table*")])
+def test_a_table_wider_than_a_column_spans_both(letters: int, environment: str) -> None:
+    table = any_table("t", pd.DataFrame({name: ["x" * letters] for name in ("one", "two")}))
+    assert rf"\begin{{{environment}}}[tbp]" in as_latex("t", table, made_by="", made_from="")

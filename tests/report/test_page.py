@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 
 from interp.examples import Example, Examples, Marked, Side
 from interp.report import page
+from interp.report.example_data import example_data
 from interp.report.page import as_json
 from tests.support.browser import Opened, opened
 
@@ -243,7 +244,10 @@ def test_nothing_ends_the_data_that_it_stands_in() -> None:
 def test_the_page_has_the_attention_that_the_run_has_kept(atlas: Opened, atlas_run: "Finished") -> None:
     kept = load_file(atlas_run.folder / "examples.safetensors")
     documents = pd.read_parquet(atlas_run.folder / "example_documents.parquet")
-    of_page = atlas.page.evaluate("data.examples.documents.map((one) => [one.document, patternOf(one, 'self 0.1')])")
+    of_page = atlas.page.evaluate(
+        "data.examples.documents.map((one) => [one.document, placeOf(one, 'self 0.1') < 0 ? null : "
+        "patternOf(one, 'self 0.1')])"
+    )
     assert len(of_page) >= 2
     for number, pattern in of_page:
         place = documents.index[documents["document"] == number][0]
@@ -258,3 +262,96 @@ def test_the_page_has_the_attention_that_the_run_has_kept(atlas: Opened, atlas_r
     pattern = np.array(of_page[0][1])
     expected = [[np.mean([pattern[q, k].sum() for q in query for k in [key]]) for key in tokens] for query in tokens]
     np.testing.assert_allclose(attention, expected, atol=1e-9)
+
+
+def sentence(words: str, heads: int = 3) -> tuple[Examples, pd.DataFrame]:
+    """Head h attends from every word to word h alone; the table has that."""
+    said = tuple(words.split())
+    count = len(said)
+    patterns = np.zeros((heads, count, count), dtype=np.uint8)
+    patterns[np.arange(heads), :, np.arange(heads)] = 255
+    side = Side(said, said, np.arange(count), np.zeros(count, dtype=bool))
+    example = Example(0, "given", words, (side,), {"self": patterns}, {"self": np.zeros((0, 3), dtype=int)})
+    rows = [
+        ("self", 0, head, query, said[query], key, said[key], float(key == head))
+        for head in range(heads) for query in range(count) for key in range(count) if key != query
+    ]  # fmt: skip
+    columns = ["site", "layer", "head", "query", "query_word", "key", "key_word", "mass"]
+    of = tuple(("self", 0, head) for head in range(heads))
+    return Examples((example,), of, (), "the sentence"), pd.DataFrame(rows, columns=columns)
+
+
+def test_a_sentence_opens_on_its_query_and_the_head_that_attends_from_it(chromium: Any, tmp_path: Path) -> None:
+    examples, attention = sentence("the quiz because it was")
+    from_it = attention[attention["query"] == 3].rename(columns={"key": "candidate", "key_word": "candidate_word"})
+    candidates = from_it[from_it["candidate"].isin([0, 1])].assign(mass=lambda t: t["mass"] * (0.5 + t["head"] / 4))
+    text = page({"attention": attention, "candidates": candidates}, {"summary": ["one"]}, examples)
+    (tmp_path / "report.html").write_text(text, encoding="utf-8")
+    shown = opened(chromium, tmp_path / "report.html")
+    # head 1 gives the quiz .75, head 0 the article .5
+    assert shown.page.locator("article[data-card]").get_attribute("data-card") == "self 0.1"
+    assert shown.page.locator("#colour option").all_inner_texts() == [
+        "attention to quiz (word 1)",
+        "attention to the (word 0)",
+    ]
+    titles = shown.page.locator("path.arc title").evaluate_all("(all) => all.map((one) => one.textContent)")
+    assert titles == ["it → quiz: 1.00"]
+    # what there is nothing to choose from is not there: documents, marks, roles
+    assert shown.page.locator(".examples label").all_inner_texts()[0].startswith("Over")
+    assert shown.page.locator("label", has_text=re.compile("^Mark|^Only heads with")).count() == 0
+    assert quiet(shown)
+
+
+def test_two_heads_are_shown_in_the_same_document(atlas: Opened) -> None:
+    shown = atlas.page
+    shown.locator("td[data-head]").nth(0).click()
+    shown.locator("td[data-head]").nth(1).focus()
+    shown.keyboard.press("c")
+    assert shown.locator("article[data-card]").count() == 2
+
+    def documents() -> list[str]:
+        labels = shown.locator(".examples label", has_text=re.compile("^Document"))
+        return labels.locator("select").evaluate_all("(all) => all.map((one) => one.value)")
+
+    first, second = documents()
+    assert first == second
+    every = shown.evaluate(
+        "data.examples.documents.filter((one) => one.patterns.self.heads === 'all').map((d) => d.document)"
+    )
+    other = next(str(number) for number in every if str(number) != first)
+    shown.locator(".examples label", has_text=re.compile("^Document")).first.locator("select").select_option(other)
+    assert documents() == [other, other]
+    assert quiet(atlas)
+
+
+@pytest.mark.parametrize(("heads", "tokens"), [(144, 30), (270, 40), (768, 40), (270, 100)])
+def test_examples_take_no_more_than_the_room_of_a_page(heads: int, tokens: int) -> None:
+    """Attention as even as it can be, which packs worst: the page stays small, and says what it has left out."""
+    random = np.random.default_rng(0)
+    said = tuple(f"w{number}" for number in range(tokens))
+    side = Side(said, said, np.arange(tokens), np.zeros(tokens, dtype=bool))
+    marks = {"self": np.array([[0, 1, 0]])}
+    documents = tuple(
+        Example(
+            number, "s", "x", (side,), {"self": random.integers(0, 40, (heads, tokens, tokens), dtype=np.uint8)}, marks
+        )
+        for number in range(9)
+    )
+    of = tuple(("self", 0, head) for head in range(heads))
+    chosen = pd.DataFrame(
+        [(*head, "r", True, place, number, 0.5, 1) for head in of for number, place in enumerate(PLACES_OF_NINE)],
+        columns=["site", "layer", "head", "role", "assigned", "place", "document", "mass", "queries"],
+    )
+    found = example_data(Examples(documents, of, (Marked("r", "syntax", "word", "r@1"),), "nine"), chosen)
+    assert found is not None
+    room = 1_150_000 if heads <= 144 else 1_900_000
+    whole = [one for one in found["documents"] if one["patterns"]["self"]["heads"] == "all"]
+    size = sum(len(one["bytes"]) for one in found["documents"])
+    assert whole and (size <= room or len(whole) == len(found["documents"]) == 1)
+    words = "one of them" if len(whole) == 1 else f"{len(whole)} of them"
+    assert f"{words} with every head" in found["rule"]
+    shown = {len(one["documents"]) for one in found["own"].values()}
+    assert shown <= {9, 3, 1} and ("of each head also" in found["rule"]) == bool(shown)
+
+
+PLACES_OF_NINE = [place for place in ("highest", "median", "lowest") for _ in range(3)]

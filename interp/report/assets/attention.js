@@ -1,13 +1,10 @@
 // One head's attention in one document: as arcs, as a matrix, and as a list; over words or over tokens.
 
-let bytes = null;
-
-// The bytes of all patterns, unpacked once; they are inline, so nothing is asked for.
-async function unpack() {
-  if (!data.examples) return;
-  const packed = Uint8Array.from(atob(data.examples.bytes), (letter) => letter.charCodeAt(0));
+// The bytes of a document's patterns, unpacked once; they are inline, so nothing is asked for.
+async function unpack(one) {
+  const packed = Uint8Array.from(atob(one.bytes), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  one.bytes = new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 function documentOf(number) {
@@ -19,17 +16,21 @@ function sidesOf(one, site) {
   return { query: one.sides[site === "decoder" || site === "cross" ? last : 0], key: one.sides[site === "decoder" ? last : 0] };
 }
 
-// Attention of a head in a document, token by token: rows attend to columns. Null where it is not kept.
-function patternOf(one, key) {
+// Where a head's attention stands among the heads that are kept of a document; -1 where it does not.
+function placeOf(one, key) {
   const { site, layer, head } = headParts(key);
   const placed = one.patterns[site];
-  if (!placed) return null;
+  if (!placed) return -1;
   const number = data.examples.sites[site].findIndex(([l, h]) => l === layer && h === head);
-  const place = placed.heads === "all" ? number : placed.heads.indexOf(number);
-  if (place < 0) return null;
+  return placed.heads === "all" ? number : placed.heads.indexOf(number);
+}
+
+// Attention of a head in a document where it is kept, token by token: rows attend to columns.
+function patternOf(one, key) {
+  const { site } = headParts(key);
   const [queries, keys] = one.shape[site];
-  const start = placed.at + place * queries * keys;
-  return Array.from({ length: queries }, (_, q) => Array.from({ length: keys }, (_, k) => bytes[start + q * keys + k] / 255));
+  const start = one.patterns[site].at + placeOf(one, key) * queries * keys;
+  return Array.from({ length: queries }, (_, q) => Array.from({ length: keys }, (_, k) => one.bytes[start + q * keys + k] / 255));
 }
 
 // Cells of a side: its tokens, or its words with the special tokens between them.

@@ -85,7 +85,7 @@ const view = { document: null, unit: "word", picture: "arcs", least: 0.1, role: 
 function examplesOf(key) {
   const made = element("div", { class: "examples" });
   const own = data.examples.own[key];
-  const state = { picked: null, document: view.document };
+  const state = { picked: undefined, document: null };
   const redraw = () => made.replaceChildren(...exampleParts(key, own, state, redraw));
   redraw();
   return made;
@@ -93,25 +93,31 @@ function examplesOf(key) {
 
 function exampleParts(key, own, state, redraw) {
   const { site } = headParts(key);
-  const kept = data.examples.documents.filter((one) => patternOf(one, key) !== null);
-  const title = element("h4", {}, "Attention in example documents");
+  const kept = data.examples.documents.filter((one) => placeOf(one, key) >= 0);
+  const single = data.examples.documents.length === 1;
+  const title = element("h4", {}, single ? "Attention in this document" : "Attention in example documents");
   if (!kept.length) return [title, element("p", { class: "small" }, "No example is kept of this head.")];
-  const first = own?.documents[0]?.[0] ?? kept[0].document;
-  if (!kept.some((one) => one.document === state.document)) state.document = first;
+  const isKept = (number) => kept.some((one) => one.document === number);
+  // two heads are shown in the same document, where one is kept of both
+  const ofBoth = kept.find((one) => chosen.every((other) => placeOf(one, other) >= 0))?.document;
+  const first = chosen.length > 1 && ofBoth !== undefined ? ofBoth : own?.documents[0]?.[0] ?? kept[0].document;
+  state.document = [view.document, state.document, first].find(isKept);
   const one = documentOf(state.document);
   const marks = Object.keys(one.marks[site] ?? {});
   const role = view.role !== null && marks.includes(view.role) ? view.role : own && marks.includes(own.role) && view.role === null ? own.role : "";
   const sides = sidesOf(one, site);
   const queries = cellsOf(sides.query, view.unit), keys = cellsOf(sides.key, view.unit);
+  // a sentence with a query begins there
+  if (state.picked === undefined) state.picked = data.query === null ? null : nullIf(-1, queries.findIndex((cell) => cell.word === data.query));
   const shown = { queries, keys, crossing: site === "cross", attention: between(patternOf(one, key), queries, keys), gold: role ? goldOf(one, site, role, view.unit, queries, keys) : [] };
   const change = (name, value) => { view[name] = value; state.picked = null; for (const other of redraws) other(); };
   const controls = element("div", { class: "controls" },
-    element("label", {}, "Document ", documentChoice(kept, own, state, redraw)),
+    single ? null : element("label", {}, "Document ", documentChoice(kept, own, state)),
     element("label", {}, "Over ", choice([["word", "words"], ["token", "tokens"]], view.unit, (value) => change("unit", value))),
     element("label", {}, "As ", choice([["arcs", "arcs"], ["matrix", "matrix"]], view.picture, (value) => change("picture", value))),
     element("label", {}, "From ", choice([["", "every word"], ...queries.map((cell, place) => [String(place), cut(cell.text)])], state.picked === null ? "" : String(state.picked),
       (value) => { state.picked = value === "" ? null : Number(value); redraw(); })),
-    element("label", {}, "Mark ", choice([["", "nothing"], ...marks.map((name) => [name, name])], role, (value) => change("role", value))),
+    marks.length === 0 ? null : element("label", {}, "Mark ", choice([["", "nothing"], ...marks.map((name) => [name, name])], role, (value) => change("role", value))),
     element("label", {}, "At least ", choice([0.02, 0.05, 0.1, 0.2, 0.3, 0.5].map((value) => [String(value), value.toFixed(2)]), String(view.least), (value) => change("least", Number(value)))));
   const picture = view.picture === "arcs" ? arcs(shown, view.least, state.picked, (place) => { state.picked = place; redraw(); }) : matrix(shown);
   const words = [];
@@ -127,14 +133,18 @@ function exampleParts(key, own, state, redraw) {
 
 let redraws = [];
 
+function nullIf(none, value) {
+  return value === none ? null : value;
+}
+
 function choice(options, value, changed) {
   const made = element("select", { onchange: (event) => changed(event.target.value) });
   for (const [given, text] of options) made.append(element("option", { value: given, selected: given === value }, text));
   return made;
 }
 
-function documentChoice(kept, own, state, redraw) {
-  const made = element("select", { onchange: (event) => { state.document = Number(event.target.value); view.document = state.document; state.picked = null; redraw(); } });
+function documentChoice(kept, own, state) {
+  const made = element("select", { onchange: (event) => { view.document = Number(event.target.value); for (const other of redraws) other(); } });
   const begin = (one) => cut(one.text || `document ${one.document}`);
   const option = (one) => element("option", { value: one.document, selected: one.document === state.document }, `${one.document}: ${begin(one)}`);
   for (const place of ["highest", "median", "lowest"]) {

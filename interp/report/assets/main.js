@@ -39,6 +39,7 @@ function fillControls() {
   colour.addEventListener("change", () => colourMap(Number(colour.value)));
   const role = byId("role");
   const names = [...new Set(Object.values(data.cards).flatMap((card) => (card.roles ?? []).map((one) => one.role)))].sort();
+  if (!names.length) role.parentElement.remove();
   role.append(element("option", { value: "" }, "any role or none"), ...names.map((name) => element("option", { value: name }, name)), element("option", { value: "\u0000" }, "no role"));
   const filter = () => filterMap(role.value, byId("search").value);
   role.addEventListener("change", filter);
@@ -53,7 +54,7 @@ function sayWhatItIs() {
   if (rest.length) byId("summary").append(element("details", {}, element("summary", {}, "Summary"), element("pre", { tabindex: "0" }, rest.join("\n"))));
   const facts = data.facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, element("bdi", {}, value))]);
   byId("facts").append(element("dl", {}, ...facts));
-  if (data.examples) byId("facts").append(element("p", { class: "small" }, `Examples: ${data.examples.rule}; attention kept to 1/255. The first ${data.examples.shared} with every head; of each head also the three in which its role's queries give most, middling and least attention to their targets.`));
+  if (data.examples) byId("facts").append(element("p", { class: "small" }, `Examples: ${data.examples.rule}. Attention is kept to 1/255.`));
   if (data.notes.length) byId("facts").append(element("h3", {}, "Notes"), element("ul", {}, ...data.notes.map((note) => element("li", {}, note))));
 }
 
@@ -70,22 +71,15 @@ async function begin() {
   sayWhatItIs();
   listTables();
   if (Object.keys(data.cards).length) {
-    await unpack();
+    await Promise.all((data.examples?.documents ?? []).map(unpack));
     drawMaps(choose);
     fillControls();
-    choose(firstHead());
+    choose(data.first);
   } else {
     byId("heads").remove();
     byId("chosen").remove();
   }
   document.body.dataset.drawn = "";
-}
-
-// One with a role and a large lift, so that the page opens on something to see.
-function firstHead() {
-  const best = Object.entries(data.cards).flatMap(([key, card]) => (card.roles ?? []).map((role) => [key, role.family === "positional" ? role.lift - 1 : role.lift]));
-  best.sort((one, other) => other[1] - one[1]);
-  return best[0]?.[0] ?? Object.keys(data.cards)[0];
 }
 
 begin();

@@ -11,7 +11,10 @@ function drawMaps(choose) {
     sites.set(site, { layers: Math.max(shape.layers, layer + 1), heads: Math.max(shape.heads, head + 1) });
   }
   const most = Math.max(...[...sites.values()].map((shape) => shape.heads));
-  const room = Math.min(document.documentElement.clientWidth, 1400) - 76;
+  // a map that is narrow leaves room for the chosen head beside it
+  const beside = sites.size === 1 && most <= 16 && document.documentElement.clientWidth >= 1100;
+  document.body.classList.toggle("beside", beside);
+  const room = beside ? 440 : Math.min(document.documentElement.clientWidth, 1400) - 76;
   const side = Math.max(16, Math.min(34, Math.floor(room / most) - 2));
   for (const [site, shape] of sites) byId("maps").append(mapOf(site, shape, side, choose));
 }
