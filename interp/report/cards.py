@@ -20,6 +20,15 @@ OF_ATLAS = {
     "null_attention": "attention on the first token",
     "agreement": "role and effect",
 }
+OF_ANATOMY = {
+    "share": "share of its layer's output",
+    "written": "norm of what it writes",
+    "copying": "OV copying, Σ Re λ / Σ |λ|",
+    "qk_rank": "effective rank of QK",
+    "ov_rank": "effective rank of OV",
+    "position_offset": "offset that position alone prefers",
+    "position_mass": "attention by position alone, there",
+}
 NEAR = 3
 """Roles of a head that has none, which it comes nearest to."""
 
@@ -38,6 +47,9 @@ def cards(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
     for row in _records(tables.get("atlas"), [*HEAD, *OF_ATLAS]):
         numbers = {label: plain(row.get(name)) for name, label in OF_ATLAS.items()}
         found[key(row)]["numbers"] = [[label, value] for label, value in numbers.items() if value is not None]
+    for row in _records(tables.get("anatomy"), [*HEAD, *OF_ANATOMY]):
+        numbers = [[label, plain(row.get(name))] for name, label in OF_ANATOMY.items()]
+        found[key(row)].setdefault("numbers", []).extend(one for one in numbers if one[1] is not None)
     for name in ("shape", "copying"):
         for row in _records(tables.get(name), [*HEAD, "definition", "value", "ci_low", "ci_high"]):
             if "definition" in row and "value" in row:

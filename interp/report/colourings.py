@@ -10,6 +10,7 @@ from interp.heads import HEAD
 from interp.plots.style import OTHER_FAMILY, PALETTE, SIZES_OF_CHANGE, metric_label
 from interp.report.numbers import records, rounded
 from interp.tables.best_heads import best_roles
+from interp.tables.tags import ANY
 
 LETTERS = {
     "positional": "P",
@@ -25,7 +26,17 @@ OTHER_LETTER = "O"
 
 OF_HEADS = {
     "atlas": ("entropy", "mean_distance", "null_attention", "best_lift", "n_roles"),
-    "anatomy": (),
+    "anatomy": (
+        "share",
+        "written",
+        "copying",
+        "qk_rank",
+        "ov_rank",
+        "position_mass",
+        "previous",
+        "first",
+        "query_norm",
+    ),
     "explanations": ("explained", "entropy"),
 }
 """Tables of one row a head, and their columns that are shown; all numbers where none are named."""
@@ -57,7 +68,14 @@ def family_of_heads(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
 
 def colourings(tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
     """Each with a label, its unit, whether it diverges from zero, and a value for every head that has one."""
-    found = [*_candidates(tables), *_effects(tables), *_of_heads(tables), *_by_definition(tables), *_lifts(tables)]
+    found = [
+        *_candidates(tables),
+        *_effects(tables),
+        *_of_heads(tables),
+        *_by_definition(tables),
+        *_tags(tables),
+        *_lifts(tables),
+    ]
     return [one for one in found if one["values"]]
 
 
@@ -115,6 +133,15 @@ def _by_definition(tables: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, Any
             values = _values(rows.drop_duplicates(HEAD), "value")
             signed = any(value < 0 for value in values.values())
             yield {"label": str(definition), "group": name, "signed": signed, "values": values}
+
+
+def _tags(tables: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
+    if "tags" not in tables:
+        return
+    overall = tables["tags"][tables["tags"]["from_tag"] == ANY]
+    for tag, rows in overall.groupby("to_tag", sort=False):
+        label = f"attention to {tag} over uniform"
+        yield {"label": label, "group": "parts of speech", "signed": True, "values": _values(rows, "excess")}
 
 
 def _lifts(tables: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Where a page begins: the head that it opens on, and the word of a sentence that was asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,11 +10,11 @@ from interp.report.colourings import key
 from interp.tables.sentence import most_attending_heads
 
 
-def first_head(tables: Mapping[str, pd.DataFrame]) -> str | None:
+def first_head(tables: Mapping[str, pd.DataFrame], colourings: Sequence[Mapping[str, Any]]) -> str | None:
     """One with something to see, by its name on the page.
 
     The largest lift of a role that is not positional, then of one that is; of a sentence the head that attends most
-    decidedly; else the first of the first table of heads.
+    decidedly; else the largest number of the first colouring; else the first of the first table of heads.
     """
     roles = tables.get("roles")
     assigned = None if roles is None else roles[roles["role"] != "unclassified"]
@@ -27,6 +27,9 @@ def first_head(tables: Mapping[str, pd.DataFrame]) -> str | None:
             {"attention": tables["attention"]}, 1, ["cross"]
         )
         return key(dict(zip(HEAD, heads[0], strict=True))) if heads else None
+    if colourings:
+        values: Mapping[str, float] = colourings[0]["values"]
+        return max(values, key=lambda head: values[head])
     of_heads = [table[HEAD] for table in tables.values() if {*HEAD} <= set(table) and len(table)]
     return key({name: of_heads[0][name].iloc[0] for name in HEAD}) if of_heads else None
 

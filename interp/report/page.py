@@ -63,7 +63,7 @@ def page_data(
 ) -> dict[str, Any]:
     """All that the page shows, as the script reads it."""
     model, corpus = (manifest.get(part, {}).get("name") for part in ("model", "corpus"))
-    experiment = _experiment(manifest)
+    experiment, found = _experiment(manifest), colourings(tables)
     about = f"{model} on {corpus}" if model and corpus else experiment
     return {
         "title": f"{about}: {experiment}" if about != experiment else experiment,
@@ -72,11 +72,11 @@ def page_data(
         "notes": [str(line) for line in manifest.get("said", ())],
         "families": families(tables),
         "family": family_of_heads(tables),
-        "colourings": colourings(tables),
+        "colourings": found,
         "sequential": ROCKET,
         "diverging": DIVERGING,
         "cards": cards(tables),
-        "first": first_head(tables),
+        "first": first_head(tables, found),
         "query": query_of(tables),
         "definitions": _definitions(tables, definitions),
         "examples": example_data(examples, tables.get("examples")),
