@@ -18,7 +18,7 @@ def roles(*rows: tuple[str, str | None, float]) -> pd.DataFrame:
     [
         # a relation before a position, whatever their lifts
         ({"roles": roles(("self", "positional", 0.9), ("det", "syntax", 0.2), ("obj", "syntax", 0.3))}, "self 1.0"),
-        ({"roles": roles(*[(name, "positional", lift) for name, lift in (("self", 0.9), ("first", 0.2), ("self", 0.3))])}, "self 0.0"),
+        ({"roles": roles(*[("first", "positional", lift) for lift in (0.9, 0.2, 0.3)])}, "self 0.0"),
         # without any role the largest number that the map begins with
         (
             {
