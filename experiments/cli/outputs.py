@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from interp.api import definitions
 from interp.examples import FILE as EXAMPLES
 from interp.folder_readme import folder_readme
+from interp.interchange.head_cards import FILE as CARDS
+from interp.interchange.head_cards import cards_text, obstacle
 from interp.paper import paper_texts
 from interp.plots.captions import caption_texts
 from interp.report import page
@@ -19,6 +21,8 @@ def texts_of(findings: Findings, manifest: Mapping[str, Any], figures: Mapping[s
     known = definitions()
     texts = {"report.html": page(findings.tables, manifest, findings.examples, known)}
     texts |= paper_texts(findings.tables, manifest, known, file_name) | caption_texts(figures)
+    if not obstacle(findings.tables):
+        texts[CARDS] = cards_text(findings.tables, manifest)
     # last: it says what the others are
     kept = [EXAMPLES] if findings.examples is not None and findings.examples.documents else []
     return texts | {"README.md": folder_readme(findings.tables, manifest, [*texts, *kept])}
