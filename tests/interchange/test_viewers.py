@@ -19,7 +19,7 @@ from interp.interchange.token_attention import TokenAttention
 from tests.conftest import Case, byte_level_tokenizer, seeded
 from tests.models.test_encoder_decoders import BART
 
-pytest_plugins = ("tests.support.browser",)
+pytest_plugins = ("tests.support.chromium",)
 
 TEXT = "The cat sat on the mat."
 

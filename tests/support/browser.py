@@ -1,14 +1,8 @@
-"""Debian's Chromium, driven by Playwright.
-
-A test module asks for it with `pytest_plugins = ("tests.support.browser",)`: a process can drive one only.
-"""
+"""Debian's Chromium, driven by Playwright."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import pytest
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 
@@ -34,15 +28,3 @@ def opened(chromium: Any, path: Path, *, width: int = 1280, scheme: str = "light
     page.goto(path.resolve().as_uri())
     page.wait_for_selector("body[data-drawn]")
     return Opened(page, requests, complaints)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """The browser, for as long as the tests run."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is absent: Debian's package chromium, or another in the variable CHROMIUM")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield browser
-        browser.close()
