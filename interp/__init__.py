@@ -13,6 +13,9 @@ What there is, by what it gives:
 - tables: `score`, `roles_of`, `ablate`, `ablate_sets`, `anatomy`; `definitions` and `columns` say what they mean;
   `explain_sentence` of one sentence; `load_runs` of runs, and `load_examples` the attention that a
   run has kept
+- to other tools: `heads_with_role` and `transformer_lens_hook`, heads as TransformerLens has them; `head_cards`, all
+  of each head as JSON, and `load_head_cards` of a run; `token_attention` of a text and `kept_attention` of a run in
+  viewers, `to_circuitsvis` and `to_bertviz`
 - a model: `load_model`, `from_transformers`, `from_bridge`, `from_module`; the examples `planted` and `recurrent`; the
   null model `random_weights`; `prove` checks one, `head_weights` takes a head's own weights out of it
 - a corpus read from files: `read_conllu`, `read_coreference`, `read_entities`, `read_minimal_pairs`, `read_pictures`,
@@ -57,6 +60,14 @@ if TYPE_CHECKING:
     from interp.heads import Head as Head
     from interp.heads import head_name as head_name
     from interp.heads import parse_head as parse_head
+    from interp.interchange.bertviz import to_bertviz as to_bertviz
+    from interp.interchange.circuitsvis import to_circuitsvis as to_circuitsvis
+    from interp.interchange.head_cards import head_cards as head_cards
+    from interp.interchange.head_cards import load_head_cards as load_head_cards
+    from interp.interchange.hook_names import transformer_lens_hook as transformer_lens_hook
+    from interp.interchange.reading import token_attention as token_attention
+    from interp.interchange.role_lists import heads_with_role as heads_with_role
+    from interp.interchange.token_attention import kept_attention as kept_attention
     from interp.models.head_weights import head_weights as head_weights
     from interp.models.loading import from_bridge as from_bridge
     from interp.models.loading import from_transformers as from_transformers
@@ -98,6 +109,14 @@ _HOME = {
     "Head": "interp.heads",
     "head_name": "interp.heads",
     "parse_head": "interp.heads",
+    "heads_with_role": "interp.interchange.role_lists",
+    "transformer_lens_hook": "interp.interchange.hook_names",
+    "head_cards": "interp.interchange.head_cards",
+    "load_head_cards": "interp.interchange.head_cards",
+    "token_attention": "interp.interchange.reading",
+    "kept_attention": "interp.interchange.token_attention",
+    "to_circuitsvis": "interp.interchange.circuitsvis",
+    "to_bertviz": "interp.interchange.bertviz",
     "from_bridge": "interp.models.loading",
     "from_transformers": "interp.models.loading",
     "load_model": "interp.models.loading",

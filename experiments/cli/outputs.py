@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from interp.api import definitions
 from interp.examples import FILE as EXAMPLES
 from interp.folder_readme import folder_readme
+from interp.interchange.head_cards import FILE as CARDS
+from interp.interchange.head_cards import cards_text, obstacle
 from interp.paper import FigureOfRun, figure_texts, paper_texts
 from interp.plots.captions import caption_texts
 from interp.plots.style import PaperFigure
@@ -27,6 +29,8 @@ def texts_of(findings: Findings, manifest: Mapping[str, Any], figures: Mapping[s
             if isinstance(figure, PaperFigure)
         }
     )
+    if not obstacle(findings.tables):
+        texts[CARDS] = cards_text(findings.tables, manifest)
     # last: it says what the others are
     kept = [EXAMPLES] if findings.examples is not None and findings.examples.documents else []
     return texts | {"README.md": folder_readme(findings.tables, manifest, [*texts, *kept])}

@@ -17,7 +17,7 @@ LOCK = ".interp-lock"
 
 WRITTEN = (
     *("manifest.json", "README.md", ".hydra", "figures", "tables", "sums", "report.html", "examples.safetensors"),
-    *("*.parquet", "*.csv", "methods.md", "methods.tex", "references.bib"),
+    *("*.parquet", "*.csv", "methods.md", "methods.tex", "references.bib", "head_cards.json"),
 )
 """What a run writes, by its names; other files may lie beside them."""
 

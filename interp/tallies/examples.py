@@ -147,10 +147,10 @@ def choose_documents(encoded: EncodedCorpus, heads: int, seed: int) -> tuple[lis
 
 def _example(encoded: EncodedCorpus, number: int, kept: Mapping[str, np.ndarray]) -> Example:
     document = encoded.corpus.documents[number]
-    sides = [_side(document, encoded.encodings[number], encoded.words[number])]
+    sides = [side_of(document, encoded.encodings[number], encoded.words[number])]
     if encoded.target is not None:
         other = encoded.target
-        sides.append(_side(other.corpus.documents[number], other.encodings[number], other.words[number]))
+        sides.append(side_of(other.corpus.documents[number], other.encodings[number], other.words[number]))
 
     def of(kind: str) -> dict[str, np.ndarray]:
         return {name.partition(".")[0]: array for name, array in kept.items() if name.endswith(kind)}
@@ -158,7 +158,8 @@ def _example(encoded: EncodedCorpus, number: int, kept: Mapping[str, np.ndarray]
     return Example(number, document.source, document.text, tuple(sides), of(".pattern"), of(".marks"))
 
 
-def _side(document: Document, encoding: Encoding, word: Int[np.ndarray, " pos"]) -> Side:
+def side_of(document: Document, encoding: Encoding, word: Int[np.ndarray, " pos"]) -> Side:
+    """The words and tokens of one side of a document, and which word each token belongs to."""
     texts = list(_texts(document, encoding))
     return Side(
         document.words, tuple(texts), np.asarray(word, dtype=np.int64), np.asarray(encoding.special, dtype=bool)

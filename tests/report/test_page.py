@@ -19,7 +19,7 @@ from tests.support.browser import Opened, opened
 if TYPE_CHECKING:
     from tests.support.command_line import Finished
 
-pytest_plugins = ("tests.support.command_line",)
+pytest_plugins = ("tests.support.chromium", "tests.support.command_line")
 
 HOSTILE = (
     "<script>document.title='taken'</script>",

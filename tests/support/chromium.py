@@ -1,4 +1,7 @@
-"""The browser that the tests of pages use."""
+"""The browser that the tests of pages use; a process can drive one only.
+
+A test module asks for it with `pytest_plugins = ("tests.support.chromium",)`.
+"""
 
 from collections.abc import Iterator
 from typing import Any
