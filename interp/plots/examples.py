@@ -63,7 +63,7 @@ def token_matrices(
     rows = -(-len(chosen) // across)
     # one matrix alone needs no more of a page than is good to read, and all of them fit on one
     widest, highest = min(style.inches / across, 4.5) - longest - 0.5, (MOST_HEIGHT - 0.6) / rows - longest - 0.35
-    cell = min(widest / most, highest / most, 0.2)
+    cell = min(widest / most, highest / most, 0.3)
     step = max(int(np.ceil(LINE / (cell * 72))), 1)
     figure = new_figure(style, rows * (most * cell + longest + 0.35) + 0.5)
     norm = Normalize(0, 1)
