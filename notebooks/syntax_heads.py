@@ -14,8 +14,8 @@
 # # The syntax heads of a sentence encoder
 #
 # This notebook shows which heads of MiniLM attend along the relations of a treebank, and what has to be subtracted
-# before that means anything. Run it with `make notebook`; with `INTERP_TREEBANK=FILE.conllu` it reads a treebank
-# instead of generated sentences.
+# before that means anything. Run it with `make notebook`; with `INTERP_TREEBANK=/PATH/FILE.conllu` it reads a
+# treebank instead of generated sentences.
 #
 # On generated sentences intervals and p-values describe the generator, not English: the story is the same, the
 # numbers are not. The README has those of the English Web Treebank.
@@ -52,8 +52,9 @@ def run(name: str, *settings: str) -> Path:
 
 # %%
 treebank = os.environ.get("INTERP_TREEBANK")
-corpus = ["corpus=conllu", f"corpus.path={treebank}"] if treebank else ["corpus.documents=400"]
-folder = run("syntax_heads", "experiment=nulls", "null=[random_init]", "null_seeds=1", "roles=syntax", *corpus)
+corpus = ["corpus=conllu", f"corpus.path={treebank}"] if treebank else ["corpus.documents=320"]
+name = f"syntax_heads-{Path(treebank or 'grammar').stem}"
+folder = run(name, "experiment=nulls", "null=[random_init]", "null_seeds=1", "roles=syntax", *corpus)
 
 # %%
 tables = interp.load_runs(folder)
