@@ -1,4 +1,4 @@
-# make run: the atlas of a real model · make notebook: the notebook, executed on it · make test: the tests
+# make run: the atlas of a real model · make notebook: the notebooks, executed · make test: the tests
 # make check: style, types and structure · make smollm2: a real causal language model
 # make ray: what hydra/launcher=ray_workers needs (125 MB)
 # make audit: known holes in the versions of constraints.txt
@@ -15,8 +15,8 @@ run: .venv/demo
 # a run is made where there is none yet
 notebook: .venv/notebooks
 	ls outputs/atlas/*/*/atlas.parquet >/dev/null 2>&1 || $(BIN)/python -m experiments
-	$(BIN)/jupytext --to notebook --execute notebooks/atlas.py
-	@echo 'Open it with: $(BIN)/jupyter lab notebooks/atlas.ipynb'
+	$(BIN)/jupytext --to notebook --execute notebooks/*.py
+	@echo 'Open them with: $(BIN)/jupyter lab notebooks'
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n auto

@@ -16,6 +16,7 @@ from interp.plots.compare import compared_effects as compared_effects
 from interp.plots.compare import compared_roles as compared_roles
 from interp.plots.copying_scores import score_variants as score_variants
 from interp.plots.effects import effect_map as effect_map
+from interp.plots.examples import token_matrices as token_matrices
 from interp.plots.known_answers import known_answers as known_answers
 from interp.plots.local_kernel import kernel_map as kernel_map
 from interp.plots.nulls import real_against_nulls as real_against_nulls

@@ -1,16 +1,13 @@
-"""The main job, small: a run of the atlas by the command line, its tables joined right, its notebook executed."""
+"""The main job, small: a run of the atlas by the command line, its tables joined right."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-import jupytext
 import numpy as np
 import pandas as pd
 import pytest
-from nbclient import NotebookClient
 
 from tests.support.paths import ROOT
 
@@ -88,16 +85,3 @@ def test_the_figures_are_there(folder: Path) -> None:
     for name in ("roles", "best_heads", "effects", "role_against_effect"):
         assert (folder / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (folder / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize("notebook", sorted(path.name for path in (ROOT / "notebooks").glob("*.py")))
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of jupyter's own packages, in their kernel's start
-def test_the_notebook_runs(notebook: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INTERP_RUNS", str(folder))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    book = jupytext.read(ROOT / "notebooks" / notebook)
-    NotebookClient(
-        book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(ROOT / "notebooks")}}
-    ).execute()
-    drawn = [out for cell in book.cells for out in cell.get("outputs", []) if "image/png" in out.get("data", {})]
-    assert len(drawn) >= 5

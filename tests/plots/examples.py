@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from interp import plots
+from interp.examples import STEPS, Example, Examples, Marked, Side
 from interp.heads import HEAD
 from interp.plots.anatomy import PLACES
 from interp.plots.style import Style
@@ -241,6 +242,19 @@ def random_comparison(layers: int, heads: int, runs: int) -> tuple[pd.DataFrame,
     return best, effects
 
 
+def random_examples(layers: int, heads: int, size: int = 20) -> Examples:
+    """One document of `size` tokens, twice, after a start token; every row of a causal pattern sums to all steps."""
+    random, count = np.random.default_rng(11), 2 * size + 1
+    tokens = ("⟨start⟩", *[f"#{number}" for number in random.integers(10, 2000, size)] * 2)
+    side = Side((), tokens, np.full(count, -1), np.arange(count) == 0)
+    mass = np.tril(random.exponential(1.0, (layers * heads, count, count)) ** 3)
+    pattern = (STEPS * mass / mass.sum(-1, keepdims=True)).round().astype(np.uint8)
+    marks = np.array([(1, query, query - size + 1) for query in range(size + 1, count)])
+    roles = tuple(Marked(name, "copying", "token", f"copying/{name}@1") for name in ("duplicate", "induction"))
+    places = tuple(("self", layer, head) for layer in range(layers) for head in range(heads))
+    return Examples((Example(101, "one", "", (side,), {"self": pattern}, {"self": marks}),), places, roles, "all")
+
+
 def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]]:
     """By name, what draws each figure for a model of that many layers of heads."""
     scores = random_scores(layers, heads, families=FAMILIES)
@@ -257,6 +271,7 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
     many = many[many["query"] == 11].rename(columns={"key": "candidate", "key_word": "candidate_word"})
     two, seven = random_comparison(layers, heads, 2), random_comparison(layers, heads, 7)
     four = [("self", 0, head) for head in range(4)]
+    kept, kept_long = random_examples(1, max(heads, 2)), random_examples(1, heads, 50)
     return {
         "roles": lambda style: plots.role_maps(scores, roles, style=style),
         "best_heads": lambda style: plots.best_heads(scores, roles, style=style),
@@ -290,6 +305,8 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
         "cross_matrices": lambda style: plots.attention_matrices(
             cross_attention(), [("cross", 0, head) for head in range(4)], style=style
         ),
+        "tokens": lambda style: plots.token_matrices(kept, [(0, 0), (0, 1)], role="induction", style=style),
+        "tokens_long": lambda style: plots.token_matrices(kept_long, four[:heads], style=style),
         "candidates": lambda style: plots.candidate_bars(few, style=style),
         "candidates_many": lambda style: plots.candidate_bars(many, style=style),
     }
