@@ -21,7 +21,7 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
-highlight_language = "bash"
+highlight_language = "text"
 
 # headings have the anchors that they have where the files are read without the site
 myst_heading_anchors = 4
@@ -52,8 +52,9 @@ def page_text(page: str, text: str) -> str:
         return links_from((ROOT / AT_THE_ROOT[page]).read_text(encoding="utf-8"), ROOT, page)
     if page == "experiments":
         readme = (ROOT / "README.md").read_text(encoding="utf-8")
-        table = readme.partition("## Experiments\n")[2].partition("\n## ")[0]
-        return links_from(f"# Experiments\n{table}", ROOT, page)
+        section = readme.partition("## Experiments\n")[2].partition("\n## ")[0]
+        table = "\n".join(line for line in section.splitlines() if line.startswith("|"))
+        return links_from(f"# Experiments\n\n{table}\n", ROOT, page)
     if page == "definitions":
         text = f"{text}\n{cards()}"
     return links_from(text, (HERE / page).parent, page)
@@ -108,6 +109,14 @@ def put_text(_app: object, page: str, source: list[str]) -> None:
     source[0] = page_text(page, source[0])
 
 
+def readable_signature(
+    _app: object, _kind: str, _name: str, _of: object, _options: object, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """The default of a field that is made anew for each object, as Python's stubs have it: Sphinx reads that."""
+    return signature.replace("<factory>", "...") if signature else None, returned
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("source-read", put_text)
+    app.connect("autodoc-process-signature", readable_signature)

@@ -8,10 +8,8 @@ Each RUN is the folder of one of these commands; its pictures are those named be
     copying.png              python -m experiments study=smollm2_copying
     best_heads.png roles.png python -m experiments experiment=head_roles roles=syntax corpus=conllu \\
                                  corpus.path=en_ewt-ud-test.conllu
-    minimal_pairs.png        python -m experiments model=smollm2 experiment=head_ablation metrics=minimal_pairs \\
-                                 ablation.top=5 corpus=minimal_pairs corpus.limit=200 \\
-                                 corpus.path=anaphor_number_agreement.jsonl.gz
-    report.png               python -m experiments (the page of the run, photographed: docs/screenshot.py)
+    role_against_effect.png  python -m experiments
+    report.png               the same: the page of the run, photographed (docs/screenshot.py)
     memory.png               python -m benchmarks.long_corpus --folder RUN TEXT…
 """
 
@@ -55,7 +53,6 @@ def drawn_from(run: Path) -> Callable[[Path, Path], list[str]]:
         ("sentence", "minilm"): of_sentence,
         ("head_roles", "smollm2"): of_copying,
         ("head_roles", "minilm"): of_treebank,
-        ("head_ablation", "smollm2"): of_minimal_pairs,
         ("atlas", "minilm"): of_atlas,
     }
     if kind not in kinds:
@@ -88,16 +85,11 @@ def of_treebank(run: Path, folder: Path) -> list[str]:
     return [saved(figure, folder, name) for name, figure in figures.items()]
 
 
-def of_minimal_pairs(run: Path, folder: Path) -> list[str]:
-    """What is lost without each head."""
-    [effects] = tables(run, "effects")
-    return [saved(plots.effect_map(effects, style=COLUMN), folder, "minimal_pairs")]
-
-
 def of_atlas(run: Path, folder: Path) -> list[str]:
-    """The page of the run, as a browser shows it."""
+    """What is lost without each head, by the lift of its best role; and the page of the run, as a browser shows it."""
+    [atlas] = tables(run, "atlas")
     take(run / "report.html", folder / "report.png", head="2.0")
-    return ["report.png"]
+    return [saved(plots.role_against_effect(atlas), folder, "role_against_effect"), "report.png"]
 
 
 def of_memory(run: Path, folder: Path) -> list[str]:

@@ -7,8 +7,6 @@ import argparse
 import os
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 WIDTH, HEIGHT = 1280, 900
 
@@ -26,6 +24,9 @@ def main() -> None:
 
 def take(page: Path, picture: Path, *, head: str | None = None, height: int = HEIGHT) -> None:
     """Opens the page of a run, chooses the head, and keeps what the window shows."""
+    # whoever draws other pictures needs no browser
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         window = browser.new_page(viewport={"width": WIDTH, "height": height}, color_scheme="light")

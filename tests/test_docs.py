@@ -2,8 +2,10 @@
 
 import re
 import runpy
+import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -83,7 +85,7 @@ def test_the_pages_have_the_commands_that_a_reader_needs() -> None:
     [
         "make walk",
         "python -m experiments corpus.pathh=FILE.conllu",
-        "python -m experiments experiment=sentense",
+        "python -m experiments experiment=no_such",
         "python -m experiments ablation.top=-1",
         "python -m experiments corpus=conllu",
         "python -m experiments -m seed=0,x",
@@ -91,7 +93,7 @@ def test_the_pages_have_the_commands_that_a_reader_needs() -> None:
         "python -m experiments seed=1 --quiet model=small",
         "python -m experiments seed=1 --cfg job model=small",
         "python -m experiments.cli.cluster --shardss 3 --folder DIR",
-        "python -m experiments.cli.cluster --shards 3 --folder DIR modell=small",
+        "python -m experiments.cli.cluster --shards 3 --folder DIR no_such=small",
         "python -m benchmarks.killed --folderr DIR",
         "python docs/no_such.py",
     ],
@@ -143,6 +145,37 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 def test_the_page_of_columns_is_written_anew_when_a_column_changes() -> None:
     page = runpy.run_path(str(ROOT / "docs" / "columns.py"))["page"]()
     assert page == (ROOT / "docs" / "columns.md").read_text(), "python docs/columns.py writes it"
+
+
+def test_every_picture_is_drawn_by_a_command_and_shown_by_a_page() -> None:
+    drawn = re.findall(r"\b\w+\.png", (ROOT / "docs" / "figures.py").read_text(encoding="utf-8").split('"""')[1])
+    assert set(drawn) == {path.name for path in (ROOT / "docs").glob("*.png")}
+    shown = " ".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert [name for name in drawn if f"{name})" not in shown] == []
+
+
+def test_a_picture_is_drawn_from_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, pictures = tmp_path / "run", tmp_path / "pictures"
+    run.mkdir()
+    pictures.mkdir()
+    (run / "memory.csv").write_text("second,mib,tokens\n0,100.0,5000\n1,300.0,5000\n", encoding="utf-8")
+    figures(str(run), "--folder", str(pictures))
+    assert [path.name for path in pictures.iterdir()] == ["memory.png"]
+    assert capsys.readouterr().out == f"{pictures / 'memory.png'}\n"
+
+
+def test_a_folder_without_a_run_is_no_picture(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="holds no run"):
+        figures(str(tmp_path), "--folder", str(tmp_path))
+
+
+def figures(*arguments: str) -> None:
+    """`python docs/figures.py` with these arguments."""
+    with (
+        patch.object(sys, "argv", ["docs/figures.py", *arguments]),
+        patch.object(sys, "path", [str(ROOT / "docs"), *sys.path]),
+    ):
+        runpy.run_path(str(ROOT / "docs" / "figures.py"), run_name="__main__")
 
 
 def test_python_names_that_exist() -> None:

@@ -166,6 +166,8 @@ def parse(command: Command) -> None:
         for method in ("parse_args", "parse_intermixed_args"):
             held.enter_context(patch.object(ArgumentParser, method, _parsing(getattr(ArgumentParser, method))))
         held.enter_context(patch.object(sys, "argv", [name, *command.words]))
+        # a script imports what lies beside it
+        held.enter_context(patch.object(sys, "path", [str(path.parent), *sys.path]))
         try:
             runpy.run_module(name, run_name="__main__") if is_module else runpy.run_path(str(path), run_name="__main__")
         except _ParsedError:
