@@ -15,10 +15,12 @@ Each RUN is the folder of one of these commands; its pictures are those named be
 
 import argparse
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL import Image, ImageChops
 from screenshot import take
 
 from benchmarks.long_corpus import MEMORY, draw
@@ -28,6 +30,8 @@ from interp.results import read_manifest
 
 HERE = Path(__file__).parent
 COLUMN = read_style("column")
+MARGIN = 12
+"""Pixels that are left white around a picture."""
 
 
 def main() -> None:
@@ -104,7 +108,13 @@ def tables(run: Path, *names: str) -> list[pd.DataFrame]:
 
 def saved(figure: Figure, folder: Path, name: str) -> str:
     """The figure as a picture, without the white at its sides; its name."""
-    figure.savefig(folder / f"{name}.png", dpi=180, bbox_inches="tight", pad_inches=0.05)
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png", dpi=180)
+    picture = Image.open(drawn).convert("RGB")
+    left, top, right, bottom = ImageChops.invert(picture).getbbox() or (0, 0, *picture.size)
+    box = (left - MARGIN, top - MARGIN, right + MARGIN, bottom + MARGIN)
+    within = (max(box[0], 0), max(box[1], 0), min(box[2], picture.width), min(box[3], picture.height))
+    picture.crop(within).save(folder / f"{name}.png", optimize=True)
     return f"{name}.png"
 
 
