@@ -4,7 +4,7 @@
 
 TEXT are files of plain text, and CoNLL files of coreference (`.conll.gz`), whose sentences are lines here. All of it is
 repeated until a count of words has it that there are so many tokens. Then the run is planned, and run; of the running
-process the memory is noted every second. The figure is written to DIR/memory.png.
+process the memory is noted every second, in DIR/memory.csv, of which `python docs/figures.py DIR` draws a figure.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from interp.results import read_manifest
@@ -26,6 +27,9 @@ TOKENS_A_WORD = 1.15
 """Of MiniLM's pieces, on this text."""
 
 MIB = 2**20
+
+MEMORY = "memory.csv"
+"""A row a second: second, mib, and the tokens of the whole run."""
 
 
 def main() -> None:
@@ -52,7 +56,8 @@ def main() -> None:
     tenths = [f"{part.max() / MIB:,.0f}" for part in np.array_split(np.array(memory), 10)]
     print(f"largest memory in each tenth of the time, MiB: {', '.join(tenths)}")
     print(f"planned {planned['memory'] / MIB:,.0f} MiB, took {max(memory) / MIB:,.0f} MiB")
-    draw(memory, planned["passes"][0]["tokens"]).savefig(given.folder / "memory.png", dpi=120)
+    noted = {"second": range(len(memory)), "mib": [round(held / MIB, 1) for held in memory]}
+    pd.DataFrame(noted).assign(tokens=planned["passes"][0]["tokens"]).to_csv(given.folder / MEMORY, index=False)
 
 
 def lines(paths: Sequence[Path], tokens: int) -> Iterator[str]:
@@ -104,11 +109,12 @@ def resident(process: int) -> int:
     return 1024 * int(found[0]) if found else 0
 
 
-def draw(memory: Sequence[int], tokens: int) -> Figure:
-    """Memory over time."""
+def draw(memory: pd.DataFrame) -> Figure:
+    """Memory over time. `memory` needs: second mib tokens."""
+    title = f"head_roles on {memory['tokens'].iloc[0]:,} tokens"
     figure = Figure(figsize=(6, 2.6), layout="constrained")
-    axes = figure.add_subplot(xlabel="seconds", ylabel="memory (MiB)", title=f"head_roles on {tokens:,} tokens")
-    axes.plot(range(len(memory)), [held / MIB for held in memory])
+    axes = figure.add_subplot(xlabel="seconds", ylabel="memory (MiB)", title=title)
+    axes.plot(memory["second"], memory["mib"])
     axes.set_ylim(0)
     return figure
 

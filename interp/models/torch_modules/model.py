@@ -278,10 +278,10 @@ def from_module(
 
     `call(module, batch)` runs it on `batch.tokens` and `batch.mask` (and, if it has a decoder, `batch.target`) and
     gives `interp.types.Output(hidden, logits or None)`. `sites` says of which site each attention is, by its name
-    in `module.named_modules()` or a pattern with `*`, the first that fits: {"*.multihead_attn": "cross", …}; None
-    leaves one alone; without `sites` all are `self`. `tokenizer` is a fast tokenizer of transformers; a decoder begins
-    with its bos token and ends with its eos token. Logits are used if `has_language_head` says that they were trained:
-    they are of the next token if `causal`, or where there is a decoder.
+    in `module.named_modules()` or a pattern with `*`, the first that fits: `{"*.multihead_attn": "cross", …}`;
+    None leaves one alone; without `sites` all are `self`. `tokenizer` is a fast tokenizer of transformers; a decoder
+    begins with its bos token and ends with its eos token. Logits are used if `has_language_head` says that they were
+    trained: they are of the next token if `causal`, or where there is a decoder.
 
     Raises `ModelError` for a module without such attention, or with a kind of it that computes something else.
     """
