@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from interp.errors import InterpError
 from interp.examples import STEPS, Example, Examples, Marked
@@ -28,6 +29,8 @@ from interp.plots.style import (
 )
 
 MOST_HEADS = 4
+BAR = 0.8
+"""Inches that the colour bar and the gaps take."""
 LINE = SMALL + 1.0
 """Points from one token at an axis to the next."""
 
@@ -62,7 +65,7 @@ def token_matrices(
     across = 1 if style.is_narrow else min(len(chosen), 2)
     rows = -(-len(chosen) // across)
     # one matrix alone needs no more of a page than is good to read, and all of them fit on one
-    widest, highest = min(style.inches / across, 4.5) - longest - 0.5, (MOST_HEIGHT - 0.6) / rows - longest - 0.35
+    widest, highest = min((style.inches - BAR) / across, 4.5) - longest, (MOST_HEIGHT - 0.6) / rows - longest - 0.35
     cell = min(widest / most, highest / most, 0.3)
     step = max(int(np.ceil(LINE / (cell * 72))), 1)
     figure = new_figure(style, rows * (most * cell + longest + 0.35) + 0.5)
@@ -76,7 +79,7 @@ def token_matrices(
             cmap=SEQUENTIAL, edgecolors="white", linewidth=0.3 if cell * 72 > 6 else 0,
         )  # fmt: skip
         if marked is not None:
-            _frame_targets(axes, example, site, marked[0], cell)
+            _frame_targets(axes, example, site, marked[0])
         axes.set_xticks(range(0, len(keys), step), [short(key) for key in keys[::step]], rotation=90, fontsize=SMALL)
         axes.set_yticks(range(0, len(queries), step), [short(query) for query in queries[::step]], fontsize=SMALL)
         axes.tick_params(length=0, pad=2)
@@ -93,14 +96,11 @@ def token_matrices(
     return figure
 
 
-def _frame_targets(axes: Axes, example: Example, site: str, number: int, cell: float) -> None:
+def _frame_targets(axes: Axes, example: Example, site: str, number: int) -> None:
     """A frame around every target of the role of this number."""
-    marks = example.marks[site]
-    targets = marks[marks[:, 0] == number]
-    size = (cell * 72) ** 2
-    axes.scatter(
-        targets[:, 2], targets[:, 1], s=size, marker="s", facecolors="none", edgecolors="black", linewidths=0.5
-    )
+    for role, query, key in example.marks[site]:
+        if role == number:
+            axes.add_patch(Rectangle((key - 0.5, query - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=0.5))
 
 
 def _document(examples: Examples, document: int | None) -> Example:
