@@ -77,7 +77,7 @@ def pruning_curve(curve: pd.DataFrame, areas: pd.DataFrame, *, style: Style = PA
         axes.legend(
             loc="lower left", bbox_to_anchor=(0, 1.01), borderaxespad=0, handlelength=2.6, title=title, alignment="left"
         )
-    notes = ["All documents are of the held-out half, on which no order was chosen."]
+    notes = ["All documents are of the held-out split, on which no order was chosen."]
     notes += ["Shades: 95 % intervals."] if curve["ci_low"].notna().any() else []
     shows = "What is left of the model while more and more heads are ablated, in several orders."
     add_caption(figure, curve, shows, _counts(curve), [*notes, *_note_on_random(curve)])

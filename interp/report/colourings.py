@@ -150,4 +150,4 @@ def _lifts(tables: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
     confirm = tables["scores"][tables["scores"]["split"] == "confirm"]
     for role, table in confirm.groupby("role", sort=False):
         values = _values(table.drop_duplicates(HEAD), "lift")
-        yield {"label": f"lift of {role}", "group": "roles (held-out half)", "signed": True, "values": values}
+        yield {"label": f"lift of {role}", "group": "roles (held-out split)", "signed": True, "values": values}

@@ -30,7 +30,7 @@ def _listed(name: str, table: pd.DataFrame) -> dict[str, Any]:
     if name == "scores" and total > ROWS:
         # the half that decides, best first
         table = table[table["split"] == "confirm"].sort_values("lift", ascending=False, kind="stable")
-        what = f"the {min(ROWS, len(table))} largest lifts of the held-out half, of {total:,} rows"
+        what = f"the {min(ROWS, len(table))} largest lifts of the held-out split, of {total:,} rows"
     shown = table.head(ROWS).drop(columns=[column for column in EVERYWHERE if column in table])
     rows = [[plain(value) for value in row] for row in shown.itertuples(index=False, name=None)]
     return {

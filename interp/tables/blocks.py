@@ -22,7 +22,7 @@ EFFECT_KEYS = [*HEAD, "ablation", "metric"]
 def role_block_table(sums: RoleSums, min_blocks: int = 12) -> pd.DataFrame:
     """The table `role_blocks`: one row per role and head, of roles with `min_blocks` non-empty blocks on confirm.
 
-    `n_B` are the scored queries of block B of the held-out half, `excess_B` sums the statistic less the credit of the
+    `n_B` are the scored queries of block B of the held-out split, `excess_B` sums the statistic less the credit of the
     baseline (chosen on select) over them: Σ excess ÷ Σ n is the lift on confirm. In fewer blocks there is no interval.
     """
     halves = split_blocks(sums.n.shape[1])

@@ -27,7 +27,7 @@ function rolesOf(about) {
       `${shown(role.lift)}${interval(role.ci_low, role.ci_high)}`, shown(role.p, 3), shown(role.q, 3), whole(role.n), shown(role.stability),
       role.guess_pos ? `${shown(role.lift_pos)}${interval(role.lift_pos_low, role.lift_pos_high)} (${role.guess_pos})` : "–"]);
     const columns = ["role", "hit or mass", "baseline", "lift [95 %]", "p", "q", "n", "stability", "over the annotation baseline"];
-    return [element("h4", {}, "Roles (held-out half)"), plainTable(columns, rows)];
+    return [element("h4", {}, "Roles (held-out split)"), plainTable(columns, rows)];
   }
   if (about.near) {
     const rows = about.near.map((role) => [role.role, `${shown(role.lift)}${interval(role.ci_low, role.ci_high)}`, shown(role.q, 3)]);
