@@ -169,9 +169,10 @@ def parse(command: Command) -> None:
         # a script imports what lies beside it
         held.enter_context(patch.object(sys, "path", [str(path.parent), *sys.path]))
         # as in a process of its own, where nothing has imported it; else runpy warns
-        imported = sys.modules.pop(name, None)
-        if imported is not None:
-            held.callback(sys.modules.__setitem__, name, imported)
+        for one in (name, f"{name}.__main__"):
+            imported = sys.modules.pop(one, None)
+            if imported is not None:
+                held.callback(sys.modules.__setitem__, one, imported)
         try:
             runpy.run_module(name, run_name="__main__") if is_module else runpy.run_path(str(path), run_name="__main__")
         except _ParsedError:

@@ -42,7 +42,7 @@ def test_another_width_draws_a_complete_run_anew(
     assert width_of(folder / "figures" / "effects.pdf") == 3.4
     after = files(folder)
     changed = {name for name in before | after if before.get(name) != after.get(name)}
-    assert changed == {"figures/effects.pdf", "figures/effects.png", "manifest.json"}
+    assert changed == {*(f"figures/effects.{kind}" for kind in ("pdf", "png", "tex")), "manifest.json"}
     manifest = json.loads(after["manifest.json"])
     assert manifest["status"] == "complete" and manifest["config"]["plots"]["width"] == "column"
     assert results.compare_files(folder, manifest) == ([], [])

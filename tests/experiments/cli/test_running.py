@@ -115,7 +115,7 @@ def test_nothing_temporary_is_left(atlas_run: "Finished") -> None:
     listed = {"scores", "roles", "power", "role_blocks", "effects", "effect_blocks", "atlas"}
     listed |= {"examples", "example_documents", "example_offsets"}
     tables = {f"{name}.{kind}" for name in listed for kind in ("parquet", "csv")}
-    others = {"tables", "methods.md", "methods.tex", "references.bib", "report.html", "README.md"}
+    others = {"tables", "head_cards.json", "methods.md", "methods.tex", "references.bib", "report.html", "README.md"}
     assert names == tables | others | {"manifest.json", "figures", ".hydra", "examples.safetensors"}
 
 
@@ -647,7 +647,7 @@ def test_a_killed_run_is_never_complete_and_the_next_one_cleans_up(
     names = {path.name for path in (tmp_path / "run").iterdir()}
     tables, texts = {"attention.parquet", "attention.csv"}, {"README.md", "report.html"}
     of_papers = {"methods.md", "methods.tex", "references.bib"}
-    assert names == tables | texts | of_papers | {"manifest.json", "figures", ".hydra"}
+    assert names == tables | texts | of_papers | {"manifest.json", "figures", ".hydra", "examples.safetensors"}
 
 
 # --- what is printed
