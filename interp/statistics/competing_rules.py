@@ -20,6 +20,7 @@ HEADS_AT_ONCE = 24
 """So many heads' numbers lie in a cache together."""
 THREADS = 2
 NOTHING = 1e-300
+"""Strengths may become too small for a number, where a head gives nothing to any cell of their rules."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +102,8 @@ def _fitted(
         if not len(going) or step == most_steps:
             break
         last = now
-        explained = turned[0] @ np.divide(attention, given, out=given)
-        competed = turned[1] @ np.reciprocal(total, out=total)
+        explained = turned[0] @ np.divide(attention, np.maximum(given, NOTHING), out=given)
+        competed = turned[1] @ np.reciprocal(np.maximum(total, NOTHING), out=total)
         strength = strength * explained / np.maximum(competed, NOTHING)
         strength /= strength.sum(axis=0)
     found[:, going] = strength
@@ -115,5 +116,5 @@ def _likelihood(
     total: Float[np.ndarray, "query head"],
 ) -> Float[np.ndarray, " head"]:
     """The parts of a query's attention add up to 1, so the total counts once."""
-    on_cells = np.einsum("eh,eh->h", attention, np.log(given))
-    return (on_cells - np.log(total).sum(axis=0)) / len(total)
+    on_cells = np.einsum("eh,eh->h", attention, np.log(np.maximum(given, NOTHING)))
+    return (on_cells - np.log(np.maximum(total, NOTHING)).sum(axis=0)) / len(total)

@@ -6,10 +6,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_matrix
 
-from interp.statistics.competing_rules import by_parts, fit_strengths, log_likelihood
+from interp.statistics.competing_rules import NOTHING, by_parts, fit_strengths, log_likelihood
 
 ENOUGH = 0.01
 """A card ends where the next rule explains less than this more."""
+EVEN = 1e-5
+"""Nats per query: attention that is no further from even has nothing to explain; float32 rounds it so."""
 MOST_RULES = 5
 STRENGTHS = (0.02, 0.06, 0.2, 0.6, 2.0)
 """Of a candidate beside the rules of a card, whose strengths add up to 1."""
@@ -28,10 +30,16 @@ class CrossEntropies:
     entropy: Float[np.ndarray, "head block"]
 
     @property
+    def could(self) -> Float[np.ndarray, "head block"]:
+        """What there is to explain: uniform − entropy. NaN of a head whose attention is even but for rounding."""
+        could = self.uniform - self.entropy
+        is_even = could.sum(axis=1) <= EVEN * max(int(self.n.sum()), 1)
+        return np.where(is_even[:, None], np.nan, could)
+
+    @property
     def explained(self) -> Float[np.ndarray, " head"]:
         """1: as well as any model could; 0: no better than even attention; below 0: worse. NaN where p is even."""
-        able, could = ((self.uniform - part).sum(axis=1) for part in (self.model, self.entropy))
-        return np.divide(able, could, out=np.full(len(able), np.nan), where=could > 0)
+        return (self.uniform - self.model).sum(axis=1) / self.could.sum(axis=1)
 
 
 def cross_entropies(
@@ -52,9 +60,9 @@ def cross_entropies(
 
     def score(some: slice) -> None:
         p = attention[:, some].astype(np.float64)
-        given = np.log(answers @ strength[:, some]) - np.log(applies @ strength[:, some])[query]
+        given = _log(answers @ strength[:, some]) - _log(applies @ strength[:, some])[query]
         model[some] = -(of_block @ (p * given)).T
-        entropy[some] = -(of_block @ (p * np.log(np.maximum(p, 1e-300)))).T
+        entropy[some] = -(of_block @ (p * _log(p))).T
         uniform[some] = (even @ p).T
 
     by_parts(score, heads)
@@ -73,7 +81,7 @@ def responsibilities(
     for block in np.unique(entry_block):
         here = entry_block == block
         of_block, p = answers[here], attention[here].astype(np.float64)
-        found[:, :, block] = strength * (of_block.T @ (p / (of_block @ strength)))
+        found[:, :, block] = strength * (of_block.T @ (p / np.maximum(of_block @ strength, NOTHING)))
     return found
 
 
@@ -141,7 +149,7 @@ def candidate_gains(
             entries = slice(by_rule.indptr[rule], by_rule.indptr[rule + 1])
             rows, share = by_rule.indices[entries], by_rule.data[entries][:, None]
             queries = applied.indices[applied.indptr[rule] : applied.indptr[rule + 1]]
-            more, less = share / given[rows], 1 / total[queries]
+            more, less = share / np.maximum(given[rows], NOTHING), 1 / np.maximum(total[queries], NOTHING)
             weights = p[rows]
             each = [
                 np.einsum("eh,eh->h", weights, np.log1p(one * more)) - np.log1p(one * less).sum(axis=0)
@@ -156,3 +164,7 @@ def candidate_gains(
 def without(rules_of_family: Bool[np.ndarray, " rule"], heads: int) -> Bool[np.ndarray, "rule head"]:
     """All rules but those of a family, for every head."""
     return np.repeat(~rules_of_family[:, None], heads, axis=1)
+
+
+def _log(values: Float[np.ndarray, "row head"]) -> Float[np.ndarray, "row head"]:
+    return np.log(np.maximum(values, NOTHING))

@@ -96,7 +96,7 @@ def halves(cells: CellAttention, sets: RuleSets, block: Int[np.ndarray, " query"
 def _explanations(
     cells: CellAttention, scored: CrossEntropies, steps: Int[np.ndarray, " head"], seed: int, min_blocks: int
 ) -> pd.DataFrame:
-    able, could = scored.uniform - scored.model, scored.uniform - scored.entropy
+    able, could = scored.uniform - scored.model, scored.could
     low, high = _interval_of_ratio(able, could, scored.n, seed, min_blocks)
     count = max(int(scored.n.sum()), 1)
     table = _heads(cells)
@@ -154,13 +154,14 @@ def _adds(
     min_blocks: int,
 ) -> pd.DataFrame:
     """What is explained with the family less what is explained without it, and whether that is above zero."""
-    more, could = lacking.model - scored.model, scored.uniform - scored.entropy
+    more, could = lacking.model - scored.model, scored.could
     low, high = _interval_of_ratio(more, could, scored.n, seed, min_blocks)
     blocks = split_blocks()["confirm"]
     filled = (scored.n[blocks] > 0).sum()
     p = np.full(len(more), np.nan)
     if filled >= min_blocks:
-        p = sign_flip_p(finite_or_nan(more[:, blocks]), sign_vectors(seed, BLOCKS)[blocks])
+        tested = np.where(np.isfinite(could[:, blocks]), more[:, blocks], np.nan)
+        p = sign_flip_p(tested, sign_vectors(seed, BLOCKS)[blocks])
     return _heads(cells).assign(
         family=family, null=null, n=int(scored.n.sum()), adds=scored.explained - lacking.explained, ci_low=low,
         ci_high=high, p=p, q=benjamini_hochberg(p),
@@ -178,7 +179,7 @@ def _cards(
     even = np.zeros((len(sets.rules), len(cells.heads)))
     even[base] = 1
     on_select = select.scored(even)
-    could = (on_select.uniform - on_select.entropy).sum(axis=1) / max(int(on_select.n.sum()), 1)
+    could = np.nan_to_num(on_select.could.sum(axis=1)) / max(int(on_select.n.sum()), 1)
     chosen, strength = greedy_rules(select.answers, select.applies, select.attention, could, base)
     mass = responsibilities(confirm.answers, confirm.attention, strength, np.zeros_like(confirm.query), 1)[:, :, 0]
     share, explained = mass / mass.sum(axis=0), confirm.scored(strength).explained
@@ -188,7 +189,8 @@ def _cards(
             rows.append((*head, place, *sets.rules[rule], share[rule, number], so_far))
         listed = [f"{sets.rules[rule].name} {share[rule, number]:.2f}" for rule, _ in found]
         rest = f"all cells evenly {share[base, number]:.2f}"
-        sentences[head] = f"{', '.join([*listed, rest])}: explains {explained[number]:.2f}"
+        of_it = f"explains {explained[number]:.2f}" if np.isfinite(explained[number]) else "nothing to explain"
+        sentences[head] = f"{', '.join([*listed, rest])}: {of_it}"
     columns = [*HEAD, "place", "rule", "family", "share", "explained_select"]
     types = {"site": "str", "rule": "str", "family": "str", "share": float, "explained_select": float}
     whole = dict.fromkeys(("layer", "head", "place"), int)
