@@ -233,9 +233,11 @@ def random_explanations(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataF
     parts = random.dirichlet([2, 4, 2, 0.3, 1, 0.3, 0.2], len(table))
     shares = [table.assign(rule=f"a.{family}", family=family, share=parts[:, n]) for n, family in enumerate(families)]
     adds = [
-        table.assign(family=family, null="none", adds=random.normal(0.02, 0.05, len(table)), q=random.uniform(0, 0.2, len(table)))
+        table.assign(
+            family=family, null="none", adds=random.normal(0.02, 0.05, len(table)), q=random.random(len(table))
+        )
         for family in families[1:]
-    ]  # fmt: skip
+    ]
     explained = table.assign(explained=random.uniform(-0.05, 1, len(table)))
     return explained, pd.concat(shares, ignore_index=True), pd.concat(adds, ignore_index=True)
 
