@@ -39,6 +39,7 @@ EXPERIMENTS: dict[str, str] = {
     "shapes": "The shape of every head's attention was measured whatever its target: entropy, distance, local kernel.",
     "tags": "The share of every head's attention from words of each part of speech to words of each was measured.",
     "copying": "Published scores of previous-token, duplicate-token and induction heads were computed on one run.",
+    "explain": "Rules that each name cells for a query competed for every head's attention on cells (Luce's choice).",
     "nulls": "The same roles were asked of null models.",
     "known_answers": "Roles were planted in heads by construction, and counted as found, missed or falsely found.",
     "random_init": "Roles were asked of networks with random weights.",

@@ -55,6 +55,9 @@ WHAT = {
     "sets": "Heads ablated together",
     "anatomy": "What heads are made of and write",
     "shape": "The heads with the largest value of each number that describes attention",
+    "explanations": "How much competing rules explain of each head",
+    "adds": "What each family of rules adds to what is explained of a head",
+    "cards": "The rules that explain each head best",
     "tags": "Share of each head's attention from all words on each part of speech, the largest shares",
     "copying_spread": "How far published scores of the same heads differ",
     "nulls": "Roles found by null models, beside the real one",
@@ -88,6 +91,8 @@ COLUMNS_OF = {
         *(*HEAD, "n", "share", "share_ci_low", "share_ci_high", "written", "written_ci_low", "written_ci_high"),
         *("copying", "qk_rank", "ov_rank", "previous", "previous_by_norm"),
     ],
+    "explanations": [*HEAD, "n", "explained", "ci_low", "ci_high", "entropy", "left"],
+    "adds": ["family", "null", *HEAD, "n", "adds", "ci_low", "ci_high", "p", "q"],
     "tags": [*HEAD, "to_tag", "n", "share", "expected", "excess", "ci_low", "ci_high"],
     "copying_spread": ["role", *HEAD, "lowest", "highest", "spread", "variants", "above", "flips"],
     "reliability": ["role", "family", "heads", "n", "reliability", "ci_low", "ci_high"],
@@ -106,7 +111,15 @@ COLUMNS_OF = {
 }
 """Of tables with many columns, those that a paper would show."""
 
-FIRST_BY = {"atlas": "effect", "anatomy": "share", "candidates": "mass", "sets": "effect", "copying_spread": "spread"}
+FIRST_BY = {
+    "atlas": "effect",
+    "anatomy": "share",
+    "adds": "adds",
+    "explanations": "explained",
+    "candidates": "mass",
+    "sets": "effect",
+    "copying_spread": "spread",
+}
 """Which column says what comes first, the largest; other tables keep the order that they have."""
 
 GROUPED_BY = {"shape": "definition"}

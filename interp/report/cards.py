@@ -29,6 +29,8 @@ OF_ANATOMY = {
     "position_offset": "offset that position alone prefers",
     "position_mass": "attention by position alone, there",
 }
+LARGE = 0.02
+"""Shares of rules that are listed."""
 NEAR = 3
 """Roles of a head that has none, which it comes nearest to."""
 
@@ -55,6 +57,7 @@ def cards(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
             if "definition" in row and "value" in row:
                 value = [row["definition"], *(plain(row.get(part)) for part in ("value", "ci_low", "ci_high"))]
                 found[key(row)].setdefault("measured", []).append(value)
+    _made_of(tables, found)
     _offsets(tables, found)
     return found
 
@@ -92,6 +95,20 @@ def _near(tables: Mapping[str, pd.DataFrame], found: dict[str, dict[str, Any]]) 
         if "roles" not in found[key(row)]:
             near = {name: plain(row.get(name)) for name in ("role", "lift", "ci_low", "ci_high", "q")}
             found[key(row)].setdefault("near", []).append(near)
+
+
+def _made_of(tables: Mapping[str, pd.DataFrame], found: dict[str, dict[str, Any]]) -> None:
+    """What rules explain of its attention, and the largest shares of rules."""
+    for row in _records(tables.get("explanations"), [*HEAD, "explained", "ci_low", "ci_high", "card"]):
+        made_of = {name: plain(row.get(name)) for name in ("explained", "ci_low", "ci_high", "card")}
+        found[key(row)]["made_of"] = made_of | {"shares": []}
+    shares = tables.get("shares")
+    if shares is None or "share" not in shares:
+        return
+    large = shares[shares["share"] >= LARGE].sort_values("share", ascending=False, kind="stable")
+    for row in _records(large, [*HEAD, "rule", "family", "share", "ci_low", "ci_high", "share_where_applies", "n"]):
+        parts = ("rule", "family", "share", "ci_low", "ci_high", "share_where_applies", "n")
+        found[key(row)]["made_of"]["shares"].append([plain(row.get(name)) for name in parts])
 
 
 def _offsets(tables: Mapping[str, pd.DataFrame], found: dict[str, dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ from interp.schema import (
     of_checks,
     of_comparisons,
     of_examples,
+    of_explanations,
     of_heads,
     of_meanings,
     of_roles,
@@ -22,7 +23,17 @@ from interp.schema.form import problems
 
 TABLES: dict[str, Table] = {
     table.name: table
-    for part in (of_roles, of_ablation, of_heads, of_examples, of_comparisons, of_checks, of_verification, of_meanings)
+    for part in (
+        of_roles,
+        of_ablation,
+        of_heads,
+        of_explanations,
+        of_examples,
+        of_comparisons,
+        of_checks,
+        of_verification,
+        of_meanings,
+    )
     for table in part.TABLES
 }
 """Every table that an experiment or a function of `interp` gives, by name."""

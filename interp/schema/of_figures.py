@@ -1,6 +1,7 @@
 """What every figure shows, by the name of its file."""
 
 FIGURES = {
+    "adds": "maps of what each family of rules adds to what is explained of every head",
     "anatomy": "maps of what every head is made of",
     "arcs": "arcs from each word of the sentence to the words it attends to, of the heads that attend most decidedly",
     "attention_by_norm": "attention beside attention weighted by the norm of what it brings",
@@ -12,6 +13,7 @@ FIGURES = {
     "coverage": "how often 95 % intervals contain the true value, by condition and number of blocks",
     "cross_matrices": "attention between the words of two texts, of the heads that attend most decidedly",
     "effects": "a map of what the model loses without each head",
+    "explained": "a map of how much competing rules explain of every head",
     "joint_effects": "what heads cost together against what each costs alone",
     "kernels": "attention by distance, of every head",
     "known_answers": "precision and recall on planted heads, role by role",
@@ -24,6 +26,7 @@ FIGURES = {
     "role_against_effect": "role against effect, head by head",
     "roles": "maps of which head has which role, by family",
     "sensitivity": "the share of heads whose roles flip, choice by choice",
+    "shares": "a bar for every head: the families of rules that its attention is made of",
     "study": "published and measured, claim by claim",
     "tags": "from which parts of speech to which, of the heads that depart most from even attention",
 }

@@ -226,6 +226,22 @@ def cross_attention(queries: int = 9, keys: int = 14) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def random_explanations(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """What is explained, the shares of a few rules, and what families add."""
+    random, table = np.random.default_rng(17), heads_of(layers, heads).assign(n=2688)
+    families = ["uniform", "special", "position", "lexical", "tag", "syntax", "coreference"]
+    parts = random.dirichlet([2, 4, 2, 0.3, 1, 0.3, 0.2], len(table))
+    shares = [table.assign(rule=f"a.{family}", family=family, share=parts[:, n]) for n, family in enumerate(families)]
+    adds = [
+        table.assign(
+            family=family, null="none", adds=random.normal(0.02, 0.05, len(table)), q=random.random(len(table))
+        )
+        for family in families[1:]
+    ]
+    explained = table.assign(explained=random.uniform(-0.05, 1, len(table)))
+    return explained, pd.concat(shares, ignore_index=True), pd.concat(adds, ignore_index=True)
+
+
 def random_comparison(layers: int, heads: int, runs: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The best heads of thirty-six roles, and the effects of all heads, in so many runs."""
     random, names = np.random.default_rng(16), ["minilm", *(f"checkpoint-{step}000" for step in range(1, runs))]
@@ -269,6 +285,7 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
     few = random_candidates()
     many = random_attention(6, 2)
     many = many[many["query"] == 11].rename(columns={"key": "candidate", "key_word": "candidate_word"})
+    made_of = random_explanations(layers, heads)
     two, seven = random_comparison(layers, heads, 2), random_comparison(layers, heads, 7)
     four = [("self", 0, head) for head in range(4)]
     kept, kept_long = random_examples(1, max(heads, 2)), random_examples(1, heads, 50)
@@ -294,6 +311,9 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
         "sensitivity": lambda style: plots.sensitivity(random_sensitivity(), style=style),
         "reliability": lambda style: plots.reliability(random_reliability(60), style=style),
         "matching": lambda style: plots.matching(*random_matching(), style=style),
+        "shares": lambda style: plots.share_bars(made_of[0], made_of[1], style=style),
+        "explained": lambda style: plots.explained_map(made_of[0], style=style),
+        "adds": lambda style: plots.adds_maps(made_of[2], style=style),
         "compared_roles": lambda style: plots.compared_roles(two[0], style=style),
         "compared_effects": lambda style: plots.compared_effects(two[1], style=style),
         "compared_roles_of_many": lambda style: plots.compared_roles(seven[0], style=style),

@@ -9,7 +9,7 @@ function cardOf(key, count, actions) {
     count === 1 ? element("button", { type: "button", "aria-pressed": String(actions.comparing()), onclick: actions.compare }, "Compare with another") : null,
     count === 2 ? element("button", { type: "button", onclick: () => actions.close(key) }, "Close") : null);
   made.append(element("div", { class: "card-head" }, element("h3", {}, name, element("span", { class: "small" }, ` (layer ${layer}, head ${head}, counted from 0)`)), buttons));
-  made.append(...rolesOf(about), ...effectsOf(about), ...numbersOf(about));
+  made.append(...rolesOf(about), ...madeOf(about), ...effectsOf(about), ...numbersOf(about));
   if (about.offsets) made.append(offsetsOf(about));
   if (data.examples) made.append(examplesOf(key));
   return made;
@@ -34,6 +34,14 @@ function rolesOf(about) {
     return [element("h4", {}, "No role; it comes nearest to"), plainTable(["role", "lift [95 %]", "q"], rows)];
   }
   return [];
+}
+
+function madeOf(about) {
+  const of = about.made_of;
+  if (!of) return [];
+  const rows = of.shares.map(([rule, family, share, low, high, where, n]) => [rule, family, `${shown(share)}${interval(low, high)}`, shown(where), whole(n)]);
+  return [element("h4", {}, `What its attention is made of (rules explain ${shown(of.explained)}${interval(of.ci_low, of.ci_high)})`),
+    element("p", { class: "small" }, of.card), plainTable(["rule", "family", "share [95 %]", "where it applies", "queries"], rows)];
 }
 
 function definedName(role) {

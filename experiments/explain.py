@@ -1,0 +1,142 @@
+"""What is each head's attention made of? Rules compete for it; what they do not explain is said."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.cli.summary_lines import interval, name_of, signed, table_lines
+from interp import plots
+from interp.api import examples_of, findings
+from interp.attention.visibility import mask_groups
+from interp.corpora.batching import batches, read_batches
+from interp.corpora.encoding import encode
+from interp.corpora.permuted_gold import permuted_gold
+from interp.errors import InterpError, Range
+from interp.plots.style import PAGE, Style
+from interp.progress import Progress, silent
+from interp.results import Findings
+from interp.tables.explanations import explanation_tables
+from interp.tallies.cells import CellTally
+from interp.tallies.rule_sets import rule_sets
+from interp.tallies.stream import stream
+from interp.types import Corpus, EncodedCorpus, HeadModel
+
+LEAST_WORDS = 3
+GIB = 2**30
+
+
+def run(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    memory: Annotated[float, Range(False, 0.001)] = 2.0,
+    permuted: bool = True,
+    min_blocks: int = 12,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Findings:
+    """One pass over the corpus; then strengths are fitted on the discovery split, and judged on the held-out one.
+
+    Kept are at most `memory` GiB of attention; of a larger corpus documents evenly spaced are taken.
+    """
+    encoded = encode(model, corpus)
+    examples = examples_of(model, encoded, (), seed=seed, progress=progress)
+    documents, notes, skipped = choose_documents(model, encoded, memory)
+    tally = CellTally(model.heads, mask_groups(model))
+    stream(model, read_batches(progress(batches(encoded, model, documents=documents), "attention", tally)), tally)
+    progress.measured()
+    has_gold = any(one.governors is not None or one.mentions is not None for one in corpus.documents)
+    moved = permuted_gold(corpus, seed).documents if permuted and has_gold else None
+    parts = []
+    for cells in tally.cells():
+        block = np.array([corpus.documents[number].block for number in cells.document], dtype=np.int64)
+        null = None if moved is None else rule_sets(moved, cells)
+        sets = rule_sets(corpus.documents, cells)
+        parts.append(
+            explanation_tables(cells, sets, block, permuted=null, seed=seed, min_blocks=min_blocks, progress=progress)
+        )
+    tables = {name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]}
+    return findings(model, encoded, seed, tables, notes, skipped, examples)
+
+
+def choose_documents(
+    model: HeadModel, encoded: EncodedCorpus, memory: float
+) -> tuple[list[int], tuple[str, ...], dict[str, int]]:
+    """Those of three words or more, all or as many, evenly spaced, as fit into the memory; and what is left out.
+
+    Raises `InterpError` where none is left, and for a model with cross-attention alone.
+    """
+    words = np.array([len(set(one[one >= 0].tolist())) for one in encoded.words])
+    long = np.flatnonzero(np.array([len(one.words) for one in encoded.corpus.documents]) >= LEAST_WORDS)
+    long = long[words[long] > 0]
+    heads = sum(head.site != "cross" for head in model.heads)
+    if not len(long) or not heads:
+        raise InterpError(
+            f"experiment=explain asks words of sentences of three words or more, and {encoded.corpus.name!r} has none "
+            f"for {model.name!r}. Allowed: a corpus of texts, and models with attention within one text."
+        )
+    needed = np.cumsum(words[long] * (words[long] + 2) * heads * 4.0)
+    fitting = min(len(long), int(len(long) * memory * GIB / needed[-1]))
+    if not fitting:
+        raise InterpError(f"explain.memory={memory:g} (GiB) holds no document. Allowed: more, such as 2.")
+    chosen = long[np.linspace(0, len(long) - 1, fitting).round().astype(int)] if fitting < len(long) else long
+    notes = (
+        (f"{fitting:,} of {len(long):,} documents, evenly spaced, fit into explain.memory={memory:g} GiB.",)
+        if fitting < len(long)
+        else ()
+    )
+    short = len(encoded.corpus.documents) - len(long)
+    return chosen.tolist(), notes, {"documents_of_fewer_than_3_words": short}
+
+
+def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
+    """A bar of shares for every head, a map of what is explained, and maps of what each family adds."""
+    return {
+        "shares": plots.share_bars(tables["explanations"], tables["shares"], style=style),
+        "explained": plots.explained_map(tables["explanations"], style=style),
+        "adds": plots.adds_maps(tables["adds"], style=style),
+    }
+
+
+def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """The heads that are explained best and worst, what each family adds, and the heads that gold adds most to."""
+    heads = tables["explanations"].sort_values("explained", ascending=False, kind="stable")
+    lines = [
+        f"Rules explain {heads['explained'].mean():.2f} of what there is to explain (mean over {len(heads)} heads)."
+    ]
+    for title, some in (("Best explained:", heads.head(3)), ("Worst explained:", heads.tail(3).iloc[::-1])):
+        rows: Any = some.itertuples()
+        listed = [
+            (f"head {name_of(row)}", f"{row.explained:.2f}{interval(row.ci_low, row.ci_high)}", row.card)
+            for row in rows
+        ]
+        lines += [title, *table_lines(listed, 3, "explanations.csv")]
+    adds = tables["adds"]
+    if adds.empty:
+        return lines
+    rows_of_families = []
+    for (family, null), some in adds.groupby(["family", "null"], sort=False):
+        most: Any = next(some.sort_values("adds", ascending=False, kind="stable").itertuples())
+        sure = int(((some["q"] <= 0.05) & (some["adds"] > 0)).sum()) if some["q"].notna().any() else "–"
+        name = str(family) if null == "none" else f"{family}, permuted"
+        best = f"{signed(most.adds, 3)}{interval(most.ci_low, most.ci_high, 3)} (head {name_of(most)})"
+        rows_of_families.append((name, signed(some["adds"].mean(), 3), best, str(sure)))
+    header = ("family", "adds in the mean", "at most [95 %]", "heads at q ≤ .05")
+    lines += ["What each family adds to all others:", *table_lines(rows_of_families, 12, "adds.csv", header=header)]
+    for family in ("syntax", "coreference"):
+        some = adds[(adds["family"] == family) & (adds["null"] == "none")]
+        if len(some):
+            ranked: Any = some.sort_values("adds", ascending=False, kind="stable").head(10).itertuples()
+            listed = [
+                (
+                    f"head {name_of(row)}",
+                    f"{signed(row.adds, 3)}{interval(row.ci_low, row.ci_high, 3)}",
+                    f"q {row.q:.2g}",
+                )
+                for row in ranked
+            ]
+            lines += [f"The heads that {family} adds most to:", *table_lines(listed, 10, "adds.csv")]
+    return lines

@@ -1,0 +1,60 @@
+"""Which cells every rule names for every query word, as sparse matrices beside the attention on these cells."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Int
+from scipy.sparse import csr_matrix
+
+from interp.cells import FIRST_SPECIAL, CellAttention, Rule, RuleSets
+from interp.documents import Document
+from interp.tallies.rules import Sentence, rules_of
+
+
+def rule_sets(documents: Sequence[Document] | Mapping[int, Document], cells: CellAttention) -> RuleSets:
+    """The rules of these documents, by their numbers, for the entries of `cells`."""
+    found: dict[Rule, tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]] = {}
+    # queries, and entries, of one document stand side by side
+    first_query = _starts(cells.document)
+    entry_document = cells.document[cells.query]
+    first_entry = _starts(entry_document)
+    for number, (start, stop) in first_entry.items():
+        document = documents[number]
+        words = len(document.words)
+        word = cells.word[cells.query[start:stop]]
+        cell = cells.cell[start:stop]
+        column = np.where(cell >= 0, cell, np.where(cell == FIRST_SPECIAL, words, words + 1))
+        entry = np.full((words, words + 2), -1, dtype=np.int64)
+        entry[word, column] = np.arange(start, stop)
+        query = np.full(words, -1, dtype=np.int64)
+        asked = slice(*first_query[number])
+        query[cells.word[asked]] = np.arange(asked.start, asked.stop)
+        tokens = np.zeros(words, dtype=np.int64)
+        tokens[: len(cells.tokens[number])] = cells.tokens[number]
+        for rule, named in rules_of(Sentence(document, tokens, entry >= 0)):
+            rows, columns = named.nonzero()
+            count = named.sum(axis=1)
+            entries, queries, weights = found.setdefault(rule, ([], [], []))
+            entries.append(entry[rows, columns])
+            weights.append(1 / count[rows])
+            queries.append(query[count > 0])
+    rules = tuple(found)
+    parts = [tuple(np.concatenate(part) for part in found[rule]) for rule in rules]
+    return RuleSets(
+        rules,
+        _sparse([part[0] for part in parts], [part[2] for part in parts], len(cells.query)),
+        _sparse([part[1] for part in parts], [np.ones(len(part[1])) for part in parts], len(cells.document)),
+    )
+
+
+def _starts(document: Int[np.ndarray, " row"]) -> dict[int, tuple[int, int]]:
+    """Where the rows of each document begin and end."""
+    numbers, start, count = np.unique(document, return_index=True, return_counts=True)
+    return {
+        int(number): (int(first), int(first + many)) for number, first, many in zip(numbers, start, count, strict=True)
+    }
+
+
+def _sparse(rows: Sequence[np.ndarray], values: Sequence[np.ndarray], height: int) -> csr_matrix:
+    column = np.concatenate([np.full(len(one), number) for number, one in enumerate(rows)])
+    return csr_matrix((np.concatenate(values), (np.concatenate(rows), column)), shape=(height, len(rows)))
