@@ -11,6 +11,7 @@ from experiments.cli.summary_lines import interval, name_of, signed, table_lines
 from interp import plots
 from interp.api import examples_of, findings
 from interp.attention.visibility import mask_groups
+from interp.cells import Unit
 from interp.corpora.batching import batches, read_batches
 from interp.corpora.encoding import encode
 from interp.corpora.permuted_gold import permuted_gold
@@ -20,7 +21,7 @@ from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.explanations import explanation_tables
 from interp.tallies.cells import CellTally
-from interp.tallies.rule_sets import rule_sets
+from interp.tallies.rule_sets import token_rule_sets, word_rule_sets
 from interp.tallies.stream import stream
 from interp.types import Corpus, EncodedCorpus, HeadModel
 
@@ -32,6 +33,7 @@ def run(
     model: HeadModel,
     corpus: Corpus,
     *,
+    unit: Unit = "word",
     memory: Annotated[float, Range(False, 0.001)] = 2.0,
     permuted: bool = True,
     min_blocks: int = 12,
@@ -40,21 +42,23 @@ def run(
 ) -> Findings:
     """One pass over the corpus; then strengths are fitted on the discovery split, and judged on the held-out one.
 
+    `unit` is word, or token: then only what tokens are and where they stand is known.
     Kept are at most `memory` GiB of attention; of a larger corpus documents evenly spaced are taken.
     """
     encoded = encode(model, corpus)
     examples = examples_of(model, encoded, (), seed=seed, progress=progress)
-    documents, notes, skipped = choose_documents(model, encoded, memory)
-    tally = CellTally(model.heads, mask_groups(model))
+    documents, notes, skipped = choose_documents(model, encoded, unit, memory)
+    tally = CellTally(model.heads, mask_groups(model), unit)
     stream(model, read_batches(progress(batches(encoded, model, documents=documents), "attention", tally)), tally)
     progress.measured()
     has_gold = any(one.governors is not None or one.mentions is not None for one in corpus.documents)
-    moved = permuted_gold(corpus, seed).documents if permuted and has_gold else None
+    moved = permuted_gold(corpus, seed).documents if permuted and has_gold and unit == "word" else None
     parts = []
     for cells in tally.cells():
         block = np.array([corpus.documents[number].block for number in cells.document], dtype=np.int64)
-        null = None if moved is None else rule_sets(moved, cells)
-        sets = rule_sets(corpus.documents, cells)
+        null = None if moved is None else word_rule_sets(moved, cells)
+        is_word = unit == "word"
+        sets = word_rule_sets(corpus.documents, cells) if is_word else token_rule_sets(encoded.encodings, cells)
         parts.append(
             explanation_tables(cells, sets, block, permuted=null, seed=seed, min_blocks=min_blocks, progress=progress)
         )
@@ -63,19 +67,23 @@ def run(
 
 
 def choose_documents(
-    model: HeadModel, encoded: EncodedCorpus, memory: float
+    model: HeadModel, encoded: EncodedCorpus, unit: Unit, memory: float
 ) -> tuple[list[int], tuple[str, ...], dict[str, int]]:
-    """Those of three words or more, all or as many, evenly spaced, as fit into the memory; and what is left out.
+    """Those of three words (or tokens) or more, all or as many as fit, evenly spaced; and what is left out.
 
     Raises `InterpError` where none is left, and for a model with cross-attention alone.
     """
-    words = np.array([len(set(one[one >= 0].tolist())) for one in encoded.words])
-    long = np.flatnonzero(np.array([len(one.words) for one in encoded.corpus.documents]) >= LEAST_WORDS)
+    if unit == "word":
+        words = np.array([len(set(one[one >= 0].tolist())) for one in encoded.words])
+        size = np.array([len(one.words) for one in encoded.corpus.documents])
+    else:
+        words = size = np.array([int((~one.special).sum()) for one in encoded.encodings])
+    long = np.flatnonzero(size >= LEAST_WORDS)
     long = long[words[long] > 0]
     heads = sum(head.site != "cross" for head in model.heads)
     if not len(long) or not heads:
         raise InterpError(
-            f"experiment=explain asks words of sentences of three words or more, and {encoded.corpus.name!r} has none "
+            f"experiment=explain asks {unit}s of documents of three or more, and {encoded.corpus.name!r} has none "
             f"for {model.name!r}. Allowed: a corpus of texts, and models with attention within one text."
         )
     needed = np.cumsum(words[long] * (words[long] + 2) * heads * 4.0)
@@ -89,7 +97,7 @@ def choose_documents(
         else ()
     )
     short = len(encoded.corpus.documents) - len(long)
-    return chosen.tolist(), notes, {"documents_of_fewer_than_3_words": short}
+    return chosen.tolist(), notes, {f"documents_of_fewer_than_3_{unit}s": short}
 
 
 def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:

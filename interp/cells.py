@@ -4,13 +4,16 @@ A cell is a word that the query sees, the first special token of a document, or 
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 from scipy.sparse import csr_matrix
 
-FAMILIES = ("uniform", "special", "position", "lexical", "tag", "syntax", "coreference")
+Unit = Literal["word", "token"]
+"""What asks and is asked: words, or tokens, where words are unknown or a token is what a head goes by."""
+
+FAMILIES = ("uniform", "special", "position", "lexical", "copying", "tag", "syntax", "coreference")
 FIRST_SPECIAL, LATER_SPECIAL = -1, -2
 """Cells that are no words: the first special token of a document, and all its later ones together."""
 

@@ -34,9 +34,17 @@ from interp.plots.style import (
     styled,
 )
 
-OF_FAMILY = {"position": "positional", "tag": "lexical", "lexical": "pictures", "special": "copying"}
+OF_FAMILY = {"position": "positional", "tag": "lexical", "lexical": "pictures", "special": "unclassified"}
 """Families of rules that have the colour of another family of roles."""
-HATCHES = {"special": "", "position": "", "lexical": "....", "tag": "////", "syntax": "", "coreference": "xxxx"}
+HATCHES = {
+    "special": "",
+    "position": "",
+    "copying": "oo",
+    "lexical": "....",
+    "tag": "////",
+    "syntax": "",
+    "coreference": "xxxx",
+}
 HIGH = 0.84
 """Of a row, what a bar of all attention takes."""
 

@@ -7,9 +7,13 @@ from interp.schema.recurring import FEW_BLOCKS, HEADS, NOT_NEGATIVE, RUN, interv
 UP_TO_ONE = Range(False, float("-inf"), 1)
 _RULE = text("rule", "the rule: cells among which it spreads attention evenly")
 _FAMILY = text(
-    "family", "family of the rule", ("uniform", "special", "position", "lexical", "tag", "syntax", "coreference")
+    "family",
+    "family of the rule",
+    ("uniform", "special", "position", "lexical", "copying", "tag", "syntax", "coreference"),
 )
-_QUERIES = Column("n", "whole number", "queries", "words of the held-out split that ask", COUNT)
+_QUERIES = Column(
+    "n", "whole number", "queries", "words (explain.unit=token: tokens) of the held-out split that ask", COUNT
+)
 _EXPLAINED = "share of what there is to explain"
 _EVEN = "its attention is even: there is nothing to explain"
 
@@ -46,7 +50,13 @@ SHARES = Table(
         *HEADS,
         _RULE,
         _FAMILY,
-        Column("n", "whole number", "queries", "words of the held-out split that it names a cell for", Range(True, 0)),
+        Column(
+            "n",
+            "whole number",
+            "queries",
+            "words or tokens of the held-out split that it names a cell for",
+            Range(True, 0),
+        ),
         share("strength", "none", "its strength where rules compete; those of a head add up to 1"),
         share("share", "share of attention", "attention on the held-out split that it is responsible for"),
         *(

@@ -1,4 +1,4 @@
-"""What every word attends to, cell by cell: the words that it sees, the first special token, and the later ones."""
+"""What every word, or token, attends to, cell by cell: those that it sees, the first special token, the later ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +10,19 @@ from torch import Tensor
 
 from interp.attention.visibility import MaskGroups, Visible
 from interp.attention.words import WordTokens
-from interp.cells import CellAttention
+from interp.cells import CellAttention, Unit
 from interp.folds import Collected, State
 from interp.types import Batch, Head, MaskGroup, Pattern, Site
 
 
 class CellTally:
-    """Keeps the attention of every head within one text, document by document."""
+    """Keeps the attention of every head within one text, document by document.
 
-    def __init__(self, heads: Sequence[Head], groups: MaskGroups) -> None:
+    With `unit` token every token that is not special is a word of its own, numbered by its place.
+    """
+
+    def __init__(self, heads: Sequence[Head], groups: MaskGroups, unit: Unit = "word") -> None:
+        self._unit: Unit = unit
         within = [head for head in heads if head.site != "cross"]
         self._groups = tuple(dict.fromkeys(groups[head.site, head.layer] for head in within))
         self._heads: list[list[Head]] = [[] for _ in self._groups]
@@ -34,7 +38,7 @@ class CellTally:
     def begin(self, batch: Batch, visible: Visible) -> None:
         """Note which cells each word sees, and make room for the attention on them."""
         for number, group in enumerate(self._groups):
-            view = self._views[number] = _cells(batch, visible[group], group)
+            view = self._views[number] = _cells(batch, visible[group], group, self._unit)
             self._rows[number] = []
             for row, document in enumerate(batch.document.tolist()):
                 pairs = view.seen[row].nonzero().cpu().numpy()
@@ -112,14 +116,18 @@ class _CellView:
     tokens: Int[Tensor, "batch word"]
 
 
-def _cells(batch: Batch, visible: Bool[Tensor, "batch query key"], group: MaskGroup) -> _CellView:
+def _cells(batch: Batch, visible: Bool[Tensor, "batch query key"], group: MaskGroup, unit: Unit) -> _CellView:
     """A word is seen where the query's last token sees all of its tokens, a special cell where it sees any."""
     side = batch.query_side(group[0])
-    words = WordTokens(side.word, side.governor.shape[1])
+    word, width = side.word, side.governor.shape[1]
+    if unit == "token":
+        width = word.shape[1]
+        word = torch.where(side.mask & ~side.special, torch.arange(width, device=word.device), -1)
+    words = WordTokens(word, width)
     special = side.special & side.mask
     is_first = special & (special.cumsum(1) == 1)
     place = torch.where(special, torch.where(is_first, words.width, words.width + 1), words.width + 2)
-    place = torch.where(side.word >= 0, side.word, place)
+    place = torch.where(word >= 0, word, place)
     columns = torch.nn.functional.one_hot(place, words.width + 3)[..., :-1].float()
     rows = columns[..., : words.width]
     from_last = visible.gather(1, words.last[:, :, None].expand(-1, -1, visible.shape[2])).float()

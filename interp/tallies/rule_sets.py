@@ -1,26 +1,48 @@
 """Which cells every rule names for every query word, as sparse matrices beside the attention on these cells."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from scipy.sparse import csr_matrix
 
 from interp.cells import FIRST_SPECIAL, CellAttention, Rule, RuleSets
 from interp.documents import Document
-from interp.tallies.rules import Sentence, rules_of
+from interp.tallies.rules import Named, Sentence, rules_of, token_rules_of
+from interp.types import Encoding
 
 
-def rule_sets(documents: Sequence[Document] | Mapping[int, Document], cells: CellAttention) -> RuleSets:
-    """The rules of these documents, by their numbers, for the entries of `cells`."""
+def word_rule_sets(documents: Sequence[Document] | Mapping[int, Document], cells: CellAttention) -> RuleSets:
+    """The rules of words of these documents, by their numbers, for the entries of `cells`."""
+
+    def rules(number: int, tokens: np.ndarray, seen: np.ndarray) -> Iterator[Named]:
+        return rules_of(Sentence(documents[number], tokens, seen))
+
+    return _rule_sets(cells, {number: len(documents[number].words) for number in cells.tokens}, rules)
+
+
+def token_rule_sets(encodings: Sequence[Encoding], cells: CellAttention) -> RuleSets:
+    """The rules of tokens of these documents, by their numbers, for the entries of `cells`."""
+
+    def rules(number: int, tokens: np.ndarray, seen: np.ndarray) -> Iterator[Named]:
+        del tokens
+        return token_rules_of(encodings[number], seen)
+
+    return _rule_sets(cells, {number: len(encodings[number].tokens) for number in cells.tokens}, rules)
+
+
+def _rule_sets(
+    cells: CellAttention,
+    sizes: Mapping[int, int],
+    rules_in: Callable[[int, Int[np.ndarray, " word"], Bool[np.ndarray, "word cell"]], Iterator[Named]],
+) -> RuleSets:
     found: dict[Rule, tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]] = {}
     # queries, and entries, of one document stand side by side
     first_query = _starts(cells.document)
     entry_document = cells.document[cells.query]
     first_entry = _starts(entry_document)
     for number, (start, stop) in first_entry.items():
-        document = documents[number]
-        words = len(document.words)
+        words = sizes[number]
         word = cells.word[cells.query[start:stop]]
         cell = cells.cell[start:stop]
         column = np.where(cell >= 0, cell, np.where(cell == FIRST_SPECIAL, words, words + 1))
@@ -31,7 +53,7 @@ def rule_sets(documents: Sequence[Document] | Mapping[int, Document], cells: Cel
         query[cells.word[asked]] = np.arange(asked.start, asked.stop)
         tokens = np.zeros(words, dtype=np.int64)
         tokens[: len(cells.tokens[number])] = cells.tokens[number]
-        for rule, named in rules_of(Sentence(document, tokens, entry >= 0)):
+        for rule, named in rules_in(number, tokens, entry >= 0):
             rows, columns = named.nonzero()
             count = named.sum(axis=1)
             entries, queries, weights = found.setdefault(rule, ([], [], []))

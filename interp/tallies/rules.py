@@ -13,9 +13,14 @@ from jaxtyping import Bool, Int
 from interp.cells import Rule
 from interp.corpora.mentions import antecedents, nearest_mentions
 from interp.documents import UNSPECIFIED, Document
+from interp.types import Encoding
 
 OFFSETS = (-3, -2, -1, 1, 2, 3)
 NO_RELATION = ("punct", "root", *UNSPECIFIED)
+
+
+Named = tuple[Rule, Bool[np.ndarray, "word cell"]]
+"""A rule, and the cells that it names for each word."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,15 +35,48 @@ class Sentence:
     seen: Bool[np.ndarray, "word cell"]
 
 
-def rules_of(sentence: Sentence) -> Iterator[tuple[Rule, Bool[np.ndarray, "word cell"]]]:
+def rules_of(sentence: Sentence) -> Iterator[Named]:
     """Every rule that the document can be asked about, and the cells that it names for each word, all of them seen.
 
     A rule applies to the words of which it names any cell.
     """
-    for rule, named in _named(sentence):
-        cells = np.zeros_like(sentence.seen)
+    return _seen(_named(sentence), sentence.seen)
+
+
+def token_rules_of(encoding: Encoding, seen: Bool[np.ndarray, "token cell"]) -> Iterator[Named]:
+    """The same of tokens that are no special ones: what can be asked where nothing but the tokens is known.
+
+    As in the roles of copying, only earlier occurrences of a token count.
+    """
+    return _seen(_named_of_tokens(encoding), seen)
+
+
+def _named_of_tokens(encoding: Encoding) -> Iterator[tuple[Rule, Bool[np.ndarray, "row cell"]]]:
+    own = ~np.asarray(encoding.special)
+    count = len(own)
+    yield from _anywhere(count, "first_token", int(own.argmax()))
+    same = (encoding.tokens[:, None] == encoding.tokens[None]) & own[:, None] & own[None]
+    earlier = np.tril(same, -1)
+    yield Rule("duplicate", "copying"), earlier
+    yield Rule("induction", "copying"), _shifted(earlier, 1)
+    yield Rule("before_duplicate", "copying"), _shifted(earlier, -1)
+
+
+def _shifted(named: Bool[np.ndarray, "token cell"], by: int) -> Bool[np.ndarray, "token cell"]:
+    """The cells so many places after those that are named."""
+    found = np.zeros_like(named)
+    if by > 0:
+        found[:, by:] = named[:, :-by]
+    else:
+        found[:, :by] = named[:, -by:]
+    return found
+
+
+def _seen(rules: Iterator[tuple[Rule, np.ndarray]], seen: Bool[np.ndarray, "word cell"]) -> Iterator[Named]:
+    for rule, named in rules:
+        cells = np.zeros_like(seen)
         cells[:, : named.shape[1]] = named
-        cells &= sentence.seen
+        cells &= seen
         if cells.any():
             yield rule, cells
 
@@ -47,14 +85,7 @@ def _named(sentence: Sentence) -> Iterator[tuple[Rule, Bool[np.ndarray, "row cel
     """Cells before it is asked which are seen; one row where every word has the same."""
     document, count = sentence.document, len(sentence.document.words)
     place = np.arange(count)
-    cell = np.arange(count + 2)[None]
-    yield Rule("uniform", "uniform"), np.ones((1, count + 2), dtype=bool)
-    yield Rule("first_special", "special"), cell == count
-    yield Rule("later_special", "special"), cell == count + 1
-    yield Rule("self", "position"), np.eye(count, dtype=bool)
-    yield Rule("first_word", "position"), cell[:, :count] == 0
-    for offset in OFFSETS:
-        yield Rule(f"offset{offset:+d}", "position"), np.eye(count, k=offset, dtype=bool)
+    yield from _anywhere(count, "first_word", 0)
     yield from _lexical(sentence, place)
     if document.tags is not None:
         yield from _tags(document, place)
@@ -62,6 +93,18 @@ def _named(sentence: Sentence) -> Iterator[tuple[Rule, Bool[np.ndarray, "row cel
         yield from _syntax(document, place)
     if document.mentions is not None:
         yield from _coreference(document, place)
+
+
+def _anywhere(count: int, name_of_first: str, first: int) -> Iterator[tuple[Rule, np.ndarray]]:
+    """What needs no annotation: all cells, the special ones, and places."""
+    cell = np.arange(count + 2)[None]
+    yield Rule("uniform", "uniform"), np.ones((1, count + 2), dtype=bool)
+    yield Rule("first_special", "special"), cell == count
+    yield Rule("later_special", "special"), cell == count + 1
+    yield Rule("self", "position"), np.eye(count, dtype=bool)
+    yield Rule(name_of_first, "position"), cell[:, :count] == first
+    for offset in OFFSETS:
+        yield Rule(f"offset{offset:+d}", "position"), np.eye(count, k=offset, dtype=bool)
 
 
 def _lexical(sentence: Sentence, place: np.ndarray) -> Iterator[tuple[Rule, np.ndarray]]:

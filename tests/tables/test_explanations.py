@@ -18,7 +18,7 @@ from interp.statistics.competing_rules import fit_strengths, log_likelihood
 from interp.statistics.explained import candidate_gains
 from interp.tables.explanations import explanation_tables, halves
 from interp.tallies.cells import CellTally
-from interp.tallies.rule_sets import rule_sets
+from interp.tallies.rule_sets import word_rule_sets
 from interp.tallies.stream import stream
 from interp.types import Batch, Corpus, Document
 from tests.support.fakes import FakeModel, random_documents
@@ -93,7 +93,7 @@ def cells() -> CellAttention:
 
 @pytest.fixture(scope="module")
 def sets(cells: CellAttention) -> RuleSets:
-    return rule_sets(DOCUMENTS, cells)
+    return word_rule_sets(DOCUMENTS, cells)
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +232,7 @@ def test_batches_and_the_order_of_documents_change_nothing(
     np.testing.assert_allclose(small.attention, cells.attention, atol=1e-6)
     turned = [replace(one) for one in reversed(DOCUMENTS)]
     others = cells_of(turned)
-    found = explanation_tables(others, rule_sets(turned, others), blocks_of(others, turned), seed=0)
+    found = explanation_tables(others, word_rule_sets(turned, others), blocks_of(others, turned), seed=0)
     np.testing.assert_allclose(found["explanations"]["explained"], tables["explanations"]["explained"], atol=1e-5)
     both = found["shares"].merge(tables["shares"], on=["head", "rule"])
     np.testing.assert_allclose(both["share_x"], both["share_y"], atol=1e-5)

@@ -11,9 +11,10 @@ from interp.corpora.encoding import encode
 from interp.corpora.grammar import grammar
 from interp.documents import Document, Mention
 from interp.tallies.cells import CellTally
-from interp.tallies.rule_sets import rule_sets
-from interp.tallies.rules import Sentence, rules_of
+from interp.tallies.rule_sets import token_rule_sets, word_rule_sets
+from interp.tallies.rules import Sentence, rules_of, token_rules_of
 from interp.tallies.stream import stream
+from interp.types import Encoding
 from tests.conftest import Case
 
 CORPUS = grammar(20)
@@ -113,8 +114,53 @@ def test_rules_are_even_on_their_cells_and_apply_where_they_name_any(tiny_bert: 
     encoded = encode(tiny_bert.model, CORPUS)
     stream(tiny_bert.model, read_batches(batches(encoded, tiny_bert.model)), tally)
     (cells,) = tally.cells()
-    sets = rule_sets(CORPUS.documents, cells)
+    sets = word_rule_sets(CORPUS.documents, cells)
     given = np.zeros((len(cells.document), len(sets.rules)))
     np.add.at(given, cells.query, sets.answers.toarray())
     np.testing.assert_allclose(given, sets.applies.toarray(), atol=1e-12)
     assert sets.rules[0].name == "uniform" and (given[:, 0] > 0).all()
+
+
+def test_rules_of_tokens_name_places_and_earlier_occurrences() -> None:
+    tokens = np.array([0, 5, 6, 5, 7, 5, 1], dtype=np.int32)
+    special = np.array([1, 0, 0, 0, 0, 0, 1], dtype=bool)
+    encoding = Encoding(tokens, np.zeros((7, 2), dtype=np.int32), special, False)
+    seen = np.ones((7, 9), dtype=bool)
+    # special tokens neither ask nor are cells of their own
+    seen[[0, 6]] = False
+    seen[:, [0, 6]] = False
+    found = {
+        rule.name: {token: set(np.flatnonzero(cells[token]).tolist()) for token in range(7) if cells[token].any()}
+        for rule, cells in token_rules_of(encoding, seen)
+    }
+    assert found["duplicate"] == {3: {1}, 5: {1, 3}}
+    assert found["induction"] == {3: {2}, 5: {2, 4}}
+    assert found["before_duplicate"] == {5: {2}}
+    assert found["first_token"] == {token: {1} for token in range(1, 6)}
+    assert found["offset-2"] == {3: {1}, 4: {2}, 5: {3}}
+    assert found["first_special"] == {token: {7} for token in range(1, 6)}
+    assert found["uniform"] == {token: {1, 2, 3, 4, 5, 7, 8} for token in range(1, 6)}
+
+
+def test_tokens_are_cells_of_their_own(tiny_gpt2: Case) -> None:
+    encoded = encode(tiny_gpt2.model, CORPUS)
+    tally = CellTally(tiny_gpt2.model.heads, mask_groups(tiny_gpt2.model), "token")
+    stream(tiny_gpt2.model, read_batches(batches(encoded, tiny_gpt2.model)), tally)
+    (cells,) = tally.cells()
+    sets = token_rule_sets(encoded.encodings, cells)
+    assert {rule.family for rule in sets.rules} <= {"uniform", "special", "position", "copying"}
+    for number in (0, 7, 19):
+        one = encoded.encodings[number]
+        with torch.no_grad():
+            plain = tiny_gpt2.plain(input_ids=torch.tensor(one.tokens[None]), output_attentions=True).attentions
+        attention = np.concatenate([layer[0].numpy() for layer in plain])
+        for query in np.flatnonzero(cells.document == number):
+            entries, asked = np.flatnonzero(cells.query == query), cells.word[query]
+            given = {
+                int(cell): cells.attention[entry] for cell, entry in zip(cells.cell[entries], entries, strict=True)
+            }
+            own = [key for key in range(asked + 1) if not one.special[key]]
+            assert own == sorted(cell for cell in given if cell >= 0)
+            whole = attention[:, asked, : asked + 1].sum(1)
+            for key in own:
+                np.testing.assert_allclose(given[key], attention[:, asked, key] / whole, atol=1e-5)
