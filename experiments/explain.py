@@ -11,7 +11,7 @@ from experiments.cli.summary_lines import interval, name_of, signed, table_lines
 from interp import plots
 from interp.api import examples_of, findings
 from interp.attention.visibility import mask_groups
-from interp.cells import Unit
+from interp.cells import CellAttention, RuleSets, Unit
 from interp.corpora.batching import batches, read_batches
 from interp.corpora.encoding import encode
 from interp.corpora.permuted_gold import permuted_gold
@@ -51,19 +51,29 @@ def run(
     tally = CellTally(model.heads, mask_groups(model), unit)
     stream(model, read_batches(progress(batches(encoded, model, documents=documents), "attention", tally)), tally)
     progress.measured()
-    has_gold = any(one.governors is not None or one.mentions is not None for one in corpus.documents)
-    moved = permuted_gold(corpus, seed).documents if permuted and has_gold and unit == "word" else None
-    parts = []
-    for cells in tally.cells():
-        block = np.array([corpus.documents[number].block for number in cells.document], dtype=np.int64)
-        null = None if moved is None else word_rule_sets(moved, cells)
-        is_word = unit == "word"
-        sets = word_rule_sets(corpus.documents, cells) if is_word else token_rule_sets(encoded.encodings, cells)
-        parts.append(
-            explanation_tables(cells, sets, block, permuted=null, seed=seed, min_blocks=min_blocks, progress=progress)
+    parts = [
+        explanation_tables(
+            cells, *_rules(cells, encoded, unit, seed, permuted=permuted), seed=seed, min_blocks=min_blocks,
+            progress=progress,
         )
+        for cells in tally.cells()
+    ]  # fmt: skip
     tables = {name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]}
     return findings(model, encoded, seed, tables, notes, skipped, examples)
+
+
+def _rules(
+    cells: CellAttention, encoded: EncodedCorpus, unit: Unit, seed: int, *, permuted: bool
+) -> tuple[RuleSets, np.ndarray, RuleSets | None]:
+    """The rules of the text that these heads attend within, the block of each query, and the rules of moved gold."""
+    side = encoded.target if encoded.target is not None and cells.heads[0][0] == "decoder" else encoded
+    documents = side.corpus.documents
+    block = np.array([encoded.corpus.documents[number].block for number in cells.document], dtype=np.int64)
+    if unit == "token":
+        return token_rule_sets(side.encodings, cells), block, None
+    has_gold = any(one.governors is not None or one.mentions is not None for one in documents)
+    moved = word_rule_sets(permuted_gold(side.corpus, seed).documents, cells) if permuted and has_gold else None
+    return word_rule_sets(documents, cells), block, moved
 
 
 def choose_documents(
