@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_matrix
 
 from interp.cells import FAMILIES, CellAttention, RuleSets
+from interp.errors import InterpError
 from interp.heads import BLOCKS, HEAD
 from interp.progress import Progress, silent
 from interp.statistics.bootstrap import bootstrap_interval_of
@@ -83,10 +84,18 @@ def explanation_tables(
 
 
 def halves(cells: CellAttention, sets: RuleSets, block: Int[np.ndarray, " query"]) -> tuple[Half, Half]:
-    """The discovery split (select) and the held-out one (confirm), by the blocks of the documents."""
+    """The discovery split (select) and the held-out one (confirm), by the blocks of the documents.
+
+    Raises `InterpError` where one of them has no query.
+    """
     found = []
     for split in ("select", "confirm"):
         asked = np.isin(block, split_blocks()[split])
+        if not asked.any():
+            raise InterpError(
+                f"No document falls into the {split} split, by the hash of its source: strengths are fitted on one "
+                "half of the source documents and judged on the other. Give documents from more sources."
+            )
         entries = asked[cells.query]
         query = (np.cumsum(asked) - 1)[cells.query[entries]]
         found.append(Half(sets.answers[entries], sets.applies[asked], cells.attention[entries], query, block[asked]))

@@ -14,6 +14,7 @@ from interp.cells import CellAttention, RuleSets
 from interp.corpora import batching
 from interp.corpora.batching import batches, read_batches
 from interp.corpora.encoding import encode
+from interp.errors import InterpError
 from interp.statistics.competing_rules import fit_strengths, log_likelihood
 from interp.statistics.explained import candidate_gains
 from interp.tables.explanations import explanation_tables, halves
@@ -237,3 +238,10 @@ def test_batches_and_the_order_of_documents_change_nothing(
     both = found["shares"].merge(tables["shares"], on=["head", "rule"])
     np.testing.assert_allclose(both["share_x"], both["share_y"], atol=1e-5)
     assert len(both) == len(tables["shares"])
+
+
+def test_a_corpus_of_one_source_has_no_second_half() -> None:
+    documents = [replace(one, source="one") for one in DOCUMENTS[:5]]
+    cells = cells_of(documents)
+    with pytest.raises(InterpError, match=r"No document falls into the \w+ split"):
+        explanation_tables(cells, word_rule_sets(documents, cells), blocks_of(cells, documents), seed=0)

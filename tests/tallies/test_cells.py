@@ -16,6 +16,7 @@ from interp.tallies.rules import Sentence, rules_of, token_rules_of
 from interp.tallies.stream import stream
 from interp.types import Encoding
 from tests.conftest import Case
+from tests.models.test_encoder_decoders import Case as TwoSides
 
 CORPUS = grammar(20)
 
@@ -164,3 +165,25 @@ def test_tokens_are_cells_of_their_own(tiny_gpt2: Case) -> None:
             whole = attention[:, asked, : asked + 1].sum(1)
             for key in own:
                 np.testing.assert_allclose(given[key], attention[:, asked, key] / whole, atol=1e-5)
+
+
+def test_the_decoder_attends_within_its_own_text() -> None:
+    case = TwoSides("bart")
+    tally = CellTally(case.model.heads, mask_groups(case.model), "token")
+    stream(case.model, read_batches(batches(case.encoded, case.model)), tally)
+    parts = {cells.heads[0][0]: cells for cells in tally.cells()}
+    assert parts.keys() == {"encoder", "decoder"}, "cross-attention has two texts"
+    assert case.encoded.target is not None
+    for site, read in (("encoder", case.encoded), ("decoder", case.encoded.target)):
+        cells = parts[site]
+        sets = token_rule_sets(read.encodings, cells)
+        assert {"duplicate", "self", "offset-1"} <= {rule.name for rule in sets.rules}
+        for number in range(3):
+            plain, special = np.concatenate(case.attentions(number)[site]), read.encodings[number].special
+            for query in np.flatnonzero(cells.document == number):
+                asked = int(cells.word[query])
+                entries = np.flatnonzero((cells.query == query) & (cells.cell >= 0))
+                last = asked if site == "decoder" else len(special) - 1
+                assert cells.cell[entries].tolist() == [key for key in range(last + 1) if not special[key]]
+                expected = plain[:, asked, cells.cell[entries]] / plain[:, asked].sum(1, keepdims=True)
+                np.testing.assert_allclose(cells.attention[entries], expected.T, atol=1e-5)
