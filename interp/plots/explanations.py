@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from interp.heads import HEAD
 from interp.plots.captions import add_caption, counted, heads_in
@@ -34,8 +35,8 @@ from interp.plots.style import (
     styled,
 )
 
-OF_FAMILY = {"position": "positional", "tag": "lexical", "lexical": "pictures", "special": "unclassified"}
-"""Families of rules that have the colour of another family of roles."""
+OF_FAMILY = {"position": "positional", "tag": "lexical", "lexical": "pictures"}
+"""Families of rules that have the colour of another family of roles; special tokens have that of none."""
 HATCHES = {
     "special": "",
     "position": "",
@@ -162,7 +163,9 @@ def _maps(
             has_dots |= len(sure) > 0
         title = " ".join(part for part in (name, site if len(shapes) > 1 else "") if part)
         axes.set_title(wrapped(title, style.inches * 72 / across - 30))
-        add_colour_bar(figure, [axes], norm, colours, label, location="bottom", shrink=0.8, aspect=25, pad=0.03)
+        below = {"location": "bottom", "shrink": 0.8, "aspect": 25, "pad": 0.03}
+        ticks = MaxNLocator(3 if style.is_narrow or across > 1 else 5)
+        add_colour_bar(figure, [axes], norm, colours, label, ticks=ticks, **below)
     label_outer(drawn, across)
     name_run(figure, first)
     notes = (["Dot: q ≤ 0.05."] if has_dots else []) + ([NEGATIVE] if has_negative else [])
