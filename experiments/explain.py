@@ -121,9 +121,14 @@ def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, F
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """The heads that are explained best and worst, what each family adds, and the heads that gold adds most to."""
-    heads = tables["explanations"].sort_values("explained", ascending=False, kind="stable")
+    every = tables["explanations"]
+    heads = every[every["explained"].notna()].sort_values("explained", ascending=False, kind="stable")
+    if heads.empty:
+        return ["The attention of every head is even: there is nothing to explain."]
+    even = f"; {len(every) - len(heads)} more have even attention" if len(heads) < len(every) else ""
     lines = [
-        f"Rules explain {heads['explained'].mean():.2f} of what there is to explain (mean over {len(heads)} heads)."
+        f"Rules explain {heads['explained'].mean():.2f} of what there is to explain "
+        f"(mean over {len(heads)} heads{even})."
     ]
     for title, some in (("Best explained:", heads.head(3)), ("Worst explained:", heads.tail(3).iloc[::-1])):
         rows: Any = some.itertuples()
@@ -143,18 +148,18 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         best = f"{signed(most.adds, 3)}{interval(most.ci_low, most.ci_high, 3)} (head {name_of(most)})"
         rows_of_families.append((name, signed(some["adds"].mean(), 3), best, str(sure)))
     header = ("family", "adds in the mean", "at most [95 %]", "heads at q ≤ .05")
-    lines += ["What each family adds to all others:", *table_lines(rows_of_families, 12, "adds.csv", header=header)]
-    for family in ("syntax", "coreference"):
+    lines += ["What each family adds to all others:", *table_lines(rows_of_families, 9, "adds.csv", header=header)]
+    gold = [family for family in ("syntax", "coreference") if (adds["family"] == family).any()]
+    for family in gold:
         some = adds[(adds["family"] == family) & (adds["null"] == "none")]
-        if len(some):
-            ranked: Any = some.sort_values("adds", ascending=False, kind="stable").head(10).itertuples()
-            listed = [
-                (
-                    f"head {name_of(row)}",
-                    f"{signed(row.adds, 3)}{interval(row.ci_low, row.ci_high, 3)}",
-                    f"q {row.q:.2g}",
-                )
-                for row in ranked
-            ]
-            lines += [f"The heads that {family} adds most to:", *table_lines(listed, 10, "adds.csv")]
+        ranked: Any = some.sort_values("adds", ascending=False, kind="stable").itertuples()
+        listed = [
+            (
+                f"head {name_of(row)}",
+                f"{signed(row.adds, 3)}{interval(row.ci_low, row.ci_high, 3)}",
+                "untested" if pd.isna(row.q) else f"q {row.q:.2g}",
+            )
+            for row in ranked
+        ]
+        lines += [f"The heads that {family} adds most to:", *table_lines(listed, 10 // len(gold), "adds.csv")]
     return lines

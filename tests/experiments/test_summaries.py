@@ -177,6 +177,12 @@ def of_tags() -> Tables:
     return {"tags": rising(rows, "share")}
 
 
+def of_explain() -> Tables:
+    explained = grid(HEADS, card="offset-1 0.90: explains 0.91", **INTERVAL)
+    added = grid(each("family", ["syntax", "coreference", *names("family")]), HEADS, null="none", q=0.01, **INTERVAL)
+    return {"explanations": rising(explained, "explained"), "adds": rising(added, "adds")}
+
+
 def of_compare() -> Tables:
     ends = {"difference_low": -0.1, "difference_high": 0.1, "same_documents": True}
     runs = pd.DataFrame(
@@ -209,6 +215,7 @@ MADE: dict[str, tuple[Callable[[], Tables], str]] = {
     "compare": (of_compare, r"^30 runs: 0 of 810 differences from the first \(run0\) have an interval without zero"),
     "copying": (of_copying, r"^Of 144 heads, those that reach 0\.4 by one published score"),
     "definitions": (of_definitions, r"^540 definitions in 60 families"),
+    "explain": (of_explain, r"^Rules explain 0\.\d\d of what there is to explain \(mean over 144 heads\)"),
     "head_ablation": (of_effects, r"^Head 11\.11 matters most"),
     "head_roles": (of_roles, r"^8640 roles on 144 of 144 heads \(held-out split; largest q 0\.01\); 0 of 8640 exceed"),
     "known_answers": (of_known_answers, r"^causal: 9 planted roles found, 9 missed, 9 false positives"),
