@@ -92,9 +92,8 @@ def greedy_rules(
     could: Float[np.ndarray, " head"],
     base: int,
 ) -> tuple[list[list[tuple[int, float]]], Float[np.ndarray, "rule head"]]:
-    """For every head the rules that explain it best, one after the other, each with what is explained with it.
-
-    Second come the strengths of the last model of each head, which has the base and these rules.
+    """For every head the rules that explain it best, one after the other, each with what is explained with it;
+    and the strengths of the last model of each head, which has the base and these rules.
 
     The first model has rule `base` alone, which names all cells. Candidates are compared at five strengths of their
     own beside the rules that are there; then all are fitted. A head's list ends where that explains less than .01 more,

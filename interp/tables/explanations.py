@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 
 from interp.cells import FAMILIES, CellAttention, RuleSets
 from interp.errors import InterpError
@@ -34,13 +34,9 @@ class Half:
     query: Int[np.ndarray, " entry"]
     block: Int[np.ndarray, " query"]
 
-    def scored(
-        self, strength: Float[np.ndarray, "rule head"], rules: slice | np.ndarray = slice(None)
-    ) -> CrossEntropies:
-        """How well these strengths, of these rules, explain the attention here."""
-        return cross_entropies(
-            self.answers[:, rules], self.applies[:, rules], self.attention, strength, self.query, self.block, BLOCKS
-        )
+    def scored(self, strength: Float[np.ndarray, "rule head"]) -> CrossEntropies:
+        """How well these strengths explain the attention here."""
+        return cross_entropies(self.answers, self.applies, self.attention, strength, self.query, self.block, BLOCKS)
 
 
 def explanation_tables(
@@ -57,7 +53,7 @@ def explanation_tables(
 
     Strengths are fitted on the discovery split, everything that is told of them is from the held-out one; cards are
     chosen on the discovery split. `block` is that of each query's document. With rules of `permuted` documents, whose
-    relations and chains are moved, `adds` has what those add, too.
+    relations and chains are moved, `adds` has what a family of those adds in the place of its own, too.
     """
     select, confirm = halves(cells, sets, block)
     family = np.array([rule.family for rule in sets.rules])
@@ -74,13 +70,27 @@ def explanation_tables(
         lacking = confirm.scored(rest.strength)
         added.append(_adds(cells, name, "none", scored, lacking, seed, min_blocks))
         if permuted is not None and name in ("syntax", "coreference"):
-            there, here = halves(cells, permuted, block)
+            there, here = halves(cells, with_family_of(sets, permuted, name), block)
             null = here.scored(fit_strengths(there.answers, there.applies, there.attention).strength)
             added.append(_adds(cells, name, NULL, null, lacking, seed, min_blocks))
     tables["adds"] = pd.concat(added, ignore_index=True) if added else pd.DataFrame()
     tables["cards"], sentences = _cards(cells, sets, select, confirm)
     tables["explanations"]["card"] = [sentences[head] for head in cells.heads]
     return tables
+
+
+def with_family_of(sets: RuleSets, others: RuleSets, family: str) -> RuleSets:
+    """The rules of `sets`, but those of one family as `others` have them: all else is as without a null."""
+    own, moved = (
+        np.array([(rule.family == family) == taken for rule in one.rules], dtype=bool)
+        for one, taken in ((sets, False), (others, True))
+    )
+    rules = (*(rule for rule in sets.rules if rule.family != family), *(r for r in others.rules if r.family == family))
+    answers, applies = (
+        hstack([mine[:, own], theirs[:, moved]], format="csr")
+        for mine, theirs in ((sets.answers, others.answers), (sets.applies, others.applies))
+    )
+    return RuleSets(rules, csr_matrix(answers), csr_matrix(applies))
 
 
 def halves(cells: CellAttention, sets: RuleSets, block: Int[np.ndarray, " query"]) -> tuple[Half, Half]:

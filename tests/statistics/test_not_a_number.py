@@ -625,6 +625,7 @@ WITHOUT = {
     "explanation_tables": "of attention that is finite, or even, which tests/tables/test_explanations.py has",
     "by_parts": "calls a function of some heads at a time",
     "without": "picks rules by their family",
+    "with_family_of": "picks rules by their family",
     "halves": "picks rows by the blocks of documents",
     "agreement": "compares sets of names",
     "in_common": "picks columns by their names",

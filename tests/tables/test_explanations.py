@@ -14,6 +14,7 @@ from interp.cells import CellAttention, RuleSets
 from interp.corpora import batching
 from interp.corpora.batching import batches, read_batches
 from interp.corpora.encoding import encode
+from interp.documents import Mention
 from interp.errors import InterpError
 from interp.statistics.competing_rules import fit_strengths, log_likelihood
 from interp.statistics.explained import candidate_gains
@@ -245,3 +246,23 @@ def test_a_corpus_of_one_source_has_no_second_half() -> None:
     cells = cells_of(documents)
     with pytest.raises(InterpError, match=r"No document falls into the \w+ split"):
         explanation_tables(cells, word_rule_sets(documents, cells), blocks_of(cells, documents), seed=0)
+
+
+def test_a_null_moves_the_gold_of_its_own_family_alone() -> None:
+    """Where chains are moved and relations are not, the null of syntax is syntax itself."""
+    chains = (Mention(0, 1, 1), Mention(1, 2, 1), Mention(2, 3, 2))
+    documents = [replace(one, mentions=chains) for one in DOCUMENTS[:90]]
+    moved = [replace(one, mentions=(Mention(0, 1, 1), Mention(1, 2, 2), Mention(2, 3, 1))) for one in documents]
+    cells = cells_of(documents)
+    sets, permuted = word_rule_sets(documents, cells), word_rule_sets(moved, cells)
+    # the last head follows chains, where there are any
+    rule = [rule.name for rule in sets.rules].index("coref.antecedent")
+    of_chains, applies = (one.toarray()[:, rule] for one in (sets.answers, sets.applies))
+    attention = cells.attention.copy()
+    attention[:, -1] = np.where(applies[cells.query] > 0, of_chains, attention[:, -1])
+    cells = replace(cells, attention=attention)
+    adds = explanation_tables(cells, sets, blocks_of(cells, documents), permuted, seed=0, min_blocks=5)["adds"]
+    of = adds.set_index(["family", "null", "head"])["adds"].sort_index()
+    np.testing.assert_allclose(of["syntax", "none"], of["syntax", "permuted_gold"], atol=1e-6)
+    last = len(PLANTED) - 1
+    assert of["coreference", "none", last] > 0.2 > 0.05 > of["coreference", "permuted_gold", last]
