@@ -1,16 +1,19 @@
 """What does every head attend to, and does it matter? Roles and ablation on the same model and corpus, joined."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments import head_ablation, head_roles
+from experiments.explain import explained_in_brief
 from interp import plots
 from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan
 from interp.api import RolesOf, examples_of, findings, tally_roles
 from interp.corpora.encoding import encode
+from interp.errors import COUNT
 from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -30,22 +33,30 @@ def run(
     plan: Plan,
     metrics: MetricsOf,
     criteria: Criteria,
+    explain_limit: Annotated[int, COUNT] = 200,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Findings:
-    """Two passes over the corpus and a sweep over every head; one row per head in the end."""
+    """Two passes over the corpus and a sweep over every head; one row per head in the end.
+
+    What rules explain of a head's attention is asked on `explain_limit` documents, evenly spaced.
+    """
     encoded = encode(model, corpus)
     shape, first = ShapeTally(model.heads), FirstTokenTally(model.heads)
     sums = tally_roles(model, encoded, roles, shape, first, progress=progress)
     found = measure_effects(model, encoded, plan, metrics, seed=seed, min_blocks=criteria.min_blocks, progress=progress)
+    explained, unexplained = explained_in_brief(
+        model, encoded, explain_limit, seed=seed, min_blocks=criteria.min_blocks, progress=progress
+    )
     examples = examples_of(model, encoded, roles, seed=seed, progress=progress)
     progress.measured()
     tables = head_roles.role_tables(sums, criteria, seed, progress=progress)
     tables["role_blocks"] = role_block_table(sums, criteria.min_blocks)
     tables |= found.tables
-    tables["atlas"] = atlas_table(shapes_of_heads(shape, first), tables["scores"], tables["roles"], tables["effects"])
+    shapes = shapes_of_heads(shape, first)
+    tables["atlas"] = atlas_table(shapes, tables["scores"], tables["roles"], tables["effects"], explained)
     tables |= example_tables(examples, tables["scores"], tables["roles"])
-    notes = (*head_roles.missing_evidence(sums, criteria, model.causal, corpus), *found.notes)
+    notes = (*head_roles.missing_evidence(sums, criteria, model.causal, corpus), *found.notes, *unexplained)
     return findings(model, encoded, seed, tables, notes, found.skipped, examples)
 
 
@@ -63,7 +74,19 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     counts = tables["atlas"].agreement.value_counts()
     together = ", ".join(f"{name}: {count}" for name, count in counts.items())
     verdict, *roles = head_roles.summary_of(tables, most=8)
-    lines = [verdict, f"Heads by role and effect: {together}."]
+    lines = [verdict, f"Heads by role and effect: {together}.", *_explained(tables["atlas"])]
     if "untested" in counts:
         lines.append("Untested: too few blocks of documents were swept for an interval; raise ablation.limit.")
     return [*lines, *roles, *head_ablation.summary_of(tables, most=2, metrics=2)]
+
+
+def _explained(atlas: pd.DataFrame) -> list[str]:
+    """How much rules explain of attention, and which rule explains most of most heads."""
+    known = atlas[atlas["explained"].notna()]
+    if known.empty:
+        return []
+    counts = known.loc[known["first_rule"] != "", "first_rule"].value_counts()
+    most = ", ".join(f"{rule} in {count}" for rule, count in counts.head(3).items())
+    first = f"; the one that explains most is {most}" if most else ""
+    explained = f"{known['explained'].mean():.2f} of what there is to explain (mean over {len(known)} heads)"
+    return [f"Rules explain {explained}{first}."]

@@ -12,14 +12,14 @@ from interp import plots
 from interp.api import examples_of, findings
 from interp.attention.visibility import mask_groups
 from interp.cells import CellAttention, RuleSets, Unit
-from interp.corpora.batching import batches, read_batches
+from interp.corpora.batching import batches, evenly_spaced, read_batches
 from interp.corpora.encoding import encode
 from interp.corpora.permuted_gold import permuted_gold
 from interp.errors import InterpError, Range
 from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.tables.explanations import explanation_tables
+from interp.tables.explanations import explanation_tables, in_brief, no_brief
 from interp.tallies.cells import CellTally
 from interp.tallies.rule_sets import token_rule_sets, word_rule_sets
 from interp.tallies.stream import stream
@@ -60,6 +60,29 @@ def run(
     ]  # fmt: skip
     tables = {name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]}
     return findings(model, encoded, seed, tables, notes, skipped, examples)
+
+
+def explained_in_brief(
+    model: HeadModel, encoded: EncodedCorpus, limit: int, *, seed: int, min_blocks: int, progress: Progress
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """A row per head with what rules explain of it, on at most `limit` documents, evenly spaced; and what to say.
+
+    No row, and why, where there is nothing to ask: no text, or too little.
+    """
+    if encoded.corpus.has_pictures:
+        return no_brief(), ("What rules explain of heads is asked of texts, and this corpus is of pictures.",)
+    try:
+        documents, _, _ = choose_documents(model, encoded, "word", 2.0)
+        some = [documents[place] for place in evenly_spaced(len(documents), limit)]
+        tally = CellTally(model.heads, mask_groups(model))
+        stream(model, read_batches(progress(batches(encoded, model, documents=some), "explained", tally)), tally)
+        parts = [
+            in_brief(cells, *_rules(cells, encoded, "word", seed, permuted=False)[:2], seed=seed, min_blocks=min_blocks)
+            for cells in tally.cells()
+        ]
+    except InterpError as why:
+        return no_brief(), (f"What rules explain of heads was not measured: {why}",)
+    return pd.concat(parts, ignore_index=True), ()
 
 
 def _rules(

@@ -85,7 +85,7 @@ _OF_LIFTS = [
 COLUMNS_OF = {
     "atlas": [
         *(*HEAD, "best_role", "best_lift", "effect", "ci_low", "ci_high", "q"),
-        *("entropy", "mean_distance", "null_attention", "agreement"),
+        *("entropy", "mean_distance", "null_attention", "explained", "first_rule", "agreement"),
     ],
     "anatomy": [
         *(*HEAD, "n", "share", "share_ci_low", "share_ci_high", "written", "written_ci_low", "written_ci_high"),

@@ -18,6 +18,8 @@ OF_ATLAS = {
     "entropy": "entropy (nats)",
     "mean_distance": "mean distance (tokens)",
     "null_attention": "attention on the first token",
+    "explained": "of its attention, explained by rules",
+    "first_rule": "the one rule that explains most",
     "agreement": "role and effect",
 }
 OF_ANATOMY = {

@@ -25,7 +25,7 @@ LETTERS = {
 OTHER_LETTER = "O"
 
 OF_HEADS = {
-    "atlas": ("entropy", "mean_distance", "null_attention", "best_lift", "n_roles"),
+    "atlas": ("entropy", "mean_distance", "null_attention", "explained", "best_lift", "n_roles"),
     "anatomy": (
         "share",
         "written",

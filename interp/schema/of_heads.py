@@ -28,6 +28,9 @@ from interp.schema.recurring import (
     interval_of,
 )
 
+UP_TO_ONE = Range(False, float("-inf"), 1)
+NO_BRIEF = "its attention is even, or too little text has words that ask"
+
 ATLAS = Table(
     "atlas",
     "roles and effect of every head, and whether they agree: a row per head",
@@ -59,6 +62,23 @@ ATLAS = Table(
             NOT_FINITE,
         ),
         share("null_attention", "share of attention", "mean attention on the first token", NOT_FINITE),
+        Column(
+            "explained",
+            "number",
+            "share of what there is to explain",
+            "how much rules explain of its attention from words, on explain.limit documents (docs/explain.md)",
+            UP_TO_ONE,
+            NO_BRIEF,
+        ),
+        *(
+            one._replace(name=name, empty=f"{NO_BRIEF}, or {one.empty}")
+            for name, one in zip(
+                ("explained_low", "explained_high"),
+                interval_of("that", "share of what there is to explain", UP_TO_ONE),
+                strict=True,
+            )
+        ),
+        text("first_rule", "the one rule that explains most of it", None, f"no rule explains .01 of it, or {NO_BRIEF}"),
         text(
             "agreement",
             "whether it has a role and matters (its effect's interval above 0 and above the median head's effect)",

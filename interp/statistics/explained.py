@@ -91,13 +91,15 @@ def greedy_rules(
     attention: Float[np.ndarray, "entry head"],
     could: Float[np.ndarray, " head"],
     base: int,
+    *,
+    most: int = MOST_RULES,
 ) -> tuple[list[list[tuple[int, float]]], Float[np.ndarray, "rule head"]]:
     """For every head the rules that explain it best, one after the other, each with what is explained with it;
     and the strengths of the last model of each head, which has the base and these rules.
 
     The first model has rule `base` alone, which names all cells. Candidates are compared at five strengths of their
     own beside the rules that are there; then all are fitted. A head's list ends where that explains less than .01 more,
-    or with five rules. `could` is what there is to explain, uniform less entropy, in nats per query.
+    or with `most` rules. `could` is what there is to explain, uniform less entropy, in nats per query.
     """
     rules, heads = len(answers.getnnz(axis=0)), attention.shape[1]
     allowed = np.zeros((rules, heads), dtype=bool)
@@ -105,7 +107,7 @@ def greedy_rules(
     first = log_likelihood(answers[:, [base]], applies[:, [base]], attention, np.ones((1, heads)))
     explained, found = np.zeros(heads), [[] for _ in range(heads)]
     strength, going = allowed.astype(np.float64), np.arange(heads)
-    for _ in range(MOST_RULES):
+    for _ in range(most):
         gains = candidate_gains(answers, applies, attention[:, going], strength[:, going])
         gains[allowed[:, going]] = -np.inf
         chosen = gains.argmax(axis=0)

@@ -13,7 +13,14 @@ from interp.heads import BLOCKS, HEAD
 from interp.progress import Progress, silent
 from interp.statistics.bootstrap import bootstrap_interval_of
 from interp.statistics.competing_rules import fit_strengths
-from interp.statistics.explained import CrossEntropies, cross_entropies, greedy_rules, responsibilities, without
+from interp.statistics.explained import (
+    MOST_RULES,
+    CrossEntropies,
+    cross_entropies,
+    greedy_rules,
+    responsibilities,
+    without,
+)
 from interp.statistics.false_discovery import benjamini_hochberg
 from interp.statistics.lift import split_blocks
 from interp.statistics.nan_handling import finite_or_nan
@@ -112,6 +119,33 @@ def halves(cells: CellAttention, sets: RuleSets, block: Int[np.ndarray, " query"
     return found[0], found[1]
 
 
+def in_brief(
+    cells: CellAttention, sets: RuleSets, block: Int[np.ndarray, " query"], *, seed: int, min_blocks: int = 12
+) -> pd.DataFrame:
+    """Of each head what all rules explain together, with its interval, and the one rule that explains most.
+
+    One row per head: `site layer head explained explained_low explained_high first_rule`; as in the tables
+    `explanations` and `cards` of the same queries. Raises `InterpError` where one half has no query.
+    """
+    select, confirm = halves(cells, sets, block)
+    whole = fit_strengths(select.answers, select.applies, select.attention)
+    found = _explanations(cells, confirm.scored(whole.strength), whole.steps, seed, min_blocks)
+    first = _chosen(cells, sets, select, most=1)[0]
+    names = {"ci_low": "explained_low", "ci_high": "explained_high"}
+    return (
+        found[[*HEAD, "explained", *names]]
+        .rename(columns=names)
+        .assign(first_rule=[sets.rules[of_head[0][0]].name if of_head else "" for of_head in first])
+    )
+
+
+def no_brief() -> pd.DataFrame:
+    """The same table without a row: nothing could be asked."""
+    types = {"site": "str", "layer": int, "head": int, "first_rule": "str"}
+    columns = [*HEAD, "explained", "explained_low", "explained_high", "first_rule"]
+    return pd.DataFrame(columns=columns).astype(dict.fromkeys(columns, float) | types)
+
+
 def _explanations(
     cells: CellAttention, scored: CrossEntropies, steps: Int[np.ndarray, " head"], seed: int, min_blocks: int
 ) -> pd.DataFrame:
@@ -194,12 +228,7 @@ def _cards(
 
     Shares and what is explained are those of the card's own model, on the held-out split.
     """
-    base = next(number for number, rule in enumerate(sets.rules) if rule.family == "uniform")
-    even = np.zeros((len(sets.rules), len(cells.heads)))
-    even[base] = 1
-    on_select = select.scored(even)
-    could = np.nan_to_num(on_select.could.sum(axis=1)) / max(int(on_select.n.sum()), 1)
-    chosen, strength = greedy_rules(select.answers, select.applies, select.attention, could, base)
+    chosen, strength, base = _chosen(cells, sets, select, most=MOST_RULES)
     mass = responsibilities(confirm.answers, confirm.attention, strength, np.zeros_like(confirm.query), 1)[:, :, 0]
     share, explained = mass / mass.sum(axis=0), confirm.scored(strength).explained
     rows, sentences = [], {}
@@ -214,6 +243,18 @@ def _cards(
     types = {"site": "str", "rule": "str", "family": "str", "share": float, "explained_select": float}
     whole = dict.fromkeys(("layer", "head", "place"), int)
     return pd.DataFrame(rows, columns=columns).astype(types | whole), sentences
+
+
+def _chosen(
+    cells: CellAttention, sets: RuleSets, select: Half, *, most: int
+) -> tuple[list[list[tuple[int, float]]], Float[np.ndarray, "rule head"], int]:
+    """Every head's rules in the order in which they were chosen, the strengths of that model, and its first rule."""
+    base = next(number for number, rule in enumerate(sets.rules) if rule.family == "uniform")
+    even = np.zeros((len(sets.rules), len(cells.heads)))
+    even[base] = 1
+    on_select = select.scored(even)
+    could = np.nan_to_num(on_select.could.sum(axis=1)) / max(int(on_select.n.sum()), 1)
+    return *greedy_rules(select.answers, select.applies, select.attention, could, base, most=most), base
 
 
 def _interval_of_ratio(

@@ -57,7 +57,9 @@ def of_effects() -> Tables:
 
 
 def of_atlas() -> Tables:
-    return of_roles() | of_effects() | {"atlas": pd.DataFrame({"agreement": ["role only", "neither", "untested"]})}
+    agreement, rules = ["role only", "neither", "untested"], ["first_special", "", "offset-1"]
+    table = pd.DataFrame({"agreement": agreement, "explained": [0.5, np.nan, 0.7], "first_rule": rules})
+    return of_roles() | of_effects() | {"atlas": table}
 
 
 def of_nulls() -> Tables:

@@ -622,6 +622,8 @@ WITHOUT = {
         ["fit_strengths", "log_likelihood", "cross_entropies", "responsibilities", "greedy_rules", "candidate_gains"],
         "of attention that is finite: `interp.attention.nan_checks` refuses any other",
     ),
+    "in_brief": "of attention that is finite, or even, which tests/tables/test_explanations.py has",
+    "no_brief": "a table without a row",
     "explanation_tables": "of attention that is finite, or even, which tests/tables/test_explanations.py has",
     "by_parts": "calls a function of some heads at a time",
     "without": "picks rules by their family",

@@ -183,7 +183,13 @@ def test_null_attention_in_the_atlas_is_the_mean_attention_on_the_first_token() 
     effects = pd.DataFrame({"site": "self", "layer": 0, "head": range(3), "metric": "m", "ablation": "mean", "n": 4})
     effects = effects.assign(effect=[0.1, 0.2, 0.3], ci_low=0.0, ci_high=0.4, p=0.5, q=0.6)
     scores = scores.astype({"layer": int, "head": int, "site": str})
-    table = atlas_table(shapes_of_heads(shape, first), scores, roles, effects)
+    explained = pd.DataFrame(
+        {"site": "self", "layer": 0, "head": [0, 1], "explained": [0.5, 0.7], "explained_low": 0.4,
+         "explained_high": 0.8, "first_rule": ["offset-1", "first_special"]}
+    )  # fmt: skip
+    table = atlas_table(shapes_of_heads(shape, first), scores, roles, effects, explained)
+    assert table.explained.iloc[:2].tolist() == [0.5, 0.7] and np.isnan(table.explained.iloc[2])
+    assert table.first_rule.tolist() == ["offset-1", "first_special", ""], "no rule is known of the third"
     assert table.best_role.tolist() == ["offset-1", "first", "unclassified"]
     assert table.best_lift.iloc[:2].tolist() == [0.2, 0.9], "each that of its best role"
     # own tokens stand at 1 … ; the one at 1 has the first before it

@@ -18,7 +18,7 @@ from interp.documents import Mention
 from interp.errors import InterpError
 from interp.statistics.competing_rules import fit_strengths, log_likelihood
 from interp.statistics.explained import candidate_gains
-from interp.tables.explanations import explanation_tables, halves
+from interp.tables.explanations import explanation_tables, halves, in_brief
 from interp.tallies.cells import CellTally
 from interp.tallies.rule_sets import word_rule_sets
 from interp.tallies.stream import stream
@@ -116,6 +116,19 @@ def test_a_planted_rule_explains_its_head(tables: dict[str, pd.DataFrame]) -> No
     assert share(tables, "offset-1", "offset-1")["share_where_applies"] >= 0.95
     assert share(tables, "most_tokens", "most_tokens")["share"] >= 0.95
     assert explained(tables, "offset-1") >= 0.95 and explained(tables, "most_tokens") >= 0.95
+
+
+def test_in_brief_each_head_has_its_planted_rule(
+    cells: CellAttention, sets: RuleSets, tables: dict[str, pd.DataFrame]
+) -> None:
+    brief = in_brief(cells, sets, blocks_of(cells, DOCUMENTS), seed=0)
+    rules = dict(zip(PLANTED, brief["first_rule"], strict=True))
+    assert rules == {
+        "offset-1": "offset-1", "half": "offset-1", "mixture": "first_special", "most_tokens": "most_tokens",
+        "some queries": "later_special", "uniform": "",
+    }  # fmt: skip
+    np.testing.assert_array_equal(brief["explained"], tables["explanations"]["explained"])
+    assert (brief["explained_low"] <= brief["explained"])[:5].all()
 
 
 def test_a_rule_of_half_the_strength_has_half_the_share(tables: dict[str, pd.DataFrame]) -> None:
