@@ -47,6 +47,21 @@ class Mention(NamedTuple):
     head: int | None = None
 
 
+class Prompt(NamedTuple):
+    """What a document as a prompt asks of a language model: which of two tokens comes next.
+
+    `right` and `wrong` are as they continue the document's text, with the space before them. `corrupted` is a text of
+    as many tokens after which there is no reason for the right answer. `named` are places (name, start, end in
+    characters of the text): the position of a name is that of the last token that begins before its end.
+    """
+
+    template: str
+    right: str
+    wrong: str
+    corrupted: str
+    named: tuple[tuple[str, int, int], ...] = ()
+
+
 def check_characters(text: str) -> None:
     """Raises `InterpError` where a text holds half of a surrogate pair, which cannot be hashed or tokenised."""
     try:
@@ -79,6 +94,7 @@ class Document:
     `entities` are named entities, their type in `kind`; those that are the same one share the number `entity`.
     `symbols`, in place of a text, say which tokens are the same: every number stands for another token, which each
     model draws from its own vocabulary (`TokenSampler`).
+    Of a `prompt` the text is what comes before the answer.
     Of a `picture` the words are the patches that a model cuts it into, in the order of reading; as it comes from a
     file it has none yet.
     """
@@ -97,6 +113,7 @@ class Document:
     entities: tuple[Mention, ...] | None = None
     symbols: Int[np.ndarray, " token"] | None = None
     picture: Picture | None = None
+    prompt: Prompt | None = None
 
     def __post_init__(self) -> None:
         """Raises `InterpError` for text with a lone surrogate, wherever the document comes from."""
@@ -125,6 +142,7 @@ LAYERS = {
     "alignment": "alignments",
     "symbols": "symbols in place of a text",
     "picture": "pictures",
+    "prompt": "prompts with an answer",
 }
 """What may stand in a document besides its words, by the field that it stands in."""
 

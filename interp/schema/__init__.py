@@ -8,6 +8,7 @@ import pandas as pd
 from interp.errors import InterpError, closest
 from interp.schema import (
     of_ablation,
+    of_behaviours,
     of_checks,
     of_comparisons,
     of_examples,
@@ -28,6 +29,7 @@ TABLES: dict[str, Table] = {
         of_ablation,
         of_heads,
         of_explanations,
+        of_behaviours,
         of_examples,
         of_comparisons,
         of_checks,

@@ -1,0 +1,89 @@
+"""A behaviour as the subject of an experiment: the prompts that a model can read, and whether it can answer them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from interp.answers import ACCURACY, answers
+from interp.api import label
+from interp.corpora.prompts import Prompts, prompt_table, read_prompts
+from interp.errors import InterpError
+from interp.progress import Progress, silent
+from interp.results import Findings
+from interp.tables.abilities import ability_table
+from interp.types import Corpus, HeadModel
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A behaviour's prompts, and what the intact model answers: `clean[metric]` and `corrupted[metric]`, by prompt."""
+
+    prompts: Prompts
+    clean: Mapping[str, Float[np.ndarray, " prompt"]]
+    corrupted: Mapping[str, Float[np.ndarray, " prompt"]]
+    ability: pd.DataFrame
+
+    @property
+    def block(self) -> Int[np.ndarray, " prompt"]:
+        """The block of every prompt: prompts that share a template and names share one."""
+        return np.array([one.block for one in self.prompts.clean.corpus], dtype=np.int64)
+
+
+def subject_of(
+    model: HeadModel,
+    corpus: Corpus,
+    *,
+    force: bool = False,
+    seed: int = 0,
+    min_blocks: int = 12,
+    progress: Progress = silent,
+) -> Subject:
+    """The behaviour, if the model can do it: its accuracy is above one half, by the lower end of the 95 % interval.
+
+    Raises `InterpError` where it is not, or where there are too few prompts for an interval, unless `force` is given;
+    and as `interp.corpora.prompts.read_prompts` does.
+    """
+    prompts = read_prompts(model, corpus)
+    clean = answers(model, prompts, prompts.clean, "answers", progress=progress)
+    corrupted = answers(model, prompts, prompts.corrupted, "corrupted answers", progress=progress)
+    block = np.array([one.block for one in prompts.clean.corpus], dtype=np.int64)
+    ability = ability_table({"clean": clean, "corrupted": corrupted}, block, seed=seed, min_blocks=min_blocks)
+    if not force:
+        _insist(ability, model.name, corpus.name, min_blocks)
+    return Subject(prompts, clean, corrupted, ability)
+
+
+def _insist(ability: pd.DataFrame, model: str, behaviour: str, min_blocks: int) -> None:
+    row = ability[(ability["text"] == "clean") & (ability["metric"] == ACCURACY)].iloc[0]
+    if row["ci_low"] > row["chance"]:
+        return
+    if np.isnan(row["ci_low"]):
+        why = f"{row['n']} prompts from fewer than {min_blocks} sources (templates and names) have no interval"
+    else:
+        why = f"the 95 % interval is {row['ci_low']:.2f} to {row['ci_high']:.2f}, and chance is {row['chance']:g}"
+    raise InterpError(
+        f"{model!r} gives the right answer to {row['value']:.0%} of {row['n']} prompts of {behaviour!r}: {why}. How it "
+        "does what it cannot do is not asked. Allowed: another behaviour, more prompts, or force=true."
+    )
+
+
+def behaviour_findings(
+    model: HeadModel,
+    subject: Subject,
+    seed: int,
+    tables: Mapping[str, pd.DataFrame],
+    notes: Sequence[str] = (),
+    skipped: Mapping[str, int] = MappingProxyType({}),
+) -> Findings:
+    """What an experiment on a behaviour gives: its tables, and with them `prompts` and `ability`."""
+    corpus = subject.prompts.clean.corpus
+    every = {**tables, "ability": subject.ability, "prompts": prompt_table(subject.prompts)}
+    labelled = {
+        name: label(table, model, corpus, seed).rename(columns={"corpus": "behaviour"}) for name, table in every.items()
+    }
+    left_out = {**subject.prompts.clean.skipped, **subject.prompts.skipped, **skipped}
+    return Findings(labelled, left_out, (*subject.prompts.clean.notes, *notes))
