@@ -13,7 +13,7 @@ from interp.devices import precise
 from interp.errors import InterpError
 from interp.folds import Collected
 from interp.progress import Progress, silent
-from interp.types import Batch, EncodedCorpus, HeadModel, Metric, Output
+from interp.types import Batch, EncodedCorpus, HeadModel, Metric, Output, Resumable
 
 LOGIT_DIFFERENCE, LOG_PROB, ACCURACY = "logit_difference", "log_prob", "accuracy"
 
@@ -60,12 +60,19 @@ def answers(
     groups = batches(encoded, model)
     for place, group in progress(list(enumerate(groups)), name, kept):
         batch = next(read_batches([group]))
-        output = model.run(batch)
+        output = output_at_end(model, batch)
         kept.add(place, **{one.name: one.measure(output, batch, output).cpu().numpy() for one in metrics})
     for one in metrics:
         for group, values in zip(groups, kept.arrays(one.name), strict=True):
             found[one.name][list(group.documents)] = values
     return found
+
+
+def output_at_end(model: HeadModel, batch: Batch) -> Output:
+    """One forward pass, the language head at the last positions only where the model can be asked for these."""
+    if isinstance(model, Resumable) and model.resumable:
+        return model.remember(batch, logits=last_positions(batch)).output
+    return model.run(batch)
 
 
 def _difference(

@@ -34,7 +34,7 @@ BESIDE = (
 STAR = r"$^\star$"
 """Beside a role that its head has."""
 
-ABOUT = ("model", "corpus", "seed")
+ABOUT = ("model", "corpus", "behaviour", "seed")
 """Columns that say where a table comes from: in its caption, where they are the same in every row."""
 
 MEASURES = {
@@ -347,7 +347,9 @@ def _head(row: Any) -> str:
 def _where(table: pd.DataFrame) -> str:
     """`(model MODEL, corpus CORPUS)`, as far as they are the same in every row."""
     found = {name: table[name].iloc[0] for name in ABOUT if name in table and _is_same(table[name])}
-    named = [f"{name} \\texttt{{{escaped(str(found[name]))}}}" for name in ("model", "corpus") if name in found]
+    named = [
+        f"{name} \\texttt{{{escaped(str(found[name]))}}}" for name in ("model", "corpus", "behaviour") if name in found
+    ]
     return f" ({', '.join(named)})" if named else ""
 
 

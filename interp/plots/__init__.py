@@ -9,6 +9,8 @@ The figures know nothing of pyplot: no window opens and no global setting change
 from interp.plots.anatomy import anatomy_maps as anatomy_maps
 from interp.plots.anatomy import attention_by_norm as attention_by_norm
 from interp.plots.atlas import role_against_effect as role_against_effect
+from interp.plots.attribution import attribution_bars as attribution_bars
+from interp.plots.attribution import attribution_map as attribution_map
 from interp.plots.calibration import coverage as coverage
 from interp.plots.calibration import null_p as null_p
 from interp.plots.claims import claims as claims

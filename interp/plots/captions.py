@@ -26,7 +26,9 @@ def add_caption(
     small print, too; the layout makes room for it.
     """
     n = f"n: {', '.join(part for part in counts if part)}."
-    of_run = [str(table[name].dropna().iloc[0]) for name in ("model", "corpus") if name in table and len(table)]
+    of_run = [
+        str(table[name].dropna().iloc[0]) for name in ("model", "corpus", "behaviour") if name in table and len(table)
+    ]
     figure.caption = " ".join([*([f"{' on '.join(of_run)}."] if of_run else []), shows, n, *notes])
     if not figure.style.is_narrow:
         text = textwrap.fill(" ".join([n, *notes]), int(figure.get_figwidth() * 22))

@@ -27,7 +27,7 @@ def name_run(figure: Figure, table: pd.DataFrame) -> None:
 
 def run_name(figure: Figure, table: pd.DataFrame) -> str:
     """`minilm on en_ewt-ud-test`, as far as the table says; `check_table` sees that it is one run."""
-    present = [table[name].dropna() for name in ("model", "corpus") if name in table]
+    present = [table[name].dropna() for name in ("model", "corpus", "behaviour") if name in table]
     name = " on ".join(short(values.iloc[0]) for values in present if len(values))
     return cut_to_fit(name, figure.get_figwidth() * 72 / points(TITLE) * SMALL - 10)
 

@@ -241,7 +241,7 @@ def check_table(table: pd.DataFrame, name: str, columns: Sequence[str]) -> None:
     missing = [column for column in columns if column not in table]
     if missing:
         raise InterpError(f"The table {name} lacks: {', '.join(missing)}. It needs: {', '.join(columns)}.")
-    for column in ("run", "model", "corpus", "seed"):
+    for column in ("run", "model", "corpus", "behaviour", "seed"):
         values = [str(value) for value in table[column].dropna().unique()] if column in table else []
         if len(values) > 1:
             raise InterpError(

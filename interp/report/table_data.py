@@ -11,7 +11,7 @@ from interp.results import file_name
 ROWS = 300
 """Of each table."""
 
-EVERYWHERE = ("model", "corpus", "seed")
+EVERYWHERE = ("model", "corpus", "behaviour", "seed")
 """Columns that are the same in every row: the head of the page has them."""
 
 FIRST = ("study", "atlas", "roles", "effects")

@@ -1,8 +1,8 @@
 """The tables of behaviours: prompts, whether a model can answer them, and by what it does."""
 
 from interp.errors import COUNT, Range
-from interp.schema.form import Column, Table, count, text
-from interp.schema.recurring import MODEL, SEED, interval_of
+from interp.schema.form import Column, Table, count, share, text
+from interp.schema.recurring import FEW_BLOCKS, HEAD, HEADS, LAYER, MODEL, SEED, SITE, interval_of
 
 BEHAVIOUR = text("behaviour", "name of the behaviour")
 RUN = (MODEL, BEHAVIOUR, SEED)
@@ -62,4 +62,41 @@ PROMPTS = Table(
         count("end", "tokens", "position of the last token of the text"),
     ),
 )
-TABLES = (ABILITY, PROMPTS)
+NATS = "nats"
+_SUMMED = "mean over prompts of what it adds to logit(right) − logit(wrong); {} add up to the mean logit difference"
+ATTRIBUTION = Table(
+    "attribution",
+    "the logit difference as a sum of what every component writes: a row per component",
+    (
+        *RUN,
+        text(
+            "component",
+            "what writes: token embeddings, absolute positions, a head, the bias of a layer's attention, an MLP, the "
+            "bias of the final norm, that of the language head",
+            ("embedding", "position", "head", "attention_bias", "mlp", "norm_bias", "unembedding_bias"),
+        ),
+        SITE,
+        *(
+            one._replace(meaning=f"{one.meaning}; −1 where the component has none", allowed=Range(True, -1))
+            for one in (LAYER, HEAD)
+        ),
+        PROMPTS_ASKED,
+        Column("value", "number", NATS, _SUMMED.format("all rows")),
+        *interval_of("value, over blocks of prompts", NATS),
+        share("p", "none", "of its being other than zero: two-sided sign flips of blocks of prompts", FEW_BLOCKS),
+        share("q", "none", "p adjusted over the components (Benjamini–Hochberg)", FEW_BLOCKS),
+    ),
+)
+ATTRIBUTION_BY_KEY = Table(
+    "attribution_by_key",
+    "what every head adds because of the position it attends to from the last: a row per head and position",
+    (
+        *RUN,
+        *HEADS,
+        text("key", "named position of the prompts (table `prompts`); `elsewhere`: all others together"),
+        PROMPTS_ASKED._replace(meaning="prompts that have this position", allowed=Range(True, 0)),
+        Column("value", "number", NATS, _SUMMED.format("all rows of all heads, biases and MLPs"), None, "n is 0"),
+        *interval_of("value, over blocks of prompts", NATS),
+    ),
+)
+TABLES = (ATTRIBUTION, ATTRIBUTION_BY_KEY, ABILITY, PROMPTS)

@@ -25,6 +25,7 @@ from interp.models.hugging_face.logits_at import LogitsAt, input_of
 from interp.models.hugging_face.packing import Packing
 from interp.models.hugging_face.resuming import Resuming
 from interp.models.hugging_face.slices import PROBES, trace_slices
+from interp.models.hugging_face.written import unembedding_of, written_at
 from interp.models.inputs.pictures import PictureReader
 from interp.models.inputs.targets import ends, generate
 from interp.models.inputs.text import base_of, visible_keys, windows
@@ -48,6 +49,7 @@ from interp.types import (
     Unhooked,
 )
 from interp.types.describing import describe_model
+from interp.types.written import Written
 
 WEIGHTS_AT_ONCE = 2**22
 """Attention weights looked at together (16 MiB): on a processor the best of four sizes."""
@@ -297,6 +299,20 @@ class AttentionModel:
         return self._resuming.remember(
             batch, pattern=pattern, linear=linear, gradients=gradients, logits=logits, pieces=pieces
         )
+
+    @torch.inference_mode()
+    def written(self, batch: Batch, at: Int[Tensor, " batch"]) -> Written:
+        """What every component writes at one position of each row. Raises `ModelError` where it does not add up."""
+        if self.translates or not self.causal:
+            raise ModelError(f"What {self.name!r} writes is no answer. Allowed: causal language models of one text.")
+        remember = partial(self.remember, batch, pattern=True, logits=False)
+        positions = self.absolute_positions("self", batch.tokens.shape[1])
+        return written_at(self.name, self.base, self.layers, remember, positions, at)
+
+    def unembedding(self) -> tuple[Float[Tensor, "vocab d_model"], Float[Tensor, " vocab"] | None]:
+        """W_U, a row for each token, and its bias. Raises `ModelError` where the head is no single linear map."""
+        refuse_spread(self.network, self.name, "Reading its language head")
+        return unembedding_of(self.name, self.network)
 
     def resume(
         self,
