@@ -27,16 +27,20 @@ def run(
     *,
     query: Word | None = None,
     candidates: Sequence[Word] | None = None,
+    explained_by: str | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Findings:
-    """Word-level attention of every head; with a query, also its attention on each candidate (default: every word)."""
+    """Word-level attention of every head; with a query, also its attention on each candidate (default: every word).
+
+    With the folder of a run of `experiment=explain` of the same model in `explained_by`, also what its rules give.
+    """
     if corpus.has_pictures:
         raise InterpError(
             f"The corpus {corpus.name!r} is of pictures, and experiment=sentence shows a sentence. "
             'Allowed: text="…"; for pictures another experiment, such as experiment=head_roles.'
         )
-    found = attention_between_words(model, corpus, query, candidates, seed=seed, progress=progress)
+    found = attention_between_words(model, corpus, query, candidates, explained_by, seed=seed, progress=progress)
     examples = examples_of(model, encode(model, corpus), (), seed=seed, progress=progress)
     return Findings(found.tables, dict(found.skipped), found.notes, replace(examples, rule="the sentence"))
 

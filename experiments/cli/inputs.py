@@ -23,13 +23,18 @@ def hashes(config: Mapping[str, Any]) -> dict[str, str]:
     figures depend on.
     """
     found: dict[str, str] = {}
-    for folder in (one for text in _texts(config.get("runs")) for one in find_runs(text)):
+    named = [*_texts(config.get("runs")), *_texts(config.get("explained_by"))]
+    for folder in (one for text in named for one in find_runs(text)):
         # it has the hash of every file of its run
         found[str(folder / MANIFEST)] = file_digest(folder / MANIFEST)
     for folder in (one for text in _texts(config.get("run")) for one in find_runs(text)):
         found |= _of_a_run(folder)
     for key, value in flatten(config).items():
-        if key == "run" or key.startswith(("corpus.", "study.", "plots.")) or READ.fullmatch(key) is None:
+        if (
+            key in ("run", "explained_by")
+            or key.startswith(("corpus.", "study.", "plots."))
+            or READ.fullmatch(key) is None
+        ):
             continue
         for path in (path for text in _texts(value) for path in _files(text)):
             try:
