@@ -63,7 +63,7 @@ class Example:
     sides: tuple[Side, ...]
     patterns: Mapping[str, UInt8[np.ndarray, "head query key"]]
     marks: Mapping[str, Int[np.ndarray, "mark 3"]]
-    modelled: Mapping[str, UInt8[np.ndarray, "head query cell"]] = field(default_factory=dict)
+    modelled: Mapping[str, UInt8[np.ndarray, "head unit cell"]] = field(default_factory=dict)
 
     def query_side(self, site: str) -> Side:
         """The side that the queries of a site come from."""

@@ -33,6 +33,9 @@ RULES = 50
 RULES_BESIDE = 0.2
 """What rules give takes at most this part of the bytes of the attention that it stands beside."""
 
+RULES_AT_LEAST = 6_000
+"""Bytes that there is room for however little attention there is: the page's own scripts take many times as many."""
+
 
 def example_data(examples: Examples | None, chosen: pd.DataFrame | None) -> dict[str, Any] | None:
     """The first documents drawn with every head, and each head's own highest, median and lowest with that head."""
@@ -89,7 +92,8 @@ def _rules_beside(
     documents: Sequence[Example], attention: Mapping[int, Mapping[str, Any]]
 ) -> dict[int, dict[str, Any]]:
     """What rules give every head in these documents, packed, in as many of them as there is room for."""
-    room = RULES_BESIDE * sum(len(attention[one.document]["bytes"]) for one in documents)
+    beside = sum(len(attention[one.document]["bytes"]) for one in documents)
+    room = max(RULES_BESIDE * beside, RULES_AT_LEAST)
     found: dict[int, dict[str, Any]] = {}
     for one in (one for one in documents if one.modelled):
         packed = _rules_packed(one)

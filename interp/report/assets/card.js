@@ -94,7 +94,7 @@ function examplesOf(key) {
   const made = element("div", { class: "examples" });
   const own = data.examples.own[key];
   const state = { picked: undefined, document: null };
-  const redraw = () => made.replaceChildren(...exampleParts(key, own, state, redraw));
+  const redraw = () => keepFocus(made, made, () => made.replaceChildren(...exampleParts(key, own, state, redraw)));
   redraw();
   return made;
 }
@@ -146,8 +146,8 @@ function exampleParts(key, own, state, redraw) {
   const placed = own?.documents.find(([number]) => number === state.document);
   if (placed) words.push(`This document is among its ${placed[1]}: ${placed[2].toFixed(2)} of the attention of ${placed[3]} ${placed[3] === 1 ? "query" : "queries"} is on targets.`);
   if (role) words.push(`Dashed: what ${role} marks (${about.gold.length}).`);
-  if (show !== "attention") words.push(`Rules, with their strengths for this head, share out the attention of each ${unit}, to 1/${data.examples.steps}; special tokens do not ask, and all but the first are one.`);
-  else if (!hasRules && data.examples.with_rules) words.push(`What rules give is on this page for ${data.examples.with_rules} other documents.`);
+  if (show !== "attention") words.push(`Rules, with their strengths for this head, share out the attention of each ${unit} (kept to 1/${data.examples.steps}). Special tokens ask nothing, and those after the first are one.`);
+  else if (!hasRules && data.examples.with_rules) words.push(`What rules give is on this page for ${data.examples.with_rules} other ${data.examples.with_rules === 1 ? "document" : "documents"}.`);
   words.push("Special tokens are shown; arcs of a word to itself are not.");
   return [title, controls, element("p", { class: "text-line", dir: "auto" }, one.text || "(drawn tokens)"),
     element("div", { class: "scroll picture", tabindex: "0", role: "region", "aria-label": `${pictures.map((each) => each.name).join(" and ")} of head ${headName(key)}` }, ...named),
@@ -155,6 +155,13 @@ function exampleParts(key, own, state, redraw) {
 }
 
 let redraws = [];
+
+// The control that has the focus has it again once it is drawn anew, so that keys can go on.
+function keepFocus(old, next, draw) {
+  const held = old.contains(document.activeElement) ? document.activeElement.closest("label")?.firstChild.textContent : undefined;
+  draw();
+  if (held !== undefined) [...next.querySelectorAll("label")].find((label) => label.firstChild.textContent === held)?.querySelector("select").focus();
+}
 
 function nullIf(none, value) {
   return value === none ? null : value;
