@@ -16,6 +16,7 @@ from interp.heads import HEAD, head_name
 from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
+from interp.tables.modelled import with_modelled
 from interp.tables.sentence import most_attending_heads, words_of
 from interp.text.find_word import Word
 from interp.types import Corpus, HeadModel
@@ -42,6 +43,8 @@ def run(
         )
     found = attention_between_words(model, corpus, query, candidates, explained_by, seed=seed, progress=progress)
     examples = examples_of(model, encode(model, corpus), (), seed=seed, progress=progress)
+    if found.explained is not None:
+        examples = with_modelled(examples, found.explained.given, "word")
     return Findings(found.tables, dict(found.skipped), found.notes, replace(examples, rule="the sentence"))
 
 

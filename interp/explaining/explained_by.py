@@ -1,13 +1,16 @@
 """The strengths of a run of `experiment=explain`, for a sentence that it has not seen, read by the same model."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from interp import paths, results
+from interp.cells import CellAttention
 from interp.errors import InterpError
 from interp.tables.modelled import families_that_cannot_apply, modelled_attention, modelled_table
 from interp.tallies.cells import seen_cells
@@ -22,9 +25,13 @@ EXPLAIN = "experiments.explain.run"
 
 
 class Modelled(NamedTuple):
-    """A row per head, query word and key word: site layer head query key modelled; and what is to be said of it."""
+    """A row per head, query word and key word: site layer head query key modelled; and what is to be said of it.
+
+    `given` has the same of every cell, for heads that see alike.
+    """
 
     table: pd.DataFrame
+    given: Sequence[tuple[CellAttention, Float[np.ndarray, "entry head"]]]
     notes: tuple[str, ...]
 
 
@@ -36,11 +43,10 @@ def modelled_by(model: HeadModel, encoded: EncodedCorpus, folder: str | Path) ->
     words, and for one of another model.
     """
     shares = _shares_of(Path(folder), model)
-    tables, sets = [], []
-    for cells in seen_cells(model, encoded, [0]):
-        sets.append(rule_sets(encoded, cells, "word"))
-        tables.append(modelled_table(cells, modelled_attention(cells, sets[-1], shares)))
-    return Modelled(pd.concat(tables, ignore_index=True), _notes(families_that_cannot_apply(sets, shares)))
+    sets = [(cells, rule_sets(encoded, cells, "word")) for cells in seen_cells(model, encoded, [0])]
+    given = [(cells, modelled_attention(cells, rules, shares)) for cells, rules in sets]
+    table = pd.concat([modelled_table(*one) for one in given], ignore_index=True)
+    return Modelled(table, given, _notes(families_that_cannot_apply([rules for _, rules in sets], shares)))
 
 
 def _notes(missing: Mapping[str, float]) -> tuple[str, ...]:

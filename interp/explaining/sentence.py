@@ -24,7 +24,7 @@ from interp.progress import Progress, silent
 from interp.tables.sentence import candidate_table, words_of
 from interp.tallies.sentence import attention_table
 from interp.text.find_word import Word, find_word, numbered
-from interp.types import Corpus, EncodedCorpus, HeadModel, check_model
+from interp.types import Corpus, HeadModel, check_model
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,8 @@ class ExplainedSentence:
     """What no table can hold, counted by reason."""
     notes: tuple[str, ...]
     """What was done, and what was lost, when the model read the sentence."""
+    explained: Modelled | None = None
+    """With `explained_by`, what the rules of that run give."""
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -151,24 +153,22 @@ def attention_between_words(
         _refuse_unseen(words, asked, chosen, visible, model.name)
         keys = chosen or [word for word in range(len(words)) if visible[asked, word]]
         found = candidate_table(attention, asked, keys)
-    explained = Modelled(attention, ()) if explained_by is None else _explained(model, encoded, attention, explained_by)
+    explained = None if explained_by is None else modelled_by(model, encoded, explained_by)
+    if explained is not None:
+        # across two texts nothing is given
+        attention = attention.merge(explained.table, on=[*HEAD, "query", "key"], how="left")
     said = (f"words without a token of their own, in no table: {numbered(words, without)}",) if without else ()
 
     def labelled(table: pd.DataFrame) -> pd.DataFrame:
         return label(table, model, corpus, seed).drop(columns="corpus")
 
     return ExplainedSentence(
-        labelled(explained.table),
+        labelled(attention),
         None if found is None else labelled(found),
         encoded.skipped,
-        (*encoded.notes, *said, *explained.notes),
+        (*encoded.notes, *said, *(explained.notes if explained else ())),
+        explained,
     )
-
-
-def _explained(model: HeadModel, encoded: EncodedCorpus, attention: pd.DataFrame, folder: str | Path) -> Modelled:
-    """The table of attention with what the rules of that run give beside it; nothing across two texts."""
-    modelled = modelled_by(model, encoded, folder)
-    return modelled._replace(table=attention.merge(modelled.table, on=[*HEAD, "query", "key"], how="left"))
 
 
 def _refuse_without_token(

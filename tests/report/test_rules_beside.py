@@ -87,9 +87,9 @@ def test_the_matrix_of_rules_is_what_the_run_has_kept(beside: Opened) -> None:
     # beside them attention over the same cells: both later special tokens together
     attention = one.patterns["self"][1] / STEPS
     wanted = [
-        f"{word} → {cell}: {attention[np.ix_(query == WORD, places)].sum() / (query == WORD).sum():.2f}"
-        for query, word in enumerate(WORDS)
-        for cell, places in zip(CELLS, ([0], [1], [2, 3], [4], [5, 6]), strict=True)
+        f"{word} → {cell}: {attention[np.ix_(rows, columns)].sum() / len(rows):.2f}"
+        for word, rows in zip(WORDS, ([1], [2, 3], [4]), strict=True)
+        for cell, columns in zip(CELLS, ([0], [1], [2, 3], [4], [5, 6]), strict=True)
     ]
     assert titles(shown, "attention") == wanted
     # the largest attention comes first, and what rules give there stands beside it
