@@ -327,7 +327,7 @@ def test_matrices_stand_beside_each_other(tmp_path: Path) -> None:
         rows = found.attention[found.attention["head"] == head]
         wide = rows.pivot_table(index="query", columns="key", values=column).to_numpy()
         (mesh,) = axes.collections
-        np.testing.assert_allclose(np.ma.filled(mesh.get_array(), np.nan).reshape(wide.shape), wide)
+        np.testing.assert_allclose(np.ma.filled(np.ma.array(mesh.get_array()), np.nan).reshape(wide.shape), wide)
     # the same colours for both
     assert len({mesh.norm.vmax for axes in drawn for mesh in axes.collections}) == 1
 
