@@ -21,7 +21,7 @@ from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.explanations import explanation_tables
-from interp.tables.modelled import modelled_attention, with_modelled
+from interp.tables.modelled import OnCells, modelled_attention, with_modelled
 from interp.tallies.cells import CellTally, seen_cells
 from interp.tallies.rule_sets import rule_sets, side_of, word_rule_sets
 from interp.tallies.stream import stream
@@ -73,7 +73,7 @@ def _with_rules(
     if not numbers:
         return examples
     found = [
-        (cells, modelled_attention(cells, rule_sets(encoded, cells, unit), shares))
+        OnCells(cells, modelled_attention(cells, rule_sets(encoded, cells, unit), shares))
         for cells in seen_cells(model, encoded, numbers, unit)
         if len(cells.query)
     ]

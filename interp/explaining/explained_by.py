@@ -5,14 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
 from interp import paths, results
-from interp.cells import CellAttention
 from interp.errors import InterpError
-from interp.tables.modelled import families_that_cannot_apply, modelled_attention, modelled_table
+from interp.tables.modelled import OnCells, families_that_cannot_apply, modelled_attention, modelled_table
 from interp.tallies.cells import seen_cells
 from interp.tallies.rule_sets import rule_sets
 from interp.types import EncodedCorpus, HeadModel
@@ -31,7 +28,7 @@ class Modelled(NamedTuple):
     """
 
     table: pd.DataFrame
-    given: Sequence[tuple[CellAttention, Float[np.ndarray, "entry head"]]]
+    given: Sequence[OnCells]
     notes: tuple[str, ...]
 
 
@@ -44,7 +41,7 @@ def modelled_by(model: HeadModel, encoded: EncodedCorpus, folder: str | Path) ->
     """
     shares = _shares_of(Path(folder), model)
     sets = [(cells, rule_sets(encoded, cells, "word")) for cells in seen_cells(model, encoded, [0])]
-    given = [(cells, modelled_attention(cells, rules, shares)) for cells, rules in sets]
+    given = [OnCells(cells, modelled_attention(cells, rules, shares)) for cells, rules in sets]
     table = pd.concat([modelled_table(*one) for one in given], ignore_index=True)
     return Modelled(table, given, _notes(families_that_cannot_apply([rules for _, rules in sets], shares)))
 

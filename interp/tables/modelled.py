@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,13 @@ from interp.errors import InterpError
 from interp.examples import STEPS, Example, Examples
 from interp.heads import HEAD, head_name
 from interp.statistics.competing_rules import modelled
+
+
+class OnCells(NamedTuple):
+    """What rules give every cell, for heads that see alike: m(k|q) of every entry of `cells`."""
+
+    cells: CellAttention
+    given: Float[np.ndarray, "entry head"]
 
 
 def modelled_attention(cells: CellAttention, sets: RuleSets, shares: pd.DataFrame) -> Float[np.ndarray, "entry head"]:
@@ -55,9 +63,7 @@ def modelled_table(cells: CellAttention, given: Float[np.ndarray, "entry head"])
     return pd.concat(frames, ignore_index=True)
 
 
-def with_modelled(
-    examples: Examples, found: Sequence[tuple[CellAttention, Float[np.ndarray, "entry head"]]], unit: Unit
-) -> Examples:
+def with_modelled(examples: Examples, found: Sequence[OnCells], unit: Unit) -> Examples:
     """The examples with m of every head whose cells are found, in steps of 1/255."""
     return replace(
         examples, documents=tuple(_with_modelled(one, examples, found, unit) for one in examples.documents), unit=unit
@@ -67,7 +73,7 @@ def with_modelled(
 def _with_modelled(
     example: Example,
     examples: Examples,
-    found: Sequence[tuple[CellAttention, Float[np.ndarray, "entry head"]]],
+    found: Sequence[OnCells],
     unit: Unit,
 ) -> Example:
     kept: dict[str, np.ndarray] = {}

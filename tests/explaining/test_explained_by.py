@@ -15,6 +15,7 @@ import torch
 import interp
 from experiments import explain, sentence
 from interp import results
+from interp.api import examples_of
 from interp.corpora.text import sentence as corpus_of
 from interp.documents import Mention
 from interp.errors import InterpError
@@ -22,7 +23,11 @@ from interp.examples import STEPS, Examples, load_examples
 from interp.plots.sentence import attention_matrices
 from interp.results import Findings
 from interp.tables.examples import of_words
+from interp.tables.modelled import OnCells, modelled_attention, with_modelled
+from interp.tallies.cells import seen_cells
+from interp.tallies.rule_sets import rule_sets
 from interp.types import Corpus, Document
+from tests.models.test_encoder_decoders import Case as TwoSides
 from tests.support.fakes import FakeModel, random_documents
 from tests.tables.test_explanations import PLANTED, attend
 
@@ -342,3 +347,24 @@ def test_both_matrices_of_a_head_are_on_the_page(count: int) -> None:
     titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
     assert len(titles) >= 2 and len(titles) % 2 == 0
     assert titles == [f"head 0.{head}: {what}" for head in range(len(titles) // 2) for what in ("attention", "rules")]
+
+
+def test_two_texts_have_rules_of_their_own_each_and_none_across() -> None:
+    case = TwoSides("bart")
+    examples = examples_of(case.model, case.encoded, (), seed=0)
+    given = []
+    for cells in seen_cells(case.model, case.encoded, sorted(one.document for one in examples.documents), "token"):
+        # all attention to the token before, where there is one that is not special
+        names = [("offset-1", 1.0), ("uniform", 1e-9)]
+        rows = [(*head, name, "position", strength, strength) for head in cells.heads for name, strength in names]
+        shares = pd.DataFrame(rows, columns=["site", "layer", "head", "rule", "family", "strength", "share"])
+        given.append(OnCells(cells, modelled_attention(cells, rule_sets(case.encoded, cells, "token"), shares)))
+    for one in with_modelled(examples, given, "token").documents:
+        assert set(one.modelled) == {"encoder", "decoder"}
+        for site, modelled in one.modelled.items():
+            special = one.query_side(site).special
+            count = len(special)
+            assert modelled.shape == (len(examples.of_site(site)), count, count + 2)
+            for query in range(1, count):
+                if not special[query] and not special[query - 1]:
+                    assert (modelled[:, query, query - 1] == STEPS).all()
