@@ -16,12 +16,14 @@ from interp.corpora.batching import batches, evenly_spaced, read_batches
 from interp.corpora.encoding import encode
 from interp.corpora.permuted_gold import permuted_gold
 from interp.errors import InterpError, Range
+from interp.examples import Examples
 from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.explanations import explanation_tables, in_brief, no_brief
-from interp.tallies.cells import CellTally
-from interp.tallies.rule_sets import token_rule_sets, word_rule_sets
+from interp.tables.modelled import OnCells, modelled_attention, with_modelled
+from interp.tallies.cells import CellTally, seen_cells
+from interp.tallies.rule_sets import rule_sets, side_of, word_rule_sets
 from interp.tallies.stream import stream
 from interp.types import Corpus, EncodedCorpus, HeadModel
 
@@ -59,6 +61,7 @@ def run(
         for cells in tally.cells()
     ]  # fmt: skip
     tables = {name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]}
+    examples = _with_rules(model, encoded, examples, tables["shares"], unit)
     return findings(model, encoded, seed, tables, notes, skipped, examples)
 
 
@@ -85,18 +88,34 @@ def explained_in_brief(
     return pd.concat(parts, ignore_index=True), ()
 
 
+def _with_rules(
+    model: HeadModel, encoded: EncodedCorpus, examples: Examples, shares: pd.DataFrame, unit: Unit
+) -> Examples:
+    """The example documents with what the rules give there, whether or not they are among those that were measured."""
+    numbers = sorted(one.document for one in examples.documents)
+    if not numbers:
+        return examples
+    found = [
+        OnCells(cells, modelled_attention(cells, rule_sets(encoded, cells, unit), shares))
+        for cells in seen_cells(model, encoded, numbers, unit)
+        if len(cells.query)
+    ]
+    return with_modelled(examples, found, unit)
+
+
 def _rules(
     cells: CellAttention, encoded: EncodedCorpus, unit: Unit, seed: int, *, permuted: bool
 ) -> tuple[RuleSets, np.ndarray, RuleSets | None]:
     """The rules of the text that these heads attend within, the block of each query, and the rules of moved gold."""
-    side = encoded.target if encoded.target is not None and cells.heads[0][0] == "decoder" else encoded
+    side = side_of(encoded, cells)
     documents = side.corpus.documents
     block = np.array([encoded.corpus.documents[number].block for number in cells.document], dtype=np.int64)
+    own = rule_sets(encoded, cells, unit)
     if unit == "token":
-        return token_rule_sets(side.encodings, cells), block, None
+        return own, block, None
     has_gold = any(one.governors is not None or one.mentions is not None for one in documents)
     moved = word_rule_sets(permuted_gold(side.corpus, seed).documents, cells) if permuted and has_gold else None
-    return word_rule_sets(documents, cells), block, moved
+    return own, block, moved
 
 
 def choose_documents(

@@ -40,6 +40,7 @@ ASKED_OF_A_SENTENCE = {
     "words": "corpus.words",
     "query": "experiment.query",
     "candidates": "experiment.candidates",
+    "explained_by": "experiment.explained_by",
 }
 
 
@@ -73,6 +74,8 @@ def check(config: Mapping[str, Any]) -> None:
         )
     if not isinstance(flat.get("query"), str | int | None):
         raise refusal("query", flat["query"], "a word of the sentence, or its number from 0")
+    if not isinstance(flat.get("explained_by"), str | None):
+        raise refusal("explained_by", flat["explained_by"], "the folder of a run of experiment=explain, or null")
     if not isinstance(flat.get("model.label"), str | None):
         raise refusal("model.label", flat["model.label"], "a name (in quotes where it looks like a number), or null")
     if not isinstance(flat.get("plots.theme"), str | None):

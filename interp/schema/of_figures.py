@@ -18,7 +18,8 @@ FIGURES = {
     "kernels": "attention by distance, of every head",
     "known_answers": "precision and recall on planted heads, role by role",
     "matching": "how alike matched heads are, against the nulls",
-    "matrices": "attention between the words of the sentence, of the heads that attend most decidedly",
+    "matrices": "attention between the words of the sentence, of the heads that attend most decidedly; with "
+    "explained_by=RUN what rules give beside it",
     "null_p": "the distribution of p where there is nothing to find",
     "nulls": "the best head of every role, real and in the nulls",
     "pruning_curve": "what the model is still good for while more heads are ablated, in every order",

@@ -295,6 +295,14 @@ ATTENTION = Table(
             "share of attention",
             "attention from the one to the other: summed over the tokens of the key, averaged over those of the query",
         ),
+        share(
+            "modelled",
+            "share of attention",
+            "what the rules of experiment=explain that apply here give the key, with the strengths of that run for "
+            "this head: m(k|q). Over all that the query sees, itself and special tokens too (they have no row), it "
+            "adds up to 1, as mass does where every token belongs to a word or is special",
+            "attention across two texts, or no rule of any strength applies to the query",
+        )._replace(only="explained_by=RUN"),
     ),
 )
 CANDIDATES = Table(

@@ -6,10 +6,21 @@ import numpy as np
 from jaxtyping import Bool, Int
 from scipy.sparse import csr_matrix
 
-from interp.cells import FIRST_SPECIAL, CellAttention, Rule, RuleSets
+from interp.cells import FIRST_SPECIAL, CellAttention, Rule, RuleSets, Unit
 from interp.documents import Document
 from interp.tallies.rules import Named, Sentence, rules_of, token_rules_of
-from interp.types import Encoding
+from interp.types import EncodedCorpus, Encoding
+
+
+def rule_sets(encoded: EncodedCorpus, cells: CellAttention, unit: Unit) -> RuleSets:
+    """The rules of the text that these heads attend within, for the entries of `cells`."""
+    side = side_of(encoded, cells)
+    return word_rule_sets(side.corpus.documents, cells) if unit == "word" else token_rule_sets(side.encodings, cells)
+
+
+def side_of(encoded: EncodedCorpus, cells: CellAttention) -> EncodedCorpus:
+    """The text that these heads attend within: the target in a decoder that has one, else the corpus itself."""
+    return encoded.target if encoded.target is not None and cells.heads[0][0] == "decoder" else encoded
 
 
 def word_rule_sets(documents: Sequence[Document] | Mapping[int, Document], cells: CellAttention) -> RuleSets:
