@@ -1,13 +1,13 @@
 """What is each head's attention made of? Rules compete for it; what they do not explain is said."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.summary_lines import interval, name_of, signed, table_lines
+from experiments.cli.summary_lines import interval, name_of, signed, table_lines, unsigned
 from interp import plots
 from interp.api import examples_of, findings
 from interp.attention.visibility import mask_groups
@@ -15,17 +15,19 @@ from interp.cells import CellAttention, RuleSets, Unit
 from interp.corpora.batching import batches, read_batches
 from interp.corpora.encoding import encode
 from interp.corpora.permuted_gold import permuted_gold
-from interp.errors import InterpError, Range
+from interp.errors import InterpError, Range, closest
 from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.tables.explanations import explanation_tables
+from interp.tables.explanations import PERMUTED, SHUFFLED, explanation_tables, shuffled_tables
 from interp.tallies.cells import CellTally
 from interp.tallies.rule_sets import token_rule_sets, word_rule_sets
+from interp.tallies.shuffled import ShuffledRows
 from interp.tallies.stream import stream
 from interp.types import Corpus, EncodedCorpus, HeadModel
 
 LEAST_WORDS = 3
+NULLS = (PERMUTED, SHUFFLED)
 GIB = 2**30
 
 
@@ -35,7 +37,7 @@ def run(
     *,
     unit: Unit = "word",
     memory: Annotated[float, Range(False, 0.001)] = 2.0,
-    permuted: bool = True,
+    nulls: Sequence[str] | str = (PERMUTED,),
     min_blocks: int = 12,
     seed: int = 0,
     progress: Progress = silent,
@@ -44,22 +46,46 @@ def run(
 
     `unit` is word, or token: then only what tokens are and where they stand is known.
     Kept are at most `memory` GiB of attention; of a larger corpus documents evenly spaced are taken.
+    `nulls`: `permuted_gold` (what relations and chains add that were moved to other words), `shuffled_rows` (what is
+    explained, and what families add, where each row of attention is shuffled among its visible keys: a second pass
+    over the same documents). Raises `InterpError` for a null that is not known.
     """
+    chosen = _known(nulls)
     encoded = encode(model, corpus)
     examples = examples_of(model, encoded, (), seed=seed, progress=progress)
-    documents, notes, skipped = choose_documents(model, encoded, unit, memory)
-    tally = CellTally(model.heads, mask_groups(model), unit)
+    passes = 2 if SHUFFLED in chosen else 1
+    documents, notes, skipped = choose_documents(model, encoded, unit, memory, passes)
+    groups = mask_groups(model)
+    tally = CellTally(model.heads, groups, unit)
     stream(model, read_batches(progress(batches(encoded, model, documents=documents), "attention", tally)), tally)
+    shuffled = CellTally(model.heads, groups, unit) if SHUFFLED in chosen else None
+    if shuffled is not None:
+        again = progress(batches(encoded, model, documents=documents), "attention, rows shuffled", shuffled)
+        stream(model, read_batches(again), ShuffledRows(shuffled, groups, seed))
     progress.measured()
-    parts = [
-        explanation_tables(
-            cells, *_rules(cells, encoded, unit, seed, permuted=permuted), seed=seed, min_blocks=min_blocks,
-            progress=progress,
-        )
-        for cells in tally.cells()
-    ]  # fmt: skip
+    of_null = [None] * len(tally.cells()) if shuffled is None else shuffled.cells()
+    parts: list[dict[str, pd.DataFrame]] = []
+    for cells, null in zip(tally.cells(), of_null, strict=True):
+        sets, block, moved = _rules(cells, encoded, unit, seed, permuted=PERMUTED in chosen)
+        told = {"seed": seed, "min_blocks": min_blocks, "progress": progress}
+        tables = explanation_tables(cells, sets, block, moved, **told)
+        if null is not None:
+            of_shuffled = shuffled_tables(null, sets, block, **told)
+            tables["adds"] = pd.concat([tables["adds"], of_shuffled["adds"]], ignore_index=True)
+            tables["null_explanations"] = of_shuffled["null_explanations"]
+        parts.append(tables)
     tables = {name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]}
+    if PERMUTED in chosen and not (tables["adds"].empty or (tables["adds"]["null"] == PERMUTED).any()):
+        notes = (*notes, f"There are no relations or chains to move here, so the null {PERMUTED} says nothing.")
     return findings(model, encoded, seed, tables, notes, skipped, examples)
+
+
+def _known(nulls: Sequence[str] | str) -> tuple[str, ...]:
+    chosen = (nulls,) if isinstance(nulls, str) else tuple(nulls)
+    for name in chosen:
+        if name not in NULLS:
+            raise InterpError(f"explain.nulls={name} is not known. {closest(name, NULLS)}")
+    return chosen
 
 
 def _rules(
@@ -77,9 +103,11 @@ def _rules(
 
 
 def choose_documents(
-    model: HeadModel, encoded: EncodedCorpus, unit: Unit, memory: float
+    model: HeadModel, encoded: EncodedCorpus, unit: Unit, memory: float, passes: int = 1
 ) -> tuple[list[int], tuple[str, ...], dict[str, int]]:
     """Those of three words (or tokens) or more, all or as many as fit, evenly spaced; and what is left out.
+
+    Attention is kept of so many `passes`.
 
     Raises `InterpError` where none is left, and for a model with cross-attention alone.
     """
@@ -96,7 +124,7 @@ def choose_documents(
             f"experiment=explain asks {unit}s of documents of three or more, and {encoded.corpus.name!r} has none "
             f"for {model.name!r}. Allowed: a corpus of texts, and models with attention within one text."
         )
-    needed = np.cumsum(words[long] * (words[long] + 2) * heads * 4.0)
+    needed = np.cumsum(words[long] * (words[long] + 2) * heads * 4.0 * passes)
     fitting = min(len(long), int(len(long) * memory * GIB / needed[-1]))
     if not fitting:
         raise InterpError(f"explain.memory={memory:g} (GiB) holds no document. Allowed: more, such as 2.")
@@ -138,8 +166,10 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         ]
         lines += [title, *table_lines(listed, 3, "explanations.csv")]
     adds = tables["adds"]
+    lines += _of_shuffled(tables)
     if adds.empty:
         return lines
+    adds = adds[adds["null"] != SHUFFLED]
     rows_of_families = []
     for (family, null), some in adds.groupby(["family", "null"], sort=False):
         most: Any = next(some.sort_values("adds", ascending=False, kind="stable").itertuples())
@@ -163,3 +193,17 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         ]
         lines += [f"The heads that {family} adds most to:", *table_lines(listed, 10 // len(gold), "adds.csv")]
     return lines
+
+
+def _of_shuffled(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """A line of what is explained, and added, where rows are shuffled; none where this was not asked for."""
+    null = tables.get("null_explanations")
+    if null is None or null["explained"].isna().all():
+        return []
+    line = f"With each row of attention shuffled, rules explain {unsigned(null['explained'].mean())} in the mean"
+    adds = tables["adds"]
+    adds = adds[adds["adds"].notna()] if adds.empty else adds[(adds["null"] == SHUFFLED) & adds["adds"].notna()]
+    if adds.empty:
+        return [f"{line}."]
+    most: Any = next(adds.sort_values("adds", ascending=False, kind="stable").itertuples())
+    return [f"{line}; most is added by {most.family}, {signed(most.adds, 3)} (head {name_of(most)})."]

@@ -17,6 +17,16 @@ _QUERIES = Column(
 _EXPLAINED = "share of what there is to explain"
 _EVEN = "its attention is even: there is nothing to explain"
 
+_OF_RULES = Column(
+    "explained",
+    "number",
+    _EXPLAINED,
+    "cross-entropy of even attention less that of the rules, over the same less the entropy: 1 is as well as any model "
+    "could, 0 no better than even attention",
+    UP_TO_ONE,
+    _EVEN,
+)
+
 EXPLANATIONS = Table(
     "explanations",
     "how much of every head's attention competing rules explain: a row per head",
@@ -24,15 +34,7 @@ EXPLANATIONS = Table(
         *RUN,
         *HEADS,
         _QUERIES,
-        Column(
-            "explained",
-            "number",
-            _EXPLAINED,
-            "cross-entropy of even attention less that of the rules, over the same less the entropy: 1 is as well as "
-            "any model could, 0 no better than even attention",
-            UP_TO_ONE,
-            _EVEN,
-        ),
+        _OF_RULES,
         *interval_of("that", _EXPLAINED, UP_TO_ONE),
         Column("entropy", "number", "nats per query", "mean entropy of its attention over cells", NOT_NEGATIVE),
         Column("uniform", "number", "nats per query", "cross-entropy of even attention over cells", NOT_NEGATIVE),
@@ -73,7 +75,12 @@ ADDS = Table(
         *RUN,
         *HEADS,
         _FAMILY._replace(meaning="the family without which strengths are fitted anew"),
-        text("null", "`permuted_gold`: relations and chains moved to other words", ("none", "permuted_gold")),
+        text(
+            "null",
+            "`permuted_gold`: relations and chains moved to other words; `shuffled_rows`: each row of attention "
+            "shuffled among its visible keys",
+            ("none", "permuted_gold", "shuffled_rows"),
+        ),
         _QUERIES,
         Column("adds", "number", _EXPLAINED, "explained with the family less explained without", UP_TO_ONE, _EVEN),
         *interval_of("that", _EXPLAINED, UP_TO_ONE),
@@ -94,4 +101,16 @@ CARDS = Table(
         Column("explained_select", "number", _EXPLAINED, "explained with it and those before it, on select", UP_TO_ONE),
     ),
 )
-TABLES = (EXPLANATIONS, SHARES, ADDS, CARDS)
+NULL_EXPLANATIONS = Table(
+    "null_explanations",
+    "what the same rules, fitted anew, explain of attention that is none of the head's own: a row per head and null",
+    (
+        *RUN,
+        *HEADS,
+        text("null", "`shuffled_rows`: each row of attention shuffled among its visible keys", ("shuffled_rows",)),
+        _QUERIES,
+        _OF_RULES,
+        *interval_of("that", _EXPLAINED, UP_TO_ONE),
+    ),
+)
+TABLES = (EXPLANATIONS, SHARES, ADDS, CARDS, NULL_EXPLANATIONS)
