@@ -1,15 +1,17 @@
 """What is each head's attention made of? Rules compete for it; what they do not explain is said."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 from matplotlib.figure import Figure
 
 from experiments.cli.summary_lines import interval, name_of, signed, table_lines, unsigned
 from interp import plots
-from interp.api import examples_of, findings
+from interp.api import RolesAsked, examples_of, findings, roles_asked
 from interp.attention.visibility import mask_groups
 from interp.cells import CellAttention, RuleSets, Unit
 from interp.corpora.batching import batches, read_batches
@@ -21,10 +23,11 @@ from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.explanations import PERMUTED, SHUFFLED, explanation_tables, shuffled_tables
 from interp.tallies.cells import CellTally
-from interp.tallies.rule_sets import token_rule_sets, word_rule_sets
+from interp.tallies.role_rules import insist_on_rules, role_rule_sets
+from interp.tallies.rule_sets import token_rule_sets, with_own, word_rule_sets
 from interp.tallies.shuffled import ShuffledRows
 from interp.tallies.stream import stream
-from interp.types import Corpus, EncodedCorpus, HeadModel
+from interp.types import Corpus, EncodedCorpus, HeadModel, Role
 
 LEAST_WORDS = 3
 NULLS = (PERMUTED, SHUFFLED)
@@ -36,6 +39,7 @@ def run(
     corpus: Corpus,
     *,
     unit: Unit = "word",
+    roles: RolesAsked | None = None,
     memory: Annotated[float, Range(False, 0.001)] = 2.0,
     nulls: Sequence[str] | str = (PERMUTED,),
     min_blocks: int = 12,
@@ -45,12 +49,15 @@ def run(
     """One pass over the corpus; then strengths are fitted on the discovery split, and judged on the held-out one.
 
     `unit` is word, or token: then only what tokens are and where they stand is known.
-    Kept are at most `memory` GiB of attention; of a larger corpus documents evenly spaced are taken.
+    `roles` of one's own are rules beside the others, of the family of the role; one whose name a rule has already is
+    not taken twice. Kept are at most `memory` GiB of attention; of a larger corpus documents evenly spaced are taken.
     `nulls`: `permuted_gold` (what relations and chains add that were moved to other words), `shuffled_rows` (what is
     explained, and what families add, where each row of attention is shuffled among its visible keys: a second pass
-    over the same documents). Raises `InterpError` for a null that is not known.
+    over the same documents). Raises `InterpError` for a null that is not known, and for a role that
+    cannot be a rule (`interp.tallies.role_rules`).
     """
     chosen = _known(nulls)
+    own = () if roles is None else _own_rules(roles, corpus, unit)
     encoded = encode(model, corpus)
     examples = examples_of(model, encoded, (), seed=seed, progress=progress)
     passes = 2 if SHUFFLED in chosen else 1
@@ -65,19 +72,47 @@ def run(
     progress.measured()
     of_null = [None] * len(tally.cells()) if shuffled is None else shuffled.cells()
     parts: list[dict[str, pd.DataFrame]] = []
+    found: list[_Rules] = []
     for cells, null in zip(tally.cells(), of_null, strict=True):
-        sets, block, moved = _rules(cells, encoded, unit, seed, permuted=PERMUTED in chosen)
+        rules = _rules(cells, encoded, model, own, unit, seed, permuted=PERMUTED in chosen)
+        found.append(rules)
         told = {"seed": seed, "min_blocks": min_blocks, "progress": progress}
-        tables = explanation_tables(cells, sets, block, moved, **told)
+        tables = explanation_tables(cells, rules.sets, rules.block, rules.moved, **told)
         if null is not None:
-            of_shuffled = shuffled_tables(null, sets, block, **told)
+            of_shuffled = shuffled_tables(null, rules.sets, rules.block, **told)
             tables["adds"] = pd.concat([tables["adds"], of_shuffled["adds"]], ignore_index=True)
             tables["null_explanations"] = of_shuffled["null_explanations"]
         parts.append(tables)
     tables = {name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]}
     if PERMUTED in chosen and not (tables["adds"].empty or (tables["adds"]["null"] == PERMUTED).any()):
         notes = (*notes, f"There are no relations or chains to move here, so the null {PERMUTED} says nothing.")
+    notes = (*notes, *_not_taken(own, found))
     return findings(model, encoded, seed, tables, notes, skipped, examples)
+
+
+def _own_rules(roles: RolesAsked, corpus: Corpus, unit: Unit) -> tuple[Role, ...]:
+    """The roles that are asked for as rules, the first of each name."""
+    asked = roles_asked(roles, corpus)
+    if not asked:
+        raise InterpError(
+            f"The corpus {corpus.name!r} has no annotation for the roles in explain.roles. Choose other roles, or a "
+            "corpus with gold annotation."
+        )
+    insist_on_rules(asked, unit)
+    return tuple({role.name: role for role in reversed(asked)}.values())[::-1]
+
+
+def _not_taken(own: Sequence[Role], found: Sequence["_Rules"]) -> list[str]:
+    """Notes of the roles that are no rules of their own."""
+    names = [role.name for role in own]
+    built_in = [name for name in names if any(name in one.built_in for one in found)]
+    nowhere = [name for name in names if not any(name in {rule.name for rule in one.sets.rules} for one in found)]
+    said = []
+    if built_in:
+        said.append(f"Roles that are not taken twice, because a rule has their name: {', '.join(built_in)}.")
+    if nowhere:
+        said.append(f"Roles that are no rules here, because they name no cell that is seen: {', '.join(nowhere)}.")
+    return said
 
 
 def _known(nulls: Sequence[str] | str) -> tuple[str, ...]:
@@ -88,18 +123,41 @@ def _known(nulls: Sequence[str] | str) -> tuple[str, ...]:
     return chosen
 
 
+class _Rules(NamedTuple):
+    """The rules of heads that see alike: on the gold as it is, and moved (None: not asked for); `built_in` by name."""
+
+    sets: RuleSets
+    moved: RuleSets | None
+    built_in: frozenset[str]
+    block: Int[np.ndarray, " query"]
+
+
 def _rules(
-    cells: CellAttention, encoded: EncodedCorpus, unit: Unit, seed: int, *, permuted: bool
-) -> tuple[RuleSets, np.ndarray, RuleSets | None]:
-    """The rules of the text that these heads attend within, the block of each query, and the rules of moved gold."""
+    cells: CellAttention,
+    encoded: EncodedCorpus,
+    model: HeadModel,
+    own: Sequence[Role],
+    unit: Unit,
+    seed: int,
+    *,
+    permuted: bool,
+) -> _Rules:
+    """Of the text that these heads attend within."""
     side = encoded.target if encoded.target is not None and cells.heads[0][0] == "decoder" else encoded
-    documents = side.corpus.documents
+
+    def rules_in(text: EncodedCorpus) -> tuple[RuleSets, frozenset[str]]:
+        documents, encodings = text.corpus.documents, text.encodings
+        sets = token_rule_sets(encodings, cells) if unit == "token" else word_rule_sets(documents, cells)
+        joined = with_own(sets, role_rule_sets(own, text, model, cells, unit)) if own else sets
+        return joined, frozenset(rule.name for rule in sets.rules)
+
+    sets, built_in = rules_in(side)
     block = np.array([encoded.corpus.documents[number].block for number in cells.document], dtype=np.int64)
-    if unit == "token":
-        return token_rule_sets(side.encodings, cells), block, None
-    has_gold = any(one.governors is not None or one.mentions is not None for one in documents)
-    moved = word_rule_sets(permuted_gold(side.corpus, seed).documents, cells) if permuted and has_gold else None
-    return word_rule_sets(documents, cells), block, moved
+    has_gold = any(one.governors is not None or one.mentions is not None for one in side.corpus.documents)
+    if not (permuted and has_gold and unit == "word"):
+        return _Rules(sets, None, built_in, block)
+    moved, _ = rules_in(replace(side, corpus=permuted_gold(side.corpus, seed)))
+    return _Rules(sets, moved, built_in, block)
 
 
 def choose_documents(

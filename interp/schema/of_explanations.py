@@ -8,8 +8,8 @@ UP_TO_ONE = Range(False, float("-inf"), 1)
 _RULE = text("rule", "the rule: cells among which it spreads attention evenly")
 _FAMILY = text(
     "family",
-    "family of the rule",
-    ("uniform", "special", "position", "lexical", "copying", "tag", "syntax", "coreference"),
+    "family of the rule: uniform, special, position, lexical, copying, tag, syntax, coreference; of a role of one's "
+    "own (explain.roles) that of the role",
 )
 _QUERIES = Column(
     "n", "whole number", "queries", "words (explain.unit=token: tokens) of the held-out split that ask", COUNT

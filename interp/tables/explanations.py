@@ -54,7 +54,7 @@ def explanation_tables(
 
     Strengths are fitted on the discovery split, everything that is told of them is from the held-out one; cards are
     chosen on the discovery split. `block` is that of each query's document. With rules of `permuted` documents, whose
-    relations and chains are moved, `adds` has what a family of those adds in the place of its own, too.
+    relations and chains are moved, `adds` has what a family that asks for them adds in the place of its own, too.
     """
     select, confirm = halves(cells, sets, block)
     family = np.array([rule.family for rule in sets.rules])
@@ -70,7 +70,7 @@ def explanation_tables(
         rest = fit_strengths(select.answers, select.applies, select.attention, without(family == name, heads))
         lacking = confirm.scored(rest.strength)
         added.append(_adds(cells, name, "none", scored, lacking, seed, min_blocks))
-        if permuted is not None and name in ("syntax", "coreference"):
+        if permuted is not None and _reads_gold(name, sets, permuted):
             there, here = halves(cells, with_family_of(sets, permuted, name), block)
             null = here.scored(fit_strengths(there.answers, there.applies, there.attention).strength)
             added.append(_adds(cells, name, PERMUTED, null, lacking, seed, min_blocks))
@@ -111,7 +111,20 @@ def shuffled_tables(
 def _families(sets: RuleSets) -> list[str]:
     """Those that can be left out: all that are there but `uniform`, without which some cells would have nothing."""
     there = {rule.family for rule in sets.rules}
-    return [name for name in FAMILIES[1:] if name in there]
+    return [*(name for name in FAMILIES[1:] if name in there), *sorted(there - set(FAMILIES))]
+
+
+def _reads_gold(name: str, sets: RuleSets, permuted: RuleSets) -> bool:
+    """Whether the family asks for relations or chains: one of one's own does where moved ones change its cells."""
+    if name in FAMILIES:
+        return name in ("syntax", "coreference")
+    columns = [
+        {rule: one.answers[:, [place]] for place, rule in enumerate(one.rules) if rule.family == name}
+        for one in (sets, permuted)
+    ]
+    if columns[0].keys() != columns[1].keys():
+        return True
+    return any((columns[0][rule] != columns[1][rule]).nnz for rule in columns[0])
 
 
 def with_family_of(sets: RuleSets, others: RuleSets, family: str) -> RuleSets:

@@ -1,20 +1,24 @@
 """The experiment of what heads' attention is made of: its nulls, on heads whose rules are planted."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from experiments import explain
 from interp.attention.visibility import mask_groups
 from interp.corpora.batching import batches, read_batches
 from interp.corpora.encoding import encode
 from interp.corpora.grammar import grammar
+from interp.corpora.repeats import repeats
 from interp.errors import InterpError
 from interp.models.planted import planted
+from interp.roles.positional import offset
 from interp.tallies.cells import CellTally
 from interp.tallies.shuffled import ShuffledRows
 from interp.tallies.stream import stream
-from interp.types import Corpus
+from interp.types import Batch, Corpus, Role
 from tests.support.fakes import FakeModel, random_documents
 from tests.tables.test_explanations import PLANTED, attend
 
@@ -100,3 +104,56 @@ def test_two_passes_share_the_memory() -> None:
     encoded = encode(model, CORPUS)
     one, two = (explain.choose_documents(model, encoded, "word", 0.0001, passes)[0] for passes in (1, 2))
     assert len(two) == pytest.approx(len(one) / 2, abs=1) and len(one) < len(CORPUS.documents)
+
+
+def second_word(batch: Batch) -> torch.Tensor:
+    """Attention from every word to the second one, which no rule of the library names."""
+    words = batch.governor.shape[1]
+    return (torch.arange(words) == 1).expand(len(batch.tokens), words, words)
+
+
+SECOND = Role("second_word", "mine", "word", "hit", "mine/second-word@1", (), second_word)
+
+
+def attend_to_second(batch: Batch) -> torch.Tensor:
+    """One head that follows the role; from the second word, which it does not name a cell for, evenly."""
+    rows, size = batch.tokens.shape
+    seen = batch.mask[:, None, :].expand(rows, size, size).float()
+    on_second = (batch.word == 1)[:, None, :].expand(rows, size, size)
+    wanted = on_second & (batch.word != 1)[:, :, None]
+    pattern = torch.where(wanted.any(2, keepdim=True), wanted.float(), seen)
+    return (pattern / pattern.sum(2, keepdim=True))[:, None]
+
+
+def test_a_head_that_follows_a_role_of_ones_own_is_explained_by_it() -> None:
+    model = FakeModel(attend_to_second, 1)
+    (without,), found = (
+        explain.run(model, CORPUS).tables["explanations"]["explained"],
+        explain.run(model, CORPUS, roles=[SECOND, offset(-1)]),
+    )
+    shares = found.tables["shares"].set_index("rule")
+    assert shares["family"].to_dict()["second_word"] == "mine"
+    assert shares["share_where_applies"].to_dict()["second_word"] >= 0.95
+    assert (found.tables["explanations"]["explained"] >= 0.95).all() and without < 0.8
+    adds = found.tables["adds"].set_index(["family", "null"])["adds"].to_dict()
+    assert adds["mine", "none"] > 0.2
+    assert ("mine", "permuted_gold") not in adds, "moved relations change nothing for it"
+    assert [note for note in found.notes if "not taken twice" in note and "offset-1" in note]
+
+
+def test_a_role_of_ones_own_that_reads_gold_has_its_null() -> None:
+    def before_governor(batch: Batch) -> torch.Tensor:
+        words = torch.arange(batch.governor.shape[1])
+        return (batch.governor[:, :, None] - 1 == words) & (batch.governor[:, :, None] > 0)
+
+    role = Role("before_governor", "mine", "word", "hit", "mine/before-governor@1", (), before_governor)
+    found = explain.run(FakeModel(attend_to_second, 1), CORPUS, roles=role)
+    adds = found.tables["adds"]
+    assert set(adds.loc[adds["family"] == "mine", "null"]) == {"none", "permuted_gold"}
+    for figure in explain.draw(found.tables).values():
+        plt.close(figure)
+
+
+def test_roles_without_their_gold_are_refused() -> None:
+    with pytest.raises(InterpError, match=r"no annotation for the roles in explain\.roles"):
+        explain.run(FakeModel(attend_to_second, 1), repeats(20, documents=20), roles="syntax")

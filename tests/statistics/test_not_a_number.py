@@ -622,7 +622,10 @@ WITHOUT = {
         ["fit_strengths", "log_likelihood", "cross_entropies", "responsibilities", "greedy_rules", "candidate_gains"],
         "of attention that is finite: `interp.attention.nan_checks` refuses any other",
     ),
-    "explanation_tables": "of attention that is finite, or even, which tests/tables/test_explanations.py has",
+    **dict.fromkeys(
+        ["explanation_tables", "shuffled_tables"],
+        "of attention that is finite, or even, which tests/tables/test_explanations.py has",
+    ),
     "by_parts": "calls a function of some heads at a time",
     "without": "picks rules by their family",
     "with_family_of": "picks rules by their family",
