@@ -34,7 +34,7 @@ from interp.sums import RoleSums
 from interp.tables import anatomy_table, score_table
 from interp.tables.roles import classify
 from interp.tallies import definitions as shape_definitions
-from interp.tallies import tags
+from interp.tallies import explanation_definitions, tags
 from interp.tallies.contributions import measure_contributions
 from interp.tallies.examples import keep_examples
 from interp.tallies.roles import RoleTally
@@ -200,7 +200,12 @@ def lay_open_heads(
 
 def definitions() -> pd.DataFrame:
     """The table `definitions`: one row per definition id that a table may hold, with unit, formula and source."""
-    cards = (*known_roles.DEFINITIONS, *shape_definitions.DEFINITIONS, *tags.DEFINITIONS)
+    cards = (
+        *known_roles.DEFINITIONS,
+        *shape_definitions.DEFINITIONS,
+        *tags.DEFINITIONS,
+        *explanation_definitions.DEFINITIONS,
+    )
     return pd.DataFrame([asdict(card) for card in cards]).rename(columns={"id": "definition"})
 
 

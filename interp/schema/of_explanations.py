@@ -2,7 +2,7 @@
 
 from interp.errors import COUNT, SHARE, Range
 from interp.schema.form import Column, Table, share, text
-from interp.schema.recurring import FEW_BLOCKS, HEADS, NOT_NEGATIVE, RUN, interval_of
+from interp.schema.recurring import DEFINITION, FEW_BLOCKS, HEADS, NOT_NEGATIVE, RUN, interval_of
 
 UP_TO_ONE = Range(False, float("-inf"), 1)
 _RULE = text("rule", "the rule: cells among which it spreads attention evenly")
@@ -33,6 +33,7 @@ EXPLANATIONS = Table(
     (
         *RUN,
         *HEADS,
+        DEFINITION,
         _QUERIES,
         _OF_RULES,
         *interval_of("that", _EXPLAINED, UP_TO_ONE),
@@ -50,6 +51,7 @@ SHARES = Table(
     (
         *RUN,
         *HEADS,
+        DEFINITION,
         _RULE,
         _FAMILY,
         Column(
@@ -74,6 +76,7 @@ ADDS = Table(
     (
         *RUN,
         *HEADS,
+        DEFINITION,
         _FAMILY._replace(meaning="the family without which strengths are fitted anew"),
         text(
             "null",
@@ -108,6 +111,7 @@ NULL_EXPLANATIONS = Table(
         *RUN,
         *HEADS,
         text("null", "`shuffled_rows`: each row of attention shuffled among its visible keys", ("shuffled_rows",)),
+        DEFINITION,
         _QUERIES,
         _OF_RULES,
         *interval_of("that", _EXPLAINED, UP_TO_ONE),

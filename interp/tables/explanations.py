@@ -175,7 +175,13 @@ def _explanations(
 
 def _explained(cells: CellAttention, scored: CrossEntropies, seed: int, min_blocks: int) -> pd.DataFrame:
     low, high = _interval_of_ratio(scored.uniform - scored.model, scored.could, scored.n, seed, min_blocks)
-    return _heads(cells).assign(n=max(int(scored.n.sum()), 1), explained=scored.explained, ci_low=low, ci_high=high)
+    return _heads(cells).assign(
+        definition="explain/explained@1",
+        n=max(int(scored.n.sum()), 1),
+        explained=scored.explained,
+        ci_low=low,
+        ci_high=high,
+    )
 
 
 def _shares(
@@ -202,8 +208,8 @@ def _shares(
         where = share[number] * total / applied[number] if applied[number] else np.full(len(cells.heads), np.nan)
         frames.append(
             _heads(cells).assign(
-                rule=rule.name, family=rule.family, n=int(applied[number]), strength=strength[number],
-                share=share[number], ci_low=low, ci_high=high, share_where_applies=where,
+                definition="explain/share@1", rule=rule.name, family=rule.family, n=int(applied[number]),
+                strength=strength[number], share=share[number], ci_low=low, ci_high=high, share_where_applies=where,
             )
         )  # fmt: skip
     return pd.concat(frames, ignore_index=True)
@@ -228,8 +234,8 @@ def _adds(
         tested = np.where(np.isfinite(could[:, blocks]), more[:, blocks], np.nan)
         p = sign_flip_p(tested, sign_vectors(seed, BLOCKS)[blocks])
     return _heads(cells).assign(
-        family=family, null=null, n=int(scored.n.sum()), adds=scored.explained - lacking.explained, ci_low=low,
-        ci_high=high, p=p, q=benjamini_hochberg(p),
+        definition="explain/adds@1", family=family, null=null, n=int(scored.n.sum()),
+        adds=scored.explained - lacking.explained, ci_low=low, ci_high=high, p=p, q=benjamini_hochberg(p),
     )  # fmt: skip
 
 

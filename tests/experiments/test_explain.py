@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
+import interp
 from experiments import explain
 from interp.attention.visibility import mask_groups
 from interp.corpora.batching import batches, read_batches
@@ -59,6 +60,13 @@ def test_the_summary_says_what_is_explained_of_shuffled_rows(tables: dict[str, p
     without = {name: table for name, table in tables.items() if name != "null_explanations"}
     without["adds"] = without["adds"][without["adds"]["null"] != "shuffled_rows"]
     assert not any("shuffled" in line for line in explain.summarise(without))
+
+
+def test_every_number_names_the_card_that_defines_it(tables: dict[str, pd.DataFrame]) -> None:
+    cards = set(interp.definitions()["definition"])
+    of = {"explanations": "explained", "null_explanations": "explained", "shares": "share", "adds": "adds"}
+    for name, number in of.items():
+        assert set(tables[name]["definition"]) == {f"explain/{number}@1"} <= cards
 
 
 def test_only_what_is_asked_for_is_run() -> None:
