@@ -7,13 +7,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments import head_ablation, head_roles
-from experiments.explain import explained_in_brief
 from interp import plots
 from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan
 from interp.api import RolesOf, examples_of, findings, tally_roles
 from interp.corpora.encoding import encode
 from interp.errors import COUNT
+from interp.explaining.rules import explained_in_brief
 from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings

@@ -53,7 +53,7 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "anatomy": GRAMMAR,
     "shapes": GRAMMAR,
     "tags": GRAMMAR,
-    "explain": GRAMMAR,
+    "explain": (*GRAMMAR, "explain.nulls=[permuted_gold,shuffled_rows]"),
     "explain token": ("corpus=repeats", "corpus.documents=40", "corpus.length=12", "explain.unit=token"),
     "copying": ("corpus=repeats", "corpus.documents=40", "corpus.length=12"),
     "pruning_curve": (*GRAMMAR, "ablation.limit=16", "pruning.steps=3", "pruning.seeds=2", "pruning.role=offset-1"),

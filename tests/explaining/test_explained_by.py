@@ -215,7 +215,7 @@ def test_without_a_run_there_is_no_such_column() -> None:
 @pytest.fixture(scope="module")
 def explained() -> Findings:
     corpus = Corpus("random", tuple(random_documents(240, seed=3, sizes=(3, 14))), "0" * 64)
-    return explain.run(FakeModel(attend, len(PLANTED)), corpus, permuted=False)
+    return explain.run(FakeModel(attend, len(PLANTED)), corpus, nulls=())
 
 
 def test_what_rules_give_a_planted_head_is_its_attention(explained: Findings, tmp_path: Path) -> None:

@@ -229,8 +229,8 @@ def cross_attention(queries: int = 9, keys: int = 14) -> pd.DataFrame:
 def random_explanations(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """What is explained, the shares of a few rules, and what families add."""
     random, table = np.random.default_rng(17), heads_of(layers, heads).assign(n=2688)
-    families = ["uniform", "special", "position", "lexical", "tag", "syntax", "coreference"]
-    parts = random.dirichlet([2, 4, 2, 0.3, 1, 0.3, 0.2], len(table))
+    families = ["uniform", "special", "position", "lexical", "tag", "syntax", "coreference", "of one's own"]
+    parts = random.dirichlet([2, 4, 2, 0.3, 1, 0.3, 0.2, 0.3], len(table))
     shares = [table.assign(rule=f"a.{family}", family=family, share=parts[:, n]) for n, family in enumerate(families)]
     adds = [
         table.assign(

@@ -624,7 +624,10 @@ WITHOUT = {
     ),
     "in_brief": "of attention that is finite, or even, which tests/tables/test_explanations.py has",
     "no_brief": "a table without a row",
-    "explanation_tables": "of attention that is finite, or even, which tests/tables/test_explanations.py has",
+    **dict.fromkeys(
+        ["explanation_tables", "shuffled_tables"],
+        "of attention that is finite, or even, which tests/tables/test_explanations.py has",
+    ),
     "by_parts": "calls a function of some heads at a time",
     "without": "picks rules by their family",
     "with_family_of": "picks rules by their family",
