@@ -12,6 +12,7 @@ from interp.schema import (
     of_comparisons,
     of_examples,
     of_explanations,
+    of_gates,
     of_heads,
     of_meanings,
     of_roles,
@@ -26,6 +27,7 @@ TABLES: dict[str, Table] = {
     for part in (
         of_roles,
         of_ablation,
+        of_gates,
         of_heads,
         of_explanations,
         of_examples,
