@@ -50,7 +50,7 @@ Kept = Mapping[KeptChoice, frozenset[Head]]
 class Training:
     """How gates are trained: Adam (Kingma & Ba 2015) on log α, a gate of its own for every document of a step."""
 
-    steps: int = 150
+    steps: int = 100
     documents: int = 16
     """Documents of a step, drawn anew for each."""
     rate: float = 0.1
@@ -81,9 +81,9 @@ def train_gates(
 ) -> tuple[list[TrainedGates], int]:
     """The gates of every strength λ and every seed; and how many documents were left out because they have no value.
 
-    λ is the price of an open gate, in units of the metric. Of the plan, replacement and limit count. The same seed has the same noise and
-    the same documents whatever λ is. Raises `InterpError` for a model or a metric without gradients, for a replacement
-    of patterns, and where no document has a value.
+    λ is the price of an open gate, in units of the metric. Of the plan, replacement and limit count. The same seed has
+    the same noise and the same documents whatever λ is. Raises `InterpError` for a model or a metric without gradients,
+    for a replacement of patterns, and where no document has a value.
     """
     if not isinstance(model, Differentiable):
         raise InterpError(
