@@ -158,8 +158,8 @@ def _trained(
         expected_open[step] = float(penalty.detach())
         adam.step()
     last = log_alpha.detach()
-    found = (one.cpu().double().numpy() for one in (last, fixed_gates(last)))
-    return TrainedGates(strength, seed[1], *found, value, expected_open)
+    parameter, gate = (one.cpu().double().numpy() for one in (last, fixed_gates(last)))
+    return TrainedGates(strength, seed[1], parameter, gate, value, expected_open)
 
 
 def gated_values(

@@ -19,6 +19,7 @@ from interp.ablation.plan import Plan
 from interp.corpora.batching import batches
 from interp.corpora.encoding import encode
 from interp.errors import InterpError
+from interp.progress import silent
 from interp.results import Findings
 from interp.statistics.overlap import expected_jaccard, jaccard
 from interp.sums import KeptChoice, KeptSums, TrainedGates
@@ -88,16 +89,17 @@ def test_closed_gates_are_ablated_heads_in_plain_transformers(
         (metrics.LOG_PROB, plain_log_prob) if name == "tiny_gpt2" else (metrics.EMBEDDING_COSINE, plain_cosine)
     )
     means = average_z(case, TEXTS) if ablation == "mean" else None
-    heads = case.model.heads
+    model: Any = case.model
+    heads = model.heads
     closed = [heads[0], heads[3], heads[-2]]
     log_alpha = torch.tensor([-50.0 if head in closed else 50.0 for head in heads])
     with torch.no_grad():
         substitute = replacements.named(ablation)[1]
-        encoded = encode(case.model, corpus_of(TEXTS))
+        encoded = encode(model, corpus_of(TEXTS))
         noise_of = {number: torch.full((len(heads),), 0.5) for number in range(len(encoded))}
         found = [
-            gated_values(case.model, group, substitute(case.model, encoded, 0), ablation, metric, log_alpha, noise_of)
-            for group in batches(encoded, case.model)
+            gated_values(model, group, substitute(model, encoded, 0, silent), ablation, metric, log_alpha, noise_of)
+            for group in batches(encoded, model)
         ]
     assert torch.cat(found).mean().item() == close(plain_value(case, TEXTS, closed, means))
     assert plain_value(case, TEXTS, closed, means) != close(plain_value(case, TEXTS, closed[:2], means))
@@ -105,10 +107,10 @@ def test_closed_gates_are_ablated_heads_in_plain_transformers(
 
 @pytest.mark.parametrize("ablation", ["zero", "mean", "resample"])
 def test_gradients_are_finite_differences(tiny_bert_base: Case, ablation: str) -> None:
-    model = deepcopy(tiny_bert_base.model)
+    model: Any = deepcopy(tiny_bert_base.model)
     model.network.double()
     encoded = encode(model, corpus_of(TEXTS))
-    substitute = replacements.named(ablation)[1](model, encoded, 0)
+    substitute = replacements.named(ablation)[1](model, encoded, 0, silent)
     random = np.random.default_rng(2)
     noise = random.uniform(0.4, 0.6, (len(encoded), len(model.heads)))
     noise_of = {number: torch.tensor(row) for number, row in enumerate(noise)}
@@ -132,7 +134,7 @@ def test_gradients_are_finite_differences(tiny_bert_base: Case, ablation: str) -
 
 def test_gradients_of_log_probabilities_are_finite_differences(tiny_gpt2: Case) -> None:
     """Logits are in float32, and come in pieces that are computed once more for the pass back."""
-    model = tiny_gpt2.model
+    model: Any = tiny_gpt2.model
     encoded = encode(model, corpus_of(TEXTS))
     substitute = replacements.mean(model, encoded)
     noise_of = {number: torch.full((len(model.heads),), 0.5) for number in range(len(encoded))}
@@ -199,13 +201,13 @@ def test_a_head_is_closed_that_is_worth_less_than_the_documented_share_of_the_st
     for strength, expected in ((0.7, (0, 2, 3)), (3.0, (2, 3)), (6.0, (2,)), (12.0, ())):
         worth = [head for head, number in enumerate([0.5, -0.25, 2.0, 1.0]) if number > 0.227 * strength]
         assert tuple(worth) == expected
-        assert kept_by(experiment.run(model, DOCUMENTS, **GIVEN | {"strengths": [strength]})) == {expected}
+        assert kept_by(experiment.run(model, DOCUMENTS, **{**GIVEN, "strengths": [strength]})) == {expected}
 
 
 def test_of_two_heads_that_stand_in_for_each_other_gates_keep_one() -> None:
     """The larger of heads 0 and 1 counts, so that each alone costs nothing: effects keep heads 2 and 3."""
     model = Summing([2.0, 2.0, 0.05, 1.0], lambda z: z[:, :, :2].amax(2) + z[:, :, 2:].sum(2))
-    found = experiment.run(model, DOCUMENTS, **GIVEN | {"seeds": 4, "strengths": [0.5]})
+    found = experiment.run(model, DOCUMENTS, **{**GIVEN, "seeds": 4, "strengths": [0.5]})
     assert kept_by(found) <= {(0, 3), (1, 3)} and kept_by(found)
     curve = found.tables["gate_curve"]
     by_gates = curve[curve["chosen_by"] == "gates"]
@@ -216,13 +218,13 @@ def test_of_two_heads_that_stand_in_for_each_other_gates_keep_one() -> None:
     assert experiment.summarise(found.tables)[0].startswith(
         "Heads kept by gates do better than as many by their single effects in 4 of 4 trainings, worse in 0"
     )
-    kept = found.tables["gate_heads"].set_index("head")["times_kept"]
+    kept: Any = found.tables["gate_heads"].set_index("head")["times_kept"]
     assert kept[0] + kept[1] == 4 and kept[3] == 4 and kept[2] == 0
 
 
 def test_heads_that_write_nothing_are_closed_and_all_others_kept(tiny_bert_base: Case) -> None:
     """A transformer some of whose heads' rows of the output projection are zero."""
-    model = deepcopy(tiny_bert_base.model)
+    model: Any = deepcopy(tiny_bert_base.model)
     dead = [model.heads[1], model.heads[2], model.heads[-1]]
     size = model.layers[0].output_weights().shape[1]
     for layer in model.layers:
@@ -256,6 +258,7 @@ def test_every_number_of_the_curve_is_an_ablation_in_plain_transformers_on_held_
     assert (curve["n"] == len(odd)).all()
     by_gates = tables["gates"]
     assert by_gates["kept"].any() and not by_gates["kept"].all(), "or nothing is compared"
+    key: Any
     for key, rows in by_gates.groupby(["strength", "gate_seed"]):
         closed = [Head(*place) for place in rows.loc[~rows["kept"], ["site", "layer", "head"]].itertuples(index=False)]
         here = curve[(curve["chosen_by"] == "gates") & (curve["strength"] == key[0]) & (curve["gate_seed"] == key[1])]
@@ -384,7 +387,7 @@ def test_heads_and_agreement_by_hand() -> None:
     assert first["share_kept"].tolist() == [1.0, 0.5, 0.5, 0.0]
     assert first["gate"].tolist() == close([0.95, 0.7, 0.5, 0.0])
     assert first["effect"].tolist() == close([0.0, 0.1, 0.2, 0.3])
-    agreement = gate_agreement_table(THREE).set_index("strength")
+    agreement: Any = gate_agreement_table(THREE).set_index("strength")
     assert agreement.loc[0.1, "jaccard"] == close(1 / 3)
     # of two pairs out of four: both the same 1/6, one in common 4/6, none 1/6
     assert agreement.loc[0.1, "chance"] == close(1 / 6 + 4 / 6 / 3)
@@ -422,7 +425,7 @@ def test_differences_by_hand() -> None:
 def test_the_figure_shows_the_table() -> None:
     table = gate_curve_table([kept_sums()], seed=0)
     (axes,) = plots.gate_curve(table).axes
-    drawn = {(float(x), round(float(y), 9)) for line in axes.lines for x, y in zip(*line.get_data(), strict=True)}
+    drawn = {(float(x), round(float(y), 9)) for line in axes.lines for x, y in np.asarray(line.get_xydata()).tolist()}
     gates = table[table["chosen_by"] == "gates"]
     for kept, value in zip(gates["heads_kept"], gates["value"], strict=True):
         assert (kept, round(value, 9)) in drawn
