@@ -134,11 +134,15 @@ def _verdict(curve: pd.DataFrame) -> str:
         for column, sign in (("over_effect_low", 1), ("over_effect_high", -1), ("over_random_low", 1))
     )
     first = curve.iloc[0]
-    tested = "" if gates["ci_low"].notna().any() else "; there are too few blocks for intervals"
+    if gates["ci_low"].isna().all():
+        return (
+            "Nothing can be said of heads kept by gates against others: there are too few blocks for intervals "
+            f"({first['metric']}, {first['ablation']} ablation, {first['n']} held-out documents)."
+        )
     return (
         f"Heads kept by gates do better than as many by their single effects in {better} of {len(gates)} trainings, "
         f"worse in {worse}, and better than random heads in {than_chance} (intervals without zero; {first['metric']}, "
-        f"{first['ablation']} ablation, {first['n']} held-out documents{tested})."
+        f"{first['ablation']} ablation, {first['n']} held-out documents)."
     )
 
 

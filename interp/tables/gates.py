@@ -128,7 +128,9 @@ def _over(sums: KeptSums, by: str) -> Float[np.ndarray, "choice block"]:
     for choice, number in row.items():
         other = row.get(choice._replace(chosen_by=by))
         if choice.chosen_by == "gates" and other is not None:
-            found[number] = sums.value[number] - sums.value[other]
+            # all heads, or none, are the same heads whoever chose them: a mean of equal numbers is rounded
+            same = choice.heads_kept in (0, sums.heads)
+            found[number] = sums.value[number] - sums.value[number if same else other]
     return found
 
 
