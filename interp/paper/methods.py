@@ -47,6 +47,11 @@ EXPERIMENTS: dict[str, str] = {
     "sensitivity": "One choice at a time was changed, and the heads whose roles changed with it were counted.",
     "stability": "Split-half reliability of role scores over heads was estimated, and heads were matched.",
     "pruning_curve": "More and more heads were ablated together, in several orders.",
+    "gates": (
+        "Hard-concrete gates at the outputs of all heads were trained with an L0 penalty on one half of the source "
+        "documents, the model's weights as they are; heads whose gates ended above one half were kept, and all others "
+        "ablated together and exactly, on the other half."
+    ),
     "sentence": "The attention of every head was read off one sentence; there is no test in this.",
 }
 """By experiment: what it does beside roles and effects, which have paragraphs of their own."""
@@ -280,6 +285,8 @@ def _measures(tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any], def
     if name == "anatomy":
         found += [" Attention was also weighted by the norms of the vectors that it adds up", Cite(("kobayashi2020",)),
                   "; copying by a head's own weights is after", Cite(("elhage2021",)), "."]  # fmt: skip
+    if name == "gates":
+        found += [" Gates and their penalty are after", Cite(("louizos2018", "voita2019")), "."]
     used = [table["definition"] for key, table in tables.items() if key != "scores" and "definition" in table]
     known = set(tables["scores"]["definition"]) if "scores" in tables and "definition" in tables["scores"] else set()
     ids = pd.Series([one for ids in used for one in ids.dropna().unique() if one not in known], dtype=object)

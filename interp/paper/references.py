@@ -87,6 +87,15 @@ REFERENCES = (
         year="2019",
     ),
     _paper(
+        "louizos2018",
+        "Louizos et al. 2018",
+        "Louizos et al. 2018",
+        author="Louizos, Christos and Welling, Max and Kingma, Diederik P.",
+        title="Learning Sparse Neural Networks through {$L_0$} Regularization",
+        booktitle="International Conference on Learning Representations ({ICLR})",
+        year="2018",
+    ),
+    _paper(
         "kovaleva2019",
         "Kovaleva et al. 2019",
         "Kovaleva et al. 2019",

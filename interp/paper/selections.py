@@ -18,6 +18,7 @@ MOST = 30
 BESIDE = (
     *("scores", "power", "given", "marks", "planted_strength", "planted_effects", "planted_heads", "calibration_heads"),
     *("null_lifts", "null_p_curve", "matches", "matching_null", "pruning_curve", "joint_effects", "copying"),
+    *("gates", "gate_heads", "gate_training"),
     *(
         "copying_agreement",
         "kernel",
@@ -69,6 +70,8 @@ WHAT = {
     "reliability": "Split-half reliability of role scores over heads",
     "matching": "Similarity of matched heads, beside its null",
     "pruning_area": "Area under the pruning curve of each order",
+    "gate_curve": "The model with the heads that trained gates keep, and with as many chosen otherwise",
+    "gate_agreement": "How far trainings of gates with other seeds keep the same heads",
     "candidates": "Attention from the query to each candidate, the largest",
     "compared_runs": "The runs that are compared",
     "compared_roles": "The best head of each role in each run, and its lift less that in the first run",
@@ -103,6 +106,11 @@ COLUMNS_OF = {
     "compared_effects": [
         *(*HEAD, "metric", "run", "n", "effect", "ci_low", "ci_high"),
         *("difference", "difference_low", "difference_high"),
+    ],
+    "gate_curve": [
+        *("metric", "strength", "gate_seed", "heads_kept", "n", "value", "ci_low", "ci_high"),
+        *("over_effect", "over_effect_low", "over_effect_high"),
+        *("over_random", "over_random_low", "over_random_high"),
     ],
     "pruning_area": [
         *("metric", "order", "order_seed", "n", "area", "ci_low", "ci_high"),
@@ -288,6 +296,8 @@ def _first_rows(name: str, table: pd.DataFrame) -> pd.DataFrame:
         return overall.drop_duplicates("to_tag").head(MOST)
     if name == "nulls" and "family" in table and (table["family"] == "all").any():
         return table[table["family"] == "all"].head(MOST)
+    if name == "gate_curve" and "chosen_by" in table:
+        return table[table["chosen_by"] == "gates"].head(MOST)
     by = FIRST_BY.get(name)
     if by is not None and by in table and len(table) > MOST:
         return table.sort_values(by, ascending=False, kind="stable").head(MOST)

@@ -22,6 +22,8 @@ from interp.plots.examples import token_matrices as token_matrices
 from interp.plots.explanations import adds_maps as adds_maps
 from interp.plots.explanations import explained_map as explained_map
 from interp.plots.explanations import share_bars as share_bars
+from interp.plots.gates import gate_curve as gate_curve
+from interp.plots.gates import gate_maps as gate_maps
 from interp.plots.known_answers import known_answers as known_answers
 from interp.plots.local_kernel import kernel_map as kernel_map
 from interp.plots.nulls import real_against_nulls as real_against_nulls

@@ -13,6 +13,7 @@ from interp.schema import (
     of_comparisons,
     of_examples,
     of_explanations,
+    of_gates,
     of_heads,
     of_meanings,
     of_roles,
@@ -27,6 +28,7 @@ TABLES: dict[str, Table] = {
     for part in (
         of_roles,
         of_ablation,
+        of_gates,
         of_heads,
         of_explanations,
         of_behaviours,

@@ -14,6 +14,8 @@ FIGURES = {
     "cross_matrices": "attention between the words of two texts, of the heads that attend most decidedly",
     "effects": "a map of what the model loses without each head",
     "explained": "a map of how much competing rules explain of every head",
+    "gate_curve": "what the model is good for with the heads that gates keep, and with as many chosen otherwise",
+    "gate_heads": "maps of how often gates keep every head, for each strength",
     "joint_effects": "what heads cost together against what each costs alone",
     "kernels": "attention by distance, of every head",
     "known_answers": "precision and recall on planted heads, role by role",

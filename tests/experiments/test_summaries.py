@@ -185,6 +185,19 @@ def of_explain() -> Tables:
     return {"explanations": rising(explained, "explained"), "adds": rising(added, "adds")}
 
 
+def of_gates() -> Tables:
+    choices = each("chosen_by", ["all", "none", "gates", "effect", "random"])
+    runs = [{"strength": 0.001 * place, "gate_seed": seed} for place in range(1, 20) for seed in range(9)]
+    over = {"over_random": 0.1, "over_random_low": 0.05, "over_random_high": 0.2}
+    over |= {"over_effect": 0.1, "over_effect_low": np.nan, "over_effect_high": np.nan} | INTERVAL
+    curve = grid(each("metric", names("m", 9)), choices, runs, heads_kept=9, ablation="mean", n=40, **over)
+    heads = grid(each("strength", [0.001, 0.002]), HEADS, seeds=9, times_kept=9)
+    agreement = pd.DataFrame({"strength": range(MANY), "fewest_kept": 1, "most_kept": 9, "jaccard": 0.5})
+    agreement = agreement.assign(lowest=0.2, highest=0.9, chance=0.1)
+    agreement.loc[0, ["jaccard", "chance"]] = np.nan
+    return {"gate_curve": rising(curve, "value"), "gate_heads": rising(heads, "effect"), "gate_agreement": agreement}
+
+
 def of_compare() -> Tables:
     ends = {"difference_low": -0.1, "difference_high": 0.1, "same_documents": True}
     runs = pd.DataFrame(
@@ -218,6 +231,7 @@ MADE: dict[str, tuple[Callable[[], Tables], str]] = {
     "copying": (of_copying, r"^Of 144 heads, those that reach 0\.4 by one published score"),
     "definitions": (of_definitions, r"^540 definitions in 60 families"),
     "explain": (of_explain, r"^Rules explain 0\.\d\d of what there is to explain \(mean over 144 heads\)"),
+    "gates": (of_gates, r"^Heads kept by gates do better than as many by their single effects in 0 of 171 trainings"),
     "head_ablation": (of_effects, r"^Head 11\.11 matters most"),
     "head_roles": (of_roles, r"^8640 roles on 144 of 144 heads \(held-out split; largest q 0\.01\); 0 of 8640 exceed"),
     "known_answers": (of_known_answers, r"^causal: 9 planted roles found, 9 missed, 9 false positives"),

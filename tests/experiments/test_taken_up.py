@@ -56,6 +56,14 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "explain": (*GRAMMAR, "explain.nulls=[permuted_gold,shuffled_rows]"),
     "explain token": ("corpus=repeats", "corpus.documents=40", "corpus.length=12", "explain.unit=token"),
     "copying": ("corpus=repeats", "corpus.documents=40", "corpus.length=12"),
+    "gates": (
+        *GRAMMAR,
+        "gates.steps=3",
+        "gates.seeds=2",
+        "gates.strengths=[0.0,0.05]",
+        "gates.rate=0.9",
+        "gates.draws=2",
+    ),
     "pruning_curve": (*GRAMMAR, "ablation.limit=16", "pruning.steps=3", "pruning.seeds=2", "pruning.role=offset-1"),
 }
 

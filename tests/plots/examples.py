@@ -271,6 +271,34 @@ def random_examples(layers: int, heads: int, size: int = 20) -> Examples:
     return Examples((Example(101, "one", "", (side,), {"self": pattern}, {"self": marks}),), places, roles, "all")
 
 
+def random_gates(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A curve of four strengths by three seeds for two metrics, and how often each head is kept."""
+    random, places = np.random.default_rng(8), heads_of(layers, heads)
+    strengths, rows = (0.003, 0.01, 0.03, 0.1), []
+    for metric in ("log_prob", "kl"):
+        rows += [("all", np.nan, None, None, metric, len(places), 1.0), ("none", np.nan, None, None, metric, 0, 0.0)]
+        for place, strength in enumerate(strengths):
+            for seed in range(3):
+                kept = int(len(places) * (0.7 - 0.18 * place) * random.uniform(0.9, 1.1))
+                share = kept / len(places)
+                choices = (
+                    ("gates", None, 0.4),
+                    ("effect", None, 0.6),
+                    *(("random", draw, 1.2) for draw in (0, 1, None)),
+                )
+                rows += [
+                    (name, strength, seed, draw, metric, kept, share**power + random.normal(0, 0.01))
+                    for name, draw, power in choices
+                ]
+    columns = ["chosen_by", "strength", "gate_seed", "draw", "metric", "heads_kept", "value"]
+    curve = pd.DataFrame(rows, columns=columns).assign(ablation="mean", n=120, **RUN)
+    curve = curve.assign(ci_low=curve["value"] - 0.03, ci_high=curve["value"] + 0.03)
+    maps = [
+        places.assign(strength=one, seeds=3, share_kept=random.integers(0, 4, len(places)) / 3) for one in strengths
+    ]
+    return curve, pd.concat(maps, ignore_index=True)
+
+
 def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]]:
     """By name, what draws each figure for a model of that many layers of heads."""
     scores = random_scores(layers, heads, families=FAMILIES)
@@ -285,6 +313,7 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
     few = random_candidates()
     many = random_attention(6, 2)
     many = many[many["query"] == 11].rename(columns={"key": "candidate", "key_word": "candidate_word"})
+    of_gates = random_gates(layers, heads)
     made_of = random_explanations(layers, heads)
     two, seven = random_comparison(layers, heads, 2), random_comparison(layers, heads, 7)
     four = [("self", 0, head) for head in range(4)]
@@ -301,6 +330,8 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
         "tags": lambda style: plots.tag_matrices(tags, style=style),
         "copying": lambda style: plots.score_variants(random_variants(layers, heads), 0.4, style=style),
         "pruning_curve": lambda style: plots.pruning_curve(curve, areas, style=style),
+        "gate_curve": lambda style: plots.gate_curve(of_gates[0], style=style),
+        "gate_heads": lambda style: plots.gate_maps(of_gates[1], style=style),
         "joint_effects": lambda style: plots.joint_effects(joint, style=style),
         "coverage": lambda style: plots.coverage(calibration, style=style),
         "null_p": lambda style: plots.null_p(null_curve, style=style),

@@ -38,6 +38,8 @@ from interp.sums import (
     ContributionSums,
     DocumentSums,
     EffectSums,
+    KeptChoice,
+    KeptSums,
     KernelSums,
     NumberSums,
     PruningSums,
@@ -53,6 +55,7 @@ from interp.tables import (
     compared,
     copying_scores,
     effects,
+    gates,
     known_answers,
     local_kernel,
     nulls,
@@ -509,6 +512,29 @@ def check_pruning(bad: float) -> None:
         tables_apart(make([sums(None)], seed=0), make([sums(bad)], seed=0), spoilt, empty)
 
 
+def check_gates(bad: float) -> None:
+    names = ("gates", "effect", "random")
+    choices = tuple(
+        KeptChoice(name, 0.1, seed, 0 if name == "random" else None, 2) for seed in (0, 1) for name in names
+    )
+
+    def sums(bad: float | None) -> KeptSums:
+        value = np.random.default_rng(15).random((6, 64))
+        if bad is not None:
+            value[4, 9] = bad
+        return KeptSums("mean", "log_prob", 4, choices, np.full(64, 3), value)
+
+    def of_seed(table: pd.DataFrame, chosen_by: str) -> Any:
+        return (table["chosen_by"] == chosen_by) & (table["gate_seed"] == 1)
+
+    sound, broken = (gates.gate_curve_table([sums(one)], seed=0) for one in (None, bad))
+    touched = of_seed(broken, "effect") | of_seed(broken, "gates")
+    pd.testing.assert_frame_equal(broken[~touched], sound[~touched])
+    assert broken.loc[of_seed(broken, "effect"), ["value", "ci_low", "ci_high"]].isna().all(axis=None)
+    assert broken.loc[of_seed(broken, "gates"), ["over_effect", "over_effect_low"]].isna().all(axis=None)
+    assert broken.loc[of_seed(broken, "gates"), ["value", "over_random", "over_random_low"]].notna().all(axis=None)
+
+
 def check_variants(bad: float) -> None:
     rows = [("r", d, "self", 0, head, 0.1 * head + 0.01 * place) for head in range(4) for place, d in enumerate("ab")]
     table = pd.DataFrame(rows, columns=["role", "definition", "site", "layer", "head", "value"])
@@ -593,6 +619,7 @@ CASES: dict[str, Callable[[float], None]] = {
     "number_table": check_numbers,
     **dict.fromkeys(["detectable_lift", "t_of_level", "t_of_max_t", "level_of_bh", "power_table"], check_power),
     **dict.fromkeys(["curve_table", "area_table", "joint_effect_table"], check_pruning),
+    "gate_curve_table": check_gates,
     **dict.fromkeys(["reliability_table", "correlations", "stepped_up", "profiles"], check_reliability),
     **dict.fromkeys(["resample_heads", "drawn_sums"], check_resampling),
     **dict.fromkeys(["best_baselines", "excess", "mean_over_queries", "lift"], check_scores),
@@ -628,6 +655,13 @@ WITHOUT = {
         ["explanation_tables", "shuffled_tables"],
         "of attention that is finite, or even, which tests/tables/test_explanations.py has",
     ),
+    **dict.fromkeys(
+        ["gate_table", "gate_head_table", "gate_agreement_table", "gate_training_table"],
+        "of gates whose gradients were finite: `interp.ablation.gates` refuses any other",
+    ),
+    "jaccard": "of sets",
+    "expected_jaccard": "of counts",
+    "explanation_tables": "of attention that is finite, or even, which tests/tables/test_explanations.py has",
     "by_parts": "calls a function of some heads at a time",
     "without": "picks rules by their family",
     "with_family_of": "picks rules by their family",
