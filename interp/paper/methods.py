@@ -39,6 +39,8 @@ EXPERIMENTS: dict[str, str] = {
     "shapes": "The shape of every head's attention was measured whatever its target: entropy, distance, local kernel.",
     "tags": "The share of every head's attention from words of each part of speech to words of each was measured.",
     "copying": "Published scores of previous-token, duplicate-token and induction heads were computed on one run.",
+    "diversity": "The Jensen–Shannon divergence of the attention of every two heads was measured, token by token, and "
+    "beside it that of models with random weights.",
     "explain": "Rules that each name cells for a query competed for every head's attention on cells (Luce's choice).",
     "nulls": "The same roles were asked of null models.",
     "known_answers": "Roles were planted in heads by construction, and counted as found, missed or falsely found.",
@@ -280,6 +282,10 @@ def _measures(tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any], def
     if name == "anatomy":
         found += [" Attention was also weighted by the norms of the vectors that it adds up", Cite(("kobayashi2020",)),
                   "; copying by a head's own weights is after", Cite(("elhage2021",)), "."]  # fmt: skip
+    if name == "diversity":
+        found += [" Distances between heads are after", Cite(("clark2019",)), ", the effective number of heads is the "
+                  "Vendi score", Cite(("friedman2023",)), " by the kernel 1 − divergence/log 2, and heads were laid "
+                  "out by metric scaling", Cite(("deleeuw1977",)), "."]  # fmt: skip
     used = [table["definition"] for key, table in tables.items() if key != "scores" and "definition" in table]
     known = set(tables["scores"]["definition"]) if "scores" in tables and "definition" in tables["scores"] else set()
     ids = pd.Series([one for ids in used for one in ids.dropna().unique() if one not in known], dtype=object)

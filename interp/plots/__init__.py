@@ -15,6 +15,9 @@ from interp.plots.claims import claims as claims
 from interp.plots.compare import compared_effects as compared_effects
 from interp.plots.compare import compared_roles as compared_roles
 from interp.plots.copying_scores import score_variants as score_variants
+from interp.plots.diversity import distance_matrices as distance_matrices
+from interp.plots.diversity import head_map as head_map
+from interp.plots.diversity import redundancy as redundancy
 from interp.plots.effects import effect_map as effect_map
 from interp.plots.examples import token_matrices as token_matrices
 from interp.plots.explanations import adds_maps as adds_maps

@@ -38,6 +38,7 @@ OF_HEADS = {
         "query_norm",
     ),
     "explanations": ("explained", "entropy"),
+    "head_map": ("nearest",),
 }
 """Tables of one row a head, and their columns that are shown; all numbers where none are named."""
 

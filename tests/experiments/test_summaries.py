@@ -183,6 +183,14 @@ def of_explain() -> Tables:
     return {"explanations": rising(explained, "explained"), "adds": rising(added, "adds")}
 
 
+def of_diversity() -> Tables:
+    measures = ["effective_heads", "within_layers", "between_layers", "within_less_between"]
+    kinds = [{"null": "none", "null_seed": None}, *({"null": "random_init", "null_seed": n} for n in range(MANY))]
+    table = grid(kinds, each("measure", measures), site="self", layer=None, heads=144, n=900, **INTERVAL)
+    pairs = grid(HEADS, each("other_head", range(5)), null="none", other_layer=0, **INTERVAL)
+    return {"diversity": rising(table, "value"), "head_distances": rising(pairs, "distance")}
+
+
 def of_compare() -> Tables:
     ends = {"difference_low": -0.1, "difference_high": 0.1, "same_documents": True}
     runs = pd.DataFrame(
@@ -215,6 +223,7 @@ MADE: dict[str, tuple[Callable[[], Tables], str]] = {
     "compare": (of_compare, r"^30 runs: 0 of 810 differences from the first \(run0\) have an interval without zero"),
     "copying": (of_copying, r"^Of 144 heads, those that reach 0\.4 by one published score"),
     "definitions": (of_definitions, r"^540 definitions in 60 families"),
+    "diversity": (of_diversity, r"^144 heads count as -0\.5 \[.*\] that have nothing in common \(Vendi score\)"),
     "explain": (of_explain, r"^Rules explain 0\.\d\d of what there is to explain \(mean over 144 heads\)"),
     "head_ablation": (of_effects, r"^Head 11\.11 matters most"),
     "head_roles": (of_roles, r"^8640 roles on 144 of 144 heads \(held-out split; largest q 0\.01\); 0 of 8640 exceed"),

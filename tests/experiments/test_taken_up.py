@@ -53,6 +53,7 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "anatomy": GRAMMAR,
     "shapes": GRAMMAR,
     "tags": GRAMMAR,
+    "diversity": GRAMMAR,
     "explain": GRAMMAR,
     "explain token": ("corpus=repeats", "corpus.documents=40", "corpus.length=12", "explain.unit=token"),
     "copying": ("corpus=repeats", "corpus.documents=40", "corpus.length=12"),
