@@ -77,11 +77,18 @@ def _rules(
 
 
 def choose_documents(
-    model: HeadModel, encoded: EncodedCorpus, unit: Unit, memory: float
+    model: HeadModel,
+    encoded: EncodedCorpus,
+    unit: Unit,
+    memory: float,
+    *,
+    experiment: str = "explain",
+    copies: int = 1,
 ) -> tuple[list[int], tuple[str, ...], dict[str, int]]:
     """Those of three words (or tokens) or more, all or as many as fit, evenly spaced; and what is left out.
 
-    Raises `InterpError` where none is left, and for a model with cross-attention alone.
+    `experiment` is the one that asks, and `copies` how often it holds the attention. Raises `InterpError` where none is
+    left, and for a model with cross-attention alone.
     """
     if unit == "word":
         words = np.array([len(set(one[one >= 0].tolist())) for one in encoded.words])
@@ -93,16 +100,16 @@ def choose_documents(
     heads = sum(head.site != "cross" for head in model.heads)
     if not len(long) or not heads:
         raise InterpError(
-            f"experiment=explain asks {unit}s of documents of three or more, and {encoded.corpus.name!r} has none "
+            f"experiment={experiment} asks {unit}s of documents of three or more, and {encoded.corpus.name!r} has none "
             f"for {model.name!r}. Allowed: a corpus of texts, and models with attention within one text."
         )
-    needed = np.cumsum(words[long] * (words[long] + 2) * heads * 4.0)
+    needed = np.cumsum(words[long] * (words[long] + 2) * heads * 4.0 * copies)
     fitting = min(len(long), int(len(long) * memory * GIB / needed[-1]))
     if not fitting:
-        raise InterpError(f"explain.memory={memory:g} (GiB) holds no document. Allowed: more, such as 2.")
+        raise InterpError(f"{experiment}.memory={memory:g} (GiB) holds no document. Allowed: more, such as 2.")
     chosen = long[np.linspace(0, len(long) - 1, fitting).round().astype(int)] if fitting < len(long) else long
     notes = (
-        (f"{fitting:,} of {len(long):,} documents, evenly spaced, fit into explain.memory={memory:g} GiB.",)
+        (f"{fitting:,} of {len(long):,} documents, evenly spaced, fit into {experiment}.memory={memory:g} GiB.",)
         if fitting < len(long)
         else ()
     )

@@ -286,6 +286,16 @@ REFERENCES = (
         doi="10.1080/00031305.2015.1089789",
     ),
     _paper(
+        "kingma2015",
+        "Kingma & Ba 2015",
+        "Kingma & Ba 2015",
+        author="Kingma, Diederik P. and Ba, Jimmy",
+        title="Adam: A Method for Stochastic Optimization",
+        booktitle="3rd International Conference on Learning Representations",
+        year="2015",
+        url="https://arxiv.org/abs/1412.6980",
+    ),
+    _paper(
         "friedman2023",
         "Friedman & Dieng 2023",
         "Friedman & Dieng 2023",

@@ -60,6 +60,8 @@ WHAT = {
     "explanations": "How much competing rules explain of each head",
     "adds": "What each family of rules adds to what is explained of a head",
     "cards": "The rules that explain each head best",
+    "probe": "How many governors a parser finds that knows attention, words or distances",
+    "probe_weights": "What the parser of all heads makes of each head's attention",
     "diversity": "How far apart heads of a layer and of several layers are, and the effective number of heads",
     "tags": "Share of each head's attention from all words on each part of speech, the largest shares",
     "copying_spread": "How far published scores of the same heads differ",
@@ -96,6 +98,10 @@ COLUMNS_OF = {
     ],
     "explanations": [*HEAD, "n", "explained", "ci_low", "ci_high", "entropy", "left"],
     "adds": ["family", "null", *HEAD, "n", "adds", "ci_low", "ci_high", "p", "q"],
+    "probe": [
+        *("probe", "null_seed", "heads", "weights", "n", "uas", "ci_low", "ci_high"),
+        *("over_right", "over_right_low", "over_right_high", "log_likelihood"),
+    ],
     "diversity": ["null", "null_seed", "site", "measure", "layer", "heads", "n", "value", "ci_low", "ci_high"],
     "tags": [*HEAD, "to_tag", "n", "share", "expected", "excess", "ci_low", "ci_high"],
     "copying_spread": ["role", *HEAD, "lowest", "highest", "spread", "variants", "above", "flips"],
@@ -121,6 +127,8 @@ FIRST_BY = {
     "adds": "adds",
     "explanations": "explained",
     "candidates": "mass",
+    "probe": "uas",
+    "probe_weights": "to_governor",
     "sets": "effect",
     "copying_spread": "spread",
 }

@@ -26,6 +26,7 @@ from interp.plots.explanations import share_bars as share_bars
 from interp.plots.known_answers import known_answers as known_answers
 from interp.plots.local_kernel import kernel_map as kernel_map
 from interp.plots.nulls import real_against_nulls as real_against_nulls
+from interp.plots.probe import probe_bars as probe_bars
 from interp.plots.pruning import joint_effects as joint_effects
 from interp.plots.pruning import pruning_curve as pruning_curve
 from interp.plots.roles import role_maps as role_maps

@@ -15,6 +15,7 @@ from interp.schema import (
     of_explanations,
     of_heads,
     of_meanings,
+    of_probe,
     of_roles,
     of_verification,
 )
@@ -30,6 +31,7 @@ TABLES: dict[str, Table] = {
         of_heads,
         of_explanations,
         of_diversity,
+        of_probe,
         of_examples,
         of_comparisons,
         of_checks,

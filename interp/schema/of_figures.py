@@ -23,6 +23,7 @@ FIGURES = {
     "matrices": "attention between the words of the sentence, of the heads that attend most decidedly",
     "null_p": "the distribution of p where there is nothing to find",
     "nulls": "the best head of every role, real and in the nulls",
+    "probe": "how many governors each parser finds: by attention, by words and distances, by random weights",
     "pruning_curve": "what the model is still good for while more heads are ablated, in every order",
     "redundancy": "how far apart heads of a layer are, and heads of several layers",
     "reliability": "split-half reliability of every role",

@@ -191,6 +191,15 @@ def of_diversity() -> Tables:
     return {"diversity": rising(table, "value"), "head_distances": rising(pairs, "distance")}
 
 
+def of_probe() -> Tables:
+    kinds = [
+        {"probe": "all_heads", "null_seed": None},
+        *({"probe": "random_weights", "null_seed": n} for n in range(MANY)),
+    ]
+    ends = {"over_right": 0.2, "over_right_low": 0.1, "over_right_high": 0.3}
+    return {"probe": rising(grid(kinds, heads=144, which="", n=900, **INTERVAL, **ends), "uas")}
+
+
 def of_compare() -> Tables:
     ends = {"difference_low": -0.1, "difference_high": 0.1, "same_documents": True}
     runs = pd.DataFrame(
@@ -229,6 +238,7 @@ MADE: dict[str, tuple[Callable[[], Tables], str]] = {
     "head_roles": (of_roles, r"^8640 roles on 144 of 144 heads \(held-out split; largest q 0\.01\); 0 of 8640 exceed"),
     "known_answers": (of_known_answers, r"^causal: 9 planted roles found, 9 missed, 9 false positives"),
     "nulls": (of_nulls, r"^Roles under the nulls: 0 in 30 seeds of permuted_gold"),
+    "probe": (of_probe, r"^Attention alone finds -0\.50 \[.*\] of governors"),
     "pruning_curve": (of_pruning, r"^Best order to ablate heads in: order59"),
     "random_init": (of_random_init, r"^600 of 600 networks with random weights have a head with a role"),
     "sensitivity": (of_sensitivity, r"^0 of 60 choices change no head's roles"),

@@ -55,6 +55,7 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "tags": GRAMMAR,
     "diversity": GRAMMAR,
     "explain": GRAMMAR,
+    "probe": GRAMMAR,
     "explain token": ("corpus=repeats", "corpus.documents=40", "corpus.length=12", "explain.unit=token"),
     "copying": ("corpus=repeats", "corpus.documents=40", "corpus.length=12"),
     "pruning_curve": (*GRAMMAR, "ablation.limit=16", "pruning.steps=3", "pruning.seeds=2", "pruning.role=offset-1"),

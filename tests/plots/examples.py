@@ -263,6 +263,17 @@ def random_diversity(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataFram
     return pd.concat(maps), pd.concat(pairs), pd.DataFrame(means)
 
 
+def random_probe() -> pd.DataFrame:
+    """Nine parsers, one of them of two seeds."""
+    names = ["all_heads", "best_head", "syntax_role_heads", "distance", "distance_and_words", "all_heads_and_words"]
+    names += ["random_weights", "random_weights", "right_branching", "left_branching"]
+    seeds = pd.array([None] * 6 + [0, 1] + [None] * 2, "Int64")
+    uas = np.random.default_rng(19).uniform(0.1, 0.7, len(names))
+    table = pd.DataFrame({"probe": names, "null_seed": seeds, "heads": [72, 1, 10, 0, 0, 72, 72, 72, 0, 0], "uas": uas})
+    which = ["", "2.8", "2.0, 2.8", *[""] * 7]
+    return table.assign(**RUN, which=which, n=10_000, ci_low=uas - 0.02, ci_high=uas + 0.02)
+
+
 def random_comparison(layers: int, heads: int, runs: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The best heads of thirty-six roles, and the effects of all heads, in so many runs."""
     random, names = np.random.default_rng(16), ["minilm", *(f"checkpoint-{step}000" for step in range(1, runs))]
@@ -339,6 +350,7 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
         "head_map": lambda style: plots.head_map(far[0], style=style),
         "head_distances": lambda style: plots.distance_matrices(far[1], style=style),
         "redundancy": lambda style: plots.redundancy(far[2], style=style),
+        "probe": lambda style: plots.probe_bars(random_probe(), style=style),
         "compared_roles": lambda style: plots.compared_roles(two[0], style=style),
         "compared_effects": lambda style: plots.compared_effects(two[1], style=style),
         "compared_roles_of_many": lambda style: plots.compared_roles(seven[0], style=style),

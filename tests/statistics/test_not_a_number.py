@@ -27,6 +27,7 @@ from interp.statistics import (
     matching,
     max_t,
     nan_handling,
+    parser,
     power,
     redrawn_corpora,
     scaling,
@@ -590,6 +591,18 @@ def check_diversity(bad: float) -> None:
     refused(lambda: diversity_tables.head_map_table(broken))
 
 
+def check_parser(bad: float) -> None:
+    """Three words of three candidates; the second has a score that is no number, or the features have one."""
+    dependent, gold = np.repeat(np.arange(3), 3), np.tile([True, False, False], 3)
+    scores = np.random.default_rng(11).normal(size=9)
+    spoilt = scores.copy()
+    spoilt[4] = bad
+    rows_apart(*(parser.credit_of(one, dependent, gold) for one in (scores, spoilt)))
+    sound, broken = (parser.Choices([one[:, None]], dependent, gold) for one in (scores, spoilt))
+    refused(lambda: parser.fit_parser(broken, sound))
+    refused(lambda: parser.fit_parser(sound, broken))
+
+
 CASES: dict[str, Callable[[float], None]] = {
     "anatomy_table": check_anatomy,
     "best_heads": check_best_heads,
@@ -611,6 +624,7 @@ CASES: dict[str, Callable[[float], None]] = {
         check_diversity,
     ),
     "head_map_table": check_diversity,
+    **dict.fromkeys(["fit_parser", "credit_of"], check_parser),
     "benjamini_hochberg": check_benjamini_hochberg,
     "finite_or_nan": check_finite_or_nan,
     **dict.fromkeys(["best_annotation_baselines", "annotation_columns"], check_harder),
@@ -658,6 +672,15 @@ WITHOUT = {
         "of attention that is finite: `interp.attention.nan_checks` refuses any other",
     ),
     "explanation_tables": "of attention that is finite, or even, which tests/tables/test_explanations.py has",
+    **dict.fromkeys(
+        ["mean_log_probability", "log_probabilities", "scores_of"],
+        "of features and weights that are finite: `fit_parser` refuses any other",
+    ),
+    **dict.fromkeys(
+        ["probe_tables", "parse", "features_of", "best_head", "branching"],
+        "of attention that is finite: `interp.attention.nan_checks` refuses any other",
+    ),
+    **dict.fromkeys(["parts_of", "places_of", "one_hot"], "of whole numbers"),
     "square": "an arrangement of numbers",
     "similarity_of": "arithmetic of one number at a time",
     "by_parts": "calls a function of some heads at a time",
