@@ -88,9 +88,7 @@ def mean_log_probability(choices: Choices, weights: Sequence[Float[np.ndarray, "
     return float(log_probabilities(choices, weights)[choices.gold].mean())
 
 
-def log_probabilities(
-    choices: Choices, weights: Sequence[Float[np.ndarray, " _"]]
-) -> Float[np.ndarray, " choice"]:
+def log_probabilities(choices: Choices, weights: Sequence[Float[np.ndarray, " _"]]) -> Float[np.ndarray, " choice"]:
     """log p of every candidate of every word, in nats; those of a word add up to 1."""
     scores, starts = scores_of(choices.features, weights), choices.starts
     scores = scores - np.maximum.reduceat(scores, starts)[choices.dependent]

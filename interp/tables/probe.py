@@ -76,7 +76,8 @@ def probe_tables(
         Probe("all_heads_and_words", every, distance=True, words=True),
     ]
     rows: list[tuple[Probe, int | None, GovernorChoices]] = [(probe, None, choices) for probe in probes]
-    rows += [(Probe("random_weights", every), null_seed, one) for null_seed, one in random.items()]
+    for null_seed, one in random.items():
+        rows.append((Probe("random_weights", tuple(range(len(one.heads)))), null_seed, one))
     parsed = [(probe, null_seed, parse(one, probe)) for probe, null_seed, one in progress(rows, "parsers")]
     parsed += [(Probe(f"{side}_branching"), None, branching(choices, side)) for side in ("right", "left")]
     right = next(found.credit for probe, _, found in parsed if probe.name == "right_branching")

@@ -116,7 +116,7 @@ def test_weights_are_those_that_maximise_the_likelihood() -> None:
     asked = Choices([features], dependent, gold)
     found = fit_parser(asked, asked)
     best: Any = minimize(lambda weights: -mean_log_probability(asked, [weights]), np.zeros(3))
-    assert_allclose(found.parts[0], best.x, atol=0.05)
+    assert_allclose(found.parts[0], best.x, atol=0.1)
     assert mean_log_probability(asked, found.parts) > -best.fun - 1e-3
     assert found.steps > 10
 
@@ -186,12 +186,16 @@ def test_attention_both_ways_is_that_of_plain_transformers(name: str, request: p
             plain = case.plain(input_ids=torch.tensor(tokens[None]), output_attentions=True).attentions
         attention = np.concatenate([layer[0].numpy() for layer in plain])
         for asks, asked, found in ((word, candidate, one.to_candidate), (candidate, word, one.from_candidate)):
-            given = attention[:, of == asks][:, :, of == asked].sum(2).mean(1)
+            rows = attention[:, of == asks]
+            # attention on cells that are seen adds up to 1: on words whose last token is, and on special tokens
+            reach = np.flatnonzero(of == asks)[-1] if case.model.causal else len(of)
+            ends = [max(np.flatnonzero(of == one)) if one >= 0 else place for place, one in enumerate(of)]
+            on_cells = (np.array(ends) <= reach) & ((of >= 0) | encoded.encodings[number].special)
+            given = rows[:, :, of == asked].sum(2).mean(1) / rows[:, :, on_cells].sum(2).mean(1)
             if case.model.causal and asked > asks:
                 assert (found[choice] == 0).all()
             else:
-                # shares of what falls on words and special tokens, which is next to all
-                assert_allclose(found[choice], given, atol=0.02)
+                assert_allclose(found[choice], given, atol=1e-5)
                 seen += 1
     assert seen > 20
 
