@@ -123,7 +123,8 @@ def credit_of(
 
 def _gradient(choices: Choices, weights: Sequence[Float[np.ndarray, " _"]]) -> list[Float[np.ndarray, " _"]]:
     missing = (choices.gold - np.exp(log_probabilities(choices, weights))) / len(choices.starts)
-    return [np.asarray(one.T @ missing.astype(one.dtype), dtype=np.float64) for one in choices.features]
+    turned: list[Any] = [one.T for one in choices.features]
+    return [np.asarray(one @ missing.astype(one.dtype), dtype=np.float64) for one in turned]
 
 
 def _values(features: np.ndarray | csr_matrix) -> np.ndarray:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from interp.attention.visibility import mask_groups
@@ -148,7 +149,7 @@ def test_choices_distances_and_words_of_a_sentence() -> None:
     assert [int(c) for c, gold in zip(one.candidate, one.gold, strict=True) if gold] == [1, 2, ROOT, 4, 2] * 6
     every = np.ones(len(one.word), dtype=bool)
     distance, mine, theirs = (
-        np.asarray(part.todense()) for part in features_of(one, Probe("w", (), True, True), every)
+        csr_matrix(part).toarray() for part in features_of(one, Probe("w", (), True, True), every)
     )
     assert (distance.sum(1) == 1).all() and distance[first].argmax(1).tolist() == [11, 12, 13, 14, 15, PLACES - 1]
     # "the" twice a sentence, whatever its case; ROOT is no word, and the full stop never asks
