@@ -97,13 +97,8 @@ def log_probabilities(choices: Choices, weights: Sequence[Float[np.ndarray, " _"
 
 def scores_of(features: Features, weights: Sequence[Float[np.ndarray, " _"]]) -> Float[np.ndarray, " choice"]:
     """The sum of weighted features of every choice."""
-    return sum(
-        (
-            np.asarray(one @ mine.astype(one.dtype), dtype=np.float64)
-            for one, mine in zip(features, weights, strict=True)
-        ),
-        start=np.zeros(features[0].shape[0]),
-    )
+    parts = [one @ mine.astype(one.dtype) for one, mine in zip(features, weights, strict=True)]
+    return np.sum([np.asarray(one, dtype=np.float64) for one in parts], axis=0)
 
 
 def credit_of(
