@@ -250,3 +250,16 @@ class TagSums:
     expected: Float[np.ndarray, "group from to block"]
     mass: Float[np.ndarray, "head from to block"]
     word_mass: Float[np.ndarray, "head from block"]
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceSums:
+    """Block sums of how far apart the attention of every two heads of a site is, in nats, over all queries.
+
+    `distance[p, b]` sums, over the `n[b]` queries of block b, the Jensen–Shannon divergence of the two heads of pair p;
+    pairs are in the order of `numpy.triu_indices(len(heads), 1)`.
+    """
+
+    heads: tuple[tuple[str, int, int], ...]
+    n: Int[np.ndarray, " block"]
+    distance: Float[np.ndarray, "pair block"]

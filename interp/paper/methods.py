@@ -39,7 +39,11 @@ EXPERIMENTS: dict[str, str] = {
     "shapes": "The shape of every head's attention was measured whatever its target: entropy, distance, local kernel.",
     "tags": "The share of every head's attention from words of each part of speech to words of each was measured.",
     "copying": "Published scores of previous-token, duplicate-token and induction heads were computed on one run.",
+    "diversity": "The Jensen–Shannon divergence of the attention of every two heads was measured, token by token, and "
+    "beside it that of models with random weights.",
     "explain": "Rules that each name cells for a query competed for every head's attention on cells (Luce's choice).",
+    "probe": "Parsers that know nothing but attention between words chose each word's governor; they were fitted on "
+    "the discovery split and reported on the held-out one.",
     "nulls": "The same roles were asked of null models.",
     "known_answers": "Roles were planted in heads by construction, and counted as found, missed or falsely found.",
     "random_init": "Roles were asked of networks with random weights.",
@@ -287,6 +291,14 @@ def _measures(tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any], def
                   "; copying by a head's own weights is after", Cite(("elhage2021",)), "."]  # fmt: skip
     if name == "gates":
         found += [" Gates and their penalty are after", Cite(("louizos2018", "voita2019")), "."]
+    if name == "diversity":
+        found += [" Distances between heads are after", Cite(("clark2019",)), ", the effective number of heads is the "
+                  "Vendi score", Cite(("friedman2023",)), " by the kernel 1 − divergence/log 2, and heads were laid "
+                  "out by metric scaling", Cite(("deleeuw1977",)), "."]  # fmt: skip
+    if name == "probe":
+        found += [" They are after", Cite(("clark2019",)), ": log-linear in each head's attention to the candidate and "
+                  "from it, fitted by Adam", Cite(("kingma2015",)), " and stopped by every fourth block of the "
+                  "discovery split."]  # fmt: skip
     used = [table["definition"] for key, table in tables.items() if key != "scores" and "definition" in table]
     known = set(tables["scores"]["definition"]) if "scores" in tables and "definition" in tables["scores"] else set()
     ids = pd.Series([one for ids in used for one in ids.dropna().unique() if one not in known], dtype=object)

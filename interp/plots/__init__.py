@@ -17,6 +17,9 @@ from interp.plots.claims import claims as claims
 from interp.plots.compare import compared_effects as compared_effects
 from interp.plots.compare import compared_roles as compared_roles
 from interp.plots.copying_scores import score_variants as score_variants
+from interp.plots.diversity import distance_matrices as distance_matrices
+from interp.plots.diversity import head_map as head_map
+from interp.plots.diversity import redundancy as redundancy
 from interp.plots.effects import effect_map as effect_map
 from interp.plots.examples import token_matrices as token_matrices
 from interp.plots.explanations import adds_maps as adds_maps
@@ -27,6 +30,7 @@ from interp.plots.gates import gate_maps as gate_maps
 from interp.plots.known_answers import known_answers as known_answers
 from interp.plots.local_kernel import kernel_map as kernel_map
 from interp.plots.nulls import real_against_nulls as real_against_nulls
+from interp.plots.probe import probe_bars as probe_bars
 from interp.plots.pruning import joint_effects as joint_effects
 from interp.plots.pruning import pruning_curve as pruning_curve
 from interp.plots.roles import role_maps as role_maps

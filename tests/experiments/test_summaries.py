@@ -198,6 +198,23 @@ def of_gates() -> Tables:
     return {"gate_curve": rising(curve, "value"), "gate_heads": rising(heads, "effect"), "gate_agreement": agreement}
 
 
+def of_diversity() -> Tables:
+    measures = ["effective_heads", "within_layers", "between_layers", "within_less_between"]
+    kinds = [{"null": "none", "null_seed": None}, *({"null": "random_init", "null_seed": n} for n in range(MANY))]
+    table = grid(kinds, each("measure", measures), site="self", layer=None, heads=144, n=900, **INTERVAL)
+    pairs = grid(HEADS, each("other_head", range(5)), null="none", other_layer=0, **INTERVAL)
+    return {"diversity": rising(table, "value"), "head_distances": rising(pairs, "distance")}
+
+
+def of_probe() -> Tables:
+    kinds = [
+        {"probe": "all_heads", "null_seed": None},
+        *({"probe": "random_weights", "null_seed": n} for n in range(MANY)),
+    ]
+    ends = {"over_right": 0.2, "over_right_low": 0.1, "over_right_high": 0.3}
+    return {"probe": rising(grid(kinds, heads=144, which="", n=900, **INTERVAL, **ends), "uas")}
+
+
 def of_compare() -> Tables:
     ends = {"difference_low": -0.1, "difference_high": 0.1, "same_documents": True}
     runs = pd.DataFrame(
@@ -230,12 +247,14 @@ MADE: dict[str, tuple[Callable[[], Tables], str]] = {
     "compare": (of_compare, r"^30 runs: 0 of 810 differences from the first \(run0\) have an interval without zero"),
     "copying": (of_copying, r"^Of 144 heads, those that reach 0\.4 by one published score"),
     "definitions": (of_definitions, r"^540 definitions in 60 families"),
+    "diversity": (of_diversity, r"^144 heads count as -0\.5 \[.*\] that have nothing in common \(Vendi score\)"),
     "explain": (of_explain, r"^Rules explain 0\.\d\d of what there is to explain \(mean over 144 heads\)"),
     "gates": (of_gates, r"^Heads kept by gates do better than as many by their single effects in 0 of 171 trainings"),
     "head_ablation": (of_effects, r"^Head 11\.11 matters most"),
     "head_roles": (of_roles, r"^8640 roles on 144 of 144 heads \(held-out split; largest q 0\.01\); 0 of 8640 exceed"),
     "known_answers": (of_known_answers, r"^causal: 9 planted roles found, 9 missed, 9 false positives"),
     "nulls": (of_nulls, r"^Roles under the nulls: 0 in 30 seeds of permuted_gold"),
+    "probe": (of_probe, r"^Attention alone finds -0\.50 \[.*\] of governors"),
     "pruning_curve": (of_pruning, r"^Best order to ablate heads in: order59"),
     "random_init": (of_random_init, r"^600 of 600 networks with random weights have a head with a role"),
     "sensitivity": (of_sensitivity, r"^0 of 60 choices change no head's roles"),

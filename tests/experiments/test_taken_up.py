@@ -54,6 +54,8 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "shapes": GRAMMAR,
     "tags": GRAMMAR,
     "explain": (*GRAMMAR, "explain.nulls=[permuted_gold,shuffled_rows]"),
+    "diversity": GRAMMAR,
+    "probe": GRAMMAR,
     "explain token": ("corpus=repeats", "corpus.documents=40", "corpus.length=12", "explain.unit=token"),
     "copying": ("corpus=repeats", "corpus.documents=40", "corpus.length=12"),
     "gates": (

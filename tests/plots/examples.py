@@ -242,6 +242,38 @@ def random_explanations(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataF
     return explained, pd.concat(shares, ignore_index=True), pd.concat(adds, ignore_index=True)
 
 
+def random_diversity(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Heads in the plane, their distances, and means within and between layers: of a model and a null."""
+    random, maps, pairs, means = np.random.default_rng(18), [], [], []
+    for null, wide in (("none", 0.2), ("random_init", 0.01)):
+        seed = pd.array([None if null == "none" else 0], "Int64")
+        table = heads_of(layers, heads).assign(null=null, null_seed=seed[0], n=5070, stress=0.21)
+        points = random.normal(0, wide, (len(table), 2))
+        maps.append(table.assign(x=points[:, 0], y=points[:, 1]))
+        one, other = np.triu_indices(len(table), 1)
+        apart = np.minimum(np.linalg.norm(points[one] - points[other], axis=1), 0.69)
+        second = {f"other_{name}": table[name].to_numpy()[other] for name in ("layer", "head")}
+        pairs.append(table.iloc[one].reset_index(drop=True).assign(**second, distance=apart))
+        for measure, layer in [*(("within_layer", n) for n in range(layers)), ("within_layers", None),
+                               ("between_layers", None)]:  # fmt: skip
+            value = random.uniform(0.5, 1) * wide
+            row = {"null": null, "null_seed": seed[0], "site": "self", "measure": measure, "layer": layer, "n": 5070}
+            ends = {"ci_low": 0.9 * value, "ci_high": 1.1 * value}
+            means.append(RUN | row | {"heads": heads, "value": value} | ends)
+    return pd.concat(maps), pd.concat(pairs), pd.DataFrame(means)
+
+
+def random_probe() -> pd.DataFrame:
+    """Nine parsers, one of them of two seeds."""
+    names = ["all_heads", "best_head", "syntax_role_heads", "distance", "distance_and_words", "all_heads_and_words"]
+    names += ["random_weights", "random_weights", "right_branching", "left_branching"]
+    seeds = pd.array([None] * 6 + [0, 1] + [None] * 2, "Int64")
+    uas = np.random.default_rng(19).uniform(0.1, 0.7, len(names))
+    table = pd.DataFrame({"probe": names, "null_seed": seeds, "heads": [72, 1, 10, 0, 0, 72, 72, 72, 0, 0], "uas": uas})
+    which = ["", "2.8", "2.0, 2.8", *[""] * 7]
+    return table.assign(**RUN, which=which, n=10_000, ci_low=uas - 0.02, ci_high=uas + 0.02)
+
+
 def random_comparison(layers: int, heads: int, runs: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The best heads of thirty-six roles, and the effects of all heads, in so many runs."""
     random, names = np.random.default_rng(16), ["minilm", *(f"checkpoint-{step}000" for step in range(1, runs))]
@@ -315,6 +347,7 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
     many = many[many["query"] == 11].rename(columns={"key": "candidate", "key_word": "candidate_word"})
     of_gates = random_gates(layers, heads)
     made_of = random_explanations(layers, heads)
+    far = random_diversity(layers, heads)
     two, seven = random_comparison(layers, heads, 2), random_comparison(layers, heads, 7)
     four = [("self", 0, head) for head in range(4)]
     kept, kept_long = random_examples(1, max(heads, 2)), random_examples(1, heads, 50)
@@ -345,6 +378,10 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
         "shares": lambda style: plots.share_bars(made_of[0], made_of[1], style=style),
         "explained": lambda style: plots.explained_map(made_of[0], style=style),
         "adds": lambda style: plots.adds_maps(made_of[2], style=style),
+        "head_map": lambda style: plots.head_map(far[0], style=style),
+        "head_distances": lambda style: plots.distance_matrices(far[1], style=style),
+        "redundancy": lambda style: plots.redundancy(far[2], style=style),
+        "probe": lambda style: plots.probe_bars(random_probe(), style=style),
         "compared_roles": lambda style: plots.compared_roles(two[0], style=style),
         "compared_effects": lambda style: plots.compared_effects(two[1], style=style),
         "compared_roles_of_many": lambda style: plots.compared_roles(seven[0], style=style),

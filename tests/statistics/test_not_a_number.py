@@ -21,13 +21,16 @@ from interp.statistics import (
     bootstrap,
     calibration,
     concentration,
+    diversity,
     false_discovery,
     lift,
     matching,
     max_t,
     nan_handling,
+    parser,
     power,
     redrawn_corpora,
+    scaling,
     sequential,
     sign_flip,
     tails,
@@ -36,6 +39,7 @@ from interp.statistics import (
 from interp.statistics.criteria import Criteria
 from interp.sums import (
     ContributionSums,
+    DistanceSums,
     DocumentSums,
     EffectSums,
     KeptChoice,
@@ -67,6 +71,7 @@ from interp.tables import (
     verify,
 )
 from interp.tables import calibration as calibration_tables
+from interp.tables import diversity as diversity_tables
 from interp.tables import matching as matching_tables
 from interp.tables.roles import classify
 
@@ -586,6 +591,44 @@ def check_resampling(bad: float) -> None:
     assert not np.isfinite(drawn.hit[:, BAD_HEAD]).all() and np.isfinite(np.delete(drawn.hit, BAD_HEAD, 1)).all()
 
 
+def check_diversity(bad: float) -> None:
+    """Two layers of two heads; the first pair of heads, of one layer, has a block that is no number."""
+    heads, n = tuple(("self", layer, head) for layer in range(2) for head in range(2)), np.full(64, N)
+    distance = N * np.random.default_rng(9).uniform(0.1, 0.6, (6, 64))
+    spoilt = distance.copy()
+    spoilt[0, 5] = bad
+    sound, broken = DistanceSums(heads, n, distance), DistanceSums(heads, n, spoilt)
+    tables_apart(
+        diversity_tables.distance_table(sound, seed=0),
+        diversity_tables.distance_table(broken, seed=0),
+        lambda table: (table["layer"] == 0) & (table["other_layer"] == 0),
+        ["distance", "ci_low", "ci_high"],
+    )
+    tables_apart(
+        diversity_tables.diversity_table(sound, seed=0),
+        diversity_tables.diversity_table(broken, seed=0),
+        lambda table: (table["measure"] != "between_layers") & (table["layer"] != 1).fillna(True),
+        ["value", "ci_low", "ci_high"],
+    )
+    assert np.isnan(diversity.effective_heads(spoilt, n, 4, seed=0, min_blocks=2)).all()
+    assert np.isnan(diversity.mean_distance(spoilt, n, np.arange(6) < 2, seed=0, min_blocks=2)).all()
+    assert np.isnan(diversity.effective_number(np.array([[1, bad], [bad, 1]])))
+    refused(lambda: scaling.metric_scaling(np.array([[0, bad], [bad, 0]])))
+    refused(lambda: diversity_tables.head_map_table(broken))
+
+
+def check_parser(bad: float) -> None:
+    """Three words of three candidates; the second has a score that is no number, or the features have one."""
+    dependent, gold = np.repeat(np.arange(3), 3), np.tile([True, False, False], 3)
+    scores = np.random.default_rng(11).normal(size=9)
+    spoilt = scores.copy()
+    spoilt[4] = bad
+    rows_apart(*(parser.credit_of(one, dependent, gold) for one in (scores, spoilt)))
+    sound, broken = (parser.Choices([one[:, None]], dependent, gold) for one in (scores, spoilt))
+    refused(lambda: parser.fit_parser(broken, sound))
+    refused(lambda: parser.fit_parser(sound, broken))
+
+
 CASES: dict[str, Callable[[float], None]] = {
     "anatomy_table": check_anatomy,
     "best_heads": check_best_heads,
@@ -602,6 +645,12 @@ CASES: dict[str, Callable[[float], None]] = {
     "verify_table": check_verify,
     **dict.fromkeys(["role_block_table", "effect_block_table"], check_blocks),
     "effect_table": check_effects,
+    **dict.fromkeys(
+        ["distance_table", "diversity_table", "effective_heads", "mean_distance", "effective_number", "metric_scaling"],
+        check_diversity,
+    ),
+    "head_map_table": check_diversity,
+    **dict.fromkeys(["fit_parser", "credit_of"], check_parser),
     "benjamini_hochberg": check_benjamini_hochberg,
     "finite_or_nan": check_finite_or_nan,
     **dict.fromkeys(["best_annotation_baselines", "annotation_columns"], check_harder),
@@ -662,6 +711,17 @@ WITHOUT = {
     "jaccard": "of sets",
     "expected_jaccard": "of counts",
     "explanation_tables": "of attention that is finite, or even, which tests/tables/test_explanations.py has",
+    **dict.fromkeys(
+        ["mean_log_probability", "log_probabilities", "scores_of"],
+        "of features and weights that are finite: `fit_parser` refuses any other",
+    ),
+    **dict.fromkeys(
+        ["probe_tables", "parse", "features_of", "best_head", "branching"],
+        "of attention that is finite: `interp.attention.nan_checks` refuses any other",
+    ),
+    **dict.fromkeys(["parts_of", "places_of", "one_hot"], "of whole numbers"),
+    "square": "an arrangement of numbers",
+    "similarity_of": "arithmetic of one number at a time",
     "by_parts": "calls a function of some heads at a time",
     "without": "picks rules by their family",
     "with_family_of": "picks rules by their family",
