@@ -41,13 +41,18 @@ class Prompts:
         return len(self.right)
 
 
+def has_prompts(corpus: Corpus) -> bool:
+    """Whether the corpus is a behaviour: prompts with answers."""
+    return any(one.prompt is not None for one in corpus)
+
+
 def read_prompts(model: HeadModel, corpus: Corpus) -> Prompts:
     """The prompts of a corpus whose answers are one token each for this model, and whose two texts are as long.
 
     Raises `InterpError` for a corpus without prompts, a model that does not say what comes next, and where no prompt
     is left.
     """
-    if not any(one.prompt is not None for one in corpus):
+    if not has_prompts(corpus):
         raise InterpError(
             f"The corpus {corpus.name!r} has no prompts with a right and a wrong answer. "
             "Allowed: corpus=behaviour with a behaviour, such as behaviour=ioi."

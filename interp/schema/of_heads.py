@@ -79,6 +79,14 @@ ATLAS = Table(
             )
         ),
         text("first_rule", "the one rule that explains most of it", None, f"no rule explains .01 of it, or {NO_BRIEF}"),
+        *(
+            Column(name, "number", "nats", meaning, None, empty, only="corpus=behaviour")
+            for name, meaning, empty in (
+                ("direct", "what it writes towards the right answer at the last position: as in attribution", ""),
+                ("direct_low", "lower end of its 95 % interval (direct)", FEW_BLOCKS),
+                ("direct_high", "upper end of its 95 % interval (direct)", FEW_BLOCKS),
+            )
+        ),
         text(
             "agreement",
             "whether it has a role and matters (its effect's interval above 0 and above the median head's effect)",

@@ -62,7 +62,7 @@ def refused(outcome: "Outcome", folder: Path, *said: str) -> None:
         ("model=some/directory", "model=local model.path=DIR"),
         (
             "experiment=atlass",
-            "Did you mean 'atlas'? Allowed: anatomy, atlas, calibration, compare, copying, definitions, diversity, explain, ",
+            "Did you mean 'atlas'? Allowed: anatomy, atlas, calibration, ",
         ),
         ("corpus=grammr", "Did you mean 'grammar'?"),
         ("corpus=my.conllu", "corpus=conllu corpus.path=FILE"),
