@@ -44,6 +44,8 @@ EXPERIMENTS: dict[str, str] = {
     "explain": "Rules that each name cells for a query competed for every head's attention on cells (Luce's choice).",
     "probe": "Parsers that know nothing but attention between words chose each word's governor; they were fitted on "
     "the discovery split and reported on the held-out one.",
+    "logit_attribution": "The logit difference of right and wrong answer was taken apart into what every component "
+    "writes into the residual stream at the last position, the final norm's scale held as it is.",
     "nulls": "The same roles were asked of null models.",
     "known_answers": "Roles were planted in heads by construction, and counted as found, missed or falsely found.",
     "random_init": "Roles were asked of networks with random weights.",
@@ -289,6 +291,8 @@ def _measures(tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any], def
     if name == "anatomy":
         found += [" Attention was also weighted by the norms of the vectors that it adds up", Cite(("kobayashi2020",)),
                   "; copying by a head's own weights is after", Cite(("elhage2021",)), "."]  # fmt: skip
+    if name == "logit_attribution":
+        found += [" Direct attribution is after", Cite(("elhage2021",)), "."]
     if name == "gates":
         found += [" Gates and their penalty are after", Cite(("louizos2018", "voita2019")), "."]
     if name == "diversity":

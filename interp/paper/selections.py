@@ -17,6 +17,7 @@ MOST = 30
 
 BESIDE = (
     *("scores", "power", "given", "marks", "planted_strength", "planted_effects", "planted_heads", "calibration_heads"),
+    *("prompts", "attribution_by_key"),
     *("null_lifts", "null_p_curve", "matches", "matching_null", "pruning_curve", "joint_effects", "copying"),
     *("gates", "gate_heads", "gate_training"),
     *(
@@ -58,6 +59,9 @@ WHAT = {
     "sets": "Heads ablated together",
     "anatomy": "What heads are made of and write",
     "shape": "The heads with the largest value of each number that describes attention",
+    "ability": "What the model answers to the prompts, and to the corrupted texts",
+    "attribution": "The components that add most to the logit difference of right and wrong answer",
+    "measures": "How far what heads attend to, write and cause rank them alike",
     "explanations": "How much competing rules explain of each head",
     "adds": "What each family of rules adds to what is explained of a head",
     "cards": "The rules that explain each head best",
@@ -99,6 +103,8 @@ COLUMNS_OF = {
         *(*HEAD, "n", "share", "share_ci_low", "share_ci_high", "written", "written_ci_low", "written_ci_high"),
         *("copying", "qk_rank", "ov_rank", "previous", "previous_by_norm"),
     ],
+    "attribution": ["component", "layer", "head", "n", "value", "ci_low", "ci_high", "p", "q"],
+    "measures": ["first", "second", "heads", "rank_correlation", "ci_low", "ci_high"],
     "explanations": [*HEAD, "n", "explained", "ci_low", "ci_high", "entropy", "left"],
     "adds": ["family", "null", *HEAD, "n", "adds", "ci_low", "ci_high", "p", "q"],
     "probe": [
@@ -133,6 +139,7 @@ FIRST_BY = {
     "atlas": "effect",
     "anatomy": "share",
     "adds": "adds",
+    "attribution": "value",
     "explanations": "explained",
     "candidates": "mass",
     "probe": "uas",

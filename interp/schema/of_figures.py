@@ -12,6 +12,8 @@ FIGURES = {
     "copying": "every published score of the best heads of every role, side by side",
     "coverage": "how often 95 % intervals contain the true value, by condition and number of blocks",
     "cross_matrices": "attention between the words of two texts, of the heads that attend most decidedly",
+    "attribution": "a map of what every head adds to the logit difference of right and wrong answer",
+    "components": "the components of the model that add most to the logit difference, or take most from it",
     "effects": "a map of what the model loses without each head",
     "explained": "a map of how much competing rules explain of every head",
     "gate_curve": "what the model is good for with the heads that gates keep, and with as many chosen otherwise",

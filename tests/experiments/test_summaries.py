@@ -198,6 +198,17 @@ def of_gates() -> Tables:
     return {"gate_curve": rising(curve, "value"), "gate_heads": rising(heads, "effect"), "gate_agreement": agreement}
 
 
+def of_ability() -> Tables:
+    texts, metrics = each("text", ["clean", "corrupted"]), each("metric", ["logit_difference", "log_prob", "accuracy"])
+    return {"ability": grid(texts, metrics, value=0.9, n=160, chance=0.5, **INTERVAL)}
+
+
+def of_logit_attribution() -> Tables:
+    keys = grid(HEADS, each("key", names("position", 9)), value=0.1)
+    table = grid(HEADS, [{}], component="head", n=160, **INTERVAL)
+    return of_ability() | {"attribution": rising(table, "value"), "attribution_by_key": keys}
+
+
 def of_diversity() -> Tables:
     measures = ["effective_heads", "within_layers", "between_layers", "within_less_between"]
     kinds = [{"null": "none", "null_seed": None}, *({"null": "random_init", "null_seed": n} for n in range(MANY))]
@@ -250,6 +261,7 @@ MADE: dict[str, tuple[Callable[[], Tables], str]] = {
     "diversity": (of_diversity, r"^144 heads count as -0\.5 \[.*\] that have nothing in common \(Vendi score\)"),
     "explain": (of_explain, r"^Rules explain 0\.\d\d of what there is to explain \(mean over 144 heads\)"),
     "gates": (of_gates, r"^Heads kept by gates do better than as many by their single effects in 0 of 171 trainings"),
+    "logit_attribution": (of_logit_attribution, r"^Right in 90% of 160 prompts"),
     "head_ablation": (of_effects, r"^Head 11\.11 matters most"),
     "head_roles": (of_roles, r"^8640 roles on 144 of 144 heads \(held-out split; largest q 0\.01\); 0 of 8640 exceed"),
     "known_answers": (of_known_answers, r"^causal: 9 planted roles found, 9 missed, 9 false positives"),

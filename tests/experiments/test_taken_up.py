@@ -55,6 +55,7 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "tags": GRAMMAR,
     "explain": (*GRAMMAR, "explain.nulls=[permuted_gold,shuffled_rows]"),
     "diversity": GRAMMAR,
+    "logit_attribution": ("corpus.behaviour._target_=tests.support.prompts.tiny_prompts", "force=true"),
     "probe": GRAMMAR,
     "explain token": ("corpus=repeats", "corpus.documents=40", "corpus.length=12", "explain.unit=token"),
     "copying": ("corpus=repeats", "corpus.documents=40", "corpus.length=12"),

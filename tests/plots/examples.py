@@ -263,6 +263,17 @@ def random_diversity(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataFram
     return pd.concat(maps), pd.concat(pairs), pd.DataFrame(means)
 
 
+def random_attribution(layers: int, heads: int) -> pd.DataFrame:
+    """What every head, and every MLP, adds to a logit difference."""
+    of_heads = heads_of(layers, heads).drop(columns=list(RUN)).assign(component="head")
+    others = pd.DataFrame({"site": "self", "layer": range(layers), "head": -1, "component": "mlp"})
+    whole = pd.DataFrame({"site": ["self"], "layer": -1, "head": -1, "component": "embedding"})
+    table = pd.concat([whole, of_heads, others], ignore_index=True)
+    value = np.random.default_rng(23).normal(0, 0.6, len(table)) ** 3
+    of_run = {"model": "smollm2", "behaviour": "ioi", "seed": 0}
+    return table.assign(**of_run, n=160, value=value, ci_low=value - 0.1, ci_high=value + 0.1, p=0.01, q=0.04)
+
+
 def random_probe() -> pd.DataFrame:
     """Nine parsers, one of them of two seeds."""
     names = ["all_heads", "best_head", "syntax_role_heads", "distance", "distance_and_words", "all_heads_and_words"]
@@ -381,6 +392,8 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
         "head_map": lambda style: plots.head_map(far[0], style=style),
         "head_distances": lambda style: plots.distance_matrices(far[1], style=style),
         "redundancy": lambda style: plots.redundancy(far[2], style=style),
+        "attribution": lambda style: plots.attribution_map(random_attribution(layers, heads), style=style),
+        "components": lambda style: plots.attribution_bars(random_attribution(layers, heads), style=style),
         "probe": lambda style: plots.probe_bars(random_probe(), style=style),
         "compared_roles": lambda style: plots.compared_roles(two[0], style=style),
         "compared_effects": lambda style: plots.compared_effects(two[1], style=style),

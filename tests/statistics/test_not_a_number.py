@@ -701,6 +701,13 @@ WITHOUT = {
     "in_brief": "of attention that is finite, or even, which tests/tables/test_explanations.py has",
     "no_brief": "a table without a row",
     **dict.fromkeys(
+        ["ability_table", "attribution_table", "attribution_by_key_table", "block_sums", "direct_effects"],
+        "of logits that are finite: `interp.attention.nan_checks` refuses attention that is not",
+    ),
+    "measure_table": "of means; a head without a lift is left out, which tests/tables/test_measures.py has",
+    "rank_agreement": "of means over blocks, as bootstrap_interval_of has its own case",
+    "rank_correlation": "of ranks: equal values are a case of tests/tables/test_measures.py",
+    **dict.fromkeys(
         ["explanation_tables", "shuffled_tables"],
         "of attention that is finite, or even, which tests/tables/test_explanations.py has",
     ),
