@@ -30,29 +30,38 @@ class _Asked(NamedTuple):
     wrong: str
 
 
-def blimp(path: str | Path, *, limit: int | None = None, first: int | None = None) -> Corpus:
+def blimp(path: str | Path, *, mirrored: bool = True, limit: int | None = None, first: int | None = None) -> Corpus:
     """The pairs of a file in BLiMP's format (`interp.corpora.minimal_pairs`) that differ in one word after a prefix.
 
     The text is the prefix, right and wrong are the words after it in the better and the other sentence. The corrupted
-    text is the prefix of another pair of the same phenomenon and as many words: one whose right answer is this pair's
-    wrong one, or else one with another right answer; of several that of nearest length in characters, and of these the
-    next in the file. Left out and counted in the notes are pairs that make no prompt, or one that stands before them, and
-    those of which the file says that the prefix does not decide (`one_prefix_method` is false). `limit` and `first` keep so many prompts (`interp.corpora.subsets`). Raises CorpusError as the reader of minimal
-    pairs does, and where no pair makes a prompt; InterpError for a limit below 1.
+    text is the prefix of another pair of the same phenomenon and as many words, after which this pair's wrong answer is
+    right; of several the one of nearest length in characters, and of these the next in the file. Without `mirrored` any
+    other right answer will do where there is none: the corrupted text may then speak for the right answer, too.
+    Left out and counted in the notes are pairs that make no prompt, or one that stands before them, and those of which
+    the file says that a prefix does not decide (`one_prefix_method` is false). `limit` and `first` keep so many prompts
+    (`interp.corpora.subsets`). Raises CorpusError as the reader of minimal pairs does, and where none makes a
+    prompt; InterpError for a limit below 1.
     """
     path = existing_file(path)
     pairs = read_minimal_pairs(path)
     left_out: Counter[str] = Counter()
     asked = _asked(pairs, _undecided(path), left_out)
-    prompts = [_document(one, other) for one, other in zip(asked, _others(asked), strict=True) if other is not None]
-    left_out["have no other prefix of as many words to corrupt theirs with"] = len(asked) - len(prompts)
+    others = _others(asked, mirrored)
+    prompts = [_document(one, other) for one, other in zip(asked, others, strict=True) if other is not None]
+    left_out["have no prefix of as many words after which their wrong answer is right"] = len(asked) - len(prompts)
     notes = tuple(f"{count} of {len(pairs)} pairs {why}: left out" for why, count in left_out.items() if count)
     kept = keep(enumerate(prompts, 1), path, limit=limit, first=first)
+    if not mirrored:
+        unlike = sum(other is not None and other.right != one.wrong for one, other in zip(asked, others, strict=True))
+        notes += (
+            f"{unlike} of {len(prompts)} corrupted texts are prefixes of another right answer than the wrong one",
+        )
     if not kept.documents:
         problem = (
-            f"no pair makes a prompt ({'; '.join(notes)}); allowed are pairs that differ in one word after a prefix."
+            f"no pair makes a prompt ({'; '.join(notes)}); allowed are pairs that differ in one word after a prefix"
         )
-        raise CorpusError(path, None, f"{problem} Give another file.")
+        hint = ", or mirrored=false" if mirrored else ""
+        raise CorpusError(path, None, f"{problem} that decides. Give another file{hint}.")
     return replace(pairs, documents=kept.documents, notes=(*pairs.notes, *notes, *kept.notes), cut=kept.cut)
 
 
@@ -94,7 +103,7 @@ def _of_pair(pair: Document) -> _Asked | str:
     return _Asked(pair.source, uid, good[:prefix], shared, good[prefix : ends[0]], bad[prefix : ends[1]])
 
 
-def _others(asked: Sequence[_Asked]) -> list[_Asked | None]:
+def _others(asked: Sequence[_Asked], mirrored: bool) -> list[_Asked | None]:
     """For each the one whose prefix corrupts its own; None where there is none."""
     alike: dict[tuple[str, int], list[int]] = {}
     for number, one in enumerate(asked):
@@ -110,7 +119,8 @@ def _others(asked: Sequence[_Asked]) -> list[_Asked | None]:
         allowed = [
             other
             for other in alike[one.uid, one.words]
-            if asked[other].right != one.right and asked[other].text != one.text
+            if (asked[other].right == one.wrong if mirrored else asked[other].right != one.right)
+            and asked[other].text != one.text
         ]
         return asked[min(allowed, key=order)] if allowed else None
 

@@ -9,7 +9,7 @@ from interp.types import Corpus, Document
 
 _WORDS = (
     "student teacher doctor lawyer farmer driver singer painter writer guest artist engineer pilot soldier judge "
-    "dancer friend captain mayor stranger thief guard hero bear dog cat horse bird cow goat rabbit duck sheep mouse "
+    "dancer friend manager mayor stranger thief guard hero bear dog cat horse bird cow goat rabbit duck sheep mouse "
     "wolf island coast garden park station kitchen library market beach river street village city office hotel "
     "museum theater hospital school church forest mountain hill lake airport bank factory farm university room corner "
     "castle tower bridge book letter novel poem newspaper magazine story exam puzzle apple cake soup sandwich pizza "
