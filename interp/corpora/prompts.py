@@ -12,6 +12,7 @@ from interp.corpora.encoding import encode
 from interp.documents import Prompt
 from interp.errors import InterpError
 from interp.types import Corpus, EncodedCorpus, Encoding, HeadModel
+from interp.types.model import Provable
 
 END = "end"
 """The position after which the answer comes: the last token of the text."""
@@ -68,10 +69,11 @@ def read_prompts(model: HeadModel, corpus: Corpus) -> Prompts:
     right, wrong = (
         model.encode([one.text + getattr(one.prompt, answer, "") for one in corpus]) for answer in ("right", "wrong")
     )
+    unknown = model.unknown_token if isinstance(model, Provable) else None
     skipped: Counter[str] = Counter()
     kept: list[int] = []
     for number, prompt in enumerate(prompts):
-        why = _unreadable(prompt, text[number], corrupted[number], right[number], wrong[number])
+        why = _unreadable(prompt, text[number], corrupted[number], right[number], wrong[number], unknown)
         if why:
             skipped[why] += 1
         else:
@@ -103,7 +105,12 @@ def read_prompts(model: HeadModel, corpus: Corpus) -> Prompts:
 
 
 def _unreadable(
-    prompt: Prompt | None, text: Encoding, corrupted: Encoding, right: Encoding, wrong: Encoding
+    prompt: Prompt | None,
+    text: Encoding,
+    corrupted: Encoding,
+    right: Encoding,
+    wrong: Encoding,
+    unknown: int | None,
 ) -> str | None:
     """Why a prompt cannot be asked of a model: the reason under which it is counted; None where it can."""
     if prompt is None:
@@ -113,6 +120,8 @@ def _unreadable(
     for answer in (right, wrong):
         if len(answer.tokens) != len(text.tokens) + 1 or (answer.tokens[:-1] != text.tokens).any():
             return "prompts_whose_answers_are_not_one_token"
+    if unknown is not None and unknown in (right.tokens[-1], wrong.tokens[-1]):
+        return "prompts_whose_answers_the_tokenizer_does_not_know"
     if right.tokens[-1] == wrong.tokens[-1]:
         return "prompts_whose_answers_are_one_token_for_both"
     if len(corrupted.tokens) != len(text.tokens):

@@ -16,8 +16,17 @@ METRIC = text(
 )
 PLACES = {
     "indirect": "ioi: the name that is said once",
-    "subject": "ioi: the other name, where it is first said",
+    "subject": "ioi, agreement: the other name, where it is first said; the noun that the verb agrees with",
     "again": "ioi: that name, where it is said again",
+    "attractor": "agreement: the noun of the other number between subject and verb",
+    "first_year": "greater_than: the last digit of the first year that decides",
+    "before": "induction: the first occurrence of the last word",
+    "answer": "induction: the right answer, after that occurrence",
+    "wrong_answer": "induction: the wrong answer in the list",
+    "pronoun": "pronoun: the pronoun",
+    "antecedent": "pronoun: the candidate that it stands for, the right answer",
+    "other_candidate": "pronoun: the candidate that it does not stand for, the wrong answer",
+    "last_item": "successor: the last item of the sequence that is said",
 }
 """Named positions of the project's own behaviours."""
 TOKENS = Range(True, -1)

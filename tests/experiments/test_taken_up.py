@@ -22,6 +22,7 @@ from tests.conftest import Case
 
 GRAMMAR = ("corpus=grammar", "corpus.documents=40")
 RULES = ("classify.min_queries=2", "classify.min_blocks=2")
+PROMPTS = ("behaviour._target_=tests.support.prompts.tiny_prompts", "behaviour.documents=40")
 EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "head_roles": GRAMMAR,
     "atlas": (*GRAMMAR, "ablation.limit=20"),
@@ -55,7 +56,7 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "tags": GRAMMAR,
     "explain": (*GRAMMAR, "explain.nulls=[permuted_gold,shuffled_rows]"),
     "diversity": GRAMMAR,
-    "logit_attribution": ("corpus.behaviour._target_=tests.support.prompts.tiny_prompts", "force=true"),
+    "logit_attribution": (*PROMPTS, "force=true"),
     "probe": GRAMMAR,
     "explain token": ("corpus=repeats", "corpus.documents=40", "corpus.length=12", "explain.unit=token"),
     "copying": ("corpus=repeats", "corpus.documents=40", "corpus.length=12"),

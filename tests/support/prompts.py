@@ -13,7 +13,7 @@ TEMPLATES = (
 )
 
 
-def tiny_prompts(documents: int = 40, seed: int = 0) -> Corpus:
+def tiny_prompts(documents: int = 40, seed: int = 0, limit: int | None = None) -> Corpus:
     """Named positions: `before`, the first noun, and `again`, where it stands once more."""
     random, found = Random(seed), []
     for number in range(documents):
@@ -28,4 +28,4 @@ def tiny_prompts(documents: int = 40, seed: int = 0) -> Corpus:
                 wrong=f" {first}", corrupted=corrupted, named={"before": spans["first"], "again": spans["again"]},
             )
         )  # fmt: skip
-    return prompt_corpus("tiny", found, "prompts for tests")
+    return prompt_corpus("tiny", found[:limit], "prompts for tests")
