@@ -1,5 +1,7 @@
 """Heads ablated on a behaviour: effects on the answers to its prompts, against plain transformers, prompt by prompt."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,7 @@ from tests.support.prompts import tiny_prompts
 @pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_llama"])
 @pytest.mark.parametrize("engine", ["fast", "plain"])
 def test_effects_on_answers_are_those_of_plain_transformers(
-    name: str, engine: str, request: pytest.FixtureRequest
+    name: str, engine: Literal["fast", "plain"], request: pytest.FixtureRequest
 ) -> None:
     case: Case = request.getfixturevalue(name)
     corpus = tiny_prompts(12)
