@@ -185,6 +185,23 @@ def of_explain() -> Tables:
     return {"explanations": rising(explained, "explained"), "adds": rising(added, "adds")}
 
 
+ABILITY = pd.DataFrame(
+    {"text": "clean", "metric": ["accuracy", "logit_difference"], "n": 40, "value": [0.9, 3.0], **INTERVAL}
+)
+CAUSED = {"clean": 3.0, "corrupted": -1.0, "q": 0.01} | INTERVAL
+
+
+def of_patching() -> Tables:
+    settings = [each("direction", ["noise", "denoise"]), each("part", ["z", "q", "k", "v", "pattern"])]
+    table = grid(*settings, each("position", ["all", "end"]), HEADS, **CAUSED)
+    return {"patching": rising(table, "effect", "estimate"), "ability": ABILITY}
+
+
+def of_paths() -> Tables:
+    receivers = each("receiver", names("receiver", 30))
+    return {"paths": rising(grid(receivers, HEADS, receiver_input="q", **CAUSED), "effect"), "ability": ABILITY}
+
+
 def of_compare() -> Tables:
     ends = {"difference_low": -0.1, "difference_high": 0.1, "same_documents": True}
     runs = pd.DataFrame(
@@ -222,6 +239,8 @@ MADE: dict[str, tuple[Callable[[], Tables], str]] = {
     "head_roles": (of_roles, r"^8640 roles on 144 of 144 heads \(held-out split; largest q 0\.01\); 0 of 8640 exceed"),
     "known_answers": (of_known_answers, r"^causal: 9 planted roles found, 9 missed, 9 false positives"),
     "nulls": (of_nulls, r"^Roles under the nulls: 0 in 30 seeds of permuted_gold"),
+    "patching": (of_patching, r"^Right in 90% of 40 prompts"),
+    "path_patching": (of_paths, r"^Right in 90% of 40 prompts"),
     "pruning_curve": (of_pruning, r"^Best order to ablate heads in: order59"),
     "random_init": (of_random_init, r"^600 of 600 networks with random weights have a head with a role"),
     "sensitivity": (of_sensitivity, r"^0 of 60 choices change no head's roles"),

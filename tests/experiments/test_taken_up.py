@@ -21,6 +21,7 @@ from interp.schema import check_columns
 from tests.conftest import Case
 
 GRAMMAR = ("corpus=grammar", "corpus.documents=40")
+PROMPTS = ("behaviour.documents=8", "force=true")
 RULES = ("classify.min_queries=2", "classify.min_blocks=2")
 EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "head_roles": GRAMMAR,
@@ -55,6 +56,8 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "tags": GRAMMAR,
     "explain": GRAMMAR,
     "explain token": ("corpus=repeats", "corpus.documents=40", "corpus.length=12", "explain.unit=token"),
+    "patching": (*PROMPTS, "patching.part=[z,k]", "patching.position=[all,again]", "patching.estimate=true"),
+    "path_patching": (*PROMPTS, "path_patching.receiver=[output,L1H2.v]"),
     "copying": ("corpus=repeats", "corpus.documents=40", "corpus.length=12"),
     "pruning_curve": (*GRAMMAR, "ablation.limit=16", "pruning.steps=3", "pruning.seeds=2", "pruning.role=offset-1"),
 }
