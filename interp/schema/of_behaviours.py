@@ -2,7 +2,7 @@
 
 from interp.errors import COUNT, Range
 from interp.schema.form import Column, Table, count, share, text
-from interp.schema.recurring import FEW_BLOCKS, HEAD, HEADS, LAYER, MODEL, SEED, SITE, interval_of
+from interp.schema.recurring import CORPUS, FEW_BLOCKS, HEAD, HEADS, LAYER, MODEL, SEED, SIGNED_SHARE, SITE, interval_of
 
 BEHAVIOUR = text("behaviour", "name of the behaviour")
 RUN = (MODEL, BEHAVIOUR, SEED)
@@ -16,8 +16,17 @@ METRIC = text(
 )
 PLACES = {
     "indirect": "ioi: the name that is said once",
-    "subject": "ioi: the other name, where it is first said",
+    "subject": "ioi, agreement: the other name, where it is first said; the noun that the verb agrees with",
     "again": "ioi: that name, where it is said again",
+    "attractor": "agreement: the noun of the other number between subject and verb",
+    "first_year": "greater_than: the last digit of the first year that decides",
+    "before": "induction: the first occurrence of the last word",
+    "answer": "induction: the right answer, after that occurrence",
+    "wrong_answer": "induction: the wrong answer in the list",
+    "pronoun": "pronoun: the pronoun",
+    "antecedent": "pronoun: the candidate that it stands for, the right answer",
+    "other_candidate": "pronoun: the candidate that it does not stand for, the wrong answer",
+    "last_item": "successor: the last item of the sequence that is said",
 }
 """Named positions of the project's own behaviours."""
 TOKENS = Range(True, -1)
@@ -99,82 +108,22 @@ ATTRIBUTION_BY_KEY = Table(
         *interval_of("value, over blocks of prompts", NATS),
     ),
 )
-_CAUSED = (
-    PROMPTS_ASKED._replace(meaning="prompts that have a value", allowed=Range(True, 0)),
-    Column("clean", "number", NATS, "logit difference on the prompts' texts, mean over prompts", None, "n is 0"),
-    Column("corrupted", "number", NATS, "logit difference on the corrupted texts, mean over prompts", None, "n is 0"),
-    Column("patched", "number", NATS, "logit difference of the run that is patched, mean over prompts", None, "n is 0"),
-)
-_SHARE = "share of clean − corrupted"
-_EQUAL = "clean equals corrupted, or n is 0"
-_EFFECT = Column(
-    "effect",
-    "number",
-    _SHARE,
-    "noise: (clean − patched) ÷ (clean − corrupted); denoise: (patched − corrupted) ÷ (clean − corrupted); means over "
-    "prompts are taken first",
-    None,
-    _EQUAL,
-)
-PATCHING = Table(
-    "patching",
-    "activation patching, each head alone: a row per direction, part, position and head",
+MEASURES_OF_HEADS = ("best_lift", "direct", "effect")
+MEASURES = Table(
+    "measures",
+    "how far what heads attend to, write and cause rank them alike: a row per two of these",
     (
-        *RUN,
-        text(
-            "direction",
-            "noise: what the head computes with on the corrupted text is put into the run on the clean one; denoise: "
-            "the reverse",
-            ("noise", "denoise"),
+        MODEL,
+        CORPUS,
+        SEED,
+        text("first", "a column of the atlas", MEASURES_OF_HEADS),
+        text("second", "another; beside best_lift its size is ranked", MEASURES_OF_HEADS),
+        Column("heads", "whole number", "heads", "heads that have both", Range(True, 0)),
+        Column(
+            "rank_correlation", "number", "none", "Spearman's, over heads", SIGNED_SHARE, "fewer than two such heads"
         ),
-        text(
-            "part",
-            "what is put there: z, the head's queries, keys, values, or its pattern",
-            ("z", "q", "k", "v", "pattern"),
-        ),
-        text(
-            "position",
-            "where: `all`, or a named position of the prompts (table `prompts`); of z, q and pattern the one that "
-            "attends, of k and v the one that is attended to",
-        ),
-        *HEADS,
-        *_CAUSED,
-        _EFFECT,
-        *interval_of(
-            "effect, over blocks of prompts", _SHARE, empty=f"{FEW_BLOCKS}; or in a resample clean equals corrupted"
-        ),
-        share("p", "none", "of patching changing nothing: two-sided sign flips of blocks of prompts", FEW_BLOCKS),
-        share(
-            "q",
-            "none",
-            "p adjusted over the heads of one direction, part and position (Benjamini–Hochberg)",
-            FEW_BLOCKS,
-        ),
-        _EFFECT._replace(
-            name="estimate", meaning="effect by attribution patching: gradient × change of z", only="patching.estimate"
-        ),
+        *interval_of("that, over blocks of prompts", "none", SIGNED_SHARE),
+        text("parting", "the heads whose ranks are furthest apart, 1 being the largest", None, "as above"),
     ),
 )
-PATHS = Table(
-    "paths",
-    "path patching: a row per receiver and sender that has a path to it",
-    (
-        *RUN,
-        text("sender", "the head whose z is that of the corrupted text, such as 3.1"),
-        *HEADS,
-        text("receiver", "the head that reads the change, such as 23.3; or `output`: the final norm and language head"),
-        text(
-            "receiver_input",
-            "what of the receiver reads it: q, k, v; of the output the `stream`",
-            ("q", "k", "v", "stream"),
-        ),
-        *_CAUSED,
-        _EFFECT._replace(meaning="(clean − patched) ÷ (clean − corrupted); means over prompts are taken first"),
-        *interval_of(
-            "effect, over blocks of prompts", _SHARE, empty=f"{FEW_BLOCKS}; or in a resample clean equals corrupted"
-        ),
-        share("p", "none", "of the path carrying nothing: two-sided sign flips of blocks of prompts", FEW_BLOCKS),
-        share("q", "none", "p adjusted over the senders to one input of one receiver (Benjamini–Hochberg)", FEW_BLOCKS),
-    ),
-)
-TABLES = (ATTRIBUTION, ATTRIBUTION_BY_KEY, PATCHING, PATHS, ABILITY, PROMPTS)
+TABLES = (MEASURES, ATTRIBUTION, ATTRIBUTION_BY_KEY, ABILITY, PROMPTS)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
-from scipy.stats import rankdata
 
 from interp.heads import BLOCKS, HEAD, head_name
 from interp.statistics.bootstrap import bootstrap_interval_of
 from interp.statistics.false_discovery import benjamini_hochberg
 from interp.statistics.nan_handling import finite_or_nan
+from interp.statistics.rank_agreement import rank_correlation
 from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 from interp.tables.attribution import block_sums
 
@@ -91,9 +91,8 @@ def rank_agreements(patching: pd.DataFrame) -> dict[Setting, float]:
     found: dict[Setting, float] = {}
     for setting, rows in patching.groupby(["direction", "part", "position"], sort=False):
         both = rows[["estimate", "effect"]].dropna()
-        ranks = [rankdata(both[name]) for name in both]
-        varies = len(both) > 1 and all(np.ptp(one) > 0 for one in ranks)
-        found[setting] = float(np.corrcoef(ranks)[0, 1]) if varies else np.nan  # pyright: ignore[reportArgumentType]
+        first, second = (both[name].to_numpy(float)[:, None] for name in both)
+        found[setting] = float(rank_correlation(first, second)[0])  # pyright: ignore[reportArgumentType]
     return found
 
 

@@ -21,8 +21,9 @@ from interp.schema import check_columns
 from tests.conftest import Case
 
 GRAMMAR = ("corpus=grammar", "corpus.documents=40")
-PROMPTS = ("behaviour.documents=8", "force=true")
+PROMPTS = ("corpus.behaviour._target_=tests.support.prompts.tiny_prompts", "force=true")
 RULES = ("classify.min_queries=2", "classify.min_blocks=2")
+PROMPTS = ("behaviour._target_=tests.support.prompts.tiny_prompts", "behaviour.documents=40")
 EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "head_roles": GRAMMAR,
     "atlas": (*GRAMMAR, "ablation.limit=20"),
@@ -54,11 +55,22 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "anatomy": GRAMMAR,
     "shapes": GRAMMAR,
     "tags": GRAMMAR,
-    "explain": GRAMMAR,
+    "explain": (*GRAMMAR, "explain.nulls=[permuted_gold,shuffled_rows]"),
+    "diversity": GRAMMAR,
+    "logit_attribution": (*PROMPTS, "force=true"),
+    "probe": GRAMMAR,
     "explain token": ("corpus=repeats", "corpus.documents=40", "corpus.length=12", "explain.unit=token"),
     "patching": (*PROMPTS, "patching.part=[z,k]", "patching.position=[all,again]", "patching.estimate=true"),
     "path_patching": (*PROMPTS, "path_patching.receiver=[output,L1H2.v]"),
     "copying": ("corpus=repeats", "corpus.documents=40", "corpus.length=12"),
+    "gates": (
+        *GRAMMAR,
+        "gates.steps=3",
+        "gates.seeds=2",
+        "gates.strengths=[0.0,0.05]",
+        "gates.rate=0.9",
+        "gates.draws=2",
+    ),
     "pruning_curve": (*GRAMMAR, "ablation.limit=16", "pruning.steps=3", "pruning.seeds=2", "pruning.role=offset-1"),
 }
 
