@@ -18,8 +18,6 @@ from interp.tables.causes import Answers, patching_table, rank_agreements
 from tests.ablation.two_texts import CLEAN, answer, attends_with, pattern_of, prompts_of, tokens_of, z_given
 from tests.conftest import HEADS, LAYERS, Case
 
-close = {"rtol": 1e-4, "atol": 1e-5}
-
 
 @pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
 def case(request: pytest.FixtureRequest) -> Case:
@@ -67,7 +65,7 @@ def test_every_part_is_what_plain_transformers_give(case: Case, part: str) -> No
     found = patch(case.model, prompts_of(case.model), parts=[part], positions=positions)
     for (direction, _, position), values in found.after.items():
         expected = by_hand(case, direction, part, position)
-        np.testing.assert_allclose(values, expected, **close, err_msg=f"{direction} {position}")
+        np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-5, err_msg=f"{direction} {position}")
         moved = np.abs(values - found.before[direction])[:, ~np.isnan(expected[0])].max(axis=1)
         assert (moved > 1e-4).any(), "nothing is compared with nothing"
 
@@ -190,6 +188,6 @@ def test_rank_agreement_is_that_of_ranks() -> None:
         ({"positions": []}, r"patching\.position=\[\] asks for nothing\. Allowed: one or several of all, middle, end"),
     ],
 )
-def test_what_is_not_known_is_refused(tiny_gpt2: Case, given: dict[str, list[str]], said: str) -> None:
+def test_what_is_not_known_is_refused(tiny_gpt2: Case, given: dict[str, Any], said: str) -> None:
     with pytest.raises(InterpError, match=said):
         patch(tiny_gpt2.model, prompts_of(tiny_gpt2.model), **given)

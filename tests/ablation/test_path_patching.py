@@ -2,7 +2,7 @@
 
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -84,29 +84,33 @@ def by_hand(case: Case, prompts: Prompts, receiver: str) -> np.ndarray:
     for number in range(len(CLEAN)):
         tokens, other = tokens_of(prompts, number)
         clean, corrupted = z_of(case, tokens), z_of(case, other)
-        for layer in range(DEEP):
+        for layer in range(DEEP if receiver == OUTPUT else int(receiver[1])):
             for head in range(HEADS):
                 # pass C: every head is frozen but the sender, MLPs are not
                 frozen = {place: dict(of_head) for place, of_head in clean.items()}
                 frozen[layer][head] = corrupted[layer][head]
-                with z_given(case, frozen):
-                    if receiver == OUTPUT:
-                        logits = case.plain(tokens, use_cache=False).logits
-                    else:
-                        name, _, read = receiver.partition(".")
-                        to_layer, to_head = int(name[1]), int(name[3])
-                        if to_layer <= layer:
-                            continue
-                        seen = attends_with(case, tokens, to_layer)
-                if receiver != OUTPUT:
-                    own = list(attends_with(case, tokens, to_layer))
-                    own["qkv".index(read)] = seen["qkv".index(read)]
-                    q, k, v = (one[to_head] for one in own)
-                    # pass D: what the receiver reads is put into the clean run, and nothing is frozen
-                    with z_given(case, {to_layer: {to_head: pattern_of(q, k) @ v}}):
-                        logits = case.plain(tokens, use_cache=False).logits
+                logits = (
+                    to_output(case, tokens, frozen) if receiver == OUTPUT else to_head(case, tokens, frozen, receiver)
+                )
                 found[layer * HEADS + head, number] = answer(logits, prompts, number)
     return found
+
+
+def to_output(case: Case, tokens: Tensor, frozen: Given) -> Tensor:
+    with z_given(case, frozen):
+        return case.plain(tokens, use_cache=False).logits
+
+
+def to_head(case: Case, tokens: Tensor, frozen: Given, receiver: str) -> Tensor:
+    layer, head, part = int(receiver[1]), int(receiver[3]), "qkv".index(receiver[-1])
+    with z_given(case, frozen):
+        seen = attends_with(case, tokens, layer)
+    own = list(attends_with(case, tokens, layer))
+    own[part] = seen[part]
+    q, k, v = (one[head] for one in own)
+    # pass D: what the receiver reads is put into the clean run, and nothing is frozen
+    with z_given(case, {layer: {head: pattern_of(q, k) @ v}}):
+        return case.plain(tokens, use_cache=False).logits
 
 
 def test_it_is_algorithm_1_in_plain_transformers(case: Case) -> None:
@@ -121,7 +125,8 @@ def test_it_is_algorithm_1_in_plain_transformers(case: Case) -> None:
 
 def test_what_follows_the_last_block_reads_the_stream(gpt2: Case) -> None:
     """With frozen MLPs what a sender writes reaches the final norm as it is."""
-    prompts, plain = prompts_of(gpt2.model), gpt2.plain
+    prompts = prompts_of(gpt2.model)
+    plain: Any = gpt2.plain
     values = patch_paths(gpt2.model, prompts, mlps=FROZEN).after.popitem()[1]
     for number in range(len(CLEAN)):
         tokens, other = tokens_of(prompts, number)
@@ -148,7 +153,8 @@ def test_with_frozen_mlps_it_is_the_direct_path_of_transformer_lens(gpt2: Case) 
     prompts, bridge = prompts_of(gpt2.model), bridged.bridge
     # the others go on hearing the run that is patched: here the clean one
     caches = [[bridge.run_with_cache(text)[1] for text in tokens_of(prompts, number)] for number in range(len(CLEAN))]
-    for read in "qkv":
+    reads: tuple[Literal["q", "k", "v"], ...] = ("q", "k", "v")
+    for read in reads:
         receivers = [f"L{layer}H{head}.{read}" for layer in (1, 2) for head in range(HEADS)]
         found = patch_paths(gpt2.model, prompts, receivers, mlps=FROZEN).after
         for number in range(len(CLEAN)):
