@@ -13,6 +13,10 @@ from interp.plots.attribution import attribution_bars as attribution_bars
 from interp.plots.attribution import attribution_map as attribution_map
 from interp.plots.calibration import coverage as coverage
 from interp.plots.calibration import null_p as null_p
+from interp.plots.causes import patching_bars as patching_bars
+from interp.plots.causes import patching_maps as patching_maps
+from interp.plots.causes import path_bars as path_bars
+from interp.plots.causes import path_maps as path_maps
 from interp.plots.claims import claims as claims
 from interp.plots.compare import compared_effects as compared_effects
 from interp.plots.compare import compared_roles as compared_roles
