@@ -58,8 +58,8 @@ def path_maps(paths: pd.DataFrame, *, style: Style = PAGE) -> Figure:
         return nothing_to_show(NOTHING, style)
     maps = {_receiver(name): rows for name, rows in paths.groupby(RECEIVER, sort=False)}
     shows = (
-        "How much of the logit difference between clean and corrupted text goes along the path from each head. Grey: no "
-        "path to the receiver."
+        "How much of the logit difference between clean and corrupted text goes along the path from each head. Grey: "
+        "no path to the receiver."
     )
     return head_maps(maps, "effect", SHARE, signed=True, style=style, counts="prompts", shows=shows)
 
