@@ -12,11 +12,11 @@ from experiments.cli.summary_lines import interval, signed, table_lines
 from interp import plots
 from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan
-from interp.answers import LOGIT_DIFFERENCE, answer_metrics
+from interp.answers import LOGIT_DIFFERENCE
 from interp.api import RolesOf, examples_of, findings, tally_roles
-from interp.corpora.encoding import encode
-from interp.corpora.prompts import Prompts, has_prompts, prompt_table, read_prompts
+from interp.corpora.prompts import Prompts
 from interp.errors import COUNT
+from interp.explaining.behaviours import measured_on
 from interp.explaining.rules import explained_in_brief
 from interp.heads import HEAD
 from interp.plots.style import PAGE, Style
@@ -50,12 +50,13 @@ def run(
     What rules explain of a head's attention is asked on `explain_limit` documents, evenly spaced. On a behaviour
     effects are on its answers, and beside them stands what each head writes towards the right one (`direct`).
     """
-    prompts = read_prompts(model, corpus) if has_prompts(corpus) else None
-    encoded = encode(model, corpus) if prompts is None else prompts.clean
-    asked = metrics if prompts is None else answer_metrics(prompts)
+    subject = measured_on(model, corpus, metrics)
+    encoded, prompts = subject.encoded, subject.prompts
     shape, first = ShapeTally(model.heads), FirstTokenTally(model.heads)
     sums = tally_roles(model, encoded, roles, shape, first, progress=progress)
-    found = measure_effects(model, encoded, plan, asked, seed=seed, min_blocks=criteria.min_blocks, progress=progress)
+    found = measure_effects(
+        model, encoded, plan, subject.metrics, seed=seed, min_blocks=criteria.min_blocks, progress=progress
+    )
     written = None if prompts is None else attribute(model, prompts, progress=progress)
     explained, unexplained = explained_in_brief(
         model, encoded, explain_limit, seed=seed, min_blocks=criteria.min_blocks, progress=progress
@@ -69,11 +70,10 @@ def run(
     tables["atlas"] = atlas_table(shapes, tables["scores"], tables["roles"], tables["effects"], explained)
     if prompts is not None and written is not None:
         tables |= measures(tables["atlas"], found.blocks, prompts, written, seed, criteria.min_blocks)
-        tables["prompts"] = prompt_table(prompts)
+        tables |= subject.tables
     tables |= example_tables(examples, tables["scores"], tables["roles"])
     notes = (*head_roles.missing_evidence(sums, criteria, model.causal, corpus), *found.notes, *unexplained)
-    skipped = found.skipped if prompts is None else {**found.skipped, **prompts.skipped}
-    return findings(model, encoded, seed, tables, notes, skipped, examples)
+    return findings(model, encoded, seed, tables, notes, {**found.skipped, **subject.skipped}, examples)
 
 
 def measures(
