@@ -51,7 +51,6 @@ def run(
         estimate=estimate,
         progress=progress,
     )
-    progress.measured()
     answers = Answers(subject.clean[LOGIT_DIFFERENCE], subject.corrupted[LOGIT_DIFFERENCE], subject.block)
     heads = [(one.site, one.layer, one.head) for one in model.heads]
     table = patching_table(

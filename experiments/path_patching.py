@@ -37,7 +37,6 @@ def run(
     """
     subject = subject_of(model, corpus, force=force, seed=seed, min_blocks=min_blocks, progress=progress)
     found = patch_paths(model, subject.prompts, several(receiver), mlps=mlps, progress=progress)
-    progress.measured()
     answers = Answers(subject.clean[LOGIT_DIFFERENCE], subject.corrupted[LOGIT_DIFFERENCE], subject.block)
     senders = [(one.site, one.layer, one.head) for one in model.heads]
     after = {(one.name, one.read): values for one, values in found.after.items()}

@@ -85,6 +85,8 @@ def patch(
                     estimated = _estimated(model, gradients, exchanged, runs)
                     estimated[:, ~at.any(1)] = torch.nan
                     kept.add(item, **{f"estimate {' '.join(setting)}": _numbers(estimated)})
+    # of a shard nothing is put together
+    progress.measured()
     order = np.argsort([number for group in groups for number in group.documents])
 
     def collected(name: str) -> np.ndarray:

@@ -94,6 +94,8 @@ def patch_paths(
         before, after = _of_batch(able, batch, other, asked, metric, mlps)
         values = {f"after {number}": _numbers(one) for number, one in enumerate(after)}
         kept.add(item, before=_numbers(before), **values)
+    # of a shard nothing is put together
+    progress.measured()
     order = np.argsort([number for group in groups for number in group.documents])
     found = {
         receiver: np.concatenate(kept.arrays(f"after {number}"), axis=1)[:, order]

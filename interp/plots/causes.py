@@ -43,7 +43,7 @@ def patching_bars(patching: pd.DataFrame, *, style: Style = PAGE) -> Figure:
         return nothing_to_show(NOTHING, style)
     return _bars(
         {_setting(name): rows for name, rows in patching.groupby(SETTING, sort=False)}, patching, style,
-        "The heads that carry most of the logit difference between clean and corrupted text when patched.", "heads",
+        "The heads that carry most of the logit difference between clean and corrupted text when patched.",
     )  # fmt: skip
 
 
@@ -57,7 +57,10 @@ def path_maps(paths: pd.DataFrame, *, style: Style = PAGE) -> Figure:
     if paths.empty:
         return nothing_to_show(NOTHING, style)
     maps = {_receiver(name): rows for name, rows in paths.groupby(RECEIVER, sort=False)}
-    shows = "How much of the logit difference between clean and corrupted text goes along the path from each head."
+    shows = (
+        "How much of the logit difference between clean and corrupted text goes along the path from each head. Grey: "
+        "no path to the receiver."
+    )
     return head_maps(maps, "effect", SHARE, signed=True, style=style, counts="prompts", shows=shows)
 
 
@@ -72,11 +75,11 @@ def path_bars(paths: pd.DataFrame, *, style: Style = PAGE) -> Figure:
         return nothing_to_show(NOTHING, style)
     return _bars(
         {_receiver(name): rows for name, rows in paths.groupby(RECEIVER, sort=False)}, paths, style,
-        "The heads from which most of the logit difference between the texts goes along the path.", "paths",
+        "The heads from which most of the logit difference between the texts goes along the path.",
     )  # fmt: skip
 
 
-def _bars(parts: dict[str, pd.DataFrame], table: pd.DataFrame, style: Style, shows: str, what: str) -> Figure:
+def _bars(parts: dict[str, pd.DataFrame], table: pd.DataFrame, style: Style, shows: str) -> Figure:
     across = 1 if style.is_narrow else min(len(parts), 2)
     shown = {
         name: rows.dropna(subset="effect").sort_values("effect", key=abs, ascending=False, kind="stable").head(LISTED)
@@ -98,7 +101,7 @@ def _bars(parts: dict[str, pd.DataFrame], table: pd.DataFrame, style: Style, sho
         axes.set_title(name)
     name_run(figure, table)
     left = len(table) - sum(len(rows) for rows in shown.values())
-    notes = [f"{how_many(left, f'other {what}')} not shown."] if left else []
+    notes = [f"{how_many(left, 'other rows')} not shown."] if left else []
     add_caption(
         figure, table, shows, [counted(table, "prompts")], ["Lines: 95 % intervals over blocks of prompts.", *notes]
     )

@@ -31,8 +31,9 @@ def head_maps(
     counts: str = "queries a head",
 ) -> Figure:
     """A map for each table and site, each with its own colours where they are several."""
-    first = next(iter(tables.values()))
-    shapes = shapes_by_site(first)
+    first, every = next(iter(tables.values())), pd.concat(tables.values(), ignore_index=True)
+    # one may be of fewer layers than another
+    shapes = shapes_by_site(every)
     names = [(name, site) for name in tables for site in shapes]
     most = 2 if style.is_narrow else 3
     across = min(len(names), most)
@@ -59,7 +60,7 @@ def head_maps(
     label_outer(drawn, across)
     name_run(figure, first)
     notes = (["Dot: q ≤ 0.05."] if has_dots else []) + ([NEGATIVE] if has_negative else [])
-    add_caption(figure, first, shows, [heads_in(first), counted(first, counts)], notes)
+    add_caption(figure, first, shows, [heads_in(every), counted(every, counts)], notes)
     figure.lay_out()
     for axes, (_, site) in zip(drawn, names, strict=True):
         thin_ticks(axes, shapes[site])

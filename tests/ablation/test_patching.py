@@ -184,7 +184,7 @@ def test_rank_agreement_is_that_of_ranks() -> None:
     [
         ({"parts": ["zz"]}, r"patching\.part=zz is not known\. Did you mean 'z'"),
         ({"directions": ["noisy"]}, r"patching\.direction=noisy is not known\. Did you mean 'noise'"),
-        ({"positions": ["midle"]}, r"patching\.position=midle is not known\. Did you mean 'middle'"),
+        ({"positions": ["mid"]}, r"patching\.position=mid is not known\. Did you mean 'middle'"),
         ({"positions": []}, r"patching\.position=\[\] asks for nothing\. Allowed: one or several of all, middle, end"),
     ],
 )

@@ -21,7 +21,6 @@ from interp.schema import check_columns
 from tests.conftest import Case
 
 GRAMMAR = ("corpus=grammar", "corpus.documents=40")
-PROMPTS = ("corpus.behaviour._target_=tests.support.prompts.tiny_prompts", "force=true")
 RULES = ("classify.min_queries=2", "classify.min_blocks=2")
 PROMPTS = ("behaviour._target_=tests.support.prompts.tiny_prompts", "behaviour.documents=40")
 EXPERIMENTS: dict[str, tuple[str, ...]] = {
@@ -60,8 +59,14 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "logit_attribution": (*PROMPTS, "force=true"),
     "probe": GRAMMAR,
     "explain token": ("corpus=repeats", "corpus.documents=40", "corpus.length=12", "explain.unit=token"),
-    "patching": (*PROMPTS, "patching.part=[z,k]", "patching.position=[all,again]", "patching.estimate=true"),
-    "path_patching": (*PROMPTS, "path_patching.receiver=[output,L1H2.v]"),
+    "patching": (
+        *PROMPTS,
+        "force=true",
+        "patching.part=[z,k]",
+        "patching.position=[all,again]",
+        "patching.estimate=true",
+    ),
+    "path_patching": (*PROMPTS, "force=true", "path_patching.receiver=[output,L1H2.v]"),
     "copying": ("corpus=repeats", "corpus.documents=40", "corpus.length=12"),
     "gates": (
         *GRAMMAR,

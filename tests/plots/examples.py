@@ -256,7 +256,13 @@ def random_causes(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         for position in ("all", "again")
     ]
     receivers = [("output", "stream"), *((f"{layers - 1}.{head}", "q") for head in range(min(heads, 3)))]
-    paths = [effects(places.assign(receiver=receiver, receiver_input=read)) for receiver, read in receivers]
+    # to a head of the last layer there is no path from its own layer
+    paths = [
+        effects(
+            places[(places["layer"] < layers - 1) | (read == "stream")].assign(receiver=receiver, receiver_input=read)
+        )
+        for receiver, read in receivers[::-1]
+    ]
     return pd.concat(patching, ignore_index=True), pd.concat(paths, ignore_index=True)
 
 

@@ -645,8 +645,8 @@ def check_causes(bad: float) -> None:
         return causes.patching_table(heads, {"noise": clean}, {setting: values}, estimate, answers, seed=0)
 
     tables_apart(patching(after), patching(broken), of_bad_head, [*empty, "estimate"], ("q",))
-    paths = [causes.path_table(heads, clean, {receiver: one}, answers, seed=0) for one in (after, broken)]
-    tables_apart(*paths, of_bad_head, empty, ("q",))
+    sound, spoilt = (causes.path_table(heads, clean, {receiver: one}, answers, seed=0) for one in (after, broken))
+    tables_apart(sound, spoilt, of_bad_head, empty, ("q",))
     # a head without an estimate is in no ranking, which the others then have among themselves
     (agreement,) = causes.rank_agreements(patching(broken)).values()
     assert agreement == pytest.approx(1)
