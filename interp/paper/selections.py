@@ -27,6 +27,7 @@ BESIDE = (
         "effect_blocks",
         "verify",
         "circumstances",
+        "role_ablation_draws",
     ),
 )
 """Tables that stand behind others: their rows are too many for a paper, and the figures show them."""
@@ -69,6 +70,7 @@ WHAT = {
     "reliability": "Split-half reliability of role scores over heads",
     "matching": "Similarity of matched heads, beside its null",
     "pruning_area": "Area under the pruning curve of each order",
+    "role_ablation": "Heads of roles replaced together, beside controls",
     "candidates": "Attention from the query to each candidate, the largest",
     "compared_runs": "The runs that are compared",
     "compared_roles": "The best head of each role in each run, and its lift less that in the first run",
@@ -103,6 +105,10 @@ COLUMNS_OF = {
     "compared_effects": [
         *(*HEAD, "metric", "run", "n", "effect", "ci_low", "ci_high"),
         *("difference", "difference_low", "difference_high"),
+    ],
+    "role_ablation": [
+        *("role", "control", "replacement", "metric", "size", "n", "effect", "ci_low", "ci_high"),
+        *("difference", "difference_low", "difference_high", "verdict"),
     ],
     "pruning_area": [
         *("metric", "order", "order_seed", "n", "area", "ci_low", "ci_high"),

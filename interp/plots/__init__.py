@@ -27,6 +27,7 @@ from interp.plots.local_kernel import kernel_map as kernel_map
 from interp.plots.nulls import real_against_nulls as real_against_nulls
 from interp.plots.pruning import joint_effects as joint_effects
 from interp.plots.pruning import pruning_curve as pruning_curve
+from interp.plots.role_ablation import role_ablation as role_ablation
 from interp.plots.roles import role_maps as role_maps
 from interp.plots.scores import best_heads as best_heads
 from interp.plots.sentence import attention_arcs as attention_arcs

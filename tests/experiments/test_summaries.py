@@ -133,6 +133,14 @@ def of_random_init() -> Tables:
     return {"random_init": rising(runs, "largest_lift"), "given": rising(given, "lift")}
 
 
+def of_role_ablation() -> Tables:
+    same = {"metric": "logit_difference", "n": 48, "heads": "1.0 1.1", "disagrees": ""} | INTERVAL
+    kinds = each("control", ["none", "random", "as loud", *names("heads of ", 9)])
+    rows = grid(each("role", names("role")), each("replacement", ["zero", "mean"]), kinds, **same)
+    verdict = np.where(rows["control"] == "none", "matter", "less")
+    return {"role_ablation": rising(rows.assign(verdict=verdict), "effect")}
+
+
 def of_sensitivity() -> Tables:
     counts = {"roles_compared": 9, "not_testable": 1, "heads": 72, "heads_flipped": 3, "share_flipped": 0.1}
     rows = grid(
@@ -224,6 +232,7 @@ MADE: dict[str, tuple[Callable[[], Tables], str]] = {
     "nulls": (of_nulls, r"^Roles under the nulls: 0 in 30 seeds of permuted_gold"),
     "pruning_curve": (of_pruning, r"^Best order to ablate heads in: order59"),
     "random_init": (of_random_init, r"^600 of 600 networks with random weights have a head with a role"),
+    "role_ablation": (of_role_ablation, r"^The heads of 60 of 60 roles matter under every replacement"),
     "sensitivity": (of_sensitivity, r"^0 of 60 choices change no head's roles"),
     "sentence": (of_candidates, r"^From 'w0' \(word 0\), head 11\.11 attends most"),
     "shapes": (of_shapes, r"^Mean over heads: entropy "),

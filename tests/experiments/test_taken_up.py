@@ -56,6 +56,13 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "explain": GRAMMAR,
     "explain token": ("corpus=repeats", "corpus.documents=40", "corpus.length=12", "explain.unit=token"),
     "copying": ("corpus=repeats", "corpus.documents=40", "corpus.length=12"),
+    "role_ablation": (
+        "corpus=repeats",
+        "corpus.documents=24",
+        "corpus.length=12",
+        "role_ablation.heads={first:[L0H1,L1H2],second:[L1H0]}",
+        "role_ablation.draws=2",
+    ),
     "pruning_curve": (*GRAMMAR, "ablation.limit=16", "pruning.steps=3", "pruning.seeds=2", "pruning.role=offset-1"),
 }
 

@@ -242,6 +242,21 @@ def random_explanations(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataF
     return explained, pd.concat(shares, ignore_index=True), pd.concat(adds, ignore_index=True)
 
 
+def random_role_ablation(roles: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A role's heads, two controls and the same-answer donors under six replacements; and twenty random sets."""
+    random, replacements = np.random.default_rng(18), ["zero", "mean", "resample", "uniform", "noise", "denoise"]
+    about = {"model": "smollm2", "behaviour": "ioi", "seed": 0, "metric": "logit_difference"}
+    keys = [(f"relation{n}.to_governor", one) for n in range(roles) for one in replacements]
+    kinds = {"none": 1.2, "random": 0.1, "as loud": 0.3, "same answer": 0.0}
+    every = pd.DataFrame(keys, columns=["role", "replacement"])
+    frames = [every.assign(control=control, effect=effect) for control, effect in kinds.items()]
+    table = pd.concat(frames, ignore_index=True).assign(n=160, **about)
+    table["effect"] += random.normal(0, 0.1, len(table))
+    table = table.assign(ci_low=table["effect"] - 0.2, ci_high=table["effect"] + 0.2)
+    draws = pd.DataFrame(keys * 20, columns=["role", "replacement"]).assign(**about)
+    return table, draws.assign(effect=random.normal(0.1, 0.2, len(draws)))
+
+
 def random_comparison(layers: int, heads: int, runs: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The best heads of thirty-six roles, and the effects of all heads, in so many runs."""
     random, names = np.random.default_rng(16), ["minilm", *(f"checkpoint-{step}000" for step in range(1, runs))]
@@ -314,6 +329,8 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
         "shares": lambda style: plots.share_bars(made_of[0], made_of[1], style=style),
         "explained": lambda style: plots.explained_map(made_of[0], style=style),
         "adds": lambda style: plots.adds_maps(made_of[2], style=style),
+        "role_ablation": lambda style: plots.role_ablation(*random_role_ablation(2), style=style),
+        "role_ablation_of_many": lambda style: plots.role_ablation(*random_role_ablation(6), style=style),
         "compared_roles": lambda style: plots.compared_roles(two[0], style=style),
         "compared_effects": lambda style: plots.compared_effects(two[1], style=style),
         "compared_roles_of_many": lambda style: plots.compared_roles(seven[0], style=style),
