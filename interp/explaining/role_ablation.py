@@ -96,7 +96,7 @@ def ablate_sets(
     found: list[EffectSums] = []
     for replacement in replacements:
         substitute = named(replacement)[1](model, on.encoded, seed, progress)
-        found += _swept(model, groups, substitute, on.metrics, sets, replacement, progress)
+        found += swept(model, groups, substitute, on.metrics, sets, replacement, progress)
     return found
 
 
@@ -148,13 +148,13 @@ def _patched(
     model: HeadModel, one: _Pass, documents: Sequence[int], metrics: Sequence[Metric], progress: Progress
 ) -> list[EffectSums]:
     groups = batches(one.base, model, documents=documents, tokens=tokens_a_sweep(model))
-    sums = _swept(model, groups, from_donors(model, one.donors), metrics, one.sets, one.way, progress)
+    sums = swept(model, groups, from_donors(model, one.donors), metrics, one.sets, one.way, progress)
     if one.way == NOISE:
         return sums
     return [replace(some, effect=0 - some.effect, effect_by_token=0 - some.effect_by_token) for some in sums]
 
 
-def _swept(
+def swept(
     model: HeadModel,
     groups: Sequence[Group],
     substitute: Substitute,
@@ -162,11 +162,13 @@ def _swept(
     sets: Sequence[Sequence[Head]],
     replacement: str,
     progress: Progress,
+    *,
+    name: str | None = None,
 ) -> list[EffectSums]:
     """Sums in the order of the sets; an empty one, which changes nothing, has the effect 0."""
     some: Sets = {("set", number, 0): heads for number, heads in enumerate(sets) if heads}
     sums = sweep(
-        model, groups, substitute, metrics, ablation=replacement, sets=some, name=f"sets ({replacement})",
+        model, groups, substitute, metrics, ablation=replacement, sets=some, name=name or f"sets ({replacement})",
         progress=progress,
     )  # fmt: skip
     return [_with_empty_sets(one, len(sets)) for one in sums]

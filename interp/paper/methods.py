@@ -48,6 +48,8 @@ EXPERIMENTS: dict[str, str] = {
     "sensitivity": "One choice at a time was changed, and the heads whose roles changed with it were counted.",
     "stability": "Split-half reliability of role scores over heads was estimated, and heads were matched.",
     "role_ablation": "The heads of roles were replaced together, beside random sets and other controls.",
+    "circuit": "All heads outside a circuit were replaced; its faithfulness, completeness, minimality were measured.",
+    "interactions": "Heads were replaced alone and together, and what all others then write was read off.",
     "pruning_curve": "More and more heads were ablated together, in several orders.",
     "sentence": "The attention of every head was read off one sentence; there is no test in this.",
 }

@@ -27,7 +27,7 @@ BESIDE = (
         "effect_blocks",
         "verify",
         "circumstances",
-        "role_ablation_draws",
+        *("role_ablation_draws", "circuit_completeness", "circuit_curve", "changed_heads"),
     ),
 )
 """Tables that stand behind others: their rows are too many for a paper, and the figures show them."""
@@ -71,6 +71,11 @@ WHAT = {
     "matching": "Similarity of matched heads, beside its null",
     "pruning_area": "Area under the pruning curve of each order",
     "role_ablation": "Heads of roles replaced together, beside controls",
+    "circuit": "A circuit, and random sets of its size, with all other heads replaced",
+    "circuit_minimality": "What each head of the circuit changes",
+    "circuit_areas": "Areas of the faithfulness curve over heads",
+    "interactions": "Joint effects of heads less the sum of single ones",
+    "self_repair": "Direct and total effects of heads",
     "candidates": "Attention from the query to each candidate, the largest",
     "compared_runs": "The runs that are compared",
     "compared_roles": "The best head of each role in each run, and its lift less that in the first run",

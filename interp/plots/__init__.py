@@ -13,6 +13,8 @@ from interp.plots.attribution import attribution_bars as attribution_bars
 from interp.plots.attribution import attribution_map as attribution_map
 from interp.plots.calibration import coverage as coverage
 from interp.plots.calibration import null_p as null_p
+from interp.plots.circuits import circuit_completeness as circuit_completeness
+from interp.plots.circuits import circuit_curve as circuit_curve
 from interp.plots.claims import claims as claims
 from interp.plots.compare import compared_effects as compared_effects
 from interp.plots.compare import compared_roles as compared_roles
@@ -22,6 +24,8 @@ from interp.plots.examples import token_matrices as token_matrices
 from interp.plots.explanations import adds_maps as adds_maps
 from interp.plots.explanations import explained_map as explained_map
 from interp.plots.explanations import share_bars as share_bars
+from interp.plots.interactions import interaction_map as interaction_map
+from interp.plots.interactions import self_repair as self_repair
 from interp.plots.known_answers import known_answers as known_answers
 from interp.plots.local_kernel import kernel_map as kernel_map
 from interp.plots.nulls import real_against_nulls as real_against_nulls

@@ -94,4 +94,4 @@ def _named(kind: str) -> str:
 
 def _offset(kind: str, kinds: list[str]) -> float:
     """Where in the row of its replacement a kind stands."""
-    return 0.7 * (kinds.index(kind) / max(len(kinds) - 1, 1) - 0.5) if kind in kinds else 0.0
+    return 0.5 * (kinds.index(kind) / max(len(kinds) - 1, 1) - 0.5) if kind in kinds else 0.0

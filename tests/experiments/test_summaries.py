@@ -141,6 +141,32 @@ def of_role_ablation() -> Tables:
     return {"role_ablation": rising(rows.assign(verdict=verdict), "effect")}
 
 
+def of_circuit() -> Tables:
+    def ends(*columns: str) -> dict[str, float]:
+        return {f"{column}{end}": 0.5 for column in columns for end in ("", "_low", "_high")}
+
+    same = {"metric": "logit_difference", "replacement": "mean", "n": 48, "draws": 20, "size": 8, "heads": "1.0 1.1"}
+    own = pd.DataFrame({"circuit": ["circuit", "random"], "full": 3.0, "empty": 0.1, "reaching": [0.05, np.nan]})
+    own = own.assign(**same, **ends("value", "faithfulness", "share", "normalised"))
+    subsets = grid(each("kind", ["none", "random", "greedy"]), each("subset", range(9)), heads="1.0", circuit=1.0)
+    subsets = rising(subsets.assign(model_without=2.0, **ends("incompleteness")), "incompleteness")
+    minimal = rising(grid(HEADS[:60], subset="", **ends("change")), "change")
+    areas = grid(each("ranking", names("ranking", 9)), draw=np.nan, **ends("cpr", "cmd"))
+    return {"circuit": own, "circuit_completeness": subsets, "circuit_minimality": minimal, "circuit_areas": areas}
+
+
+def of_interactions() -> Tables:
+    ends = {f"{column}{end}": 0.5 for column in ("direct", "total", "repaired") for end in ("", "_low", "_high")}
+    repair = grid(HEADS[:60], replacement="mean", n=48, by_heads=0.2, by_rest=0.1, **ends)
+    pairs = grid(each("heads", names("1.0 ")), joint=0.5, sum_of_effects=0.2, q=0.01, **INTERVAL)
+    changed = grid(HEADS[:9], each("other_layer", range(9)), other_head=1, before=0.1, **INTERVAL)
+    return {
+        "interactions": rising(pairs, "interaction"),
+        "self_repair": repair,
+        "changed_heads": rising(changed, "change"),
+    }
+
+
 def of_sensitivity() -> Tables:
     counts = {"roles_compared": 9, "not_testable": 1, "heads": 72, "heads_flipped": 3, "share_flipped": 0.1}
     rows = grid(
@@ -222,12 +248,14 @@ MADE: dict[str, tuple[Callable[[], Tables], str]] = {
     "anatomy": (of_anatomy, r"^Head .* has the largest share of its layer's output"),
     "atlas": (of_atlas, r"^8640 roles on 144 of 144 heads \(held-out split; largest q 0\.01\); 0 of 8640 exceed"),
     "calibration": (of_calibration, r"^95 % intervals of the lift contain the true value in 0\.950 "),
+    "circuit": (of_circuit, r"^The circuit \(8 heads, all others by mean\) has 50%"),
     "compare": (of_compare, r"^30 runs: 0 of 810 differences from the first \(run0\) have an interval without zero"),
     "copying": (of_copying, r"^Of 144 heads, those that reach 0\.4 by one published score"),
     "definitions": (of_definitions, r"^540 definitions in 60 families"),
     "explain": (of_explain, r"^Rules explain 0\.\d\d of what there is to explain \(mean over 144 heads\)"),
     "head_ablation": (of_effects, r"^Head 11\.11 matters most"),
     "head_roles": (of_roles, r"^8640 roles on 144 of 144 heads \(held-out split; largest q 0\.01\); 0 of 8640 exceed"),
+    "interactions": (of_interactions, r"^Of 60 heads 60 cost less than they add directly"),
     "known_answers": (of_known_answers, r"^causal: 9 planted roles found, 9 missed, 9 false positives"),
     "nulls": (of_nulls, r"^Roles under the nulls: 0 in 30 seeds of permuted_gold"),
     "pruning_curve": (of_pruning, r"^Best order to ablate heads in: order59"),

@@ -652,8 +652,8 @@ WITHOUT = {
 }
 
 
-ELSEWHERE = ("roles", "claims", "role_ablation")
-"""Tables with tests of their own, in tests/tables."""
+ELSEWHERE = ("roles", "claims", "role_ablation", "circuits", "interactions")
+"""Tables with tests of their own, in tests/tables and tests/ablation."""
 
 
 def public_functions() -> list[str]:
