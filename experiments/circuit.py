@@ -171,7 +171,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     own, random = table[table["circuit"] == "circuit"].iloc[0], table[table["circuit"] == "random"]
     lines = [
         f"The circuit ({own['size']} heads, all others by {own['replacement']}) has {own['share']:.0%}"
-        f"{interval(own['share_low'], own['share_high'])} of the {own['metric']} {own['full']:.2f} of all heads; "
+        f"{_in_percent(own['share_low'], own['share_high'])} of the {own['metric']} {own['full']:.2f} of all heads; "
         f"without any head it is {own['empty']:.2f} ({own['n']} prompts, confirm).",
         f"    its heads: {own['heads']}",
     ]
@@ -213,3 +213,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
           f"CMD {row.cmd:.2f}{interval(row.cmd_low, row.cmd_high)}") for row in summed],
         5, "circuit_areas.csv",
     )  # fmt: skip
+
+
+def _in_percent(low: float, high: float) -> str:
+    return "" if pd.isna(low) or pd.isna(high) else f" [{low:.0%}, {high:.0%}]"

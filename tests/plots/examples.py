@@ -257,6 +257,44 @@ def random_role_ablation(roles: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table, draws.assign(effect=random.normal(0.1, 0.2, len(draws)))
 
 
+def random_circuit() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The faithfulness curves of two rankings and three random ones, their areas, and subsets of a circuit."""
+    random, about = np.random.default_rng(19), {"model": "smollm2", "behaviour": "ioi", "seed": 0, "n": 80}
+    share = np.array([0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1])
+    frames, rankings = [], [("direct", None), ("direct, by size", None), *(("random", draw) for draw in range(3))]
+    for ranking, draw in rankings:
+        value = share ** (0.3 if draw is None else random.uniform(1, 3)) + random.normal(0, 0.03, len(share))
+        ends = {"ci_low": value - 0.08, "ci_high": value + 0.08}
+        frames.append(
+            pd.DataFrame({"ranking": ranking, "draw": draw, "share_left": share, "faithfulness": value, **ends})
+        )
+    areas = pd.DataFrame({"ranking": ["direct", "direct, by size", "random"], "draw": None, "cpr": 0.8, "cmd": 0.2})
+    model = random.uniform(0, 3, 14)
+    kinds = ["none", *["random"] * 10, *["greedy"] * 3]
+    subsets = pd.DataFrame({"kind": kinds, "model_without": model, "circuit": model - random.exponential(0.4, 14)})
+    return (
+        pd.concat(frames, ignore_index=True).assign(**about),
+        areas.assign(**about),
+        subsets.assign(metric="logit_difference", **about),
+    )
+
+
+def random_interactions(count: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """So many heads: their direct and total effects, and the interaction of every pair."""
+    random, about = np.random.default_rng(20), {"model": "smollm2", "behaviour": "ioi", "seed": 0, "n": 80}
+    heads = [(20 + number // 4, number % 4) for number in range(count)]
+    repair = pd.DataFrame(heads, columns=["layer", "head"]).assign(site="self", **about)
+    for name, scale in (("direct", 0.6), ("total", 0.3)):
+        value = random.exponential(scale, count)
+        repair = repair.assign(**{name: value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1})
+    names = [f"{layer}.{head}" for layer, head in heads]
+    pairs = pd.DataFrame(
+        [f"{one} {other}" for n, one in enumerate(names) for other in names[n + 1 :]], columns=["heads"]
+    )
+    pairs = pairs.assign(size=2, interaction=random.normal(0.02, 0.08, len(pairs)), q=random.random(len(pairs)))
+    return repair, pairs.assign(**about)
+
+
 def random_comparison(layers: int, heads: int, runs: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The best heads of thirty-six roles, and the effects of all heads, in so many runs."""
     random, names = np.random.default_rng(16), ["minilm", *(f"checkpoint-{step}000" for step in range(1, runs))]
@@ -331,6 +369,12 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
         "adds": lambda style: plots.adds_maps(made_of[2], style=style),
         "role_ablation": lambda style: plots.role_ablation(*random_role_ablation(2), style=style),
         "role_ablation_of_many": lambda style: plots.role_ablation(*random_role_ablation(6), style=style),
+        "circuit_curve": lambda style: plots.circuit_curve(*random_circuit()[:2], style=style),
+        "circuit_completeness": lambda style: plots.circuit_completeness(random_circuit()[2], style=style),
+        "self_repair": lambda style: plots.self_repair(random_interactions(8)[0], style=style),
+        "self_repair_of_many": lambda style: plots.self_repair(random_interactions(40)[0], style=style),
+        "interactions": lambda style: plots.interaction_map(random_interactions(8)[1], style=style),
+        "interactions_of_many": lambda style: plots.interaction_map(random_interactions(30)[1], style=style),
         "compared_roles": lambda style: plots.compared_roles(two[0], style=style),
         "compared_effects": lambda style: plots.compared_effects(two[1], style=style),
         "compared_roles_of_many": lambda style: plots.compared_roles(seven[0], style=style),
