@@ -1,32 +1,31 @@
 """What is each head's attention made of? Rules compete for it; what they do not explain is said."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.cli.summary_lines import interval, name_of, signed, table_lines
+from experiments.cli.summary_lines import interval, name_of, signed, table_lines, unsigned
 from interp import plots
-from interp.api import examples_of, findings
+from interp.api import RolesAsked, examples_of, findings, roles_asked
 from interp.attention.visibility import mask_groups
-from interp.cells import CellAttention, RuleSets, Unit
-from interp.corpora.batching import batches, evenly_spaced, read_batches
+from interp.cells import Unit
+from interp.corpora.batching import batches, read_batches
 from interp.corpora.encoding import encode
-from interp.corpora.permuted_gold import permuted_gold
-from interp.errors import InterpError, Range
+from interp.errors import InterpError, Range, closest
+from interp.explaining.rules import CompetingRules, choose_documents, competing_rules, examples_with_rules
 from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.tables.explanations import explanation_tables, in_brief, no_brief
+from interp.tables.explanations import PERMUTED, SHUFFLED, explanation_tables, shuffled_tables
 from interp.tallies.cells import CellTally
-from interp.tallies.rule_sets import token_rule_sets, word_rule_sets
+from interp.tallies.role_rules import insist_on_rules
+from interp.tallies.shuffled import ShuffledRows
 from interp.tallies.stream import stream
-from interp.types import Corpus, EncodedCorpus, HeadModel
+from interp.types import Corpus, HeadModel, Role
 
-LEAST_WORDS = 3
-GIB = 2**30
+NULLS = (PERMUTED, SHUFFLED)
 
 
 def run(
@@ -34,8 +33,9 @@ def run(
     corpus: Corpus,
     *,
     unit: Unit = "word",
+    roles: RolesAsked | None = None,
     memory: Annotated[float, Range(False, 0.001)] = 2.0,
-    permuted: bool = True,
+    nulls: Sequence[str] | str = (PERMUTED,),
     min_blocks: int = 12,
     seed: int = 0,
     progress: Progress = silent,
@@ -43,94 +43,79 @@ def run(
     """One pass over the corpus; then strengths are fitted on the discovery split, and judged on the held-out one.
 
     `unit` is word, or token: then only what tokens are and where they stand is known.
-    Kept are at most `memory` GiB of attention; of a larger corpus documents evenly spaced are taken.
+    `roles` of one's own are rules beside the others, of the family of the role; one whose name a rule has already is
+    not taken twice. Kept are at most `memory` GiB of attention; of a larger corpus documents evenly spaced are taken.
+    `nulls`: `permuted_gold` (what relations and chains add that were moved to other words), `shuffled_rows` (what is
+    explained, and what families add, where each row of attention is shuffled among its visible keys: a second pass
+    over the same documents). Raises `InterpError` for a null that is not known, and for a role that
+    cannot be a rule (`interp.tallies.role_rules`).
     """
+    chosen = _known(nulls)
+    own = () if roles is None else _own_rules(roles, corpus, unit)
     encoded = encode(model, corpus)
     examples = examples_of(model, encoded, (), seed=seed, progress=progress)
-    documents, notes, skipped = choose_documents(model, encoded, unit, memory)
-    tally = CellTally(model.heads, mask_groups(model), unit)
+    passes = 2 if SHUFFLED in chosen else 1
+    documents, notes, skipped = choose_documents(model, encoded, unit, memory, copies=passes)
+    groups = mask_groups(model)
+    tally = CellTally(model.heads, groups, unit)
     stream(model, read_batches(progress(batches(encoded, model, documents=documents), "attention", tally)), tally)
+    shuffled = CellTally(model.heads, groups, unit) if SHUFFLED in chosen else None
+    if shuffled is not None:
+        again = progress(batches(encoded, model, documents=documents), "attention, rows shuffled", shuffled)
+        stream(model, read_batches(again), ShuffledRows(shuffled, groups, seed))
     progress.measured()
-    parts = [
-        explanation_tables(
-            cells, *_rules(cells, encoded, unit, seed, permuted=permuted), seed=seed, min_blocks=min_blocks,
-            progress=progress,
-        )
-        for cells in tally.cells()
-    ]  # fmt: skip
+    of_null = [None] * len(tally.cells()) if shuffled is None else shuffled.cells()
+    parts: list[dict[str, pd.DataFrame]] = []
+    found: list[CompetingRules] = []
+    for cells, null in zip(tally.cells(), of_null, strict=True):
+        rules = competing_rules(cells, encoded, model, own, unit, seed, permuted=PERMUTED in chosen)
+        found.append(rules)
+        told = {"seed": seed, "min_blocks": min_blocks, "progress": progress}
+        tables = explanation_tables(cells, rules.sets, rules.block, rules.moved, **told)
+        if null is not None:
+            of_shuffled = shuffled_tables(null, rules.sets, rules.block, **told)
+            tables["adds"] = pd.concat([tables["adds"], of_shuffled["adds"]], ignore_index=True)
+            tables["null_explanations"] = of_shuffled["null_explanations"]
+        parts.append(tables)
     tables = {name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]}
+    if PERMUTED in chosen and not (tables["adds"].empty or (tables["adds"]["null"] == PERMUTED).any()):
+        notes = (*notes, f"There are no relations or chains to move here, so the null {PERMUTED} says nothing.")
+    notes = (*notes, *_not_taken(own, found))
+    examples = examples_with_rules(model, encoded, examples, tables["shares"], own, unit)
     return findings(model, encoded, seed, tables, notes, skipped, examples)
 
 
-def explained_in_brief(
-    model: HeadModel, encoded: EncodedCorpus, limit: int, *, seed: int, min_blocks: int, progress: Progress
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """A row per head with what rules explain of it, on at most `limit` documents, evenly spaced; and what to say.
-
-    No row, and why, where there is nothing to ask: no text, or too little.
-    """
-    if encoded.corpus.has_pictures:
-        return no_brief(), ("What rules explain of heads is asked of texts, and this corpus is of pictures.",)
-    try:
-        documents, _, _ = choose_documents(model, encoded, "word", 2.0)
-        some = [documents[place] for place in evenly_spaced(len(documents), limit)]
-        tally = CellTally(model.heads, mask_groups(model))
-        stream(model, read_batches(progress(batches(encoded, model, documents=some), "explained", tally)), tally)
-        parts = [
-            in_brief(cells, *_rules(cells, encoded, "word", seed, permuted=False)[:2], seed=seed, min_blocks=min_blocks)
-            for cells in tally.cells()
-        ]
-    except InterpError as why:
-        return no_brief(), (f"What rules explain of heads was not measured: {why}",)
-    return pd.concat(parts, ignore_index=True), ()
-
-
-def _rules(
-    cells: CellAttention, encoded: EncodedCorpus, unit: Unit, seed: int, *, permuted: bool
-) -> tuple[RuleSets, np.ndarray, RuleSets | None]:
-    """The rules of the text that these heads attend within, the block of each query, and the rules of moved gold."""
-    side = encoded.target if encoded.target is not None and cells.heads[0][0] == "decoder" else encoded
-    documents = side.corpus.documents
-    block = np.array([encoded.corpus.documents[number].block for number in cells.document], dtype=np.int64)
-    if unit == "token":
-        return token_rule_sets(side.encodings, cells), block, None
-    has_gold = any(one.governors is not None or one.mentions is not None for one in documents)
-    moved = word_rule_sets(permuted_gold(side.corpus, seed).documents, cells) if permuted and has_gold else None
-    return word_rule_sets(documents, cells), block, moved
-
-
-def choose_documents(
-    model: HeadModel, encoded: EncodedCorpus, unit: Unit, memory: float
-) -> tuple[list[int], tuple[str, ...], dict[str, int]]:
-    """Those of three words (or tokens) or more, all or as many as fit, evenly spaced; and what is left out.
-
-    Raises `InterpError` where none is left, and for a model with cross-attention alone.
-    """
-    if unit == "word":
-        words = np.array([len(set(one[one >= 0].tolist())) for one in encoded.words])
-        size = np.array([len(one.words) for one in encoded.corpus.documents])
-    else:
-        words = size = np.array([int((~one.special).sum()) for one in encoded.encodings])
-    long = np.flatnonzero(size >= LEAST_WORDS)
-    long = long[words[long] > 0]
-    heads = sum(head.site != "cross" for head in model.heads)
-    if not len(long) or not heads:
+def _own_rules(roles: RolesAsked, corpus: Corpus, unit: Unit) -> tuple[Role, ...]:
+    """The roles that are asked for as rules, the first of each name."""
+    asked = roles_asked(roles, corpus)
+    if not asked:
         raise InterpError(
-            f"experiment=explain asks {unit}s of documents of three or more, and {encoded.corpus.name!r} has none "
-            f"for {model.name!r}. Allowed: a corpus of texts, and models with attention within one text."
+            f"The corpus {corpus.name!r} has no annotation for the roles in explain.roles. Choose other roles, or a "
+            "corpus with gold annotation."
         )
-    needed = np.cumsum(words[long] * (words[long] + 2) * heads * 4.0)
-    fitting = min(len(long), int(len(long) * memory * GIB / needed[-1]))
-    if not fitting:
-        raise InterpError(f"explain.memory={memory:g} (GiB) holds no document. Allowed: more, such as 2.")
-    chosen = long[np.linspace(0, len(long) - 1, fitting).round().astype(int)] if fitting < len(long) else long
-    notes = (
-        (f"{fitting:,} of {len(long):,} documents, evenly spaced, fit into explain.memory={memory:g} GiB.",)
-        if fitting < len(long)
-        else ()
-    )
-    short = len(encoded.corpus.documents) - len(long)
-    return chosen.tolist(), notes, {f"documents_of_fewer_than_3_{unit}s": short}
+    insist_on_rules(asked, unit)
+    return tuple({role.name: role for role in reversed(asked)}.values())[::-1]
+
+
+def _not_taken(own: Sequence[Role], found: Sequence[CompetingRules]) -> list[str]:
+    """Notes of the roles that are no rules of their own."""
+    names = [role.name for role in own]
+    built_in = [name for name in names if any(name in one.built_in for one in found)]
+    nowhere = [name for name in names if not any(name in {rule.name for rule in one.sets.rules} for one in found)]
+    said = []
+    if built_in:
+        said.append(f"Roles that are not taken twice, because a rule has their name: {', '.join(built_in)}.")
+    if nowhere:
+        said.append(f"Roles that are no rules here, because they name no cell that is seen: {', '.join(nowhere)}.")
+    return said
+
+
+def _known(nulls: Sequence[str] | str) -> tuple[str, ...]:
+    chosen = (nulls,) if isinstance(nulls, str) else tuple(nulls)
+    for name in chosen:
+        if name not in NULLS:
+            raise InterpError(f"explain.nulls={name} is not known. {closest(name, NULLS)}")
+    return chosen
 
 
 def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:
@@ -161,8 +146,10 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         ]
         lines += [title, *table_lines(listed, 3, "explanations.csv")]
     adds = tables["adds"]
+    lines += _of_shuffled(tables)
     if adds.empty:
         return lines
+    adds = adds[adds["null"] != SHUFFLED]
     rows_of_families = []
     for (family, null), some in adds.groupby(["family", "null"], sort=False):
         most: Any = next(some.sort_values("adds", ascending=False, kind="stable").itertuples())
@@ -186,3 +173,17 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         ]
         lines += [f"The heads that {family} adds most to:", *table_lines(listed, 10 // len(gold), "adds.csv")]
     return lines
+
+
+def _of_shuffled(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """A line of what is explained, and added, where rows are shuffled; none where this was not asked for."""
+    null = tables.get("null_explanations")
+    if null is None or null["explained"].isna().all():
+        return []
+    line = f"With each row of attention shuffled, rules explain {unsigned(null['explained'].mean())} in the mean"
+    adds = tables["adds"]
+    adds = adds[adds["adds"].notna()] if adds.empty else adds[(adds["null"] == SHUFFLED) & adds["adds"].notna()]
+    if adds.empty:
+        return [f"{line}."]
+    most: Any = next(adds.sort_values("adds", ascending=False, kind="stable").itertuples())
+    return [f"{line}; most is added by {most.family}, {signed(most.adds, 3)} (head {name_of(most)})."]

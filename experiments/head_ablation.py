@@ -11,7 +11,7 @@ from interp import plots
 from interp.ablation.effects import MetricsOf, measure_effects
 from interp.ablation.plan import Plan
 from interp.api import examples_of, findings
-from interp.corpora.encoding import encode
+from interp.explaining.behaviours import measured_on
 from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
@@ -29,12 +29,17 @@ def run(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Findings:
-    """Every head's output replaced in turn; `plan` says by what, on how many documents, and how exactly."""
-    encoded = encode(model, corpus)
-    found = measure_effects(model, encoded, plan, metrics, seed=seed, min_blocks=min_blocks, progress=progress)
+    """Every head's output replaced in turn; `plan` says by what, on how many documents, and how exactly.
+
+    On a behaviour (`corpus=behaviour`) effects are on the answers to its prompts.
+    """
+    subject = measured_on(model, corpus, metrics)
+    encoded = subject.encoded
+    found = measure_effects(model, encoded, plan, subject.metrics, seed=seed, min_blocks=min_blocks, progress=progress)
     examples = examples_of(model, encoded, (), seed=seed, progress=progress)
     progress.measured()
-    return findings(model, encoded, seed, found.tables, found.notes, found.skipped, examples)
+    tables, skipped = {**found.tables, **subject.tables}, {**found.skipped, **subject.skipped}
+    return findings(model, encoded, seed, tables, found.notes, skipped, examples)
 
 
 def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:

@@ -16,6 +16,7 @@ from interp.heads import HEAD, head_name
 from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
+from interp.tables.modelled import with_modelled
 from interp.tables.sentence import most_attending_heads, words_of
 from interp.text.find_word import Word
 from interp.types import Corpus, HeadModel
@@ -27,17 +28,23 @@ def run(
     *,
     query: Word | None = None,
     candidates: Sequence[Word] | None = None,
+    explained_by: str | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Findings:
-    """Word-level attention of every head; with a query, also its attention on each candidate (default: every word)."""
+    """Word-level attention of every head; with a query, also its attention on each candidate (default: every word).
+
+    With the folder of a run of `experiment=explain` of the same model in `explained_by`, also what its rules give.
+    """
     if corpus.has_pictures:
         raise InterpError(
             f"The corpus {corpus.name!r} is of pictures, and experiment=sentence shows a sentence. "
             'Allowed: text="…"; for pictures another experiment, such as experiment=head_roles.'
         )
-    found = attention_between_words(model, corpus, query, candidates, seed=seed, progress=progress)
+    found = attention_between_words(model, corpus, query, candidates, explained_by, seed=seed, progress=progress)
     examples = examples_of(model, encode(model, corpus), (), seed=seed, progress=progress)
+    if found.explained is not None:
+        examples = with_modelled(examples, found.explained.given, "word")
     return Findings(found.tables, dict(found.skipped), found.notes, replace(examples, rule="the sentence"))
 
 

@@ -20,6 +20,8 @@ What there is, by what it gives:
   null model `random_weights`; `prove` checks one, `head_weights` takes a head's own weights out of it
 - a corpus read from files: `read_conllu`, `read_coreference`, `read_entities`, `read_minimal_pairs`, `read_pictures`,
   `read_text`; of one `sentence`; or generated: `grammar`, `repeats`, `reversal`, `drawings`
+- a corpus of prompts with a right and a wrong answer: `agreement`, `greater_than`, `induction`, `ioi`, `pronoun`,
+  `successor`, and `blimp` from a file
 - what to ask, as modules: `roles` and `metrics`, whose functions have the names of the command line; figures: `plots`
 - to bring one's own: `Corpus`, `Document`, `HeadModel`, `Head`, `Role`, `Metric`; `head_name` and `parse_head` write
   and read a head as `3.1`; every error that a user can mend is an `InterpError`
@@ -41,6 +43,13 @@ if TYPE_CHECKING:
     from interp.api import prove as prove
     from interp.api import roles_of as roles_of
     from interp.api import score as score
+    from interp.corpora.behaviours import agreement as agreement
+    from interp.corpora.behaviours import blimp as blimp
+    from interp.corpora.behaviours import greater_than as greater_than
+    from interp.corpora.behaviours import induction as induction
+    from interp.corpora.behaviours import ioi as ioi
+    from interp.corpora.behaviours import pronoun as pronoun
+    from interp.corpora.behaviours import successor as successor
     from interp.corpora.conllu import read_conllu as read_conllu
     from interp.corpora.coreference import read_coreference as read_coreference
     from interp.corpora.drawings import drawings as drawings
@@ -103,6 +112,13 @@ _HOME = {
     "repeats": "interp.corpora.repeats",
     "reversal": "interp.corpora.reversal",
     "drawings": "interp.corpora.drawings",
+    "agreement": "interp.corpora.behaviours",
+    "blimp": "interp.corpora.behaviours",
+    "greater_than": "interp.corpora.behaviours",
+    "induction": "interp.corpora.behaviours",
+    "ioi": "interp.corpora.behaviours",
+    "pronoun": "interp.corpora.behaviours",
+    "successor": "interp.corpora.behaviours",
     "Corpus": "interp.documents",
     "Document": "interp.documents",
     "InterpError": "interp.errors",

@@ -58,7 +58,7 @@ def answers(
     found = {one.name: np.full(len(prompts), np.nan) for one in metrics}
     kept = Collected()
     groups = batches(encoded, model)
-    for place, group in progress(list(enumerate(groups)), name, kept):
+    for place, group in progress(list(enumerate(groups)), name, kept, whole=True):
         batch = next(read_batches([group]))
         output = output_at_end(model, batch)
         kept.add(place, **{one.name: one.measure(output, batch, output).cpu().numpy() for one in metrics})

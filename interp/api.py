@@ -34,7 +34,7 @@ from interp.sums import RoleSums
 from interp.tables import anatomy_table, score_table
 from interp.tables.roles import classify
 from interp.tallies import definitions as shape_definitions
-from interp.tallies import tags
+from interp.tallies import explanation_definitions, tags
 from interp.tallies.contributions import measure_contributions
 from interp.tallies.examples import keep_examples
 from interp.tallies.roles import RoleTally
@@ -200,7 +200,12 @@ def lay_open_heads(
 
 def definitions() -> pd.DataFrame:
     """The table `definitions`: one row per definition id that a table may hold, with unit, formula and source."""
-    cards = (*known_roles.DEFINITIONS, *shape_definitions.DEFINITIONS, *tags.DEFINITIONS)
+    cards = (
+        *known_roles.DEFINITIONS,
+        *shape_definitions.DEFINITIONS,
+        *tags.DEFINITIONS,
+        *explanation_definitions.DEFINITIONS,
+    )
     return pd.DataFrame([asdict(card) for card in cards]).rename(columns={"id": "definition"})
 
 
@@ -224,7 +229,7 @@ def tally_roles(
 
     Raises `InterpError` where there is no role to ask about.
     """
-    chosen = _roles_asked(roles, encoded.corpus)
+    chosen = roles_asked(roles, encoded.corpus)
     if not chosen:
         raise InterpError(
             f"The corpus {encoded.corpus.name!r} has no annotation for the roles asked for. "
@@ -247,7 +252,7 @@ def examples_of(
     model: HeadModel, encoded: EncodedCorpus, roles: RolesAsked, *, seed: int, progress: Progress = silent
 ) -> Examples:
     """Every head's attention in up to 100 documents drawn by the seed, and what these roles mark there."""
-    return keep_examples(model, encoded, _roles_asked(roles, encoded.corpus), seed=seed, progress=progress)
+    return keep_examples(model, encoded, roles_asked(roles, encoded.corpus), seed=seed, progress=progress)
 
 
 def _read(model: HeadModel, corpus: Corpus) -> EncodedCorpus:
@@ -263,7 +268,8 @@ def _metrics_asked(metrics: MetricsAsked) -> MetricsOf | Sequence[Metric]:
     return known_metrics.named(metrics) if isinstance(metrics, str) else metrics
 
 
-def _roles_asked(roles: RolesAsked, corpus: Corpus) -> tuple[Role, ...]:
+def roles_asked(roles: RolesAsked, corpus: Corpus) -> tuple[Role, ...]:
+    """The roles that are meant, of those that the corpus can be asked."""
     if isinstance(roles, Role):
         return (roles,)
     if isinstance(roles, str):

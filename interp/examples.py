@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from interp.cells import Unit
 from interp.errors import InterpError
 
 FILE = "examples.safetensors"
@@ -51,6 +52,9 @@ class Example:
     """One document: `patterns[site]` is each head's attention, in steps of 1/255; heads in the order of the model's.
 
     `marks[site]` lists (number of the role, query, key) of every target that heads of that site can see.
+    `modelled[site]`, where the run has fitted rules that compete (`experiment=explain`), is what they give every cell
+    for every query, in the same steps: m(k|q) of the words (or tokens: `Examples.unit`), then of the first special
+    token, then of the later ones together. What owns no token, or is not seen, has 0.
     """
 
     document: int
@@ -59,6 +63,7 @@ class Example:
     sides: tuple[Side, ...]
     patterns: Mapping[str, UInt8[np.ndarray, "head query key"]]
     marks: Mapping[str, Int[np.ndarray, "mark 3"]]
+    modelled: Mapping[str, UInt8[np.ndarray, "head unit cell"]] = field(default_factory=dict)
 
     def query_side(self, site: str) -> Side:
         """The side that the queries of a site come from."""
@@ -71,12 +76,16 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """The documents, which heads a site has, which roles are marked, and by which rule documents were drawn."""
+    """The documents, which heads a site has, which roles are marked, and by which rule documents were drawn.
+
+    `unit` says what `modelled` is about, where there is any.
+    """
 
     documents: tuple[Example, ...] = ()
     heads: tuple[tuple[str, int, int], ...] = ()
     roles: tuple[Marked, ...] = ()
     rule: str = ""
+    unit: Unit = "word"
 
     def of_site(self, site: str) -> list[tuple[int, int]]:
         """Layer and head of each, in the order in which patterns have them."""
@@ -95,6 +104,8 @@ def to_bytes(examples: Examples) -> bytes:
             arrays[f"{number}.{site}.pattern"] = np.ascontiguousarray(pattern)
         for site, marks in example.marks.items():
             arrays[f"{number}.{site}.marks"] = np.ascontiguousarray(marks, dtype=np.int32)
+        for site, modelled in example.modelled.items():
+            arrays[f"{number}.{site}.modelled"] = np.ascontiguousarray(modelled)
         listed.append(
             {
                 "document": example.document,
@@ -106,6 +117,8 @@ def to_bytes(examples: Examples) -> bytes:
         )
     roles = [{"name": r.name, "family": r.family, "unit": r.unit, "definition": r.definition} for r in examples.roles]
     about = {"documents": listed, "heads": examples.heads, "roles": roles, "rule": examples.rule, "steps": STEPS}
+    if any(one.modelled for one in examples.documents):
+        about["unit"] = examples.unit
     return save(arrays, metadata={"examples": json.dumps(about)})
 
 
@@ -125,7 +138,10 @@ def load_examples(folder: str | Path) -> Examples:
         roles = tuple(Marked(**role) for role in about["roles"])
     except (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InterpError(f"{path} cannot be read as a run's examples ({error}). Run the experiment again.") from error
-    return Examples(tuple(documents), heads, roles, str(about["rule"]))
+    unit = about.get("unit", "word")
+    if unit not in get_args(Unit):
+        raise InterpError(f"{path} cannot be read as a run's examples (unit {unit!r}). Run the experiment again.")
+    return Examples(tuple(documents), heads, roles, str(about["rule"]), unit)
 
 
 def _example(number: int, about: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> Example:
@@ -147,4 +163,5 @@ def _example(number: int, about: Mapping[str, object], arrays: Mapping[str, np.n
         sides,
         {site: arrays[f"{number}.{site}.pattern"] for site in sites},
         {site: arrays[f"{number}.{site}.marks"].astype(np.int64) for site in sites},
+        {site: arrays[name] for site in sites if (name := f"{number}.{site}.modelled") in arrays},
     )

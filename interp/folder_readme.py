@@ -20,7 +20,8 @@ from interp.text.printable import printable
 
 TEXTS = {
     "report.html": "the run on one page: a map of the heads, what each does, examples, tables; open it in a browser",
-    "examples.safetensors": "attention of every head in a few documents, for `interp.load_examples`",
+    "examples.safetensors": "attention of every head in a few documents, and what rules give there where any were "
+    "fitted, for `interp.load_examples`",
     "head_cards.json": "what the tables say of each head, as JSON, for `interp.load_head_cards` (docs/interchange.md)",
     "methods.md": "how the numbers were made, in sentences for a paper",
     "methods.tex": "the same in LaTeX, with citations",

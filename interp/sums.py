@@ -5,7 +5,7 @@ depend on the corpus.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -122,6 +122,56 @@ class PruningSums:
     left_out: int = 0
 
 
+class KeptChoice(NamedTuple):
+    """Which heads are kept, in words: by what they were chosen, and how many they are.
+
+    `chosen_by` is gates, effect or random; all and none stand for themselves, and have no strength. A `draw` is random.
+    """
+
+    chosen_by: str
+    strength: float | None
+    gate_seed: int | None
+    draw: int | None
+    heads_kept: int
+
+
+@dataclass(frozen=True, eq=False)
+class KeptSums:
+    """Block sums of one metric with some of the `heads` kept and all others ablated together.
+
+    `value[c, b]` sums the metric over the `n[b]` documents of block b, with the heads of choice c kept.
+    """
+
+    ablation: str
+    metric: str
+    heads: int
+    choices: tuple[KeptChoice, ...]
+    n: Int[np.ndarray, " block"]
+    value: Float[np.ndarray, "choice block"]
+    left_out: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedGates:
+    """The gates of all heads after one training: its strength λ and seed, and what it went through.
+
+    `gate` is 0 to 1, without noise. `value` is the metric on the documents of each step, under sampled gates, and
+    `expected_open` the expected number of gates above 0 at its beginning.
+    """
+
+    strength: float
+    seed: int
+    log_alpha: Float[np.ndarray, " head"]
+    gate: Float[np.ndarray, " head"]
+    value: Float[np.ndarray, " step"]
+    expected_open: Float[np.ndarray, " step"]
+
+    @property
+    def kept(self) -> Bool[np.ndarray, " head"]:
+        """Whether each head is kept: a gate above one half."""
+        return self.gate > 0.5
+
+
 @dataclass(frozen=True, eq=False)
 class ContributionSums:
     """Block sums of what each head writes into the residual stream, and of where it attends, raw and weighted by norm.
@@ -200,3 +250,16 @@ class TagSums:
     expected: Float[np.ndarray, "group from to block"]
     mass: Float[np.ndarray, "head from to block"]
     word_mass: Float[np.ndarray, "head from block"]
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceSums:
+    """Block sums of how far apart the attention of every two heads of a site is, in nats, over all queries.
+
+    `distance[p, b]` sums, over the `n[b]` queries of block b, the Jensen–Shannon divergence of the two heads of pair p;
+    pairs are in the order of `numpy.triu_indices(len(heads), 1)`.
+    """
+
+    heads: tuple[tuple[str, int, int], ...]
+    n: Int[np.ndarray, " block"]
+    distance: Float[np.ndarray, "pair block"]

@@ -15,7 +15,7 @@ from interp.results import read_manifest
 from interp.roles import copying_scores as variants
 from interp.roles.pictures import DEFINITIONS as PICTURES
 from interp.tallies import definitions as shapes
-from interp.tallies import tags
+from interp.tallies import explanation_definitions, tags
 from interp.types import Corpus, Mention, Role
 from tests.support.fakes import document
 
@@ -54,7 +54,8 @@ def test_every_role_has_one_card_that_says_the_same() -> None:
 def test_every_card_is_that_of_a_role_and_whole() -> None:
     cards = interp.definitions()
     assert cards.definition.is_unique
-    others = {card.id for card in (*variants.DEFINITIONS, *shapes.DEFINITIONS, *tags.DEFINITIONS, *PICTURES)}
+    of_attention = (*shapes.DEFINITIONS, *tags.DEFINITIONS, *explanation_definitions.DEFINITIONS)
+    others = {card.id for card in (*variants.DEFINITIONS, *of_attention, *PICTURES)}
     assert set(cards.definition) == {role.definition for role in every_role()} | others
     assert cards.notna().all(axis=None) and (cards != "").all(axis=None)
     assert cards.definition.str.fullmatch(r"[a-z]+/[a-z-]+@\d+").all()

@@ -54,7 +54,8 @@ def test_what_is_not_public_is_an_error_that_names_it() -> None:
 def test_all_readers_and_generators_of_the_command_line_are_public() -> None:
     corpora = {target.rpartition(".")[2] for target in TARGETS if target.startswith("interp.corpora.")}
     assert len(corpora) >= 11
-    assert corpora <= set(interp.__all__)
+    # `behaviour` makes nothing: it hands on what behaviour= has made
+    assert corpora - {"behaviour"} <= set(interp.__all__)
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -11,6 +11,7 @@ from huggingface_hub.errors import HFValidationError
 from experiments.cli.manifest import flatten
 from experiments.cli.run_folder import find_runs
 from experiments.cli.shell_quoting import READ
+from interp.errors import InterpError
 from interp.models.checkpoint.files import file_digest, read_files
 from interp.results import MANIFEST, read_manifest
 
@@ -20,16 +21,25 @@ def hashes(config: Mapping[str, Any]) -> dict[str, str]:
 
     Which settings are paths goes by their names, as on the command line: `path`, or one's own that ends so. The corpus
     is left out: it has a hash of its own, of what was read of it. So are pipes, which can be read once, and what only
-    figures depend on.
+    figures depend on. Raises `InterpError` for a folder of runs that has none.
     """
     found: dict[str, str] = {}
-    for folder in (one for text in _texts(config.get("runs")) for one in find_runs(text)):
+    explained_by = [Path(text) for text in _texts(config.get("explained_by"))]
+    for folder in (one for one in explained_by if not (one / MANIFEST).is_file()):
+        raise InterpError(
+            f"explained_by={folder} holds no run. Allowed: the folder of a complete run of experiment=explain."
+        )
+    for folder in (*explained_by, *(one for text in _texts(config.get("runs")) for one in find_runs(text))):
         # it has the hash of every file of its run
         found[str(folder / MANIFEST)] = file_digest(folder / MANIFEST)
     for folder in (one for text in _texts(config.get("run")) for one in find_runs(text)):
         found |= _of_a_run(folder)
     for key, value in flatten(config).items():
-        if key == "run" or key.startswith(("corpus.", "study.", "plots.")) or READ.fullmatch(key) is None:
+        if (
+            key in ("run", "explained_by")
+            or key.startswith(("corpus.", "study.", "plots."))
+            or READ.fullmatch(key) is None
+        ):
             continue
         for path in (path for text in _texts(value) for path in _files(text)):
             try:

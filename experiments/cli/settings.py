@@ -9,6 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.cli.manifest import flatten
+from interp.ablation.gates import check_strengths
 from interp.errors import COUNT, InterpError, Range, closest, refusal, require_choice, require_number
 from interp.plots.style import WIDTHS, Style
 from interp.progress import read_shard
@@ -40,6 +41,7 @@ ASKED_OF_A_SENTENCE = {
     "words": "corpus.words",
     "query": "experiment.query",
     "candidates": "experiment.candidates",
+    "explained_by": "experiment.explained_by",
 }
 
 
@@ -73,12 +75,16 @@ def check(config: Mapping[str, Any]) -> None:
         )
     if not isinstance(flat.get("query"), str | int | None):
         raise refusal("query", flat["query"], "a word of the sentence, or its number from 0")
+    if not isinstance(flat.get("explained_by"), str | None):
+        raise refusal("explained_by", flat["explained_by"], "the folder of a run of experiment=explain, or null")
     if not isinstance(flat.get("model.label"), str | None):
         raise refusal("model.label", flat["model.label"], "a name (in quotes where it looks like a number), or null")
     if not isinstance(flat.get("plots.theme"), str | None):
         raise refusal("plots.theme", flat["plots.theme"], "the path of a style file of matplotlib, or null")
     if not isinstance(flat.get("pruning.role"), str | None):
         raise refusal("pruning.role", flat["pruning.role"], "the name of a role, such as obj.to_governor, or null")
+    if "gates.strengths" in flat:
+        check_strengths(flat["gates.strengths"])
     for key, used in ASKED_OF_A_SENTENCE.items():
         if flat.get(key) is not None and used not in flat:
             raise InterpError(f"{key}=… is given, and nothing here reads it. Add experiment=sentence, or leave it out.")

@@ -25,7 +25,7 @@ CALL = re.compile(r"(?:choice|glob|interval|range|shuffle|sort|tag|int|float|boo
 GRAMMAR = re.compile(r"\A[\[{].*[\]}]\Z|\\[\\()\[\]{}:=, \t]", re.DOTALL)
 """A list or mapping, or a character with a backslash before it, which Hydra takes away."""
 
-READ = re.compile(r"run|corpus\.target|sensitivity\.corpus|plots\.theme|(?:[^~]*[._])?path")
+READ = re.compile(r"run|explained_by|corpus\.target|sensitivity\.corpus|plots\.theme|(?:[^~]*[._])?path")
 WRITTEN = re.compile(r"hydra\.(?:run|sweep)\.dir")
 """Settings that are paths: of what is read, and of a folder that is written."""
 

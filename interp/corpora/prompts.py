@@ -12,6 +12,7 @@ from interp.corpora.encoding import encode
 from interp.documents import Prompt
 from interp.errors import InterpError
 from interp.types import Corpus, EncodedCorpus, Encoding, HeadModel
+from interp.types.model import Provable
 
 END = "end"
 """The position after which the answer comes: the last token of the text."""
@@ -41,13 +42,18 @@ class Prompts:
         return len(self.right)
 
 
+def has_prompts(corpus: Corpus) -> bool:
+    """Whether the corpus is a behaviour: prompts with answers."""
+    return any(one.prompt is not None for one in corpus)
+
+
 def read_prompts(model: HeadModel, corpus: Corpus) -> Prompts:
     """The prompts of a corpus whose answers are one token each for this model, and whose two texts are as long.
 
     Raises `InterpError` for a corpus without prompts, a model that does not say what comes next, and where no prompt
     is left.
     """
-    if not any(one.prompt is not None for one in corpus):
+    if not has_prompts(corpus):
         raise InterpError(
             f"The corpus {corpus.name!r} has no prompts with a right and a wrong answer. "
             "Allowed: corpus=behaviour with a behaviour, such as behaviour=ioi."
@@ -63,10 +69,11 @@ def read_prompts(model: HeadModel, corpus: Corpus) -> Prompts:
     right, wrong = (
         model.encode([one.text + getattr(one.prompt, answer, "") for one in corpus]) for answer in ("right", "wrong")
     )
+    unknown = model.unknown_token if isinstance(model, Provable) else None
     skipped: Counter[str] = Counter()
     kept: list[int] = []
     for number, prompt in enumerate(prompts):
-        why = _unreadable(prompt, text[number], corrupted[number], right[number], wrong[number])
+        why = _unreadable(prompt, text[number], corrupted[number], right[number], wrong[number], unknown)
         if why:
             skipped[why] += 1
         else:
@@ -98,7 +105,12 @@ def read_prompts(model: HeadModel, corpus: Corpus) -> Prompts:
 
 
 def _unreadable(
-    prompt: Prompt | None, text: Encoding, corrupted: Encoding, right: Encoding, wrong: Encoding
+    prompt: Prompt | None,
+    text: Encoding,
+    corrupted: Encoding,
+    right: Encoding,
+    wrong: Encoding,
+    unknown: int | None,
 ) -> str | None:
     """Why a prompt cannot be asked of a model: the reason under which it is counted; None where it can."""
     if prompt is None:
@@ -108,6 +120,8 @@ def _unreadable(
     for answer in (right, wrong):
         if len(answer.tokens) != len(text.tokens) + 1 or (answer.tokens[:-1] != text.tokens).any():
             return "prompts_whose_answers_are_not_one_token"
+    if unknown is not None and unknown in (right.tokens[-1], wrong.tokens[-1]):
+        return "prompts_whose_answers_the_tokenizer_does_not_know"
     if right.tokens[-1] == wrong.tokens[-1]:
         return "prompts_whose_answers_are_one_token_for_both"
     if len(corrupted.tokens) != len(text.tokens):

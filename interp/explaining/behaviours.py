@@ -3,19 +3,48 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from interp.answers import ACCURACY, answers
+from interp.ablation.effects import MetricsOf
+from interp.answers import ACCURACY, answer_metrics, answers
 from interp.api import label
-from interp.corpora.prompts import Prompts, prompt_table, read_prompts
+from interp.corpora.encoding import encode
+from interp.corpora.prompts import Prompts, has_prompts, prompt_table, read_prompts
 from interp.errors import InterpError
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.tables.abilities import ability_table
-from interp.types import Corpus, HeadModel
+from interp.types import Corpus, EncodedCorpus, HeadModel, Metric
+
+
+class Measured(NamedTuple):
+    """A corpus as the model reads it, and the metrics of it; of a behaviour also the prompts that it can read."""
+
+    encoded: EncodedCorpus
+    metrics: MetricsOf | Sequence[Metric]
+    prompts: Prompts | None
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The prompts of a behaviour, so that anyone can compute again."""
+        return {} if self.prompts is None else {"prompts": prompt_table(self.prompts)}
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """The prompts of a behaviour that the model cannot read, by reason."""
+        return {} if self.prompts is None else self.prompts.skipped
+
+
+def measured_on(model: HeadModel, corpus: Corpus, metrics: MetricsOf | Sequence[Metric]) -> Measured:
+    """What is to be measured on a corpus: these metrics, or of a behaviour what the model answers."""
+    if not has_prompts(corpus):
+        return Measured(encode(model, corpus), metrics, None)
+    prompts = read_prompts(model, corpus)
+    return Measured(prompts.clean, answer_metrics(prompts), prompts)
 
 
 @dataclass(frozen=True, eq=False)

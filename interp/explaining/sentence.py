@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from interp.corpora.fidelity import WARNING
 from interp.corpora.memory import require_room_for
 from interp.corpora.text import sentence
 from interp.errors import InterpError
+from interp.explaining.explained_by import Modelled, modelled_by
 from interp.heads import HEAD
 from interp.plots import sentence_figures
 from interp.progress import Progress, silent
@@ -30,13 +32,18 @@ class ExplainedSentence:
     """What every head does in one sentence: tables, and figures of them; a notebook shows the arcs."""
 
     attention: pd.DataFrame
-    """One row per head, query word and key word that it can see: model seed site layer head query … key … mass."""
+    """One row per head, query word and key word that it can see: model seed site layer head query … key … mass.
+
+    With `explained_by` also `modelled`: what the rules of that run give the key, of all that the query gives to cells.
+    """
     candidates: pd.DataFrame | None
     """With a query, one row per head and candidate: model seed site layer head query candidate candidate_word mass."""
     skipped: Mapping[str, int]
     """What no table can hold, counted by reason."""
     notes: tuple[str, ...]
     """What was done, and what was lost, when the model read the sentence."""
+    explained: Modelled | None = None
+    """With `explained_by`, what the rules of that run give."""
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -75,6 +82,7 @@ def explain_sentence(
     query: Word | None = None,
     candidates: Sequence[Word] | Word | None = None,
     words: str | Sequence[str] | None = None,
+    explained_by: str | Path | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> ExplainedSentence:
@@ -83,8 +91,10 @@ def explain_sentence(
     With a `query`, a word of it (as it is written, or its number from 0), also every head's attention from there to
     the `candidates` (words as well; without them every word that it can see). `words`, a list or a text with spaces
     between them, are the words of the sentence where the rule for words (`didn't` is one) is not what is meant.
+    With `explained_by`, the folder of a run of `experiment=explain` of the same model, the table has what the rules of
+    that run give each word beside the attention (`modelled`), with the strengths that it has fitted for the head.
     `seed` is only written down. Raises `InterpError` for a word that is not there, stands there twice, or cannot be
-    seen, and for a sentence that the model cannot read whole.
+    seen, for a sentence that the model cannot read whole, and for a run that has no strengths of this model.
     """
     check_model(model)
     if not isinstance(text, str):
@@ -93,7 +103,7 @@ def explain_sentence(
             'as interp.explain_sentence(model, "The cat sat on the mat.").'
         )
     corpus, asked = sentence(text, words), [candidates] if isinstance(candidates, Word) else candidates
-    found = attention_between_words(model, corpus, query, asked, seed=seed, progress=progress)
+    found = attention_between_words(model, corpus, query, asked, explained_by, seed=seed, progress=progress)
     for note in found.notes:
         if note.startswith(WARNING):
             warnings.warn(note.removeprefix(WARNING), stacklevel=2)
@@ -105,6 +115,7 @@ def attention_between_words(
     corpus: Corpus,
     query: Word | None,
     candidates: Sequence[Word] | None,
+    explained_by: str | Path | None = None,
     *,
     seed: int,
     progress: Progress = silent,
@@ -142,13 +153,21 @@ def attention_between_words(
         _refuse_unseen(words, asked, chosen, visible, model.name)
         keys = chosen or [word for word in range(len(words)) if visible[asked, word]]
         found = candidate_table(attention, asked, keys)
+    explained = None if explained_by is None else modelled_by(model, encoded, explained_by)
+    if explained is not None:
+        # across two texts nothing is given
+        attention = attention.merge(explained.table, on=[*HEAD, "query", "key"], how="left")
     said = (f"words without a token of their own, in no table: {numbered(words, without)}",) if without else ()
 
     def labelled(table: pd.DataFrame) -> pd.DataFrame:
         return label(table, model, corpus, seed).drop(columns="corpus")
 
     return ExplainedSentence(
-        labelled(attention), None if found is None else labelled(found), encoded.skipped, (*encoded.notes, *said)
+        labelled(attention),
+        None if found is None else labelled(found),
+        encoded.skipped,
+        (*encoded.notes, *said, *(explained.notes if explained else ())),
+        explained,
     )
 
 

@@ -22,3 +22,9 @@ SHAPE = ("definition", "n", "value", "ci_low", "ci_high")
 
 ANATOMY = tuple(column.name for column in TABLES["anatomy"].columns if column not in (*RUN, *HEADS))
 """Of the table `anatomy`: all that it says of a head."""
+
+EXPLAINED = ("definition", "n", "explained", "ci_low", "ci_high")
+"""Of the table `explanations`, of a run of experiment=explain."""
+
+RULE = ("rule", "family", "share")
+"""Of the table `cards`, the rules of one head in the order in which they were chosen."""

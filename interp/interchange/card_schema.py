@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from interp.heads import Site
-from interp.interchange.card_fields import ANATOMY, ATTENTION, EFFECT, ROLE, SHAPE
+from interp.interchange.card_fields import ANATOMY, ATTENTION, EFFECT, EXPLAINED, ROLE, RULE, SHAPE
 from interp.interchange.head_cards import FORM
 from interp.schema import TABLES, Column
 from interp.schema.recurring import HEADS, NO_ROLE
@@ -71,13 +71,24 @@ def card_schema() -> dict[str, Any]:
             "attention": _of_table("atlas", ATTENTION, "what its attention is like"),
             "number": _of_table("shape", SHAPE, "a number under the id of its definition"),
             "anatomy": _of_table("anatomy", ANATOMY, "what its weights say, and what it writes on the corpus"),
+            "explained": _explained(),
+            "rule": _of_table("cards", RULE, "a rule that explains the head, in the model of these rules alone"),
         },
     }
 
 
+def _explained() -> dict[str, Any]:
+    told = _of_table("explanations", EXPLAINED, "what all competing rules explain of its attention")
+    told["properties"]["rules"] = {
+        "anyOf": [{"type": "array", "items": {"$ref": "#/$defs/rule"}}, {"type": "null"}],
+        "description": "those that explain it best, in the order in which they were chosen; null without table cards",
+    }
+    return told | {"required": list(told["properties"])}
+
+
 def _head() -> dict[str, Any]:
     site, layer, head = HEADS
-    return _object(
+    card = _object(
         {
             "site": {"enum": list(get_args(Site)), "description": site.meaning},
             **{one.name: {"type": "integer", "minimum": 0, "description": one.meaning} for one in (layer, head)},
@@ -91,8 +102,11 @@ def _head() -> dict[str, Any]:
             "attention": _part("object", "attention", "table atlas"),
             "shape": _part("array", "number", "table shape"),
             "anatomy": _part("object", "anatomy", "table anatomy"),
+            "explained": _part("object", "explained", "tables explanations and cards"),
         }
     )
+    # cards that were written before there was this part are cards still
+    return card | {"required": [name for name in card["required"] if name != "explained"]}
 
 
 def _part(kind: str, name: str, table: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from interp.errors import InterpError
 from interp.heads import HEAD, Site, head_name
-from interp.interchange.card_fields import ANATOMY, ATTENTION, EFFECT, ROLE, SHAPE
+from interp.interchange.card_fields import ANATOMY, ATTENTION, EFFECT, EXPLAINED, ROLE, RULE, SHAPE
 
 FILE = "head_cards.json"
 """What a run's folder calls them."""
@@ -19,7 +19,7 @@ FILE = "head_cards.json"
 FORM = "interp-head-cards/1"
 """Name and version of the form; a change that a reader of the old one would trip over raises the version."""
 
-PARTS = ("roles", "effects", "atlas", "shape", "anatomy")
+PARTS = ("roles", "effects", "atlas", "shape", "anatomy", "explanations", "cards")
 """Tables that a card is made of; `scores` names the baselines."""
 
 
@@ -46,10 +46,10 @@ def head_cards(tables: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any] |
     """A card for each head of the run's tables, and what ran, in the form of `head_cards.schema.json`.
 
     `tables` by name, as `load_runs` gives those of one folder; those of another experiment on the same model (`shape`,
-    `anatomy`) may be added. `manifest` tells of the run; without one only what the tables say stands there. Names,
-    units and meanings of numbers are those of the tables' columns. What a table leaves empty, and what is not finite,
-    is None; so is a part that the run has no table of. Raises `InterpError` without a table of roles, and where the
-    tables are of several models, or one of several runs.
+    `anatomy`, `explanations` with `cards`) may be added. `manifest` tells of the run; without one only what the tables
+    say stands there. Names, units and meanings of numbers are those of the tables' columns. What a table leaves empty,
+    and what is not finite, is None; so is a part that the run has no table of. Raises `InterpError` without a table of
+    roles, and where the tables are of several models, or one of several runs.
     """
     if why := obstacle(tables):
         raise InterpError(why)
@@ -128,7 +128,17 @@ def _card(head: Key, parts: Mapping[str, Rows], baselines: Mapping[tuple[Key, st
         "attention": _single(of.get("atlas"), ATTENTION),
         "shape": _listed(of.get("shape"), SHAPE),
         "anatomy": _single(of.get("anatomy"), ANATOMY),
+        "explained": _explained(of.get("explanations"), of.get("cards")),
     }
+
+
+def _explained(rows: list[dict[str, Any]] | None, rules: list[dict[str, Any]] | None) -> dict[str, Any] | None:
+    """What rules explain of the head's attention, and those that explain it best; None of these without `cards`."""
+    told = _single(rows, EXPLAINED)
+    if told is None:
+        return None
+    ordered = None if rules is None else sorted(rules, key=lambda row: row["place"])
+    return told | {"rules": _listed(ordered, RULE)}
 
 
 def _listed(rows: list[dict[str, Any]] | None, names: tuple[str, ...]) -> list[dict[str, Any]] | None:

@@ -40,7 +40,13 @@ EXPERIMENTS: dict[str, str] = {
     "shapes": "The shape of every head's attention was measured whatever its target: entropy, distance, local kernel.",
     "tags": "The share of every head's attention from words of each part of speech to words of each was measured.",
     "copying": "Published scores of previous-token, duplicate-token and induction heads were computed on one run.",
+    "diversity": "The Jensen–Shannon divergence of the attention of every two heads was measured, token by token, and "
+    "beside it that of models with random weights.",
     "explain": "Rules that each name cells for a query competed for every head's attention on cells (Luce's choice).",
+    "probe": "Parsers that know nothing but attention between words chose each word's governor; they were fitted on "
+    "the discovery split and reported on the held-out one.",
+    "logit_attribution": "The logit difference of right and wrong answer was taken apart into what every component "
+    "writes into the residual stream at the last position, the final norm's scale held as it is.",
     "nulls": "The same roles were asked of null models.",
     "known_answers": "Roles were planted in heads by construction, and counted as found, missed or falsely found.",
     "random_init": "Roles were asked of networks with random weights.",
@@ -51,6 +57,11 @@ EXPERIMENTS: dict[str, str] = {
     "circuit": "All heads outside a circuit were replaced; its faithfulness, completeness, minimality were measured.",
     "interactions": "Heads were replaced alone and together, and what all others then write was read off.",
     "pruning_curve": "More and more heads were ablated together, in several orders.",
+    "gates": (
+        "Hard-concrete gates at the outputs of all heads were trained with an L0 penalty on one half of the source "
+        "documents, the model's weights as they are; heads whose gates ended above one half were kept, and all others "
+        "ablated together and exactly, on the other half."
+    ),
     "sentence": "The attention of every head was read off one sentence; there is no test in this.",
 }
 """By experiment: what it does beside roles and effects, which have paragraphs of their own."""
@@ -284,6 +295,18 @@ def _measures(tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any], def
     if name == "anatomy":
         found += [" Attention was also weighted by the norms of the vectors that it adds up", Cite(("kobayashi2020",)),
                   "; copying by a head's own weights is after", Cite(("elhage2021",)), "."]  # fmt: skip
+    if name == "logit_attribution":
+        found += [" Direct attribution is after", Cite(("elhage2021",)), "."]
+    if name == "gates":
+        found += [" Gates and their penalty are after", Cite(("louizos2018", "voita2019")), "."]
+    if name == "diversity":
+        found += [" Distances between heads are after", Cite(("clark2019",)), ", the effective number of heads is the "
+                  "Vendi score", Cite(("friedman2023",)), " by the kernel 1 − divergence/log 2, and heads were laid "
+                  "out by metric scaling", Cite(("deleeuw1977",)), "."]  # fmt: skip
+    if name == "probe":
+        found += [" They are after", Cite(("clark2019",)), ": log-linear in each head's attention to the candidate and "
+                  "from it, fitted by Adam", Cite(("kingma2015",)), " and stopped by every fourth block of the "
+                  "discovery split."]  # fmt: skip
     used = [table["definition"] for key, table in tables.items() if key != "scores" and "definition" in table]
     known = set(tables["scores"]["definition"]) if "scores" in tables and "definition" in tables["scores"] else set()
     ids = pd.Series([one for ids in used for one in ids.dropna().unique() if one not in known], dtype=object)

@@ -17,7 +17,9 @@ MOST = 30
 
 BESIDE = (
     *("scores", "power", "given", "marks", "planted_strength", "planted_effects", "planted_heads", "calibration_heads"),
+    *("prompts", "attribution_by_key"),
     *("null_lifts", "null_p_curve", "matches", "matching_null", "pruning_curve", "joint_effects", "copying"),
+    *("gates", "gate_heads", "gate_training"),
     *(
         "copying_agreement",
         "kernel",
@@ -25,6 +27,8 @@ BESIDE = (
         "definitions",
         "role_blocks",
         "effect_blocks",
+        "head_distances",
+        "head_map",
         "verify",
         "circumstances",
         *("role_ablation_draws", "circuit_completeness", "circuit_curve", "changed_heads"),
@@ -56,9 +60,15 @@ WHAT = {
     "sets": "Heads ablated together",
     "anatomy": "What heads are made of and write",
     "shape": "The heads with the largest value of each number that describes attention",
+    "ability": "What the model answers to the prompts, and to the corrupted texts",
+    "attribution": "The components that add most to the logit difference of right and wrong answer",
+    "measures": "How far what heads attend to, write and cause rank them alike",
     "explanations": "How much competing rules explain of each head",
     "adds": "What each family of rules adds to what is explained of a head",
     "cards": "The rules that explain each head best",
+    "probe": "How many governors a parser finds that knows attention, words or distances",
+    "probe_weights": "What the parser of all heads makes of each head's attention",
+    "diversity": "How far apart heads of a layer and of several layers are, and the effective number of heads",
     "tags": "Share of each head's attention from all words on each part of speech, the largest shares",
     "copying_spread": "How far published scores of the same heads differ",
     "nulls": "Roles found by null models, beside the real one",
@@ -76,6 +86,8 @@ WHAT = {
     "circuit_areas": "Areas of the faithfulness curve over heads",
     "interactions": "Joint effects of heads less the sum of single ones",
     "self_repair": "Direct and total effects of heads",
+    "gate_curve": "The model with the heads that trained gates keep, and with as many chosen otherwise",
+    "gate_agreement": "How far trainings of gates with other seeds keep the same heads",
     "candidates": "Attention from the query to each candidate, the largest",
     "compared_runs": "The runs that are compared",
     "compared_roles": "The best head of each role in each run, and its lift less that in the first run",
@@ -98,8 +110,15 @@ COLUMNS_OF = {
         *(*HEAD, "n", "share", "share_ci_low", "share_ci_high", "written", "written_ci_low", "written_ci_high"),
         *("copying", "qk_rank", "ov_rank", "previous", "previous_by_norm"),
     ],
+    "attribution": ["component", "layer", "head", "n", "value", "ci_low", "ci_high", "p", "q"],
+    "measures": ["first", "second", "heads", "rank_correlation", "ci_low", "ci_high"],
     "explanations": [*HEAD, "n", "explained", "ci_low", "ci_high", "entropy", "left"],
     "adds": ["family", "null", *HEAD, "n", "adds", "ci_low", "ci_high", "p", "q"],
+    "probe": [
+        *("probe", "null_seed", "heads", "weights", "n", "uas", "ci_low", "ci_high"),
+        *("over_right", "over_right_low", "over_right_high", "log_likelihood"),
+    ],
+    "diversity": ["null", "null_seed", "site", "measure", "layer", "heads", "n", "value", "ci_low", "ci_high"],
     "tags": [*HEAD, "to_tag", "n", "share", "expected", "excess", "ci_low", "ci_high"],
     "copying_spread": ["role", *HEAD, "lowest", "highest", "spread", "variants", "above", "flips"],
     "reliability": ["role", "family", "heads", "n", "reliability", "ci_low", "ci_high"],
@@ -115,6 +134,11 @@ COLUMNS_OF = {
         *("role", "control", "replacement", "metric", "size", "n", "effect", "ci_low", "ci_high"),
         *("difference", "difference_low", "difference_high", "verdict"),
     ],
+    "gate_curve": [
+        *("metric", "strength", "gate_seed", "heads_kept", "n", "value", "ci_low", "ci_high"),
+        *("over_effect", "over_effect_low", "over_effect_high"),
+        *("over_random", "over_random_low", "over_random_high"),
+    ],
     "pruning_area": [
         *("metric", "order", "order_seed", "n", "area", "ci_low", "ci_high"),
         *("difference", "difference_ci_low", "difference_ci_high"),
@@ -126,8 +150,11 @@ FIRST_BY = {
     "atlas": "effect",
     "anatomy": "share",
     "adds": "adds",
+    "attribution": "value",
     "explanations": "explained",
     "candidates": "mass",
+    "probe": "uas",
+    "probe_weights": "to_governor",
     "sets": "effect",
     "copying_spread": "spread",
 }
@@ -299,6 +326,8 @@ def _first_rows(name: str, table: pd.DataFrame) -> pd.DataFrame:
         return overall.drop_duplicates("to_tag").head(MOST)
     if name == "nulls" and "family" in table and (table["family"] == "all").any():
         return table[table["family"] == "all"].head(MOST)
+    if name == "gate_curve" and "chosen_by" in table:
+        return table[table["chosen_by"] == "gates"].head(MOST)
     by = FIRST_BY.get(name)
     if by is not None and by in table and len(table) > MOST:
         return table.sort_values(by, ascending=False, kind="stable").head(MOST)

@@ -34,6 +34,8 @@ HATCHES = {
     "syntax": "",
     "coreference": "xxxx",
 }
+OWN_HATCHES = ("++", "--", "||", "**", "\\\\\\\\")
+"""Of families of one's own, one after the other: they have one colour."""
 HIGH = 0.84
 """Of a row, what a bar of all attention takes."""
 
@@ -53,7 +55,10 @@ def share_bars(explanations: pd.DataFrame, shares: pd.DataFrame, *, style: Style
     layers = max(shape[0] for shape in shapes.values())
     figure = new_figure(style, -(-len(shapes) // across) * min(0.42 * layers + 0.4, 8.0) + 0.7)
     drawn = panels(figure, len(shapes), across)
-    families = [family for family in HATCHES if family in set(shares["family"])]
+    there = set(shares["family"])
+    own = sorted(there - {*HATCHES, "uniform"})
+    hatches = HATCHES | {family: OWN_HATCHES[place % len(OWN_HATCHES)] for place, family in enumerate(own)}
+    families = [family for family in hatches if family in there]
     for axes, (site, shape) in zip(drawn, shapes.items(), strict=True):
         here = shares[shares["site"] == site].pivot_table("share", HEAD[1:], "family", "sum", fill_value=0.0)
         layer, head = (here.index.get_level_values(name).to_numpy(float) for name in ("layer", "head"))
@@ -61,7 +66,7 @@ def share_bars(explanations: pd.DataFrame, shares: pd.DataFrame, *, style: Style
         bottom = layer + HIGH / 2
         for family in [*families, "uniform"]:
             part = floats(here[family]) * HIGH if family in here else np.zeros(len(here))
-            look: dict[str, Any] = {"color": "0.88"} if family == "uniform" else _look(family, style)
+            look: dict[str, Any] = {"color": "0.88"} if family == "uniform" else _look(family, hatches[family], style)
             axes.bar(head, -part, bottom=bottom, width=0.8, linewidth=0, **look)
             bottom = bottom - part
         axes.set(xlim=(-0.6, shape[1] - 0.4), ylim=(shape[0] - 0.4, -0.6))
@@ -69,7 +74,7 @@ def share_bars(explanations: pd.DataFrame, shares: pd.DataFrame, *, style: Style
         axes.spines[:].set_visible(False)
         axes.set_title(site if len(shapes) > 1 else "")
     label_outer(drawn, across)
-    handles = [Patch(label=family, linewidth=0, **_look(family, style)) for family in families]
+    handles = [Patch(label=family, linewidth=0, **_look(family, hatches[family], style)) for family in families]
     legend_above(figure, explanations, [*handles, Patch(label="evenly on all cells", color="0.88")])
     shows = (
         "What each head's attention is made of, on the held-out split: shares of families of rules that compete for it."
@@ -81,10 +86,10 @@ def share_bars(explanations: pd.DataFrame, shares: pd.DataFrame, *, style: Style
     return figure
 
 
-def _look(family: str, style: Style) -> dict[str, Any]:
+def _look(family: str, hatch: str, style: Style) -> dict[str, Any]:
     return {
         "facecolor": style.family_colour(OF_FAMILY.get(family, family)),
-        "hatch": HATCHES[family],
+        "hatch": hatch,
         "edgecolor": "white",
     }
 

@@ -1,7 +1,7 @@
 """One sentence: which words each head attends to."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -191,8 +191,9 @@ def _arcs(axes: Axes, table: pd.DataFrame, count: int, style: Style) -> None:
 def attention_matrices(attention: pd.DataFrame, heads: Sequence[tuple], *, style: Style = PAGE) -> Figure:
     """Word × word matrices of up to four `heads` (as in `attention_arcs`): rows attend to columns.
 
-    Of long sentences fewer heads have room on a page, and words are named at both sides in turn, so that all of them
-    are. `attention` needs: site layer head query query_word key key_word mass.
+    Where the table has what rules give (`modelled`), that stands beside the attention of each head, in the same
+    colours. Of long sentences fewer heads have room on a page, and words are named at both sides in turn, so that all
+    of them are. `attention` needs: site layer head query query_word key key_word mass.
     """
     check_table(attention, "attention", [*HEAD, "query", "query_word", "key", "key_word", "mass"])
     if attention.empty:
@@ -203,23 +204,31 @@ def attention_matrices(attention: pd.DataFrame, heads: Sequence[tuple], *, style
     down, over = (max(max(both[side]) for both in named_words.values()) + 1 for side in (0, 1))
     longest = max(text_width(word) for both in named_words.values() for side in both for word in side.values()) / 72
     bar = 0.65
-    cell, across, sides = _cells(style.inches - bar, over, longest, len(chosen))
-    rows = -(-len(chosen) // across)
-    each = down * cell + longest * (2 if sides == 2 else 1) + 0.45
-    cell *= min(1.0, (MOST_HEIGHT - 0.6 - (each - down * cell)) / (down * cell))
-    each = down * cell + longest * (2 if sides == 2 else 1) + 0.45
-    rows = min(rows, max(int((MOST_HEIGHT - 0.6) / each), 1))
-    kept = dict(list(chosen.items())[: rows * across])
+    shown = _shown(chosen)
+    together = len(shown) // len(chosen)
+    cell, across, sides = _cells(style.inches - bar, over, longest, len(shown))
+    rows = -(-len(shown) // across)
+    around = longest * (2 if sides == 2 else 1) + 0.45
+    # what belongs together stands on one page, side by side where there is room; then cells are as small as words allow
+    least = together if across == 1 else 1
+    closest = int((MOST_HEIGHT - 0.6) / (down * LINE / 72 + around)) // least * least if together == 2 else 1
+    cell = min(cell, ((MOST_HEIGHT - 0.6) / max(min(rows, closest), least) - around) / down)
+    each = down * cell + around
+    rows = min(rows, max(int((MOST_HEIGHT - 0.6) / each + 1e-6) // least * least, least))
+    kept = dict(list(chosen.items())[: rows * across // together])
+    shown = shown[: len(kept) * together]
     step = max(int(np.ceil(LINE / (cell * 72) / sides)), 1)
 
     figure = new_figure(style, rows * each + 0.6)
-    norm = Normalize(0, max(float(np.nanmax(floats(pd.concat(kept.values())["mass"]), initial=0)), 1e-6))
-    drawn = panels(figure, len(kept), across)
-    for axes, (name, table) in zip(drawn, kept.items(), strict=True):
+    largest = [np.nanmax(floats(kept[one.head][one.column]), initial=0) for one in shown]
+    norm = Normalize(0, max(*map(float, largest), 1e-6))
+    drawn = panels(figure, len(shown), across)
+    for axes, (name, column, title) in zip(drawn, shown, strict=True):
+        table = kept[name]
         queries, keys = named_words[name]
         rows_here, columns_here = max(queries) + 1, max(keys) + 1
         matrix = np.full((rows_here, columns_here), np.nan)
-        matrix[table["query"].to_numpy(int), table["key"].to_numpy(int)] = floats(table["mass"])
+        matrix[table["query"].to_numpy(int), table["key"].to_numpy(int)] = floats(table[column])
         axes.pcolormesh(
             np.arange(columns_here + 1) - 0.5, np.arange(rows_here + 1) - 0.5, np.ma.masked_invalid(matrix), norm=norm,
             cmap=SEQUENTIAL, edgecolors="white", linewidth=0.3 if cell * 72 > 6 else 0,
@@ -228,7 +237,7 @@ def attention_matrices(attention: pd.DataFrame, heads: Sequence[tuple], *, style
         axes.invert_yaxis()
         axes.set_aspect("equal")
         axes.spines[:].set_visible(False)
-        axes.set_title(f"head {name}")
+        axes.set_title(title)
     bar_height = min(2.5, rows * down * cell)
     beside = {"shrink": min(bar_height / (rows * each), 0.9), "aspect": bar_height * 10}
     add_colour_bar(figure, drawn, norm, SEQUENTIAL, "attention from row to column", **beside)
@@ -236,10 +245,28 @@ def attention_matrices(attention: pd.DataFrame, heads: Sequence[tuple], *, style
     has_blind = any(len(table) < len(named_words[name][0]) * len(named_words[name][1]) for name, table in kept.items())
     notes = ["Grey: no attention is counted (a word's own, or what it cannot see)."] if has_blind else []
     shows = "Attention from the word of a row to that of a column (0 to 1), head by head."
+    if together == 2:
+        shows += " Beside it what the rules of a run of experiment=explain give, with its strengths for the head."
     notes += [_not_counted(kept), *_left_out(kept, chosen, step)]
     words = down if over == down else down + over
     add_caption(figure, attention, shows, _counts(kept, chosen, words), notes)
     return figure
+
+
+class _Matrix(NamedTuple):
+    """A matrix that is drawn: of which head, of which column of the table, under which title."""
+
+    head: str
+    column: str
+    title: str
+
+
+def _shown(chosen: Mapping[str, pd.DataFrame]) -> list[_Matrix]:
+    """Every head's attention, and beside it what rules give, where that is known of all of them."""
+    if not all("modelled" in table and table["modelled"].notna().any() for table in chosen.values()):
+        return [_Matrix(name, "mass", f"head {name}") for name in chosen]
+    pairs = (("mass", "attention"), ("modelled", "rules"))
+    return [_Matrix(name, column, f"head {name}: {what}") for name in chosen for column, what in pairs]
 
 
 def _cells(width: float, over: int, longest: float, heads: int) -> tuple[float, int, int]:

@@ -38,6 +38,8 @@ OF_HEADS = {
         "query_norm",
     ),
     "explanations": ("explained", "entropy"),
+    "head_map": ("nearest",),
+    "probe_weights": ("to_governor", "from_governor"),
 }
 """Tables of one row a head, and their columns that are shown; all numbers where none are named."""
 

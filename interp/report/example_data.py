@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from interp.examples import PLACES, Example, Examples
+from interp.examples import PLACES, STEPS, Example, Examples
 from interp.heads import HEAD
 from interp.report.colourings import key
 from interp.report.numbers import records
@@ -27,6 +27,16 @@ OWN = (
 """Which of a head's own documents are shown: the first of these choices that takes no more than half of the room."""
 
 
+RULES = 50
+"""Steps from 0 to 1 in which a page has what rules give: coarser than attention, which is what the page is about."""
+
+RULES_BESIDE = 0.2
+"""What rules give takes at most this part of the bytes of the attention that it stands beside."""
+
+RULES_AT_LEAST = 6_000
+"""Bytes that there is room for however little attention there is: the page's own scripts take many times as many."""
+
+
 def example_data(examples: Examples | None, chosen: pd.DataFrame | None) -> dict[str, Any] | None:
     """The first documents drawn with every head, and each head's own highest, median and lowest with that head."""
     if examples is None or not examples.documents:
@@ -40,6 +50,7 @@ def example_data(examples: Examples | None, chosen: pd.DataFrame | None) -> dict
         if shared and _bytes(with_this) > room:
             break
         packed, shared = with_this, shared + 1
+    rules = _rules_beside(examples.documents[:shared], packed)
     marked = _roles_marked(examples, own)
     every = f"{shared} of them with every head" if shared > 1 else "one of them with every head"
     return {
@@ -49,8 +60,9 @@ def example_data(examples: Examples | None, chosen: pd.DataFrame | None) -> dict
         "sites": {site: [list(head) for head in examples.of_site(site)] for site in _sites(examples)},
         "roles": {role.name: role.unit for role in examples.roles},
         "own": own,
+        **({"unit": examples.unit, "steps": RULES, "with_rules": len(rules)} if rules else {}),
         "documents": [
-            _document(one, marked, examples) | packed[one.document]
+            _document(one, marked, examples) | packed[one.document] | rules.get(one.document, {})
             for one in examples.documents
             if one.document in packed
         ],
@@ -74,6 +86,34 @@ def _own_documents(
             if _bytes(packed) <= room:
                 return own, packed, f"of each head also {words}"
     return {}, {}, ""
+
+
+def _rules_beside(
+    documents: Sequence[Example], attention: Mapping[int, Mapping[str, Any]]
+) -> dict[int, dict[str, Any]]:
+    """What rules give every head in these documents, packed, in as many of them as there is room for."""
+    beside = sum(len(attention[one.document]["bytes"]) for one in documents)
+    room = max(RULES_BESIDE * beside, RULES_AT_LEAST)
+    found: dict[int, dict[str, Any]] = {}
+    for one in (one for one in documents if one.modelled):
+        packed = _rules_packed(one)
+        room -= len(packed["rules"]["bytes"])
+        if room < 0:
+            break
+        found[one.document] = packed
+    return found
+
+
+def _rules_packed(one: Example) -> dict[str, Any]:
+    """Cell by cell, not query by query: most cells have much the same from every query, which packs better."""
+    placed: dict[str, int] = {}
+    block = bytearray()
+    for site, given in one.modelled.items():
+        placed[site] = len(block)
+        steps = np.rint(given.transpose(0, 2, 1) * (RULES / STEPS)).astype(np.uint8)
+        block += np.ascontiguousarray(steps).tobytes()
+    packed = gzip.compress(bytes(block), compresslevel=6, mtime=0)
+    return {"rules": {"at": placed, "bytes": base64.b64encode(packed).decode("ascii")}}
 
 
 def _bytes(packed: Mapping[int, Mapping[str, Any]]) -> int:

@@ -2,7 +2,7 @@
 
 from interp.errors import COUNT, Range
 from interp.schema.form import Column, Table, count, share, text
-from interp.schema.recurring import FEW_BLOCKS, HEAD, HEADS, LAYER, MODEL, SEED, SITE, interval_of
+from interp.schema.recurring import CORPUS, FEW_BLOCKS, HEAD, HEADS, LAYER, MODEL, SEED, SIGNED_SHARE, SITE, interval_of
 
 BEHAVIOUR = text("behaviour", "name of the behaviour")
 RUN = (MODEL, BEHAVIOUR, SEED)
@@ -16,8 +16,17 @@ METRIC = text(
 )
 PLACES = {
     "indirect": "ioi: the name that is said once",
-    "subject": "ioi: the other name, where it is first said",
+    "subject": "ioi, agreement: the other name, where it is first said; the noun that the verb agrees with",
     "again": "ioi: that name, where it is said again",
+    "attractor": "agreement: the noun of the other number between subject and verb",
+    "first_year": "greater_than: the last digit of the first year that decides",
+    "before": "induction: the first occurrence of the last word",
+    "answer": "induction: the right answer, after that occurrence",
+    "wrong_answer": "induction: the wrong answer in the list",
+    "pronoun": "pronoun: the pronoun",
+    "antecedent": "pronoun: the candidate that it stands for, the right answer",
+    "other_candidate": "pronoun: the candidate that it does not stand for, the wrong answer",
+    "last_item": "successor: the last item of the sequence that is said",
 }
 """Named positions of the project's own behaviours."""
 TOKENS = Range(True, -1)
@@ -99,4 +108,22 @@ ATTRIBUTION_BY_KEY = Table(
         *interval_of("value, over blocks of prompts", NATS),
     ),
 )
-TABLES = (ATTRIBUTION, ATTRIBUTION_BY_KEY, ABILITY, PROMPTS)
+MEASURES_OF_HEADS = ("best_lift", "direct", "effect")
+MEASURES = Table(
+    "measures",
+    "how far what heads attend to, write and cause rank them alike: a row per two of these",
+    (
+        MODEL,
+        CORPUS,
+        SEED,
+        text("first", "a column of the atlas", MEASURES_OF_HEADS),
+        text("second", "another; beside best_lift its size is ranked", MEASURES_OF_HEADS),
+        Column("heads", "whole number", "heads", "heads that have both", Range(True, 0)),
+        Column(
+            "rank_correlation", "number", "none", "Spearman's, over heads", SIGNED_SHARE, "fewer than two such heads"
+        ),
+        *interval_of("that, over blocks of prompts", "none", SIGNED_SHARE),
+        text("parting", "the heads whose ranks are furthest apart, 1 being the largest", None, "as above"),
+    ),
+)
+TABLES = (MEASURES, ATTRIBUTION, ATTRIBUTION_BY_KEY, ABILITY, PROMPTS)

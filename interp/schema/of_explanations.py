@@ -2,14 +2,14 @@
 
 from interp.errors import COUNT, SHARE, Range
 from interp.schema.form import Column, Table, share, text
-from interp.schema.recurring import FEW_BLOCKS, HEADS, NOT_NEGATIVE, RUN, interval_of
+from interp.schema.recurring import DEFINITION, FEW_BLOCKS, HEADS, NOT_NEGATIVE, RUN, interval_of
 
 UP_TO_ONE = Range(False, float("-inf"), 1)
 _RULE = text("rule", "the rule: cells among which it spreads attention evenly")
 _FAMILY = text(
     "family",
-    "family of the rule",
-    ("uniform", "special", "position", "lexical", "copying", "tag", "syntax", "coreference"),
+    "family of the rule: uniform, special, position, lexical, copying, tag, syntax, coreference; of a role of one's "
+    "own (explain.roles) that of the role",
 )
 _QUERIES = Column(
     "n", "whole number", "queries", "words (explain.unit=token: tokens) of the held-out split that ask", COUNT
@@ -17,22 +17,25 @@ _QUERIES = Column(
 _EXPLAINED = "share of what there is to explain"
 _EVEN = "its attention is even: there is nothing to explain"
 
+_OF_RULES = Column(
+    "explained",
+    "number",
+    _EXPLAINED,
+    "cross-entropy of even attention less that of the rules, over the same less the entropy: 1 is as well as any model "
+    "could, 0 no better than even attention",
+    UP_TO_ONE,
+    _EVEN,
+)
+
 EXPLANATIONS = Table(
     "explanations",
     "how much of every head's attention competing rules explain: a row per head",
     (
         *RUN,
         *HEADS,
+        DEFINITION,
         _QUERIES,
-        Column(
-            "explained",
-            "number",
-            _EXPLAINED,
-            "cross-entropy of even attention less that of the rules, over the same less the entropy: 1 is as well as "
-            "any model could, 0 no better than even attention",
-            UP_TO_ONE,
-            _EVEN,
-        ),
+        _OF_RULES,
         *interval_of("that", _EXPLAINED, UP_TO_ONE),
         Column("entropy", "number", "nats per query", "mean entropy of its attention over cells", NOT_NEGATIVE),
         Column("uniform", "number", "nats per query", "cross-entropy of even attention over cells", NOT_NEGATIVE),
@@ -48,6 +51,7 @@ SHARES = Table(
     (
         *RUN,
         *HEADS,
+        DEFINITION,
         _RULE,
         _FAMILY,
         Column(
@@ -72,8 +76,14 @@ ADDS = Table(
     (
         *RUN,
         *HEADS,
+        DEFINITION,
         _FAMILY._replace(meaning="the family without which strengths are fitted anew"),
-        text("null", "`permuted_gold`: relations and chains moved to other words", ("none", "permuted_gold")),
+        text(
+            "null",
+            "`permuted_gold`: relations and chains moved to other words; `shuffled_rows`: each row of attention "
+            "shuffled among its visible keys",
+            ("none", "permuted_gold", "shuffled_rows"),
+        ),
         _QUERIES,
         Column("adds", "number", _EXPLAINED, "explained with the family less explained without", UP_TO_ONE, _EVEN),
         *interval_of("that", _EXPLAINED, UP_TO_ONE),
@@ -94,4 +104,17 @@ CARDS = Table(
         Column("explained_select", "number", _EXPLAINED, "explained with it and those before it, on select", UP_TO_ONE),
     ),
 )
-TABLES = (EXPLANATIONS, SHARES, ADDS, CARDS)
+NULL_EXPLANATIONS = Table(
+    "null_explanations",
+    "what the same rules, fitted anew, explain of attention that is none of the head's own: a row per head and null",
+    (
+        *RUN,
+        *HEADS,
+        text("null", "`shuffled_rows`: each row of attention shuffled among its visible keys", ("shuffled_rows",)),
+        DEFINITION,
+        _QUERIES,
+        _OF_RULES,
+        *interval_of("that", _EXPLAINED, UP_TO_ONE),
+    ),
+)
+TABLES = (EXPLANATIONS, SHARES, ADDS, CARDS, NULL_EXPLANATIONS)

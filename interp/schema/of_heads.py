@@ -79,6 +79,14 @@ ATLAS = Table(
             )
         ),
         text("first_rule", "the one rule that explains most of it", None, f"no rule explains .01 of it, or {NO_BRIEF}"),
+        *(
+            Column(name, "number", "nats", meaning, None, empty, only="corpus=behaviour")
+            for name, meaning, empty in (
+                ("direct", "what it writes towards the right answer at the last position: as in attribution", ""),
+                ("direct_low", "lower end of its 95 % interval (direct)", FEW_BLOCKS),
+                ("direct_high", "upper end of its 95 % interval (direct)", FEW_BLOCKS),
+            )
+        ),
         text(
             "agreement",
             "whether it has a role and matters (its effect's interval above 0 and above the median head's effect)",
@@ -295,6 +303,14 @@ ATTENTION = Table(
             "share of attention",
             "attention from the one to the other: summed over the tokens of the key, averaged over those of the query",
         ),
+        share(
+            "modelled",
+            "share of attention",
+            "what the rules of experiment=explain that apply here give the key, with the strengths of that run for "
+            "this head: m(k|q). Over all that the query sees, itself and special tokens too (they have no row), it "
+            "adds up to 1, as mass does where every token belongs to a word or is special",
+            "attention across two texts, or no rule of any strength applies to the query",
+        )._replace(only="explained_by=RUN"),
     ),
 )
 CANDIDATES = Table(

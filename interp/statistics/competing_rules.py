@@ -70,6 +70,20 @@ def log_likelihood(
     return _likelihood(attention, answers @ strength, applies @ strength)
 
 
+def modelled(
+    answers: csr_matrix,
+    applies: csr_matrix,
+    strength: Float[np.ndarray, "rule head"],
+    query: Int[np.ndarray, " entry"],
+) -> Float[np.ndarray, "entry head"]:
+    """m(k|q) of every entry, which adds up to 1 over the entries of a query; `query[e]` is the row of `applies`.
+
+    NaN where no rule that applies to the query has any strength.
+    """
+    total = (applies @ strength)[query]
+    return np.divide(answers @ strength, total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
 def by_parts(do: Callable[[slice], None], heads: int) -> None:
     """A function of some heads, for all heads: a few at a time, on as many threads as pay."""
     parts = [slice(first, min(first + HEADS_AT_ONCE, heads)) for first in range(0, heads, HEADS_AT_ONCE)]

@@ -28,7 +28,8 @@ from interp.statistics.sign_flip import sign_flip_p, sign_vectors
 
 SHARE_WITH_INTERVAL = 0.01
 """Smaller shares have none: they are many, and next to nothing."""
-NULL = "permuted_gold"
+PERMUTED, SHUFFLED = "permuted_gold", "shuffled_rows"
+"""Nulls: relations and chains moved to other words; each row of attention shuffled among its visible keys."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,7 @@ def explanation_tables(
 
     Strengths are fitted on the discovery split, everything that is told of them is from the held-out one; cards are
     chosen on the discovery split. `block` is that of each query's document. With rules of `permuted` documents, whose
-    relations and chains are moved, `adds` has what a family of those adds in the place of its own, too.
+    relations and chains are moved, `adds` has what a family that asks for them adds in the place of its own, too.
     """
     select, confirm = halves(cells, sets, block)
     family = np.array([rule.family for rule in sets.rules])
@@ -72,18 +73,65 @@ def explanation_tables(
         "shares": _shares(cells, sets, confirm, whole.strength, seed, min_blocks),
     }
     added = []
-    for name in progress([name for name in FAMILIES[1:] if name in family], "fits"):
+    for name in progress(_families(sets), "fits"):
         rest = fit_strengths(select.answers, select.applies, select.attention, without(family == name, heads))
         lacking = confirm.scored(rest.strength)
         added.append(_adds(cells, name, "none", scored, lacking, seed, min_blocks))
-        if permuted is not None and name in ("syntax", "coreference"):
+        if permuted is not None and _reads_gold(name, sets, permuted):
             there, here = halves(cells, with_family_of(sets, permuted, name), block)
             null = here.scored(fit_strengths(there.answers, there.applies, there.attention).strength)
-            added.append(_adds(cells, name, NULL, null, lacking, seed, min_blocks))
+            added.append(_adds(cells, name, PERMUTED, null, lacking, seed, min_blocks))
     tables["adds"] = pd.concat(added, ignore_index=True) if added else pd.DataFrame()
     tables["cards"], sentences = _cards(cells, sets, select, confirm)
     tables["explanations"]["card"] = [sentences[head] for head in cells.heads]
     return tables
+
+
+def shuffled_tables(
+    cells: CellAttention,
+    sets: RuleSets,
+    block: Int[np.ndarray, " query"],
+    *,
+    seed: int,
+    min_blocks: int = 12,
+    progress: Progress = silent,
+) -> dict[str, pd.DataFrame]:
+    """What is explained of attention whose rows were shuffled (`null_explanations`), and what families `add` then.
+
+    `cells` are those of the shuffled rows, of the same queries and entries as without; arguments are those of
+    `explanation_tables`.
+    """
+    select, confirm = halves(cells, sets, block)
+    family = np.array([rule.family for rule in sets.rules])
+    scored = confirm.scored(fit_strengths(select.answers, select.applies, select.attention).strength)
+    added = []
+    for name in progress(_families(sets), "fits to shuffled rows"):
+        rest = fit_strengths(
+            select.answers, select.applies, select.attention, without(family == name, len(cells.heads))
+        )
+        added.append(_adds(cells, name, SHUFFLED, scored, confirm.scored(rest.strength), seed, min_blocks))
+    explained = _explained(cells, scored, seed, min_blocks)
+    explained.insert(len(HEAD), "null", SHUFFLED)
+    return {"null_explanations": explained, "adds": pd.concat(added, ignore_index=True) if added else pd.DataFrame()}
+
+
+def _families(sets: RuleSets) -> list[str]:
+    """Those that can be left out: all that are there but `uniform`, without which some cells would have nothing."""
+    there = {rule.family for rule in sets.rules}
+    return [*(name for name in FAMILIES[1:] if name in there), *sorted(there - set(FAMILIES))]
+
+
+def _reads_gold(name: str, sets: RuleSets, permuted: RuleSets) -> bool:
+    """Whether the family asks for relations or chains: one of one's own does where moved ones change its cells."""
+    if name in FAMILIES:
+        return name in ("syntax", "coreference")
+    columns = [
+        {rule: one.answers[:, [place]] for place, rule in enumerate(one.rules) if rule.family == name}
+        for one in (sets, permuted)
+    ]
+    if columns[0].keys() != columns[1].keys():
+        return True
+    return any((columns[0][rule] != columns[1][rule]).nnz for rule in columns[0])
 
 
 def with_family_of(sets: RuleSets, others: RuleSets, family: str) -> RuleSets:
@@ -149,20 +197,24 @@ def no_brief() -> pd.DataFrame:
 def _explanations(
     cells: CellAttention, scored: CrossEntropies, steps: Int[np.ndarray, " head"], seed: int, min_blocks: int
 ) -> pd.DataFrame:
-    able, could = scored.uniform - scored.model, scored.could
-    low, high = _interval_of_ratio(able, could, scored.n, seed, min_blocks)
     count = max(int(scored.n.sum()), 1)
-    table = _heads(cells)
-    return table.assign(
-        n=count,
-        explained=scored.explained,
-        ci_low=low,
-        ci_high=high,
+    return _explained(cells, scored, seed, min_blocks).assign(
         entropy=scored.entropy.sum(axis=1) / count,
         uniform=scored.uniform.sum(axis=1) / count,
         left=(scored.model - scored.entropy).sum(axis=1) / count,
         outside=cells.outside,
         steps=steps,
+    )
+
+
+def _explained(cells: CellAttention, scored: CrossEntropies, seed: int, min_blocks: int) -> pd.DataFrame:
+    low, high = _interval_of_ratio(scored.uniform - scored.model, scored.could, scored.n, seed, min_blocks)
+    return _heads(cells).assign(
+        definition="explain/explained@1",
+        n=max(int(scored.n.sum()), 1),
+        explained=scored.explained,
+        ci_low=low,
+        ci_high=high,
     )
 
 
@@ -190,8 +242,8 @@ def _shares(
         where = share[number] * total / applied[number] if applied[number] else np.full(len(cells.heads), np.nan)
         frames.append(
             _heads(cells).assign(
-                rule=rule.name, family=rule.family, n=int(applied[number]), strength=strength[number],
-                share=share[number], ci_low=low, ci_high=high, share_where_applies=where,
+                definition="explain/share@1", rule=rule.name, family=rule.family, n=int(applied[number]),
+                strength=strength[number], share=share[number], ci_low=low, ci_high=high, share_where_applies=where,
             )
         )  # fmt: skip
     return pd.concat(frames, ignore_index=True)
@@ -216,8 +268,8 @@ def _adds(
         tested = np.where(np.isfinite(could[:, blocks]), more[:, blocks], np.nan)
         p = sign_flip_p(tested, sign_vectors(seed, BLOCKS)[blocks])
     return _heads(cells).assign(
-        family=family, null=null, n=int(scored.n.sum()), adds=scored.explained - lacking.explained, ci_low=low,
-        ci_high=high, p=p, q=benjamini_hochberg(p),
+        definition="explain/adds@1", family=family, null=null, n=int(scored.n.sum()),
+        adds=scored.explained - lacking.explained, ci_low=low, ci_high=high, p=p, q=benjamini_hochberg(p),
     )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def attribute(model: HeadModel, prompts: Prompts, *, progress: Progress = silent
             "(model.backend=attention)."
         )
     kept, groups = Collected(), batches(prompts.clean, model)
-    for place, group in progress(list(enumerate(groups)), "attribution", kept):
+    for place, group in progress(list(enumerate(groups)), "attribution", kept, whole=True):
         batch, numbers = group.batch(), list(group.documents)
         at = torch.from_numpy(prompts.named[END][numbers]).to(batch.tokens.device)
         written = model.written(batch, at)

@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp.attention.visibility import MaskGroups, Visible
+from interp.attention.visibility import MaskGroups, Visible, mask_groups, visible_keys
 from interp.attention.words import WordTokens
 from interp.cells import CellAttention, Unit
+from interp.corpora.batching import batches, read_batches
 from interp.folds import Collected, State
-from interp.types import Batch, Head, MaskGroup, Pattern, Site
+from interp.types import Batch, EncodedCorpus, Head, HeadModel, MaskGroup, Pattern, Site
 
 
 class CellTally:
@@ -104,6 +105,19 @@ class CellTally:
             outside=np.sum([part["outside"] for part in parts], axis=0) / max(count, 1),
             tokens={document: by_document[document]["tokens"].astype(np.int64) for document in sorted(by_document)},
         )
+
+
+def seen_cells(
+    model: HeadModel, encoded: EncodedCorpus, documents: Sequence[int], unit: Unit = "word"
+) -> list[CellAttention]:
+    """What every word of these documents sees, one for each group of heads that see alike.
+
+    The model is not run, and `attention` is 0: rules need only know which cells there are.
+    """
+    tally = CellTally(model.heads, mask_groups(model), unit)
+    for batch in read_batches(batches(encoded, model, documents=documents)):
+        tally.begin(batch, visible_keys(model, batch))
+    return tally.cells()
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,12 +4,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Int
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 
-from interp.cells import FIRST_SPECIAL, CellAttention, Rule, RuleSets
+from interp.cells import FIRST_SPECIAL, CellAttention, Rule, RuleSets, Unit
 from interp.documents import Document
 from interp.tallies.rules import Named, Sentence, rules_of, token_rules_of
-from interp.types import Encoding
+from interp.types import EncodedCorpus, Encoding
+
+
+def rule_sets(encoded: EncodedCorpus, cells: CellAttention, unit: Unit) -> RuleSets:
+    """The rules of the text that these heads attend within, for the entries of `cells`."""
+    side = side_of(encoded, cells)
+    return word_rule_sets(side.corpus.documents, cells) if unit == "word" else token_rule_sets(side.encodings, cells)
+
+
+def side_of(encoded: EncodedCorpus, cells: CellAttention) -> EncodedCorpus:
+    """The text that these heads attend within: the target in a decoder that has one, else the corpus itself."""
+    return encoded.target if encoded.target is not None and cells.heads[0][0] == "decoder" else encoded
 
 
 def word_rule_sets(documents: Sequence[Document] | Mapping[int, Document], cells: CellAttention) -> RuleSets:
@@ -18,7 +29,7 @@ def word_rule_sets(documents: Sequence[Document] | Mapping[int, Document], cells
     def rules(number: int, tokens: np.ndarray, seen: np.ndarray) -> Iterator[Named]:
         return rules_of(Sentence(documents[number], tokens, seen))
 
-    return _rule_sets(cells, {number: len(documents[number].words) for number in cells.tokens}, rules)
+    return named_rule_sets(cells, {number: len(documents[number].words) for number in cells.tokens}, rules)
 
 
 def token_rule_sets(encodings: Sequence[Encoding], cells: CellAttention) -> RuleSets:
@@ -28,14 +39,18 @@ def token_rule_sets(encodings: Sequence[Encoding], cells: CellAttention) -> Rule
         del tokens
         return token_rules_of(encodings[number], seen)
 
-    return _rule_sets(cells, {number: len(encodings[number].tokens) for number in cells.tokens}, rules)
+    return named_rule_sets(cells, {number: len(encodings[number].tokens) for number in cells.tokens}, rules)
 
 
-def _rule_sets(
+def named_rule_sets(
     cells: CellAttention,
     sizes: Mapping[int, int],
     rules_in: Callable[[int, Int[np.ndarray, " word"], Bool[np.ndarray, "word cell"]], Iterator[Named]],
 ) -> RuleSets:
+    """The rules that `rules_in` gives for a document: its number, the tokens that words own, and what each word sees.
+
+    `sizes` says how many words (or tokens) each document has.
+    """
     found: dict[Rule, tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]] = {}
     # queries, and entries, of one document stand side by side
     first_query = _starts(cells.document)
@@ -69,6 +84,17 @@ def _rule_sets(
     )
 
 
+def with_own(sets: RuleSets, own: RuleSets) -> RuleSets:
+    """The rules, and after them those of one's own whose name none of them has: no rule is taken twice."""
+    there = {rule.name for rule in sets.rules}
+    new = [place for place, rule in enumerate(own.rules) if rule.name not in there]
+    return RuleSets(
+        (*sets.rules, *(own.rules[place] for place in new)),
+        csr_matrix(hstack([sets.answers, own.answers[:, new]], format="csr")),
+        csr_matrix(hstack([sets.applies, own.applies[:, new]], format="csr")),
+    )
+
+
 def _starts(document: Int[np.ndarray, " row"]) -> dict[int, tuple[int, int]]:
     """Where the rows of each document begin and end."""
     numbers, start, count = np.unique(document, return_index=True, return_counts=True)
@@ -78,5 +104,7 @@ def _starts(document: Int[np.ndarray, " row"]) -> dict[int, tuple[int, int]]:
 
 
 def _sparse(rows: Sequence[np.ndarray], values: Sequence[np.ndarray], height: int) -> csr_matrix:
+    if not rows:
+        return csr_matrix((height, 0))
     column = np.concatenate([np.full(len(one), number) for number, one in enumerate(rows)])
     return csr_matrix((np.concatenate(values), (np.concatenate(rows), column)), shape=(height, len(rows)))

@@ -40,7 +40,7 @@ def rules_of(sentence: Sentence) -> Iterator[Named]:
 
     A rule applies to the words of which it names any cell.
     """
-    return _seen(_named(sentence), sentence.seen)
+    return only_seen(_named(sentence), sentence.seen)
 
 
 def token_rules_of(encoding: Encoding, seen: Bool[np.ndarray, "token cell"]) -> Iterator[Named]:
@@ -48,7 +48,7 @@ def token_rules_of(encoding: Encoding, seen: Bool[np.ndarray, "token cell"]) -> 
 
     As in the roles of copying, only earlier occurrences of a token count.
     """
-    return _seen(_named_of_tokens(encoding), seen)
+    return only_seen(_named_of_tokens(encoding), seen)
 
 
 def _named_of_tokens(encoding: Encoding) -> Iterator[tuple[Rule, Bool[np.ndarray, "row cell"]]]:
@@ -72,7 +72,8 @@ def _shifted(named: Bool[np.ndarray, "token cell"], by: int) -> Bool[np.ndarray,
     return found
 
 
-def _seen(rules: Iterator[tuple[Rule, np.ndarray]], seen: Bool[np.ndarray, "word cell"]) -> Iterator[Named]:
+def only_seen(rules: Iterator[tuple[Rule, np.ndarray]], seen: Bool[np.ndarray, "word cell"]) -> Iterator[Named]:
+    """Of the cells that each rule names, those that are seen; rules that are left with none are left out."""
     for rule, named in rules:
         cells = np.zeros_like(seen)
         cells[:, : named.shape[1]] = named

@@ -26,6 +26,7 @@ from interp.types.describing import describe_model as describe_model
 from interp.types.model import NOWHERE as NOWHERE
 from interp.types.model import ChunkedPatterns as ChunkedPatterns
 from interp.types.model import CleanRun as CleanRun
+from interp.types.model import Differentiable as Differentiable
 from interp.types.model import EncoderDecoder as EncoderDecoder
 from interp.types.model import Expansion as Expansion
 from interp.types.model import HasSinks as HasSinks

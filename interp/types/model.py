@@ -234,6 +234,18 @@ class Resumable(HeadModel, Protocol):
 
 
 @runtime_checkable
+class Differentiable(HeadModel, Protocol):
+    """A model whose output can be differentiated with respect to what a tap brings in: what gates are trained by."""
+
+    def run_recorded(self, batch: Batch, *, z: Tap, logits: Scored = True, pieces: bool = False) -> Output:
+        """One forward pass like `run`, of which torch records what the tap gave wherever the caller records gradients.
+
+        Its weights have none. Positions for `logits`, and `pieces`, are as in `Resumable.remember`, or left unheeded.
+        """
+        ...
+
+
+@runtime_checkable
 class Provable(HeadModel, Protocol):
     """A model over a network that can also be seen without its taps: what the strongest checks of the gate ask for."""
 

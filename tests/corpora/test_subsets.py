@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from interp.corpora.behaviours import blimp
 from interp.corpora.conllu import read_conllu
 from interp.corpora.coreference import read_coreference
 from interp.corpora.entities import read_entities
@@ -99,6 +100,22 @@ def minimal_pairs(folder: Path) -> Path:
     return written(folder / "a.jsonl", [json.dumps({**pair, "pairID": str(number)}) for number in range(24)])
 
 
+def prefixes(folder: Path) -> Path:
+    """Of two pairs each is the other's corrupted text."""
+    pairs = [("sleep", "sleeps"), ("sleeps", "sleep")]
+    lines = [
+        {
+            "sentence_good": f"Cats {number} {good}.",
+            "sentence_bad": f"Cats {number} {bad}.",
+            "UID": "u",
+            "pairID": number,
+        }
+        for number in range(24)
+        for good, bad in [pairs[number % 2]]
+    ]
+    return written(folder / "a.jsonl", list(map(json.dumps, lines)))
+
+
 def conll2012(folder: Path) -> Path:
     lines = []
     for number in range(24):
@@ -129,6 +146,7 @@ READERS: dict[str, tuple[Callable[[Path], Path], Callable[..., Corpus]]] = {
     "text": (text, read_text),
     "entities": (entities, read_entities),
     "minimal_pairs": (minimal_pairs, read_minimal_pairs),
+    "blimp": (prefixes, blimp),
     "conll2012": (conll2012, partial(read_coreference, format="conll2012")),
     "gap": (gap, partial(read_coreference, format="gap")),
     "pictures": (pictures, read_pictures),

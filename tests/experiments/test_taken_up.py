@@ -19,13 +19,10 @@ from interp.examples import to_bytes
 from interp.progress import Passes, Progress, Shard, ShardEnds, silent
 from interp.schema import check_columns
 from tests.conftest import Case
-from tests.support.prompts import tiny_prompts
 
 GRAMMAR = ("corpus=grammar", "corpus.documents=40")
 RULES = ("classify.min_queries=2", "classify.min_blocks=2")
-PROMPTS = ("corpus=behaviour", "behaviour=ioi", "force=true")
-"""Read by the tests' own model, which knows none of the names, as prompts of its own."""
-
+PROMPTS = ("behaviour._target_=tests.support.prompts.tiny_prompts", "behaviour.documents=40")
 EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "head_roles": GRAMMAR,
     "atlas": (*GRAMMAR, "ablation.limit=20"),
@@ -57,7 +54,10 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "anatomy": GRAMMAR,
     "shapes": GRAMMAR,
     "tags": GRAMMAR,
-    "explain": GRAMMAR,
+    "explain": (*GRAMMAR, "explain.nulls=[permuted_gold,shuffled_rows]"),
+    "diversity": GRAMMAR,
+    "logit_attribution": (*PROMPTS, "force=true"),
+    "probe": GRAMMAR,
     "explain token": ("corpus=repeats", "corpus.documents=40", "corpus.length=12", "explain.unit=token"),
     "copying": ("corpus=repeats", "corpus.documents=40", "corpus.length=12"),
     "role_ablation": (
@@ -69,12 +69,14 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     ),
     "role_ablation prompts": (
         *PROMPTS,
+        "force=true",
         "role_ablation.heads={first:[L0H1,L1H2],second:[L1H0]}",
         "role_ablation.draws=2",
         "role_ablation.replacements=[mean]",
     ),
     "circuit": (
         *PROMPTS,
+        "force=true",
         "circuit.top=3",
         "circuit.draws=2",
         "circuit.subsets=2",
@@ -82,7 +84,15 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
         "circuit.curve=[0.5]",
         "circuit.curve_draws=2",
     ),
-    "interactions": (*PROMPTS, "interactions.top=2"),
+    "interactions": (*PROMPTS, "force=true", "interactions.top=2"),
+    "gates": (
+        *GRAMMAR,
+        "gates.steps=3",
+        "gates.seeds=2",
+        "gates.strengths=[0.0,0.05]",
+        "gates.rate=0.9",
+        "gates.draws=2",
+    ),
     "pruning_curve": (*GRAMMAR, "ablation.limit=16", "pruning.steps=3", "pruning.seeds=2", "pruning.role=offset-1"),
 }
 
@@ -107,8 +117,7 @@ def run(request: pytest.FixtureRequest, tiny_gpt2: Case) -> Run:
     name, overrides = request.param.split()[0], EXPERIMENTS[request.param]
     with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
         config = compose("config", [f"experiment={name}", *overrides, *RULES])
-    asks_prompts = set(PROMPTS) <= set(overrides)
-    corpus = tiny_prompts() if asks_prompts else instantiate(config.corpus, _convert_="all")
+    corpus = instantiate(config.corpus, _convert_="all")
     model = instantiate(config.model, _convert_="all") if name == "known_answers" else tiny_gpt2.model
     experiment = partial(instantiate(config.experiment, _convert_="all"), model, corpus)
 
@@ -144,9 +153,7 @@ def test_every_table_is_what_is_told_of_its_columns(undisturbed: Mapping[str, pd
     for name, table in undisturbed.items():
         if name == EXAMPLES:
             continue
-        # the tests' own prompts have a position of their own
-        own = ["before"] if name == "prompts" else []
-        assert check_columns(name, table.drop(columns=own, errors="ignore")) == [], name
+        assert check_columns(name, table) == [], name
 
 
 def test_stopped_at_any_item_it_goes_on(

@@ -91,6 +91,44 @@ def test_the_schema_refuses_what_is_no_card(path: tuple[str | int, ...], value: 
     assert complaints(cards)
 
 
+# --- what rules explain
+
+
+def explained() -> dict[str, pd.DataFrame]:
+    """Of head 0.0 two rules, out of order; of head 0.1 even attention, of which there is nothing to explain."""
+    heads = pd.DataFrame({"site": "self", "layer": 0, "head": [0, 1]})
+    numbers = {"explained": [0.75, np.nan], "ci_low": [0.7, np.nan], "ci_high": [0.8, np.nan]}
+    rules = {"place": [2, 1], "rule": ["self", "offset-1"], "family": "position", "share": [0.25, 0.5]}
+    return {
+        "explanations": heads.assign(definition="explain/explained@1", n=90, **numbers),
+        "cards": pd.DataFrame({"site": "self", "layer": 0, "head": 0, **rules, "explained_select": [0.7, 0.5]}),
+    }
+
+
+def test_what_rules_explain_is_a_part_of_a_card() -> None:
+    cards = interp.head_cards({"roles": roles(), **explained()})
+    assert complaints(cards) == []
+    of = {card["name"]: card["explained"] for card in cards["heads"]}
+    number = {"definition": "explain/explained@1", "n": 90}
+    listed = [
+        {"rule": "offset-1", "family": "position", "share": 0.5},
+        {"rule": "self", "family": "position", "share": 0.25},
+    ]
+    assert of["0.0"] == {**number, "explained": 0.75, "ci_low": 0.7, "ci_high": 0.8, "rules": listed}
+    assert of["0.1"] == {**number, "explained": None, "ci_low": None, "ci_high": None, "rules": []}
+    alone = interp.head_cards({"roles": roles(), "explanations": explained()["explanations"]})
+    assert complaints(alone) == [] and alone["heads"][0]["explained"]["rules"] is None
+    cards["heads"][0]["explained"]["rules"][0]["share"] = "half"
+    assert complaints(cards)
+
+
+def test_a_card_without_that_part_is_a_card() -> None:
+    cards = interp.head_cards({"roles": roles()})
+    for card in cards["heads"]:
+        assert card.pop("explained") is None
+    assert complaints(cards) == []
+
+
 # --- of runs
 
 

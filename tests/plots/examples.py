@@ -229,8 +229,8 @@ def cross_attention(queries: int = 9, keys: int = 14) -> pd.DataFrame:
 def random_explanations(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """What is explained, the shares of a few rules, and what families add."""
     random, table = np.random.default_rng(17), heads_of(layers, heads).assign(n=2688)
-    families = ["uniform", "special", "position", "lexical", "tag", "syntax", "coreference"]
-    parts = random.dirichlet([2, 4, 2, 0.3, 1, 0.3, 0.2], len(table))
+    families = ["uniform", "special", "position", "lexical", "tag", "syntax", "coreference", "of one's own"]
+    parts = random.dirichlet([2, 4, 2, 0.3, 1, 0.3, 0.2, 0.3], len(table))
     shares = [table.assign(rule=f"a.{family}", family=family, share=parts[:, n]) for n, family in enumerate(families)]
     adds = [
         table.assign(
@@ -295,6 +295,49 @@ def random_interactions(count: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     return repair, pairs.assign(**about)
 
 
+def random_diversity(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Heads in the plane, their distances, and means within and between layers: of a model and a null."""
+    random, maps, pairs, means = np.random.default_rng(18), [], [], []
+    for null, wide in (("none", 0.2), ("random_init", 0.01)):
+        seed = pd.array([None if null == "none" else 0], "Int64")
+        table = heads_of(layers, heads).assign(null=null, null_seed=seed[0], n=5070, stress=0.21)
+        points = random.normal(0, wide, (len(table), 2))
+        maps.append(table.assign(x=points[:, 0], y=points[:, 1]))
+        one, other = np.triu_indices(len(table), 1)
+        apart = np.minimum(np.linalg.norm(points[one] - points[other], axis=1), 0.69)
+        second = {f"other_{name}": table[name].to_numpy()[other] for name in ("layer", "head")}
+        pairs.append(table.iloc[one].reset_index(drop=True).assign(**second, distance=apart))
+        for measure, layer in [*(("within_layer", n) for n in range(layers)), ("within_layers", None),
+                               ("between_layers", None)]:  # fmt: skip
+            value = random.uniform(0.5, 1) * wide
+            row = {"null": null, "null_seed": seed[0], "site": "self", "measure": measure, "layer": layer, "n": 5070}
+            ends = {"ci_low": 0.9 * value, "ci_high": 1.1 * value}
+            means.append(RUN | row | {"heads": heads, "value": value} | ends)
+    return pd.concat(maps), pd.concat(pairs), pd.DataFrame(means)
+
+
+def random_attribution(layers: int, heads: int) -> pd.DataFrame:
+    """What every head, and every MLP, adds to a logit difference."""
+    of_heads = heads_of(layers, heads).drop(columns=list(RUN)).assign(component="head")
+    others = pd.DataFrame({"site": "self", "layer": range(layers), "head": -1, "component": "mlp"})
+    whole = pd.DataFrame({"site": ["self"], "layer": -1, "head": -1, "component": "embedding"})
+    table = pd.concat([whole, of_heads, others], ignore_index=True)
+    value = np.random.default_rng(23).normal(0, 0.6, len(table)) ** 3
+    of_run = {"model": "smollm2", "behaviour": "ioi", "seed": 0}
+    return table.assign(**of_run, n=160, value=value, ci_low=value - 0.1, ci_high=value + 0.1, p=0.01, q=0.04)
+
+
+def random_probe() -> pd.DataFrame:
+    """Nine parsers, one of them of two seeds."""
+    names = ["all_heads", "best_head", "syntax_role_heads", "distance", "distance_and_words", "all_heads_and_words"]
+    names += ["random_weights", "random_weights", "right_branching", "left_branching"]
+    seeds = pd.array([None] * 6 + [0, 1] + [None] * 2, "Int64")
+    uas = np.random.default_rng(19).uniform(0.1, 0.7, len(names))
+    table = pd.DataFrame({"probe": names, "null_seed": seeds, "heads": [72, 1, 10, 0, 0, 72, 72, 72, 0, 0], "uas": uas})
+    which = ["", "2.8", "2.0, 2.8", *[""] * 7]
+    return table.assign(**RUN, which=which, n=10_000, ci_low=uas - 0.02, ci_high=uas + 0.02)
+
+
 def random_comparison(layers: int, heads: int, runs: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The best heads of thirty-six roles, and the effects of all heads, in so many runs."""
     random, names = np.random.default_rng(16), ["minilm", *(f"checkpoint-{step}000" for step in range(1, runs))]
@@ -324,6 +367,34 @@ def random_examples(layers: int, heads: int, size: int = 20) -> Examples:
     return Examples((Example(101, "one", "", (side,), {"self": pattern}, {"self": marks}),), places, roles, "all")
 
 
+def random_gates(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A curve of four strengths by three seeds for two metrics, and how often each head is kept."""
+    random, places = np.random.default_rng(8), heads_of(layers, heads)
+    strengths, rows = (0.003, 0.01, 0.03, 0.1), []
+    for metric in ("log_prob", "kl"):
+        rows += [("all", np.nan, None, None, metric, len(places), 1.0), ("none", np.nan, None, None, metric, 0, 0.0)]
+        for place, strength in enumerate(strengths):
+            for seed in range(3):
+                kept = int(len(places) * (0.7 - 0.18 * place) * random.uniform(0.9, 1.1))
+                share = kept / len(places)
+                choices = (
+                    ("gates", None, 0.4),
+                    ("effect", None, 0.6),
+                    *(("random", draw, 1.2) for draw in (0, 1, None)),
+                )
+                rows += [
+                    (name, strength, seed, draw, metric, kept, share**power + random.normal(0, 0.01))
+                    for name, draw, power in choices
+                ]
+    columns = ["chosen_by", "strength", "gate_seed", "draw", "metric", "heads_kept", "value"]
+    curve = pd.DataFrame(rows, columns=columns).assign(ablation="mean", n=120, **RUN)
+    curve = curve.assign(ci_low=curve["value"] - 0.03, ci_high=curve["value"] + 0.03)
+    maps = [
+        places.assign(strength=one, seeds=3, share_kept=random.integers(0, 4, len(places)) / 3) for one in strengths
+    ]
+    return curve, pd.concat(maps, ignore_index=True)
+
+
 def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]]:
     """By name, what draws each figure for a model of that many layers of heads."""
     scores = random_scores(layers, heads, families=FAMILIES)
@@ -338,7 +409,9 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
     few = random_candidates()
     many = random_attention(6, 2)
     many = many[many["query"] == 11].rename(columns={"key": "candidate", "key_word": "candidate_word"})
+    of_gates = random_gates(layers, heads)
     made_of = random_explanations(layers, heads)
+    far = random_diversity(layers, heads)
     two, seven = random_comparison(layers, heads, 2), random_comparison(layers, heads, 7)
     four = [("self", 0, head) for head in range(4)]
     kept, kept_long = random_examples(1, max(heads, 2)), random_examples(1, heads, 50)
@@ -354,6 +427,8 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
         "tags": lambda style: plots.tag_matrices(tags, style=style),
         "copying": lambda style: plots.score_variants(random_variants(layers, heads), 0.4, style=style),
         "pruning_curve": lambda style: plots.pruning_curve(curve, areas, style=style),
+        "gate_curve": lambda style: plots.gate_curve(of_gates[0], style=style),
+        "gate_heads": lambda style: plots.gate_maps(of_gates[1], style=style),
         "joint_effects": lambda style: plots.joint_effects(joint, style=style),
         "coverage": lambda style: plots.coverage(calibration, style=style),
         "null_p": lambda style: plots.null_p(null_curve, style=style),
@@ -375,6 +450,12 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
         "self_repair_of_many": lambda style: plots.self_repair(random_interactions(40)[0], style=style),
         "interactions": lambda style: plots.interaction_map(random_interactions(8)[1], style=style),
         "interactions_of_many": lambda style: plots.interaction_map(random_interactions(30)[1], style=style),
+        "head_map": lambda style: plots.head_map(far[0], style=style),
+        "head_distances": lambda style: plots.distance_matrices(far[1], style=style),
+        "redundancy": lambda style: plots.redundancy(far[2], style=style),
+        "attribution": lambda style: plots.attribution_map(random_attribution(layers, heads), style=style),
+        "components": lambda style: plots.attribution_bars(random_attribution(layers, heads), style=style),
+        "probe": lambda style: plots.probe_bars(random_probe(), style=style),
         "compared_roles": lambda style: plots.compared_roles(two[0], style=style),
         "compared_effects": lambda style: plots.compared_effects(two[1], style=style),
         "compared_roles_of_many": lambda style: plots.compared_roles(seven[0], style=style),

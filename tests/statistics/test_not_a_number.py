@@ -21,13 +21,16 @@ from interp.statistics import (
     bootstrap,
     calibration,
     concentration,
+    diversity,
     false_discovery,
     lift,
     matching,
     max_t,
     nan_handling,
+    parser,
     power,
     redrawn_corpora,
+    scaling,
     sequential,
     sign_flip,
     tails,
@@ -36,8 +39,11 @@ from interp.statistics import (
 from interp.statistics.criteria import Criteria
 from interp.sums import (
     ContributionSums,
+    DistanceSums,
     DocumentSums,
     EffectSums,
+    KeptChoice,
+    KeptSums,
     KernelSums,
     NumberSums,
     PruningSums,
@@ -53,6 +59,7 @@ from interp.tables import (
     compared,
     copying_scores,
     effects,
+    gates,
     known_answers,
     local_kernel,
     nulls,
@@ -64,6 +71,7 @@ from interp.tables import (
     verify,
 )
 from interp.tables import calibration as calibration_tables
+from interp.tables import diversity as diversity_tables
 from interp.tables import matching as matching_tables
 from interp.tables.roles import classify
 
@@ -509,6 +517,29 @@ def check_pruning(bad: float) -> None:
         tables_apart(make([sums(None)], seed=0), make([sums(bad)], seed=0), spoilt, empty)
 
 
+def check_gates(bad: float) -> None:
+    names = ("gates", "effect", "random")
+    choices = tuple(
+        KeptChoice(name, 0.1, seed, 0 if name == "random" else None, 2) for seed in (0, 1) for name in names
+    )
+
+    def sums(bad: float | None) -> KeptSums:
+        value = np.random.default_rng(15).random((6, 64))
+        if bad is not None:
+            value[4, 9] = bad
+        return KeptSums("mean", "log_prob", 4, choices, np.full(64, 3), value)
+
+    def of_seed(table: pd.DataFrame, chosen_by: str) -> Any:
+        return (table["chosen_by"] == chosen_by) & (table["gate_seed"] == 1)
+
+    sound, broken = (gates.gate_curve_table([sums(one)], seed=0) for one in (None, bad))
+    touched = of_seed(broken, "effect") | of_seed(broken, "gates")
+    pd.testing.assert_frame_equal(broken[~touched], sound[~touched])
+    assert broken.loc[of_seed(broken, "effect"), ["value", "ci_low", "ci_high"]].isna().all(axis=None)
+    assert broken.loc[of_seed(broken, "gates"), ["over_effect", "over_effect_low"]].isna().all(axis=None)
+    assert broken.loc[of_seed(broken, "gates"), ["value", "over_random", "over_random_low"]].notna().all(axis=None)
+
+
 def check_variants(bad: float) -> None:
     rows = [("r", d, "self", 0, head, 0.1 * head + 0.01 * place) for head in range(4) for place, d in enumerate("ab")]
     table = pd.DataFrame(rows, columns=["role", "definition", "site", "layer", "head", "value"])
@@ -560,6 +591,44 @@ def check_resampling(bad: float) -> None:
     assert not np.isfinite(drawn.hit[:, BAD_HEAD]).all() and np.isfinite(np.delete(drawn.hit, BAD_HEAD, 1)).all()
 
 
+def check_diversity(bad: float) -> None:
+    """Two layers of two heads; the first pair of heads, of one layer, has a block that is no number."""
+    heads, n = tuple(("self", layer, head) for layer in range(2) for head in range(2)), np.full(64, N)
+    distance = N * np.random.default_rng(9).uniform(0.1, 0.6, (6, 64))
+    spoilt = distance.copy()
+    spoilt[0, 5] = bad
+    sound, broken = DistanceSums(heads, n, distance), DistanceSums(heads, n, spoilt)
+    tables_apart(
+        diversity_tables.distance_table(sound, seed=0),
+        diversity_tables.distance_table(broken, seed=0),
+        lambda table: (table["layer"] == 0) & (table["other_layer"] == 0),
+        ["distance", "ci_low", "ci_high"],
+    )
+    tables_apart(
+        diversity_tables.diversity_table(sound, seed=0),
+        diversity_tables.diversity_table(broken, seed=0),
+        lambda table: (table["measure"] != "between_layers") & (table["layer"] != 1).fillna(True),
+        ["value", "ci_low", "ci_high"],
+    )
+    assert np.isnan(diversity.effective_heads(spoilt, n, 4, seed=0, min_blocks=2)).all()
+    assert np.isnan(diversity.mean_distance(spoilt, n, np.arange(6) < 2, seed=0, min_blocks=2)).all()
+    assert np.isnan(diversity.effective_number(np.array([[1, bad], [bad, 1]])))
+    refused(lambda: scaling.metric_scaling(np.array([[0, bad], [bad, 0]])))
+    refused(lambda: diversity_tables.head_map_table(broken))
+
+
+def check_parser(bad: float) -> None:
+    """Three words of three candidates; the second has a score that is no number, or the features have one."""
+    dependent, gold = np.repeat(np.arange(3), 3), np.tile([True, False, False], 3)
+    scores = np.random.default_rng(11).normal(size=9)
+    spoilt = scores.copy()
+    spoilt[4] = bad
+    rows_apart(*(parser.credit_of(one, dependent, gold) for one in (scores, spoilt)))
+    sound, broken = (parser.Choices([one[:, None]], dependent, gold) for one in (scores, spoilt))
+    refused(lambda: parser.fit_parser(broken, sound))
+    refused(lambda: parser.fit_parser(sound, broken))
+
+
 CASES: dict[str, Callable[[float], None]] = {
     "anatomy_table": check_anatomy,
     "best_heads": check_best_heads,
@@ -576,6 +645,12 @@ CASES: dict[str, Callable[[float], None]] = {
     "verify_table": check_verify,
     **dict.fromkeys(["role_block_table", "effect_block_table"], check_blocks),
     "effect_table": check_effects,
+    **dict.fromkeys(
+        ["distance_table", "diversity_table", "effective_heads", "mean_distance", "effective_number", "metric_scaling"],
+        check_diversity,
+    ),
+    "head_map_table": check_diversity,
+    **dict.fromkeys(["fit_parser", "credit_of"], check_parser),
     "benjamini_hochberg": check_benjamini_hochberg,
     "finite_or_nan": check_finite_or_nan,
     **dict.fromkeys(["best_annotation_baselines", "annotation_columns"], check_harder),
@@ -593,6 +668,7 @@ CASES: dict[str, Callable[[float], None]] = {
     "number_table": check_numbers,
     **dict.fromkeys(["detectable_lift", "t_of_level", "t_of_max_t", "level_of_bh", "power_table"], check_power),
     **dict.fromkeys(["curve_table", "area_table", "joint_effect_table"], check_pruning),
+    "gate_curve_table": check_gates,
     **dict.fromkeys(["reliability_table", "correlations", "stepped_up", "profiles"], check_reliability),
     **dict.fromkeys(["resample_heads", "drawn_sums"], check_resampling),
     **dict.fromkeys(["best_baselines", "excess", "mean_over_queries", "lift"], check_scores),
@@ -624,7 +700,35 @@ WITHOUT = {
     ),
     "in_brief": "of attention that is finite, or even, which tests/tables/test_explanations.py has",
     "no_brief": "a table without a row",
+    **dict.fromkeys(
+        ["ability_table", "attribution_table", "attribution_by_key_table", "block_sums", "direct_effects"],
+        "of logits that are finite: `interp.attention.nan_checks` refuses attention that is not",
+    ),
+    "measure_table": "of means; a head without a lift is left out, which tests/tables/test_measures.py has",
+    "rank_agreement": "of means over blocks, as bootstrap_interval_of has its own case",
+    "rank_correlation": "of ranks: equal values are a case of tests/tables/test_measures.py",
+    **dict.fromkeys(
+        ["explanation_tables", "shuffled_tables"],
+        "of attention that is finite, or even, which tests/tables/test_explanations.py has",
+    ),
+    **dict.fromkeys(
+        ["gate_table", "gate_head_table", "gate_agreement_table", "gate_training_table"],
+        "of gates whose gradients were finite: `interp.ablation.gates` refuses any other",
+    ),
+    "jaccard": "of sets",
+    "expected_jaccard": "of counts",
     "explanation_tables": "of attention that is finite, or even, which tests/tables/test_explanations.py has",
+    **dict.fromkeys(
+        ["mean_log_probability", "log_probabilities", "scores_of"],
+        "of features and weights that are finite: `fit_parser` refuses any other",
+    ),
+    **dict.fromkeys(
+        ["probe_tables", "parse", "features_of", "best_head", "branching"],
+        "of attention that is finite: `interp.attention.nan_checks` refuses any other",
+    ),
+    **dict.fromkeys(["parts_of", "places_of", "one_hot"], "of whole numbers"),
+    "square": "an arrangement of numbers",
+    "similarity_of": "arithmetic of one number at a time",
     "by_parts": "calls a function of some heads at a time",
     "without": "picks rules by their family",
     "with_family_of": "picks rules by their family",

@@ -7,9 +7,20 @@ from string import Formatter
 
 from interp.corpora.text import text_document
 from interp.documents import Corpus, Document, Prompt
+from interp.errors import InterpError
 
 Spans = dict[str, tuple[int, int]]
 """Of each field the (start, end) characters of what fills it, where it stands last."""
+
+
+MOST = 10_000
+"""Prompts that a behaviour makes at most where its words could be drawn for ever."""
+
+
+def check_documents(documents: int, most: int = MOST) -> None:
+    """Raises `InterpError` for fewer prompts than one, and for more than a behaviour has, none of them twice."""
+    if not 1 <= documents <= most:
+        raise InterpError(f"documents={documents} prompts. Allowed: 1 to {most:,}, none of them twice.")
 
 
 def fill(template: str, words: Mapping[str, str]) -> tuple[str, Spans]:

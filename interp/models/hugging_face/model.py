@@ -23,7 +23,7 @@ from interp.models.hugging_face.interface import INTERFACE, Ingredients, MaskRea
 from interp.models.hugging_face.layers import SITE_ORDER, Layer, find_layers, see_each
 from interp.models.hugging_face.logits_at import LogitsAt, input_of
 from interp.models.hugging_face.packing import Packing
-from interp.models.hugging_face.resuming import Resuming
+from interp.models.hugging_face.resuming import Resuming, insist_on_gradients
 from interp.models.hugging_face.slices import PROBES, trace_slices
 from interp.models.hugging_face.written import unembedding_of, written_at
 from interp.models.inputs.pictures import PictureReader
@@ -142,6 +142,14 @@ class AttentionModel:
         """One forward pass; `logits` asks for the language head's output, which only a trained head gives."""
         # laid open even where nobody watches: a fused kernel rounds differently, and watching shall change nothing
         return self._forward(self.reader.inputs(batch), pattern or _look, z, logits)
+
+    def run_recorded(self, batch: Batch, *, z: Tap, logits: Scored = True, pieces: bool = False) -> Output:
+        """One forward pass whose output can be differentiated with respect to what the tap gives.
+
+        Raises `ModelError` where weights are offloaded.
+        """
+        insist_on_gradients(self.network, "Training gates (experiment=gates)")
+        return self._forward(self.reader.inputs(batch), None, z, logits, pieces=pieces)
 
     @torch.inference_mode()
     def watch(self, batch: Batch, look: Look, starts: Mapping[Site, Sequence[int]] = NOWHERE) -> None:

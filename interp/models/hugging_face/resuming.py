@@ -47,6 +47,16 @@ class Kept:
     """How its variants are run without padding; None where they are run with it."""
 
 
+def insist_on_gradients(network: nn.Module, what: str) -> None:
+    """Raises `ModelError` where weights are offloaded, which no pass back would find."""
+    if any(is_offloaded(module) for module in network.modules()):
+        raise ModelError(
+            f"{what} needs all weights from the pass forward to the pass back, and model.device_map has offloaded some "
+            "for want of room. Allowed: an experiment without gradients (ablation.estimate=null); or a device_map over "
+            "GPUs that hold the model."
+        )
+
+
 class Resuming:
     """Remembers clean passes of a network, and resumes them.
 
@@ -79,12 +89,8 @@ class Resuming:
 
         Raises `ModelError` where gradients are asked for and weights are offloaded.
         """
-        if gradients and any(is_offloaded(module) for module in self._network.modules()):
-            raise ModelError(
-                "Gradients (ablation.estimate, early stopping by estimates) need all weights from the pass forward to "
-                "the pass back, and model.device_map has offloaded some for want of room. Allowed: "
-                "ablation.estimate=null; or a device_map over GPUs that hold the model."
-            )
+        if gradients:
+            insist_on_gradients(self._network, "Taking gradients (ablation.estimate)")
         before: dict[nn.Module, Tensor] = {}
         attention_output: dict[Place, Tensor] = {}
         z: dict[Place, Tensor] = {}

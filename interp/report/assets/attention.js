@@ -5,6 +5,7 @@ async function unpack(one) {
   const packed = Uint8Array.from(atob(one.bytes), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   one.bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  if (one.rules && typeof one.rules.bytes === "string") await unpack(one.rules);
 }
 
 function documentOf(number) {
@@ -31,6 +32,31 @@ function patternOf(one, key) {
   const [queries, keys] = one.shape[site];
   const start = one.patterns[site].at + placeOf(one, key) * queries * keys;
   return Array.from({ length: queries }, (_, q) => Array.from({ length: keys }, (_, k) => one.bytes[start + q * keys + k] / 255));
+}
+
+// What rules give a head's cells in a document where it is kept: by cell, then by query; null from what does not ask.
+function rulesOf(one, key, cells) {
+  const { site } = headParts(key);
+  const side = sidesOf(one, site).query;
+  const size = (data.examples.unit === "word" ? side.words : side.tokens).length;
+  const place = data.examples.sites[site].findIndex(([layer, head]) => headParts(key).layer === layer && headParts(key).head === head);
+  const start = one.rules.at[site] + place * (size + 2) * size;
+  return cells.map((query) => cells.map((cell) => query.number >= size ? null : one.rules.bytes[start + cell.number * size + query.number] / data.examples.steps));
+}
+
+// The cells that rules are about: words or tokens, and the special ones as the first and all later ones together.
+function cellsOfRules(side) {
+  const size = (data.examples.unit === "word" ? side.words : side.tokens).length;
+  const found = [];
+  let first = true;
+  for (const cell of cellsOf(side, data.examples.unit)) {
+    const number = !cell.special ? (data.examples.unit === "word" ? cell.word : cell.tokens[0]) : first ? size : size + 1;
+    const same = found.find((other) => cell.special && other.number === number);
+    if (same) same.tokens.push(...cell.tokens);
+    else found.push({ ...cell, tokens: [...cell.tokens], number });
+    if (cell.special) first = false;
+  }
+  return found;
 }
 
 // Cells of a side: its tokens, or its words with the special tokens between them.
@@ -99,7 +125,7 @@ function arcs(shown, least, picked, pick) {
   const top = crossing ? 20 : high + 8;
   const height = crossing ? top + high + 30 : top + 20 + (shownGold.length ? low : 4);
   const picture = drawing("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img",
-    "aria-label": `arcs of attention of ${least} or more; the same as a list below` });
+    "aria-label": `arcs of ${shown.name} of ${least} or more; the same as a list below` });
   for (const [q, k, value] of drawn) {
     const from = lines[0].at[q], to = lines[1].at[k];
     const path = crossing ? `M${from} ${top + 4} C${from} ${top + high / 2} ${to} ${top + high / 2} ${to} ${top + high}`
@@ -139,15 +165,15 @@ function placed(cells) {
 }
 
 // Rows attend to columns; what the role marks has a frame.
-function matrix(shown) {
+function matrix(shown, most) {
   const { queries, keys, attention, gold } = shown;
   const side = Math.max(9, Math.min(20, Math.floor(460 / Math.max(queries.length, keys.length))));
   const left = Math.min(150, Math.max(...queries.map((cell) => widthOf(cut(cell.text))))) + 10;
   const top = Math.min(150, Math.max(...keys.map((cell) => widthOf(cut(cell.text))))) + 8;
   const [width, height] = [left + side * keys.length + 4, top + side * queries.length + 4];
-  const picture = drawing("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "matrix of attention, rows attend to columns; the same as a list below" });
-  const scale = { low: 0, high: Math.max(0.01, ...attention.flat()), stops: data.sequential };
-  attention.forEach((row, q) => row.forEach((value, k) => picture.append(drawing("rect", { x: left + k * side, y: top + q * side, width: side - 1, height: side - 1, fill: colourAt(scale, value) },
+  const picture = drawing("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `matrix of ${shown.name}, rows attend to columns; the same as a list below` });
+  const scale = { low: 0, high: most, stops: data.sequential };
+  attention.forEach((row, q) => row.forEach((value, k) => value !== null && picture.append(drawing("rect", { x: left + k * side, y: top + q * side, width: side - 1, height: side - 1, fill: colourAt(scale, value) },
     drawing("title", {}, `${queries[q].text} → ${keys[k].text}: ${value.toFixed(2)}`)))));
   for (const [q, k] of gold) picture.append(drawing("rect", { class: "gold-cell", x: left + k * side - 0.5, y: top + q * side - 0.5, width: side, height: side }));
   queries.forEach((cell, q) => picture.append(drawing("text", { x: left - 5, y: top + q * side + side * 0.75, "text-anchor": "end", class: cell.special ? "special" : "" }, cut(cell.text))));
@@ -156,13 +182,13 @@ function matrix(shown) {
 }
 
 // The largest attention of each word, in words.
-function largest(shown, picked) {
-  const { queries, keys, attention, gold } = shown;
+function largest(pictures, picked) {
+  const { queries, keys, attention, gold } = pictures[0];
   const marked = new Set(gold.map(([q, k]) => `${q} ${k}`));
-  const rows = attention.flatMap((row, q) => row.map((value, k) => [q, k, value])).filter(([q]) => picked === null || picked === q);
+  const rows = attention.flatMap((row, q) => row.map((value, k) => [q, k, value])).filter(([q, _, value]) => value !== null && (picked === null || picked === q));
   rows.sort((one, other) => other[2] - one[2]);
   const body = element("tbody", {}, ...rows.slice(0, 15).map(([q, k, value]) => element("tr", {}, element("td", {}, element("bdi", {}, cut(queries[q].text))),
-    element("td", {}, element("bdi", {}, cut(keys[k].text))), element("td", { class: "number" }, value.toFixed(2)), element("td", {}, marked.has(`${q} ${k}`) ? "gold" : ""))));
-  return element("details", {}, element("summary", {}, "The largest attention, as a list"),
-    element("table", { class: "plain" }, element("thead", {}, element("tr", {}, ...["from", "to", "attention", "marked"].map((name) => element("th", { scope: "col" }, name)))), body));
+    element("td", {}, element("bdi", {}, cut(keys[k].text))), ...pictures.map((one) => element("td", { class: "number" }, one.attention[q][k].toFixed(2))), element("td", {}, marked.has(`${q} ${k}`) ? "gold" : ""))));
+  return element("details", {}, element("summary", {}, `The largest, by ${pictures[0].name}, as a list`),
+    element("table", { class: "plain" }, element("thead", {}, element("tr", {}, ...["from", "to", ...pictures.map((one) => one.name), "marked"].map((name) => element("th", { scope: "col" }, name)))), body));
 }

@@ -88,13 +88,13 @@ function offsetsOf(about) {
 }
 
 // What is set for all cards alike, so that two heads are seen in the same document.
-const view = { document: null, unit: "word", picture: "arcs", least: 0.1, role: null };
+const view = { document: null, unit: "word", picture: "arcs", least: 0.1, role: null, show: "attention" };
 
 function examplesOf(key) {
   const made = element("div", { class: "examples" });
   const own = data.examples.own[key];
   const state = { picked: undefined, document: null };
-  const redraw = () => made.replaceChildren(...exampleParts(key, own, state, redraw));
+  const redraw = () => keepFocus(made, made, () => made.replaceChildren(...exampleParts(key, own, state, redraw)));
   redraw();
   return made;
 }
@@ -114,32 +114,54 @@ function exampleParts(key, own, state, redraw) {
   const marks = Object.keys(one.marks[site] ?? {});
   const role = view.role !== null && marks.includes(view.role) ? view.role : own && marks.includes(own.role) && view.role === null ? own.role : "";
   const sides = sidesOf(one, site);
-  const queries = cellsOf(sides.query, view.unit), keys = cellsOf(sides.key, view.unit);
+  // rules stand beside attention over the cells that they are about
+  const hasRules = one.rules !== undefined && site in one.rules.at;
+  const show = hasRules ? view.show : "attention";
+  const unit = show === "attention" ? view.unit : data.examples.unit;
+  const queries = show === "attention" ? cellsOf(sides.query, unit) : cellsOfRules(sides.query);
+  const keys = show === "attention" ? cellsOf(sides.key, unit) : queries;
   // a sentence with a query begins there
   if (state.picked === undefined) state.picked = data.query === null ? null : nullIf(-1, queries.findIndex((cell) => cell.word === data.query));
-  const shown = { queries, keys, crossing: site === "cross", attention: between(patternOf(one, key), queries, keys), gold: role ? goldOf(one, site, role, view.unit, queries, keys) : [] };
+  const about = { queries, keys, crossing: site === "cross", gold: role ? goldOf(one, site, role, unit, queries, keys) : [] };
+  // of special tokens, which rules say nothing about, attention is left out beside them
+  const asks = (row, q) => show !== "attention" && queries[q].special ? row.map(() => null) : row;
+  const pictures = [];
+  if (show !== "rules") pictures.push({ ...about, name: "attention", attention: between(patternOf(one, key), queries, keys).map(asks) });
+  if (show !== "attention") pictures.push({ ...about, name: "rules", attention: rulesOf(one, key, queries) });
   const change = (name, value) => { view[name] = value; state.picked = null; for (const other of redraws) other(); };
   const controls = element("div", { class: "controls" },
     single ? null : element("label", {}, "Document ", documentChoice(kept, own, state)),
-    element("label", {}, "Over ", choice([["word", "words"], ["token", "tokens"]], view.unit, (value) => change("unit", value))),
+    hasRules ? element("label", {}, "Show ", choice([["attention", "attention"], ["rules", "what rules give"], ["both", "both"]], show, (value) => change("show", value))) : null,
+    show !== "attention" ? null : element("label", {}, "Over ", choice([["word", "words"], ["token", "tokens"]], view.unit, (value) => change("unit", value))),
     element("label", {}, "As ", choice([["arcs", "arcs"], ["matrix", "matrix"]], view.picture, (value) => change("picture", value))),
-    element("label", {}, "From ", choice([["", "every word"], ...queries.map((cell, place) => [String(place), cut(cell.text)])], state.picked === null ? "" : String(state.picked),
+    element("label", {}, "From ", choice([["", "every word"], ...queries.map((cell, place) => [String(place), cut(cell.text)]).filter((_, place) => show === "attention" || !queries[place].special)], state.picked === null ? "" : String(state.picked),
       (value) => { state.picked = value === "" ? null : Number(value); redraw(); })),
     marks.length === 0 ? null : element("label", {}, "Mark ", choice([["", "nothing"], ...marks.map((name) => [name, name])], role, (value) => change("role", value))),
     element("label", {}, "At least ", choice([0.02, 0.05, 0.1, 0.2, 0.3, 0.5].map((value) => [String(value), value.toFixed(2)]), String(view.least), (value) => change("least", Number(value)))));
-  const picture = view.picture === "arcs" ? arcs(shown, view.least, state.picked, (place) => { state.picked = place; redraw(); }) : matrix(shown);
+  const most = Math.max(0.01, ...pictures.flatMap((each) => each.attention.flat()));
+  const drawn = pictures.map((each) => view.picture === "arcs" ? arcs(each, view.least, state.picked, (place) => { state.picked = place; redraw(); }) : matrix(each, most));
+  const named = drawn.length === 1 ? drawn : drawn.map((picture, place) => element("figure", {}, element("figcaption", { class: "small" }, pictures[place].name), picture));
   const words = [];
   if (own) words.push(`${own.assigned ? "Its role" : "Ranked by the role it comes nearest to"}, ${own.role}.`);
   const placed = own?.documents.find(([number]) => number === state.document);
   if (placed) words.push(`This document is among its ${placed[1]}: ${placed[2].toFixed(2)} of the attention of ${placed[3]} ${placed[3] === 1 ? "query" : "queries"} is on targets.`);
-  if (role) words.push(`Dashed: what ${role} marks (${shown.gold.length}).`);
+  if (role) words.push(`Dashed: what ${role} marks (${about.gold.length}).`);
+  if (show !== "attention") words.push(`Rules, with their strengths for this head, share out the attention of each ${unit} (kept to 1/${data.examples.steps}). Special tokens ask nothing, and those after the first are one.`);
+  else if (!hasRules && data.examples.with_rules) words.push(`What rules give is on this page for ${data.examples.with_rules} other ${data.examples.with_rules === 1 ? "document" : "documents"}.`);
   words.push("Special tokens are shown; arcs of a word to itself are not.");
   return [title, controls, element("p", { class: "text-line", dir: "auto" }, one.text || "(drawn tokens)"),
-    element("div", { class: "scroll picture", tabindex: "0", role: "region", "aria-label": `attention of head ${headName(key)}` }, picture),
-    element("p", { class: "small" }, words.join(" ")), largest(shown, state.picked)];
+    element("div", { class: "scroll picture", tabindex: "0", role: "region", "aria-label": `${pictures.map((each) => each.name).join(" and ")} of head ${headName(key)}` }, ...named),
+    element("p", { class: "small" }, words.join(" ")), largest(pictures, state.picked)];
 }
 
 let redraws = [];
+
+// The control that has the focus has it again once it is drawn anew, so that keys can go on.
+function keepFocus(old, next, draw) {
+  const held = old.contains(document.activeElement) ? document.activeElement.closest("label")?.firstChild.textContent : undefined;
+  draw();
+  if (held !== undefined) [...next.querySelectorAll("label")].find((label) => label.firstChild.textContent === held)?.querySelector("select").focus();
+}
 
 function nullIf(none, value) {
   return value === none ? null : value;

@@ -23,7 +23,9 @@ function drawCards() {
   byId("cards").replaceChildren(...chosen.map((key) => cardOf(key, chosen.length, actions)));
   redraws = chosen.map((key, place) => () => {
     const old = byId("cards").children[place].querySelector(".examples");
-    if (old) old.replaceWith(examplesOf(key));
+    if (!old) return;
+    const next = examplesOf(key);
+    keepFocus(old, next, () => old.replaceWith(next));
   });
 }
 

@@ -62,7 +62,7 @@ def refused(outcome: "Outcome", folder: Path, *said: str) -> None:
         ("model=some/directory", "model=local model.path=DIR"),
         (
             "experiment=atlass",
-            "Did you mean 'atlas'? Allowed: anatomy, atlas, calibration, compare, copying, definitions, explain, ",
+            "Did you mean 'atlas'? Allowed: anatomy, atlas, calibration, ",
         ),
         ("corpus=grammr", "Did you mean 'grammar'?"),
         ("corpus=my.conllu", "corpus=conllu corpus.path=FILE"),
@@ -151,6 +151,7 @@ def test_an_override_that_cannot_be_parsed_is_told_to_take_quotes(
         ("text=Hello there", "Add experiment=sentence, or leave it out"),
         ("query=it", "Add experiment=sentence, or leave it out"),
         ("candidates=[it]", "Add experiment=sentence, or leave it out"),
+        ("explained_by=outputs", "Add experiment=sentence, or leave it out"),
         (
             "+corpus.foo=1",
             "corpus.foo is not a setting of the corpus chosen here. Allowed: first, limit, multiword, path, subtypes, "
@@ -267,6 +268,11 @@ TWICE = "the cat saw the dog."
         ((f"text={TWICE}", "query=cat", "candidates=[cat]"), "is the query itself"),
         ((f"text={TWICE}", "query=cat", "candidates=dog"), "in brackets: candidates=[quiz,student]"),
         ((f"text={TWICE}", "query=cat", "candidates=[[dog]]"), "in brackets: candidates=[quiz,student]"),
+        (
+            (f"text={TWICE}", "explained_by=nothing"),
+            "explained_by=nothing holds no run. Allowed: the folder of a complete",
+        ),
+        ((f"text={TWICE}", "explained_by=[a,b]"), "the folder of a run of experiment=explain, or null"),
     ],
 )
 def test_a_sentence_or_word_that_cannot_be_is_answered(
