@@ -81,7 +81,8 @@ def self_repair_tables(
     frames = [
         _changed(replaced[row], heads, before, more[row], block, seed, min_blocks) for row in range(len(replaced))
     ]
-    changed = pd.concat(frames, ignore_index=True)
+    # heads of the last layer have no row, and a table without rows has no whole numbers
+    changed = pd.concat(frames, ignore_index=True).astype({"other_layer": int, "other_head": int})
     return table, changed.assign(q=benjamini_hochberg(changed["p"].to_numpy(dtype=np.float64)))
 
 

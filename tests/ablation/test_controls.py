@@ -67,7 +67,7 @@ def prompts_in(model: HeadModel) -> Prompts:
     documents = [
         prompt_document(
             text, f"source {number}", template=template, right=right, wrong=wrong, corrupted=corrupted,
-            named={"animal": (text.index("cat" if "cat" in text else "dog"),) * 2},
+            named={},
         )
         for number, (text, corrupted, right, wrong, template) in enumerate(made)
     ]  # fmt: skip

@@ -1,5 +1,8 @@
 """Self-repair: exact on a network with a planted backup head; on a real architecture as far as it is known."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,7 +37,7 @@ class WithBackup(FakeModel):
 
     def __init__(self) -> None:
         super().__init__(lambda batch: torch.zeros(1), 1, causal=True)
-        self.heads = [WRITER, BACKUP, IDLE]
+        self.heads: Sequence[Head] = [WRITER, BACKUP, IDLE]
         self.has_language_head = True
 
     def run(self, batch: Batch, *, pattern: Tap | None = None, z: Tap | None = None, logits: bool = True) -> Output:
@@ -79,13 +82,13 @@ def prompts_of(model: HeadModel) -> Prompts:
 
 @pytest.fixture(scope="module")
 def repair() -> Repair:
-    model = WithBackup()
+    model: Any = WithBackup()
     assert isinstance(model, HasStream)
     prompts = prompts_of(model)
     return measure_repair(model, prompts, range(len(prompts)), zero(model, prompts.clean), model.heads)
 
 
-def tables_of(repair: Repair) -> tuple[pd.DataFrame, pd.DataFrame]:
+def tables_of(repair: Repair) -> tuple[Any, Any]:
     block = np.arange(len(repair.documents), dtype=np.int64)
     return self_repair_tables(
         repair.replaced, repair.heads, repair.before, repair.after, repair.total, block, seed=0, min_blocks=2
@@ -109,14 +112,14 @@ def test_a_planted_backup_makes_up_for_its_head(repair: Repair) -> None:
 
 
 def test_a_head_and_its_backup_cost_more_together_than_alone() -> None:
-    model = WithBackup()
+    model: Any = WithBackup()
     prompts = prompts_of(model)
     sets = [(WRITER,), (BACKUP,), (IDLE,), (WRITER, BACKUP), (WRITER, IDLE), tuple(model.heads)]
     (sums,) = sweep(
         model, batches(prompts.clean, model), zero(model, prompts.clean), answer_metrics(prompts)[:1], ablation="zero",
         sets={("set", number, 0): heads for number, heads in enumerate(sets)},
     )  # fmt: skip
-    table = interaction_table(sums, sets, seed=0, min_blocks=2).set_index("heads")
+    table: Any = interaction_table(sums, sets, seed=0, min_blocks=2).set_index("heads")
     assert table.loc["0.0 1.0", "joint"] == pytest.approx(1) and table.loc["0.0 1.0", "size"] == 2
     assert table.loc["0.0 1.0", "interaction"] == pytest.approx(BACKED)
     assert table.loc["0.0 1.1", "interaction"] == pytest.approx(0, abs=1e-6)
@@ -126,11 +129,11 @@ def test_a_head_and_its_backup_cost_more_together_than_alone() -> None:
 
 @pytest.mark.parametrize("replacement", [zero, uniform])
 def test_on_a_network_only_later_heads_change_and_the_total_is_that_of_ablation(
-    tiny_gpt2: Case, replacement: object
+    tiny_gpt2: Case, replacement: Any
 ) -> None:
     model = tiny_gpt2.model
     prompts = read_prompts(model, tiny_prompts(12))
-    substitute = replacement(model, prompts.clean)  # pyright: ignore[reportCallIssue]
+    substitute = replacement(model, prompts.clean)
     chosen = [Head("self", 0, 1), Head("self", 1, 2)]
     found = measure_repair(model, prompts, [3, 1, 7], substitute, chosen)
     number, order = {head: place for place, head in enumerate(found.heads)}, list(found.documents)

@@ -1,6 +1,7 @@
 """Subsets of a circuit, chosen on a network that adds up known numbers; and heads that are read from elsewhere."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ CIRCUIT = HEADS[:4]
 BACKUP = HEADS[5]
 
 
-def left(sets: object, name: str) -> np.ndarray:
+def left(sets: Any, name: str) -> np.ndarray:
     """Head 0 gives 2, head 1 gives 1; 2 and 3 give 3 if either is there; head 5, outside, gives 4 without 1."""
 
     def value(gone: set[Head]) -> float:
@@ -31,7 +32,7 @@ def left(sets: object, name: str) -> np.ndarray:
         total = 2.0 * (HEADS[0] in there) + (HEADS[1] in there) + 3.0 * bool({HEADS[2], HEADS[3]} & there)
         return total + 4.0 * (BACKUP in there and HEADS[1] not in there)
 
-    return np.array([[value(set(some)), 0.0] for some in sets])  # pyright: ignore[reportGeneralTypeIssues]
+    return np.array([[value(set(some)), 0.0] for some in sets])
 
 
 def test_the_greedy_subset_finds_what_the_circuit_leaves_out() -> None:

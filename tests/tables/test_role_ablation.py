@@ -1,5 +1,7 @@
 """Heads of a role beside their controls: on sums made by hand, what a row says and where it disagrees."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,12 +31,12 @@ ROWS = [compared(ITSELF, 0), compared("random", 1, 2), compared("as loud", 3)]
 
 
 @pytest.fixture(scope="module")
-def table() -> pd.DataFrame:
+def table() -> Any:
     found = [sums("zero", 1.0, 0.2, 0.0, 2.0), sums("mean", 1.0, 0.2, 1.4, -1.0), sums("uniform", -0.5, 0.0, 0.0, 0.0)]
     return role_ablation_table(found, ROWS, seed=0).set_index(["replacement", "control"])
 
 
-def test_a_row_is_the_mean_over_its_draws_and_its_difference_that_from_the_role(table: pd.DataFrame) -> None:
+def test_a_row_is_the_mean_over_its_draws_and_its_difference_that_from_the_role(table: Any) -> None:
     row = table.loc[("mean", "random")]
     assert row["draws"] == 2 and row["heads"] == "" and row["n"] == 80
     assert row["effect"] == pytest.approx(0.8) and row["difference"] == pytest.approx(0.2)
@@ -45,13 +47,13 @@ def test_a_row_is_the_mean_over_its_draws_and_its_difference_that_from_the_role(
     assert np.isnan(table.loc[("mean", ITSELF), "difference"])
 
 
-def test_verdicts_follow_from_the_intervals(table: pd.DataFrame) -> None:
+def test_verdicts_follow_from_the_intervals(table: Any) -> None:
     assert table["verdict"].loc["zero"].tolist() == ["matter", "less", "more"]
     assert table["verdict"].loc["mean"].tolist() == ["matter", "less", "less"]
     assert table["verdict"].loc["uniform"].tolist() == ["hurt", "more", "more"]
 
 
-def test_it_is_said_where_replacements_and_controls_disagree(table: pd.DataFrame) -> None:
+def test_it_is_said_where_replacements_and_controls_disagree(table: Any) -> None:
     assert table.loc[("zero", ITSELF), "disagrees"] == "replacements: uniform; controls: as loud"
     assert table.loc[("mean", ITSELF), "disagrees"] == "replacements: uniform"
     assert table.loc[("uniform", ITSELF), "disagrees"] == "replacements: zero, mean"
@@ -63,7 +65,7 @@ def test_a_difference_has_the_interval_of_what_is_paired() -> None:
     one = sums("noise", 1.0, 1.0)
     shifted = one.effect[1] - 0.3 * N
     found = EffectSums(**{**vars(one), "effect": np.stack([one.effect[0], shifted])})
-    row = role_ablation_table([found], [compared(ITSELF, 0), compared("x", 1)], seed=0).iloc[1]
+    row: Any = role_ablation_table([found], [compared(ITSELF, 0), compared("x", 1)], seed=0).iloc[1]
     assert row["difference_low"] == pytest.approx(0.3) and row["difference_high"] == pytest.approx(0.3)
     assert row["ci_high"] - row["ci_low"] > 0.1
 
@@ -105,7 +107,11 @@ def test_heads_of_a_role_come_by_their_lift_on_select_and_only_if_they_have_it()
 def test_a_set_without_a_finite_effect_says_nothing_of_the_others(bad: float) -> None:
     good, spoilt = sums("zero", 1.0, 0.2, 0.0, 2.0), sums("zero", 1.0, 0.2, 0.0, 2.0)
     spoilt.effect[3, 5] = bad
-    expected, found = (role_ablation_table([one], ROWS, seed=0) for one in (good, spoilt))
+    expected, found = (_table(one) for one in (good, spoilt))
     pd.testing.assert_frame_equal(found.iloc[:2].drop(columns="disagrees"), expected.iloc[:2].drop(columns="disagrees"))
     assert np.isnan(found.iloc[2][["effect", "ci_low", "p", "difference_low"]].astype(float)).all()
     assert found.iloc[2]["verdict"] == ""
+
+
+def _table(one: EffectSums) -> Any:
+    return role_ablation_table([one], ROWS, seed=0)
