@@ -64,7 +64,7 @@ def _measure(
             later = _later(substitution, chosen, place)
             output = model.resume(clean, place, changed, **later, logits=logits, pieces=pieces)
             for variant, number in enumerate(some):
-                one = _variant(output, variant, len(batch.tokens))
+                one = variant_of(output, variant, len(batch.tokens))
                 for row, metric in enumerate(metrics):
                     after[row, number] = metric.measure(one, batch.written, clean.output)
     return before, after
@@ -133,7 +133,8 @@ def _chunks(numbers: Sequence[int], size: int) -> Iterator[Sequence[int]]:
     return (numbers[start : start + size] for start in range(0, len(numbers), size))
 
 
-def _variant(output: Output, number: int, rows: int) -> Output:
+def variant_of(output: Output, number: int, rows: int) -> Output:
+    """One variant of an output of all; each has so many rows."""
     rows_of_it = slice(number * rows, (number + 1) * rows)
     hidden = output.hidden[rows_of_it]
     if output.at is None:

@@ -47,6 +47,8 @@ EXPERIMENTS: dict[str, str] = {
     "the discovery split and reported on the held-out one.",
     "logit_attribution": "The logit difference of right and wrong answer was taken apart into what every component "
     "writes into the residual stream at the last position, the final norm's scale held as it is.",
+    "patching": "Each head in turn was given what it computes with on another text of the same prompt.",
+    "path_patching": "What each head writes on another text was let reach one receiver alone, other heads frozen.",
     "nulls": "The same roles were asked of null models.",
     "known_answers": "Roles were planted in heads by construction, and counted as found, missed or falsely found.",
     "random_init": "Roles were asked of networks with random weights.",
@@ -297,6 +299,8 @@ def _measures(tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any], def
                   "; copying by a head's own weights is after", Cite(("elhage2021",)), "."]  # fmt: skip
     if name == "logit_attribution":
         found += [" Direct attribution is after", Cite(("elhage2021",)), "."]
+    if name in ("patching", "path_patching"):
+        found += [" Patching of activations and paths is after", Cite(("wang2023",)), "."]
     if name == "gates":
         found += [" Gates and their penalty are after", Cite(("louizos2018", "voita2019")), "."]
     if name == "diversity":

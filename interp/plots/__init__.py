@@ -13,6 +13,10 @@ from interp.plots.attribution import attribution_bars as attribution_bars
 from interp.plots.attribution import attribution_map as attribution_map
 from interp.plots.calibration import coverage as coverage
 from interp.plots.calibration import null_p as null_p
+from interp.plots.causes import patching_bars as patching_bars
+from interp.plots.causes import patching_maps as patching_maps
+from interp.plots.causes import path_bars as path_bars
+from interp.plots.causes import path_maps as path_maps
 from interp.plots.circuits import circuit_completeness as circuit_completeness
 from interp.plots.circuits import circuit_curve as circuit_curve
 from interp.plots.claims import claims as claims

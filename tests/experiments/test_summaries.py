@@ -219,6 +219,20 @@ def of_explain() -> Tables:
     return {"explanations": rising(explained, "explained"), "adds": rising(added, "adds")}
 
 
+CAUSED = {"clean": 3.0, "corrupted": -1.0, "q": 0.01} | INTERVAL
+
+
+def of_patching() -> Tables:
+    settings = [each("direction", ["noise", "denoise"]), each("part", ["z", "q", "k", "v", "pattern"])]
+    table = grid(*settings, each("position", ["all", "end"]), HEADS, **CAUSED)
+    return {"patching": rising(table, "effect", "estimate"), **of_ability()}
+
+
+def of_paths() -> Tables:
+    receivers = each("receiver", names("receiver", 30))
+    return {"paths": rising(grid(receivers, HEADS, receiver_input="q", **CAUSED), "effect"), **of_ability()}
+
+
 def of_gates() -> Tables:
     choices = each("chosen_by", ["all", "none", "gates", "effect", "random"])
     runs = [{"strength": 0.001 * place, "gate_seed": seed} for place in range(1, 20) for seed in range(9)]
@@ -302,6 +316,8 @@ MADE: dict[str, tuple[Callable[[], Tables], str]] = {
     "interactions": (of_interactions, r"^Of 60 heads 60 cost less than they add directly"),
     "known_answers": (of_known_answers, r"^causal: 9 planted roles found, 9 missed, 9 false positives"),
     "nulls": (of_nulls, r"^Roles under the nulls: 0 in 30 seeds of permuted_gold"),
+    "patching": (of_patching, r"^Right in 90% of 160 prompts"),
+    "path_patching": (of_paths, r"^Right in 90% of 160 prompts"),
     "probe": (of_probe, r"^Attention alone finds -0\.50 \[.*\] of governors"),
     "pruning_curve": (of_pruning, r"^Best order to ablate heads in: order59"),
     "random_init": (of_random_init, r"^600 of 600 networks with random weights have a head with a role"),

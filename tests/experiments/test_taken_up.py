@@ -21,6 +21,7 @@ from interp.schema import check_columns
 from tests.conftest import Case
 
 GRAMMAR = ("corpus=grammar", "corpus.documents=40")
+PROMPTS = ("corpus.behaviour._target_=tests.support.prompts.tiny_prompts", "force=true")
 RULES = ("classify.min_queries=2", "classify.min_blocks=2")
 PROMPTS = ("behaviour._target_=tests.support.prompts.tiny_prompts", "behaviour.documents=40")
 EXPERIMENTS: dict[str, tuple[str, ...]] = {
@@ -59,6 +60,8 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "logit_attribution": (*PROMPTS, "force=true"),
     "probe": GRAMMAR,
     "explain token": ("corpus=repeats", "corpus.documents=40", "corpus.length=12", "explain.unit=token"),
+    "patching": (*PROMPTS, "patching.part=[z,k]", "patching.position=[all,again]", "patching.estimate=true"),
+    "path_patching": (*PROMPTS, "path_patching.receiver=[output,L1H2.v]"),
     "copying": ("corpus=repeats", "corpus.documents=40", "corpus.length=12"),
     "role_ablation": (
         "corpus=repeats",

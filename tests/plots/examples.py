@@ -295,6 +295,24 @@ def random_interactions(count: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     return repair, pairs.assign(**about)
 
 
+def random_causes(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Patching in both directions at two positions, and paths to the output and to three inputs of heads."""
+    random, places = np.random.default_rng(18), heads_of(layers, heads).assign(n=160)
+
+    def effects(table: pd.DataFrame) -> pd.DataFrame:
+        value = random.normal(0, 0.1, len(table)) ** 3 * 50
+        return table.assign(effect=value, ci_low=value - 0.03, ci_high=value + 0.03, q=random.random(len(table)))
+
+    patching = [
+        effects(places.assign(direction=direction, part="z", position=position))
+        for direction in ("noise", "denoise")
+        for position in ("all", "again")
+    ]
+    receivers = [("output", "stream"), *((f"{layers - 1}.{head}", "q") for head in range(min(heads, 3)))]
+    paths = [effects(places.assign(receiver=receiver, receiver_input=read)) for receiver, read in receivers]
+    return pd.concat(patching, ignore_index=True), pd.concat(paths, ignore_index=True)
+
+
 def random_diversity(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Heads in the plane, their distances, and means within and between layers: of a model and a null."""
     random, maps, pairs, means = np.random.default_rng(18), [], [], []
@@ -411,6 +429,7 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
     many = many[many["query"] == 11].rename(columns={"key": "candidate", "key_word": "candidate_word"})
     of_gates = random_gates(layers, heads)
     made_of = random_explanations(layers, heads)
+    causes = random_causes(layers, heads)
     far = random_diversity(layers, heads)
     two, seven = random_comparison(layers, heads, 2), random_comparison(layers, heads, 7)
     four = [("self", 0, head) for head in range(4)]
@@ -450,6 +469,10 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
         "self_repair_of_many": lambda style: plots.self_repair(random_interactions(40)[0], style=style),
         "interactions": lambda style: plots.interaction_map(random_interactions(8)[1], style=style),
         "interactions_of_many": lambda style: plots.interaction_map(random_interactions(30)[1], style=style),
+        "patching": lambda style: plots.patching_maps(causes[0], style=style),
+        "patching_largest": lambda style: plots.patching_bars(causes[0], style=style),
+        "paths": lambda style: plots.path_maps(causes[1], style=style),
+        "paths_largest": lambda style: plots.path_bars(causes[1], style=style),
         "head_map": lambda style: plots.head_map(far[0], style=style),
         "head_distances": lambda style: plots.distance_matrices(far[1], style=style),
         "redundancy": lambda style: plots.redundancy(far[2], style=style),

@@ -56,6 +56,7 @@ from interp.tables import (
     annotation_baselines,
     best_heads,
     blocks,
+    causes,
     compared,
     copying_scores,
     effects,
@@ -629,8 +630,31 @@ def check_parser(bad: float) -> None:
     refused(lambda: parser.fit_parser(sound, broken))
 
 
+def check_causes(bad: float) -> None:
+    random = np.random.default_rng(4)
+    clean, block = random.normal(3, 1, 60), np.repeat(np.arange(20), 3)
+    answers, after = causes.Answers(clean, clean - 4, block), clean - random.uniform(0, 4, (3, 60))
+    broken = after.copy()
+    broken[BAD_HEAD, 7] = bad
+    empty = ["patched", "effect", "ci_low", "ci_high", "p", "q"]
+    heads = list(HEADS[:3])
+    setting, receiver = ("noise", "z", "all"), ("output", "stream")
+
+    def patching(values: np.ndarray) -> pd.DataFrame:
+        estimate = {setting: values - clean}
+        return causes.patching_table(heads, {"noise": clean}, {setting: values}, estimate, answers, seed=0)
+
+    tables_apart(patching(after), patching(broken), of_bad_head, [*empty, "estimate"], ("q",))
+    paths = [causes.path_table(heads, clean, {receiver: one}, answers, seed=0) for one in (after, broken)]
+    tables_apart(*paths, of_bad_head, empty, ("q",))
+    # a head without an estimate is in no ranking, which the others then have among themselves
+    (agreement,) = causes.rank_agreements(patching(broken)).values()
+    assert agreement == pytest.approx(1)
+
+
 CASES: dict[str, Callable[[float], None]] = {
     "anatomy_table": check_anatomy,
+    **dict.fromkeys(["patching_table", "path_table", "rank_agreements"], check_causes),
     "best_heads": check_best_heads,
     "best_roles": check_best_heads,
     "bootstrap_interval": check_bootstrap_interval,

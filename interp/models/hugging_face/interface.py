@@ -14,7 +14,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import eager_mask
 
 from interp.buffers import Buffer
-from interp.types import HeadOutput, Pattern
+from interp.types import HeadOutput, Pattern, Place
 
 INTERFACE = "interp"
 """The name under which transformers finds the attention function below."""
@@ -90,6 +90,10 @@ class Ingredients:
         fused = nn.functional.scaled_dot_product_attention
         z = fused(self.query, self.key, self.value, attn_mask=self.mask, scale=self.scaling)
         return z.transpose(1, 2)
+
+
+Witness = Callable[[Place, Ingredients], None]
+"""Sees what an attention layer computes with."""
 
 
 class MaskReader:

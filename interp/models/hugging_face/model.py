@@ -19,7 +19,7 @@ from interp.models.dispatching import at_hand, device_of, refuse_spread
 from interp.models.head_weights import LayerSlices, See
 from interp.models.hooking_errors import because
 from interp.models.hugging_face.embeddings import from_head_to_embedding, position_embeddings
-from interp.models.hugging_face.interface import INTERFACE, Ingredients, MaskReader, Watch, watching
+from interp.models.hugging_face.interface import INTERFACE, Ingredients, MaskReader, Watch, Witness, watching
 from interp.models.hugging_face.layers import SITE_ORDER, Layer, find_layers, see_each
 from interp.models.hugging_face.logits_at import LogitsAt, input_of
 from interp.models.hugging_face.packing import Packing
@@ -332,14 +332,32 @@ class AttentionModel:
         z: Tap | None = None,
         logits: Scored = True,
         pieces: bool = False,
+        see: Witness | None = None,
     ) -> Output:
         """The network from `place` on, with other outputs of its attention: all variants of all rows in one batch.
 
-        The taps see the layers after that place. Variants come first: row v · batch + b is document b of variant v.
-        Positions for `logits` are those of the clean batch, the same in every variant.
+        The taps, and `see`, see the layers after that place. Variants come first: row v · batch + b is document b of
+        variant v. Positions for `logits` are those of the clean batch, the same in every variant.
         Where linear maps were remembered, they work in bfloat16 on the difference from the clean run.
         """
-        return self._resuming.resume(clean, place, attention_output, pattern=pattern, z=z, logits=logits, pieces=pieces)
+        return self._resuming.resume(
+            clean, place, attention_output, pattern=pattern, z=z, logits=logits, pieces=pieces, see=see
+        )
+
+    def enter(
+        self,
+        clean: CleanRun,
+        place: Place | None,
+        added: Float[Tensor, "variant batch pos d_model"],
+        *,
+        logits: Scored = True,
+        see: Witness | None = None,
+    ) -> Output:
+        """The network from the block of `place` on (None: what follows the last block), with this added to its stream.
+
+        Variants come first; `see` sees that block's layer and those after it.
+        """
+        return self._resuming.enter(clean, place, added, logits=logits, see=see)
 
     def _forward(
         self,
@@ -352,17 +370,20 @@ class AttentionModel:
         pieces: bool = False,
         packing: Packing | None = None,
         masks: Mapping[Place, Tensor | None] | None = None,
+        see: Witness | None = None,
     ) -> Output:
         """One pass, its layers watched after that number; with a packing, each under its mask of the padded batch."""
         at = logits if isinstance(logits, Tensor) and self.has_language_head else None
         everywhere = logits is True and self.has_language_head
-        tapped = pattern is not None or z is not None
+        tapped = pattern is not None or z is not None or see is not None
         last: list[Any] = []
         order = iter(self.layers[after + 1 :])
 
         def watch(_module: nn.Module, given: Ingredients) -> Tensor:
             layer = next(order)
             at = given if packing is None or masks is None else packing.ingredients(given, masks[layer.place])
+            if see is not None:
+                see(layer.place, at)
             written = at.attended() if not tapped else _rewritten(layer, at, pattern, z, self.device)
             return written if packing is None else packing.pack(written)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from interp.errors import ModelError
 from interp.models.dispatching import is_offloaded
 from interp.models.hugging_face.hooks import keep_both, keep_input, keep_output, keep_rest
-from interp.models.hugging_face.interface import Ingredients, Watch, watching
+from interp.models.hugging_face.interface import Ingredients, Watch, Witness, watching
 from interp.models.hugging_face.layers import (
     Layer,
     answering,
@@ -43,6 +44,8 @@ class Kept:
     masks: dict[Place, Tensor | None] = field(default_factory=dict)
     linear: dict[nn.Module, Maps] = field(default_factory=dict)
     """Each block's linear maps, where they were asked for."""
+    final: list[Tensor] = field(default_factory=list)
+    """The stream as the last block left it; first in the pass itself."""
     packing: Packing | None = None
     """How its variants are run without padding; None where they are run with it."""
 
@@ -120,6 +123,8 @@ class Resuming:
                 stack.callback(keep_rest(layer.attention, kept.rest).remove)
             if self._encoder is not None:
                 stack.callback(self._encoder.register_forward_hook(lambda *seen: kept.encoder.append(seen[2])).remove)
+            for block in blocks_of(self._layers)[-1:]:
+                stack.callback(block.register_forward_hook(lambda *seen: kept.final.append(_first(seen[2]))).remove)
             for block in blocks_of(self._layers):
                 stack.callback(keep_input(block, before, block).remove)
                 stack.callback(keep_rest(block, kept.rest).remove)
@@ -142,6 +147,7 @@ class Resuming:
         z: Tap | None = None,
         logits: Scored = True,
         pieces: bool = False,
+        see: Witness | None = None,
     ) -> Output:
         """The network from `place` on, with other outputs of its attention: all variants of all rows in one batch.
 
@@ -151,14 +157,7 @@ class Resuming:
         number = next(at for at, layer in enumerate(self._layers) if layer.place == place)
         here, kept, packing = self._layers[number], clean.kept, clean.kept.packing
 
-        def stacked(value: Any) -> Any:
-            """That of every variant, where there is one for each document, which of a position bias there is not."""
-            if isinstance(value, tuple):
-                return tuple(map(stacked, value))
-            if not (isinstance(value, Tensor) and value.dim() and len(value) == rows):
-                return value
-            return value.repeat(variants, *[1] * (value.dim() - 1))
-
+        stacked = partial(_stacked, variants=variants, rows=rows)
         with ExitStack() as stack:
             stream = stacked(clean.before[place]) if packing is None else packing.stacked(clean.before[place], variants)
             for layer in self._before(number):
@@ -184,8 +183,37 @@ class Resuming:
             where = logits.repeat(variants, 1) if isinstance(logits, Tensor) else logits
             stack.enter_context(fused_activations(self._network))
             return self._forward(
-                inputs, pattern, z, where, after=number, pieces=pieces, packing=packing, masks=kept.masks
+                inputs, pattern, z, where, after=number, pieces=pieces, packing=packing, masks=kept.masks, see=see
             )
+
+    @torch.inference_mode()
+    def enter(
+        self,
+        clean: CleanRun,
+        place: Place | None,
+        added: Float[Tensor, "variant batch pos d_model"],
+        *,
+        logits: Scored = True,
+        see: Witness | None = None,
+    ) -> Output:
+        """The network from the block of `place` on (None: what follows the last block), with this added to its stream.
+
+        All variants of all rows in one batch, as padded as they came. Blocks before it are not run.
+        """
+        variants, rows = added.shape[:2]
+        places = [layer.place for layer in self._layers]
+        number = len(places) if place is None else places.index(place)
+        before = clean.kept.final[0] if place is None else clean.before[place]
+        stacked, given = partial(_stacked, variants=variants, rows=rows), (before + added).flatten(0, 1)
+        with ExitStack() as stack:
+            for block in blocks_of(self._layers[:number]):
+                rest = stacked(clean.kept.rest[block])
+                stack.enter_context(answering(block, (given, *rest) if rest else given))
+            if place is not None:
+                stack.callback(giving(self._layers[number].block, given).remove)
+            inputs = {name: stacked(value) for name, value in self._inputs(clean.batch).items()}
+            where = logits.repeat(variants, 1) if isinstance(logits, Tensor) else logits
+            return self._forward(inputs, None, None, where, after=number - 1, see=see)
 
     def _before(self, number: int) -> list[Layer]:
         """The layers of the same stack that run earlier: what the encoder gives is known before the decoder runs."""
@@ -242,6 +270,20 @@ class Resuming:
             return False
         apart = (found.hidden[clean.batch.mask] - expected).abs().max()
         return bool(apart <= 1e-4 * expected.abs().max())
+
+
+def _first(output: Any) -> Tensor:
+    """What a module gives, or the first of several things."""
+    return output[0] if isinstance(output, tuple) else output
+
+
+def _stacked(value: Any, *, variants: int, rows: int) -> Any:
+    """That of every variant, where there is one for each document, which of a position bias there is not."""
+    if isinstance(value, tuple):
+        return tuple(_stacked(one, variants=variants, rows=rows) for one in value)
+    if not (isinstance(value, Tensor) and value.dim() and len(value) == rows):
+        return value
+    return value.repeat(variants, *[1] * (value.dim() - 1))
 
 
 def blocks_of(layers: Sequence[Layer]) -> list[nn.Module]:
