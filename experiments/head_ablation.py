@@ -54,7 +54,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
 
 def summary_of(tables: Mapping[str, pd.DataFrame], *, most: int, metrics: int) -> list[str]:
     """The same for so many metrics, with `most` heads in each list: fewer in experiments that join summaries."""
-    every = list(tables["effects"].groupby(["ablation", "metric"]))
+    every = list(tables["effects"].groupby(["ablation", "metric"], sort=False))
     parts = [_of_metric(str(ablation), str(metric), table, most) for (ablation, metric), table in every[:metrics]]
     lines = [line for part in parts for line in part]
     if len(every) > metrics:

@@ -20,6 +20,7 @@ NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.py"
 FIGURES = {
     "ablation_and_pruning": 3,
     "induction_heads": 3,
+    "ioi": 3,
     "own_model": 1,
     "own_role": 1,
     "syntax_heads": 4,
@@ -93,7 +94,7 @@ def shown(book: nbformat.NotebookNode, code: str) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(text), sep="\t").dropna(how="all")
 
 
-def test_there_are_six() -> None:
+def test_there_are_these() -> None:
     assert NOTEBOOKS.keys() == FIGURES.keys()
     told = (ROOT / "docs" / "notebooks.md").read_text()
     assert all(f"notebooks/{name}.py" in told for name in NOTEBOOKS)
@@ -130,6 +131,20 @@ def test_induction_heads(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None
     # prefix matching is the attention that the role's mass is, of the same documents; TransformerLens's is about half
     assert scores["copying/induction-entry-mean@1"] == pytest.approx(assigned["mass"].max(), abs=0.02)
     assert scores["copying/induction-tl-mul@1"] < 0.6 * scores["copying/induction-entry-mean@1"]
+
+
+def test_ioi(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = executed("ioi", outputs, monkeypatch)
+    ability = shown(book, '"ability"').query("text == 'clean' and metric == 'accuracy'")
+    assert ability["ci_low"].iloc[0] > 0.9, "its card says that it continues what was there before"
+    by_key = shown(book, "by_key = written").set_index("key")["value"]
+    assert by_key.idxmax() == "answer", "the head that adds most attends to the answer"
+    # induction takes two layers: by its keys the head of the later one reads what the earlier one wrote
+    largest = shown(book, "largest = paths").iloc[0]
+    both = shown(book, "both = heads").iloc[0]
+    assert largest["receiver_input"] == "k" and int(largest["receiver"]) == 1
+    assert both["layer"] == 0 and largest["sender"] == pytest.approx(both["head"] / 10)
+    assert largest["ci_low"] > 0.1 and both["ci_low"] > 0.1
 
 
 def test_ablation_and_pruning(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
