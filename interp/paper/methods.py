@@ -28,6 +28,7 @@ REPLACED = {
 METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "embedding_cosine": ("the cosine between the sentence embeddings with and without the head", ()),
     "log_prob": ("the mean log-probability of the next token", ()),
+    "log_prob_of_repeats": ("the mean log-probability of tokens of a sequence that is said a second time", ()),
     "kl": ("minus the mean Kullback–Leibler divergence from the intact model's next-token distribution", ()),
     "pseudo_log_prob": ("the mean log-probability of each token where it alone is masked", ("salazar2020",)),
     "accuracy": ("the share of minimal pairs of which the acceptable sentence is the likelier", ("warstadt2020",)),
@@ -54,6 +55,9 @@ EXPERIMENTS: dict[str, str] = {
     "calibration": "Corpora were redrawn from source documents to see how often intervals hold the true value.",
     "sensitivity": "One choice at a time was changed, and the heads whose roles changed with it were counted.",
     "stability": "Split-half reliability of role scores over heads was estimated, and heads were matched.",
+    "role_ablation": "The heads of roles were replaced together, beside random sets and other controls.",
+    "circuit": "All heads outside a circuit were replaced; its faithfulness, completeness, minimality were measured.",
+    "interactions": "Heads were replaced alone and together, and what all others then write was read off.",
     "pruning_curve": "More and more heads were ablated together, in several orders.",
     "gates": (
         "Hard-concrete gates at the outputs of all heads were trained with an L0 penalty on one half of the source "

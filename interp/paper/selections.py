@@ -31,6 +31,7 @@ BESIDE = (
         "head_map",
         "verify",
         "circumstances",
+        *("role_ablation_draws", "circuit_completeness", "circuit_curve", "changed_heads"),
     ),
 )
 """Tables that stand behind others: their rows are too many for a paper, and the figures show them."""
@@ -81,6 +82,12 @@ WHAT = {
     "reliability": "Split-half reliability of role scores over heads",
     "matching": "Similarity of matched heads, beside its null",
     "pruning_area": "Area under the pruning curve of each order",
+    "role_ablation": "Heads of roles replaced together, beside controls",
+    "circuit": "A circuit, and random sets of its size, with all other heads replaced",
+    "circuit_minimality": "What each head of the circuit changes",
+    "circuit_areas": "Areas of the faithfulness curve over heads",
+    "interactions": "Joint effects of heads less the sum of single ones",
+    "self_repair": "Direct and total effects of heads",
     "gate_curve": "The model with the heads that trained gates keep, and with as many chosen otherwise",
     "gate_agreement": "How far trainings of gates with other seeds keep the same heads",
     "candidates": "Attention from the query to each candidate, the largest",
@@ -126,6 +133,10 @@ COLUMNS_OF = {
     "compared_effects": [
         *(*HEAD, "metric", "run", "n", "effect", "ci_low", "ci_high"),
         *("difference", "difference_low", "difference_high"),
+    ],
+    "role_ablation": [
+        *("role", "control", "replacement", "metric", "size", "n", "effect", "ci_low", "ci_high"),
+        *("difference", "difference_low", "difference_high", "verdict"),
     ],
     "gate_curve": [
         *("metric", "strength", "gate_seed", "heads_kept", "n", "value", "ci_low", "ci_high"),

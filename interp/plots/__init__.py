@@ -17,6 +17,8 @@ from interp.plots.causes import patching_bars as patching_bars
 from interp.plots.causes import patching_maps as patching_maps
 from interp.plots.causes import path_bars as path_bars
 from interp.plots.causes import path_maps as path_maps
+from interp.plots.circuits import circuit_completeness as circuit_completeness
+from interp.plots.circuits import circuit_curve as circuit_curve
 from interp.plots.claims import claims as claims
 from interp.plots.compare import compared_effects as compared_effects
 from interp.plots.compare import compared_roles as compared_roles
@@ -31,12 +33,15 @@ from interp.plots.explanations import explained_map as explained_map
 from interp.plots.explanations import share_bars as share_bars
 from interp.plots.gates import gate_curve as gate_curve
 from interp.plots.gates import gate_maps as gate_maps
+from interp.plots.interactions import interaction_map as interaction_map
+from interp.plots.interactions import self_repair as self_repair
 from interp.plots.known_answers import known_answers as known_answers
 from interp.plots.local_kernel import kernel_map as kernel_map
 from interp.plots.nulls import real_against_nulls as real_against_nulls
 from interp.plots.probe import probe_bars as probe_bars
 from interp.plots.pruning import joint_effects as joint_effects
 from interp.plots.pruning import pruning_curve as pruning_curve
+from interp.plots.role_ablation import role_ablation as role_ablation
 from interp.plots.roles import role_maps as role_maps
 from interp.plots.scores import best_heads as best_heads
 from interp.plots.sentence import attention_arcs as attention_arcs

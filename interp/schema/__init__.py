@@ -9,6 +9,7 @@ from interp.errors import InterpError, closest
 from interp.schema import (
     of_ablation,
     of_behaviours,
+    of_causes,
     of_checks,
     of_comparisons,
     of_diversity,
@@ -35,6 +36,7 @@ TABLES: dict[str, Table] = {
         of_heads,
         of_explanations,
         of_behaviours,
+        of_causes,
         of_patching,
         of_diversity,
         of_probe,

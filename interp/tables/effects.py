@@ -15,6 +15,7 @@ from interp.sums import EffectSums
 
 UNITS = {
     "log_prob": "nats per token",
+    "log_prob_of_repeats": "nats per token",
     "kl": "minus the divergence, nats per token",
     "pseudo_log_prob": "nats per token",
     "embedding_cosine": "1 − cosine",

@@ -41,6 +41,10 @@ class Attribution:
     value: Float[np.ndarray, "component prompt"]
     by_key: dict[str, Float[np.ndarray, "head prompt"]]
 
+    def value_of_heads(self) -> Float[np.ndarray, "head prompt"]:
+        """The rows of heads, layer by layer."""
+        return self.value[[one.name == "head" for one in self.components]]
+
 
 def attribute(model: HeadModel, prompts: Prompts, *, progress: Progress = silent) -> Attribution:
     """The final norm keeps the mean and the scale that it has of the whole stream, so that all else is linear.
@@ -57,7 +61,7 @@ def attribute(model: HeadModel, prompts: Prompts, *, progress: Progress = silent
         batch, numbers = group.batch(), list(group.documents)
         at = torch.from_numpy(prompts.named[END][numbers]).to(batch.tokens.device)
         written = model.written(batch, at)
-        along, constant = _direction(model, written, prompts, numbers)
+        along, constant = reading_direction(model, written, prompts, numbers)
         parts = _parts(model, written, along) | constant
         places = {name: torch.from_numpy(positions[numbers]) for name, positions in prompts.named.items()}
         by_key = _by_key(model, written, along, places)
@@ -77,7 +81,7 @@ def attribute(model: HeadModel, prompts: Prompts, *, progress: Progress = silent
     )
 
 
-def _direction(
+def reading_direction(
     model: HasStream, written: Written, prompts: Prompts, numbers: Sequence[int]
 ) -> tuple[Float[Tensor, "batch d_model"], dict[Component, Float[Tensor, " batch"]]]:
     """The direction in the stream, before the final norm, along which it is read; and what does not depend on it."""

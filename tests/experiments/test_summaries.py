@@ -133,6 +133,40 @@ def of_random_init() -> Tables:
     return {"random_init": rising(runs, "largest_lift"), "given": rising(given, "lift")}
 
 
+def of_role_ablation() -> Tables:
+    same = {"metric": "logit_difference", "n": 48, "heads": "1.0 1.1", "disagrees": ""} | INTERVAL
+    kinds = each("control", ["none", "random", "as loud", *names("heads of ", 9)])
+    rows = grid(each("role", names("role")), each("replacement", ["zero", "mean"]), kinds, **same)
+    verdict = np.where(rows["control"] == "none", "matter", "less")
+    return {"role_ablation": rising(rows.assign(verdict=verdict), "effect")}
+
+
+def of_circuit() -> Tables:
+    def ends(*columns: str) -> dict[str, float]:
+        return {f"{column}{end}": 0.5 for column in columns for end in ("", "_low", "_high")}
+
+    same = {"metric": "logit_difference", "replacement": "mean", "n": 48, "draws": 20, "size": 8, "heads": "1.0 1.1"}
+    own = pd.DataFrame({"circuit": ["circuit", "random"], "full": 3.0, "empty": 0.1, "reaching": [0.05, np.nan]})
+    own = own.assign(**same, **ends("value", "faithfulness", "share", "normalised"))
+    subsets = grid(each("kind", ["none", "random", "greedy"]), each("subset", range(9)), heads="1.0", circuit=1.0)
+    subsets = rising(subsets.assign(model_without=2.0, **ends("incompleteness")), "incompleteness")
+    minimal = rising(grid(HEADS[:60], subset="", **ends("change")), "change")
+    areas = grid(each("ranking", names("ranking", 9)), draw=np.nan, **ends("cpr", "cmd"))
+    return {"circuit": own, "circuit_completeness": subsets, "circuit_minimality": minimal, "circuit_areas": areas}
+
+
+def of_interactions() -> Tables:
+    ends = {f"{column}{end}": 0.5 for column in ("direct", "total", "repaired") for end in ("", "_low", "_high")}
+    repair = grid(HEADS[:60], replacement="mean", n=48, by_heads=0.2, by_rest=0.1, **ends)
+    pairs = grid(each("heads", names("1.0 ")), joint=0.5, sum_of_effects=0.2, q=0.01, **INTERVAL)
+    changed = grid(HEADS[:9], each("other_layer", range(9)), other_head=1, before=0.1, **INTERVAL)
+    return {
+        "interactions": rising(pairs, "interaction"),
+        "self_repair": repair,
+        "changed_heads": rising(changed, "change"),
+    }
+
+
 def of_sensitivity() -> Tables:
     counts = {"roles_compared": 9, "not_testable": 1, "heads": 72, "heads_flipped": 3, "share_flipped": 0.1}
     rows = grid(
@@ -269,6 +303,7 @@ MADE: dict[str, tuple[Callable[[], Tables], str]] = {
     "anatomy": (of_anatomy, r"^Head .* has the largest share of its layer's output"),
     "atlas": (of_atlas, r"^8640 roles on 144 of 144 heads \(held-out split; largest q 0\.01\); 0 of 8640 exceed"),
     "calibration": (of_calibration, r"^95 % intervals of the lift contain the true value in 0\.950 "),
+    "circuit": (of_circuit, r"^The circuit \(8 heads, all others by mean\) has 50%"),
     "compare": (of_compare, r"^30 runs: 0 of 810 differences from the first \(run0\) have an interval without zero"),
     "copying": (of_copying, r"^Of 144 heads, those that reach 0\.4 by one published score"),
     "definitions": (of_definitions, r"^540 definitions in 60 families"),
@@ -278,6 +313,7 @@ MADE: dict[str, tuple[Callable[[], Tables], str]] = {
     "logit_attribution": (of_logit_attribution, r"^Right in 90% of 160 prompts"),
     "head_ablation": (of_effects, r"^Head 11\.11 matters most"),
     "head_roles": (of_roles, r"^8640 roles on 144 of 144 heads \(held-out split; largest q 0\.01\); 0 of 8640 exceed"),
+    "interactions": (of_interactions, r"^Of 60 heads 60 cost less than they add directly"),
     "known_answers": (of_known_answers, r"^causal: 9 planted roles found, 9 missed, 9 false positives"),
     "nulls": (of_nulls, r"^Roles under the nulls: 0 in 30 seeds of permuted_gold"),
     "patching": (of_patching, r"^Right in 90% of 160 prompts"),
@@ -285,6 +321,7 @@ MADE: dict[str, tuple[Callable[[], Tables], str]] = {
     "probe": (of_probe, r"^Attention alone finds -0\.50 \[.*\] of governors"),
     "pruning_curve": (of_pruning, r"^Best order to ablate heads in: order59"),
     "random_init": (of_random_init, r"^600 of 600 networks with random weights have a head with a role"),
+    "role_ablation": (of_role_ablation, r"^The heads of 60 of 60 roles matter under every replacement"),
     "sensitivity": (of_sensitivity, r"^0 of 60 choices change no head's roles"),
     "sentence": (of_candidates, r"^From 'w0' \(word 0\), head 11\.11 attends most"),
     "shapes": (of_shapes, r"^Mean over heads: entropy "),

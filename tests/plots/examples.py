@@ -242,6 +242,59 @@ def random_explanations(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataF
     return explained, pd.concat(shares, ignore_index=True), pd.concat(adds, ignore_index=True)
 
 
+def random_role_ablation(roles: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A role's heads, two controls and the same-answer donors under six replacements; and twenty random sets."""
+    random, replacements = np.random.default_rng(18), ["zero", "mean", "resample", "uniform", "noise", "denoise"]
+    about = {"model": "smollm2", "behaviour": "ioi", "seed": 0, "metric": "logit_difference"}
+    keys = [(f"relation{n}.to_governor", one) for n in range(roles) for one in replacements]
+    kinds = {"none": 1.2, "random": 0.1, "as loud": 0.3, "same answer": 0.0}
+    every = pd.DataFrame(keys, columns=["role", "replacement"])
+    frames = [every.assign(control=control, effect=effect) for control, effect in kinds.items()]
+    table = pd.concat(frames, ignore_index=True).assign(n=160, **about)
+    table["effect"] += random.normal(0, 0.1, len(table))
+    table = table.assign(ci_low=table["effect"] - 0.2, ci_high=table["effect"] + 0.2)
+    draws = pd.DataFrame(keys * 20, columns=["role", "replacement"]).assign(**about)
+    return table, draws.assign(effect=random.normal(0.1, 0.2, len(draws)))
+
+
+def random_circuit() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The faithfulness curves of two rankings and three random ones, their areas, and subsets of a circuit."""
+    random, about = np.random.default_rng(19), {"model": "smollm2", "behaviour": "ioi", "seed": 0, "n": 80}
+    share = np.array([0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1])
+    frames, rankings = [], [("direct", None), ("direct, by size", None), *(("random", draw) for draw in range(3))]
+    for ranking, draw in rankings:
+        value = share ** (0.3 if draw is None else random.uniform(1, 3)) + random.normal(0, 0.03, len(share))
+        ends = {"ci_low": value - 0.08, "ci_high": value + 0.08}
+        frames.append(
+            pd.DataFrame({"ranking": ranking, "draw": draw, "share_left": share, "faithfulness": value, **ends})
+        )
+    areas = pd.DataFrame({"ranking": ["direct", "direct, by size", "random"], "draw": None, "cpr": 0.8, "cmd": 0.2})
+    model = random.uniform(0, 3, 14)
+    kinds = ["none", *["random"] * 10, *["greedy"] * 3]
+    subsets = pd.DataFrame({"kind": kinds, "model_without": model, "circuit": model - random.exponential(0.4, 14)})
+    return (
+        pd.concat(frames, ignore_index=True).assign(**about),
+        areas.assign(**about),
+        subsets.assign(metric="logit_difference", **about),
+    )
+
+
+def random_interactions(count: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """So many heads: their direct and total effects, and the interaction of every pair."""
+    random, about = np.random.default_rng(20), {"model": "smollm2", "behaviour": "ioi", "seed": 0, "n": 80}
+    heads = [(20 + number // 4, number % 4) for number in range(count)]
+    repair = pd.DataFrame(heads, columns=["layer", "head"]).assign(site="self", **about)
+    for name, scale in (("direct", 0.6), ("total", 0.3)):
+        value = random.exponential(scale, count)
+        repair = repair.assign(**{name: value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1})
+    names = [f"{layer}.{head}" for layer, head in heads]
+    pairs = pd.DataFrame(
+        [f"{one} {other}" for n, one in enumerate(names) for other in names[n + 1 :]], columns=["heads"]
+    )
+    pairs = pairs.assign(size=2, interaction=random.normal(0.02, 0.08, len(pairs)), q=random.random(len(pairs)))
+    return repair, pairs.assign(**about)
+
+
 def random_causes(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Patching in both directions at two positions, and paths to the output and to three inputs of heads."""
     random, places = np.random.default_rng(18), heads_of(layers, heads).assign(n=160)
@@ -414,6 +467,14 @@ def every_figure(layers: int, heads: int) -> dict[str, Callable[[Style], Figure]
         "shares": lambda style: plots.share_bars(made_of[0], made_of[1], style=style),
         "explained": lambda style: plots.explained_map(made_of[0], style=style),
         "adds": lambda style: plots.adds_maps(made_of[2], style=style),
+        "role_ablation": lambda style: plots.role_ablation(*random_role_ablation(2), style=style),
+        "role_ablation_of_many": lambda style: plots.role_ablation(*random_role_ablation(6), style=style),
+        "circuit_curve": lambda style: plots.circuit_curve(*random_circuit()[:2], style=style),
+        "circuit_completeness": lambda style: plots.circuit_completeness(random_circuit()[2], style=style),
+        "self_repair": lambda style: plots.self_repair(random_interactions(8)[0], style=style),
+        "self_repair_of_many": lambda style: plots.self_repair(random_interactions(40)[0], style=style),
+        "interactions": lambda style: plots.interaction_map(random_interactions(8)[1], style=style),
+        "interactions_of_many": lambda style: plots.interaction_map(random_interactions(30)[1], style=style),
         "patching": lambda style: plots.patching_maps(causes[0], style=style),
         "patching_largest": lambda style: plots.patching_bars(causes[0], style=style),
         "paths": lambda style: plots.path_maps(causes[1], style=style),

@@ -759,6 +759,7 @@ WITHOUT = {
     "halves": "picks rows by the blocks of documents",
     "agreement": "compares sets of names",
     "in_common": "picks columns by their names",
+    "heads_by_role": "ranks heads that have a role: their lifts are finite",
     "atlas_table": "joins tables whose numbers are finite or NaN",
     "baseline_credit": "an entry of the sums; `excess` says what becomes of it",
     "candidate_table": "of attention that is finite: `interp.attention.nan_checks` refuses any other",
@@ -779,8 +780,8 @@ WITHOUT = {
 }
 
 
-ELSEWHERE = ("roles", "claims")
-"""Tables with tests of their own: tests/tables/test_roles.py and tests/tables/test_claims.py."""
+ELSEWHERE = ("roles", "claims", "role_ablation", "circuits", "interactions")
+"""Tables with tests of their own, in tests/tables and tests/ablation."""
 
 
 def public_functions() -> list[str]:
