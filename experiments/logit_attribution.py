@@ -58,7 +58,7 @@ def summarise(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     lines = [f"{ability_line(tables['ability'])} Its logit difference is the sum of {len(table)} components:"]
     ranked = table.sort_values("value", key=abs, ascending=False, kind="stable")
     keys = by_key.set_index(["layer", "head"])
-    rows: Any = ranked.head(12).itertuples()
+    rows: Any = ranked.itertuples()
     listed = []
     for row in rows:
         most = ""

@@ -725,6 +725,10 @@ WITHOUT = {
     "in_brief": "of attention that is finite, or even, which tests/tables/test_explanations.py has",
     "no_brief": "a table without a row",
     **dict.fromkeys(
+        ["modelled", "modelled_attention", "modelled_table", "with_modelled", "families_that_cannot_apply"],
+        "of strengths that were fitted; a damaged table is refused, which tests/explaining/test_explained_by.py has",
+    ),
+    **dict.fromkeys(
         ["ability_table", "attribution_table", "attribution_by_key_table", "block_sums", "direct_effects"],
         "of logits that are finite: `interp.attention.nan_checks` refuses attention that is not",
     ),
