@@ -6,17 +6,20 @@ from typing import Annotated, Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments import head_roles
 from experiments.cli.summary_lines import interval, signed, table_lines, unsigned
 from interp import plots
-from interp.api import examples_of, findings
+from interp.api import RolesOf, examples_of, findings, tally_roles
 from interp.corpora.encoding import encode
 from interp.errors import COUNT
-from interp.heads import head_name
+from interp.heads import HEAD, head_name
 from interp.models.loading import random_weights
 from interp.plots.style import PAGE, Style
 from interp.progress import Progress, silent
 from interp.results import Findings
-from interp.sums import DistanceSums
+from interp.statistics.criteria import Criteria
+from interp.sums import DistanceSums, RoleSums
+from interp.tables.best_heads import best_roles
 from interp.tables.diversity import RANDOM, REAL, distance_table, diversity_table, head_map_table
 from interp.tallies.distances import tally_distances
 from interp.types import Corpus, HeadModel
@@ -26,23 +29,27 @@ def run(
     model: HeadModel,
     corpus: Corpus,
     *,
+    roles: RolesOf,
+    criteria: Criteria,
     random_seeds: Annotated[int, COUNT._replace(lowest=0)] = 1,
-    min_blocks: int = 12,
     seed: int = 0,
     fresh: Callable[[HeadModel, int], HeadModel] = random_weights,
     progress: Progress = silent,
 ) -> Findings:
     """One pass over the corpus, and one for each model with random weights, made by `fresh(model, seed)`.
 
-    Seeds are `seed`, `seed` + 1, … for `random_seeds` models; with 0 the model stands alone.
+    Seeds are `seed`, `seed` + 1, … for `random_seeds` models; with 0 the model stands alone. Another pass asks for the
+    `roles` by whose families the map of heads is coloured.
     """
     encoded = encode(model, corpus)
+    of_roles = tally_roles(model, encoded, roles, progress=progress)
     examples = examples_of(model, encoded, (), seed=seed, progress=progress)
     measured = [(REAL, None, sums) for sums in tally_distances(model, encoded, progress)]
     for one in range(seed, seed + random_seeds):
         other = fresh(model, one)
         measured += [(RANDOM, one, sums) for sums in tally_distances(other, encode(other, corpus), progress)]
     progress.measured()
+    min_blocks = criteria.min_blocks
     makers: dict[str, Callable[[DistanceSums], pd.DataFrame]] = {
         "diversity": lambda sums: diversity_table(sums, seed=seed, min_blocks=min_blocks),
         "head_map": head_map_table,
@@ -52,7 +59,19 @@ def run(
         name: pd.concat([_of(null, one, make(sums)) for null, one, sums in measured], ignore_index=True)
         for name, make in makers.items()
     }
+    tables["head_map"] = _with_roles(tables["head_map"], of_roles, criteria, seed, progress)
     return findings(model, encoded, seed, tables, examples=examples)
+
+
+def _with_roles(heads: pd.DataFrame, sums: RoleSums, criteria: Criteria, seed: int, progress: Progress) -> pd.DataFrame:
+    """The map with the best role of every head of the model; heads with random weights are not asked."""
+    # without re-splits: how stable a role is, nobody asks here
+    roles = head_roles.role_tables(sums, criteria, seed, splits=0, progress=progress)["roles"]
+    best = best_roles(roles[roles["role"] != "unclassified"], HEAD)[[*HEAD, "role", "family"]]
+    named = best.rename(columns={"role": "best_role", "family": "best_family"}).assign(null=REAL)
+    return heads.merge(named, on=["null", *HEAD], how="left", validate="many_to_one").fillna(
+        dict.fromkeys(("best_role", "best_family"), "unclassified")
+    )
 
 
 def _of(null: str, null_seed: int | None, table: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from interp.heads import HEAD
 from interp.plots.captions import add_caption, counted, heads_in, how_many
-from interp.plots.labels import legend_above, name_run
+from interp.plots.labels import dot, legend_above, name_run
 from interp.plots.nulls import NAMES
 from interp.plots.style import (
     PAGE,
@@ -19,7 +19,9 @@ from interp.plots.style import (
     add_colour_bar,
     check_table,
     dot_size,
+    families_in,
     floats,
+    marker,
     new_figure,
     nothing_to_show,
     panels,
@@ -34,37 +36,40 @@ BELOW: dict[str, Any] = {"location": "bottom", "shrink": 0.6, "aspect": 30, "pad
 
 @styled
 def head_map(table: pd.DataFrame, *, style: Style = PAGE) -> Figure:
-    """Heads as points whose distances are as like those of their attention as can be, coloured by layer.
+    """Heads as points whose distances are as like those of their attention as can be, coloured by their best role.
 
-    A panel for each site, of the model and of the first null. `table` needs: null site layer head n x y stress.
+    A panel for each site, of the model and of the first null. `table` needs: null site layer head n x y stress
+    best_family.
     """
-    check_table(table, "head_map", ["null", *HEAD, "n", "x", "y", "stress"])
+    check_table(table, "head_map", ["null", *HEAD, "n", "x", "y", "stress", "best_family"])
     if table.empty:
         return nothing_to_show(NO_HEADS, style)
     table = _first_seeds(table)
-    kinds = _kinds(table)
+    kinds, families = _kinds(table), families_in(table["best_family"])
     across = min(len(kinds), 2)
     side = (style.inches - 0.4) / across
-    figure = new_figure(style, -(-len(kinds) // across) * (min(side, 3.0) + 0.25) + 0.8)
+    figure = new_figure(style, -(-len(kinds) // across) * (min(side, 3.0) + 0.25) + 0.5)
     drawn = panels(figure, len(kinds), across)
-    norm = Normalize(0, max(float(table["layer"].max()), 1.0))
     reach = 1.1 * max(float(np.abs(floats(table[name])).max()) for name in ("x", "y")) + 1e-6
     for axes, (null, site) in zip(drawn, kinds, strict=True):
         here = table[(table["null"] == null) & (table["site"] == site)]
-        colours = floats(here["layer"])
-        axes.scatter(here["x"], here["y"], c=colours, norm=norm, cmap=SEQUENTIAL, s=dot_size(here),
-                     edgecolors="0.3", linewidths=0.3)  # fmt: skip
+        # heads without a role underneath
+        for family in reversed(families):
+            some = here[here["best_family"] == family]
+            look = {"color": style.family_colour(family), "marker": marker(family), "s": dot_size(here)}
+            axes.scatter(some["x"], some["y"], edgecolors="0.3", linewidths=0.3, **look)
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="nats")
         axes.set_title(_title(table, null, site))
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.annotate(f"stress {floats(here['stress'])[0]:.2f}", (1, 0), (-2, 3), xycoords="axes fraction",
                       textcoords="offset points", ha="right", fontsize=6)  # fmt: skip
-    add_colour_bar(figure, drawn, norm, SEQUENTIAL, "layer", ticks=MaxNLocator(8, integer=True), **BELOW)
-    name_run(figure, table)
+    dots = [dot(style.family_colour(family), family, marker=marker(family)) for family in families]
+    legend_above(figure, table, dots, handletextpad=0.1)
     shows = (
-        "Heads, the nearer the more alike their attention is: metric scaling of the mean Jensen–Shannon divergence. "
-        "Directions have no meaning; stress is the share of distances that the plane has no room for."
+        "Heads, coloured by the family of their best role; the nearer, the more alike their attention is: metric "
+        "scaling of the mean Jensen–Shannon divergence. Directions have no meaning; stress is the share of distances "
+        "that the plane has no room for."
     )
     add_caption(figure, table, shows, [heads_in(_real(table)), counted(_real(table), "queries")])
     return figure

@@ -47,6 +47,8 @@ HEAD_MAP = Table(
         Column("y", "number", "nats", "place from below"),
         Column("stress", "number", "share", "√ of the squared errors of all distances over their squares; 0: exact",
                NOT_NEGATIVE),
+        text("best_role", "its role of largest lift that is not first, self or separator; `unclassified` without one"),
+        text("best_family", "family of that role; `unclassified` without one, and for heads with random weights"),
         count("nearest_layer", "none", "layer of the head whose attention is most alike")._replace(empty=ONE),
         count("nearest_head", "none", "number of that head in its layer")._replace(empty=ONE),
         Column("nearest", "number", "nats per query", "mean divergence from that head", _DIVERGENCE, ONE),

@@ -326,7 +326,9 @@ def random_diversity(layers: int, heads: int) -> tuple[pd.DataFrame, pd.DataFram
         seed = pd.array([None if null == "none" else 0], "Int64")
         table = heads_of(layers, heads).assign(null=null, null_seed=seed[0], n=5070, stress=0.21)
         points = random.normal(0, wide, (len(table), 2))
-        maps.append(table.assign(x=points[:, 0], y=points[:, 1]))
+        families = random.choice(["positional", "syntax", "lexical", "unclassified"], len(table))
+        families = families if null == "none" else np.full(len(table), "unclassified")
+        maps.append(table.assign(x=points[:, 0], y=points[:, 1], best_family=families))
         one, other = np.triu_indices(len(table), 1)
         apart = np.minimum(np.linalg.norm(points[one] - points[other], axis=1), 0.69)
         second = {f"other_{name}": table[name].to_numpy()[other] for name in ("layer", "head")}

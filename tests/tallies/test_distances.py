@@ -9,11 +9,15 @@ import torch
 from scipy.spatial.distance import jensenshannon
 from torch import Tensor
 
+from experiments import diversity
 from interp.attention.visibility import mask_groups
 from interp.corpora.batching import batches, read_batches
 from interp.corpora.encoding import encode
 from interp.corpora.grammar import grammar
 from interp.errors import InterpError
+from interp.models.planted import planted
+from interp.roles import positional
+from interp.statistics.criteria import Criteria
 from interp.statistics.diversity import effective_heads, square
 from interp.tallies.distances import DistanceTally, divergences, tally_distances
 from interp.tallies.stream import stream
@@ -103,3 +107,14 @@ def test_documents_without_a_choice_are_refused() -> None:
     model = OneToken(uniform, 2)
     with pytest.raises(InterpError, match="No token of 'random' has two keys"):
         tally_distances(model, encode(model, corpus_of(3)))
+
+
+def test_the_map_has_the_role_that_was_planted() -> None:
+    model = planted(kind="causal")
+    found = diversity.run(model, grammar(300), roles=lambda _: positional(), criteria=Criteria(), random_seeds=0)
+    best = found.tables["head_map"].set_index(["layer", "head"])[["best_role", "best_family"]]
+    previous = [(head.layer, head.head) for head, plan in model.plans.items() if plan.name == "previous"]
+    assert previous
+    for place in previous:
+        assert best.loc[place].tolist() == ["offset-1", "positional"]
+    assert (best["best_family"] == "unclassified").any()
