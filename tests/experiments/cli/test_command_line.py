@@ -75,7 +75,7 @@ def refused(outcome: "Outcome", folder: Path, *said: str) -> None:
             "Did you mean 'classify.margin'? Allowed: classify.alpha, classify.correction, classify.margin",
         ),
         ("corpus.foo=1", "corpus.foo is not a setting."),
-        ("path=x", "Did you mean corpus.path or model.path?"),
+        ("path=x", "Did you mean behaviour.path or corpus.path or model.path?"),
         ("model.path=x", "It belongs to model=gguf or model=local: add it"),
         ("corpus.unit=document", "It belongs to corpus=conllu or corpus=coreference: add it"),
         ("hydra.run.dr=x", "--cfg hydra"),

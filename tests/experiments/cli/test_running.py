@@ -175,7 +175,16 @@ def test_the_manifest_says_what_ran(
     assert {"truncated_documents", "unaligned_words"} <= set(manifest["skipped"])
     passes, total = manifest["seconds"].pop("passes"), manifest["seconds"].pop("total")
     assert set(manifest["seconds"]) == {"start", "corpus", "model", "gate", "tables", "figures", "texts"}
-    expected = {"roles", "mean outputs", "ablation (mean)", "examples", "intervals", "p-values", "stability"}
+    expected = {
+        "roles",
+        "mean outputs",
+        "ablation (mean)",
+        "explained",
+        "examples",
+        "intervals",
+        "p-values",
+        "stability",
+    }
     assert set(passes) == expected
     parts = [*manifest["seconds"].values(), *passes.values()]
     assert all(seconds >= 0 for seconds in parts)
