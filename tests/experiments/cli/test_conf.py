@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from experiments.__main__ import CONF
 from tests.support.paths import ROOT
 
-GROUPS = ("model", "corpus", "roles", "ablation", "metrics", "experiment", "study")
+GROUPS = ("model", "behaviour", "corpus", "roles", "ablation", "metrics", "experiment", "study")
 OPTIONS = [(group, file.stem) for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
 WITHOUT_A_MODEL = ("experiment=compare", "experiment=definitions", "experiment=merge", "experiment=verify")
 
