@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -70,10 +69,9 @@ def run(
     tables["atlas"] = atlas_table(shapes, tables["scores"], tables["roles"], tables["effects"], explained)
     if prompts is not None and written is not None:
         tables |= measures(tables["atlas"], found.blocks, prompts, written, seed, criteria.min_blocks)
-        tables |= subject.tables
     tables |= example_tables(examples, tables["scores"], tables["roles"])
     notes = (*head_roles.missing_evidence(sums, criteria, model.causal, corpus), *found.notes, *unexplained)
-    return findings(model, encoded, seed, tables, notes, {**found.skipped, **subject.skipped}, examples)
+    return subject.told(findings(model, encoded, seed, tables, notes, found.skipped, examples), model, seed)
 
 
 def measures(
@@ -90,8 +88,7 @@ def measures(
     """
     of_heads = [place for place, one in enumerate(written.components) if one.name == "head"]
     heads = [("self", written.components[place].layer, written.components[place].head) for place in of_heads]
-    block = np.array([one.block for one in prompts.clean.corpus], dtype=np.int64)
-    direct, n = block_sums(written.value[of_heads], block)
+    direct, n = block_sums(written.value[of_heads], prompts.block)
     told = {"seed": seed, "min_blocks": min_blocks}
     found = {"atlas": atlas.merge(direct_effects(heads, direct, n, **told), on=HEAD, how="left", validate="one_to_one")}
     if effects is not None:

@@ -11,6 +11,7 @@ from experiments.cli.summary_lines import interval, name_of, signed, table_lines
 from interp import plots
 from interp.ablation.controls import random_of_same_layers
 from interp.ablation.donors import from_donors, same_place
+from interp.ablation.patching import NOISE
 from interp.ablation.replacements import REPLACEMENTS, named
 from interp.ablation.sweep import tokens_a_sweep
 from interp.answers import answer_metrics
@@ -29,7 +30,7 @@ from interp.explaining.circuits import (
     subsets_of_minimality,
 )
 from interp.explaining.repetition import confirming
-from interp.explaining.role_ablation import NOISE, swept
+from interp.explaining.role_ablation import swept
 from interp.plots.style import PAGE, Style
 from interp.progress import AboutTheWhole, Progress, silent
 from interp.results import Findings

@@ -38,8 +38,8 @@ def run(
     found = measure_effects(model, encoded, plan, subject.metrics, seed=seed, min_blocks=min_blocks, progress=progress)
     examples = examples_of(model, encoded, (), seed=seed, progress=progress)
     progress.measured()
-    tables, skipped = {**found.tables, **subject.tables}, {**found.skipped, **subject.skipped}
-    return findings(model, encoded, seed, tables, found.notes, skipped, examples)
+    told = findings(model, encoded, seed, found.tables, found.notes, found.skipped, examples)
+    return subject.told(told, model, seed)
 
 
 def draw(tables: Mapping[str, pd.DataFrame], style: Style = PAGE) -> dict[str, Figure]:

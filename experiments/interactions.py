@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from experiments.cli.summary_lines import interval, name_of, signed, table_lines
 from interp import plots
 from interp.ablation.donors import from_donors, same_place
+from interp.ablation.patching import NOISE
 from interp.ablation.replacements import REPLACEMENTS, named
 from interp.ablation.self_repair import measure_repair
 from interp.ablation.sweep import tokens_a_sweep
@@ -20,7 +21,7 @@ from interp.errors import COUNT, InterpError, require_choice
 from interp.explaining.behaviours import behaviour_findings, subject_of
 from interp.explaining.circuits import BY_VALUE, chosen_heads, direct_rankings
 from interp.explaining.repetition import confirming
-from interp.explaining.role_ablation import NOISE, swept
+from interp.explaining.role_ablation import swept
 from interp.heads import head_name
 from interp.plots.style import PAGE, Style
 from interp.progress import AboutTheWhole, Progress, silent

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp.corpora.batching import batches, read_batches
+from interp.corpora.batching import batches
 from interp.corpora.prompts import Prompts
 from interp.devices import precise
 from interp.errors import InterpError
@@ -59,7 +59,7 @@ def answers(
     kept = Collected()
     groups = batches(encoded, model)
     for place, group in progress(list(enumerate(groups)), name, kept, whole=True):
-        batch = next(read_batches([group]))
+        batch = group.batch()
         output = output_at_end(model, batch)
         kept.add(place, **{one.name: one.measure(output, batch, output).cpu().numpy() for one in metrics})
     for one in metrics:

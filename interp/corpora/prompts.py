@@ -38,6 +38,11 @@ class Prompts:
         """What each of them asks."""
         return [prompt for one in self.clean.corpus if (prompt := one.prompt) is not None]
 
+    @property
+    def block(self) -> Int[np.ndarray, " prompt"]:
+        """The block of every prompt: prompts that share a template and names share one."""
+        return np.array([one.block for one in self.clean.corpus], dtype=np.int64)
+
     def __len__(self) -> int:
         return len(self.right)
 
@@ -155,7 +160,7 @@ def prompt_table(prompts: Prompts) -> pd.DataFrame:
             "wrong": [one.wrong for one in prompts.asked],
             "corrupted": [one.corrupted for one in prompts.asked],
             "source": [one.source for one in prompts.clean.corpus],
-            "block": [one.block for one in prompts.clean.corpus],
+            "block": prompts.block,
             **prompts.named,
         }
     )

@@ -1,7 +1,7 @@
 """A behaviour as the subject of an experiment: the prompts that a model can read, and whether it can answer them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -28,15 +28,14 @@ class Measured(NamedTuple):
     metrics: MetricsOf | Sequence[Metric]
     prompts: Prompts | None
 
-    @property
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """The prompts of a behaviour, so that anyone can compute again."""
-        return {} if self.prompts is None else {"prompts": prompt_table(self.prompts)}
-
-    @property
-    def skipped(self) -> dict[str, int]:
-        """The prompts of a behaviour that the model cannot read, by reason."""
-        return {} if self.prompts is None else self.prompts.skipped
+    def told(self, found: Findings, model: HeadModel, seed: int) -> Findings:
+        """The findings with the prompts of a behaviour, and with those that the model cannot read, by reason."""
+        if self.prompts is None:
+            return found
+        table = label_behaviour(prompt_table(self.prompts), model, self.encoded.corpus, seed)
+        return replace(
+            found, tables={**found.tables, "prompts": table}, skipped={**found.skipped, **self.prompts.skipped}
+        )
 
 
 def measured_on(model: HeadModel, corpus: Corpus, metrics: MetricsOf | Sequence[Metric]) -> Measured:
@@ -58,8 +57,8 @@ class Subject:
 
     @property
     def block(self) -> Int[np.ndarray, " prompt"]:
-        """The block of every prompt: prompts that share a template and names share one."""
-        return np.array([one.block for one in self.prompts.clean.corpus], dtype=np.int64)
+        """That of every prompt (`Prompts.block`)."""
+        return self.prompts.block
 
 
 def subject_of(
@@ -79,8 +78,7 @@ def subject_of(
     prompts = read_prompts(model, corpus)
     clean = answers(model, prompts, prompts.clean, "answers", progress=progress)
     corrupted = answers(model, prompts, prompts.corrupted, "corrupted answers", progress=progress)
-    block = np.array([one.block for one in prompts.clean.corpus], dtype=np.int64)
-    ability = ability_table({"clean": clean, "corrupted": corrupted}, block, seed=seed, min_blocks=min_blocks)
+    ability = ability_table({"clean": clean, "corrupted": corrupted}, prompts.block, seed=seed, min_blocks=min_blocks)
     if not force:
         _insist(ability, model.name, corpus.name, min_blocks)
     return Subject(prompts, clean, corrupted, ability)
@@ -100,6 +98,11 @@ def _insist(ability: pd.DataFrame, model: str, behaviour: str, min_blocks: int) 
     )
 
 
+def label_behaviour(table: pd.DataFrame, model: HeadModel, corpus: Corpus, seed: int) -> pd.DataFrame:
+    """The table with the columns `model behaviour seed` in front: the corpus is the behaviour."""
+    return label(table, model, corpus, seed).rename(columns={"corpus": "behaviour"})
+
+
 def behaviour_findings(
     model: HeadModel,
     subject: Subject,
@@ -111,8 +114,6 @@ def behaviour_findings(
     """What an experiment on a behaviour gives: its tables, and with them `prompts` and `ability`."""
     corpus = subject.prompts.clean.corpus
     every = {**tables, "ability": subject.ability, "prompts": prompt_table(subject.prompts)}
-    labelled = {
-        name: label(table, model, corpus, seed).rename(columns={"corpus": "behaviour"}) for name, table in every.items()
-    }
+    labelled = {name: label_behaviour(table, model, corpus, seed) for name, table in every.items()}
     left_out = {**subject.prompts.clean.skipped, **subject.prompts.skipped, **skipped}
     return Findings(labelled, left_out, (*subject.prompts.clean.notes, *notes))

@@ -8,21 +8,19 @@ import numpy as np
 import pandas as pd
 
 from interp.ablation.donors import Donors, from_donors, of_another_source, same_answer, same_place
+from interp.ablation.patching import DENOISE, NOISE
 from interp.ablation.replacements import Substitute, named
 from interp.ablation.sweep import sweep, tokens_a_sweep
 from interp.answers import answer_metrics
-from interp.api import label
 from interp.corpora.batching import Group, batches
 from interp.corpora.encoding import encode
-from interp.explaining.behaviours import Subject, behaviour_findings, subject_of
+from interp.corpora.prompts import has_prompts
+from interp.explaining.behaviours import Subject, behaviour_findings, label_behaviour, subject_of
 from interp.explaining.repetition import confirming, repeated_log_prob
 from interp.progress import Progress, silent
 from interp.results import Findings
 from interp.sums import EffectSums
 from interp.types import Corpus, EncodedCorpus, Head, HeadModel, Metric
-
-NOISE, DENOISE = "noise", "denoise"
-"""Patching: z of the corrupted text in the clean one; and z of the clean text in the corrupted one."""
 
 Sets = Mapping[tuple[str, int, int], Sequence[Head]]
 
@@ -45,10 +43,7 @@ class Measurable:
         notes = (*self.notes, *notes)
         if self.subject is not None:
             return behaviour_findings(model, self.subject, seed, tables, notes)
-        labelled = {
-            name: label(table, model, self.encoded.corpus, seed).rename(columns={"corpus": "behaviour"})
-            for name, table in tables.items()
-        }
+        labelled = {name: label_behaviour(table, model, self.encoded.corpus, seed) for name, table in tables.items()}
         return Findings(labelled, dict(self.encoded.skipped), (*self.encoded.notes, *notes))
 
 
@@ -67,8 +62,7 @@ def measurable(
     Where heads were assigned to roles on this very corpus (its hash is `assigned_on`), only its confirm half is
     measured. Raises `InterpError` as `subject_of` and `repeated_log_prob` do.
     """
-    has_prompts = any(one.prompt is not None for one in corpus)
-    if has_prompts:
+    if has_prompts(corpus):
         options = {"force": force, "seed": seed, "min_blocks": min_blocks, "progress": progress}
         subject = subject_of(model, corpus, **options)
         encoded, metrics = subject.prompts.clean, answer_metrics(subject.prompts)

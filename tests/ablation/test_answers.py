@@ -10,6 +10,7 @@ from experiments import head_ablation
 from interp.ablation.plan import Plan
 from interp.corpora.prompts import read_prompts
 from interp.metrics import automatic
+from interp.schema import check_columns
 from tests.conftest import Case, replaced_z, without_head
 from tests.support.prompts import tiny_prompts
 
@@ -24,6 +25,7 @@ def test_effects_on_answers_are_those_of_plain_transformers(
     plan = Plan("zero", engine=engine)
     tables = head_ablation.run(case.model, corpus, plan=plan, metrics=automatic).tables
     prompts = read_prompts(case.model, corpus)
+    assert check_columns("prompts", tables["prompts"].drop(columns="before")) == []
     assert tables["prompts"]["right"].tolist() == [one.right for one in prompts.asked]
     effects = {
         (row["metric"], row["layer"], row["head"]): (row["intact"], row["effect"])

@@ -745,7 +745,6 @@ WITHOUT = {
     ),
     "jaccard": "of sets",
     "expected_jaccard": "of counts",
-    "explanation_tables": "of attention that is finite, or even, which tests/tables/test_explanations.py has",
     **dict.fromkeys(
         ["mean_log_probability", "log_probabilities", "scores_of"],
         "of features and weights that are finite: `fit_parser` refuses any other",
